@@ -1,0 +1,124 @@
+/*
+ * An ordered, transactional key-value space: what an account, the directory and the credentials
+ * are kept in. Engines: kv/sqlite (a file for each space), kv/memory (tests and fuzzers),
+ * later kv/rados. One test suite (tests/unit/kv) runs over all of them.
+ *
+ * Keys: 1..KV_KEY_MAXIMUM bytes without NUL, ordered as memcmp does. Values: at most
+ * KV_VALUE_MAXIMUM bytes, any. Iteration goes forwards from a key within a prefix. This is what
+ * every engine can do well; nothing else is asked of one.
+ *
+ * A space is named by a path of 1..KV_NAME_MAXIMUM bytes [a-z0-9/-], such as "accounts/1f/1f0c..".
+ *
+ * Thread-safety: engines and spaces may be used by any number of threads; a transaction belongs
+ * to one thread. Several processes may have the same space open.
+ *
+ * Errors of all functions that reach the engine: ERROR_IO, ERROR_SPACE, ERROR_CORRUPT,
+ * ERROR_BUSY (a lock was not had within KV_BUSY_TIMEOUT, or the cluster is away), ERROR_MEMORY.
+ */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+enum {
+    KV_KEY_MAXIMUM = 512,
+    KV_VALUE_MAXIMUM = 1024 * 1024,
+    KV_NAME_MAXIMUM = 128,
+    KV_BUSY_TIMEOUT = 10, /* seconds */
+};
+
+struct kv_engine;      /* where spaces live */
+struct kv;             /* one open space */
+struct kv_transaction; /* a snapshot for reading, or a buffered change */
+struct notice_ring;    /* kv/notice_ring.h */
+
+/* How soon a commit is on stable storage. Either way it is atomic, ordered after what was
+ * committed before, and visible to every process when kv_update returns. */
+enum kv_durability {
+    KV_DURABLE, /* before kv_update returns: one flush */
+    KV_RELAXED, /* by the next durable commit or kv_sync, whichever comes first */
+};
+
+/* --- engines --- */
+
+/* Spaces are files below the directory: "NAME.db" and its -wal and -shm. The directory exists;
+ * folders within it are made. The descriptor is not kept: the path is used, so it must stay
+ * valid after chroot. */
+int kv_sqlite_create(const char *directory, struct kv_engine **engine);
+
+int kv_memory_create(struct kv_engine **engine);
+
+/* Every space must have been closed. */
+void kv_engine_free(struct kv_engine **engine);
+
+/* After every commit the engine posts the space's name to the ring. NULL: to nobody. The ring is
+ * not owned. Set before the first space is opened. */
+void kv_engine_set_notices(struct kv_engine *engine, struct notice_ring *ring);
+
+/* --- spaces --- */
+
+/* KV_CREATE makes the space when it is missing (durably: it is there after a crash); without it
+ * a missing one is ERROR_NOT_FOUND. */
+enum { KV_CREATE = 1 };
+int kv_open(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv);
+void kv_close(struct kv **kv);
+
+/* Removes the space and all in it. Nobody may have it open. ERROR_NOT_FOUND. */
+int kv_destroy(struct kv_engine *engine, const char *name);
+
+/* Calls fn for each space whose name begins with prefix, in no order, until fn returns non-zero;
+ * returns that. */
+int kv_each_space(struct kv_engine *engine, const char *prefix,
+                  int (*fn)(const char *name, void *arg), void *arg);
+
+/* --- reading --- */
+
+/* A snapshot: sees the space as it was at one moment, whatever is committed meanwhile. Keep it
+ * short (the design's 100 ms): the engine cannot reclaim what it still shows. */
+int kv_read_begin(struct kv *kv, struct kv_transaction **transaction);
+void kv_read_end(struct kv_transaction **transaction);
+
+/* Appends the value to the buffer. ERROR_NOT_FOUND; ERROR_LIMIT when the buffer's maximum would
+ * be passed. In an update, sees the update's own changes. */
+int kv_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
+
+/* Walks the keys that begin with prefix and are greater than `after` (empty: from the first).
+ *
+ *     struct kv_cursor *cursor;
+ *     error = kv_cursor_open(transaction, prefix, after, &cursor);
+ *     while ((error = kv_cursor_next(cursor, &key, &value)) == 0) ...
+ *     kv_cursor_close(&cursor);     // error == ERROR_NOT_FOUND: the end was reached
+ *
+ * key and value are valid until the next call on the cursor. Nothing may be put or deleted in
+ * the same transaction while a cursor is open. */
+struct kv_cursor;
+int kv_cursor_open(struct kv_transaction *transaction, struct slice prefix, struct slice after,
+                   struct kv_cursor **cursor);
+int kv_cursor_next(struct kv_cursor *cursor, struct slice *key, struct slice *value);
+void kv_cursor_close(struct kv_cursor **cursor);
+
+/* --- changing --- */
+
+/* Runs fn on a transaction and commits it. fn may read and change through the transaction; when
+ * it returns non-zero nothing is changed and that is returned. fn may be run more than once (an
+ * engine commits optimistically): it must have no effect but through the transaction and what it
+ * writes to arg from scratch each time. A transaction that changed nothing commits nothing and
+ * posts no notice. */
+int kv_update(struct kv *kv, enum kv_durability durability,
+              int (*fn)(struct kv_transaction *transaction, void *arg), void *arg);
+
+/* Within kv_update only. ERROR_INVALID for a key or value outside the limits. Deleting what is
+ * not there is no error. */
+int kv_put(struct kv_transaction *transaction, struct slice key, struct slice value);
+int kv_delete(struct kv_transaction *transaction, struct slice key);
+
+/* Brings every commit made so far, relaxed ones too, to stable storage. Cheap when there is
+ * nothing to bring. */
+int kv_sync(struct kv *kv);
+
+/* Work that keeps the engine fast and its files small (SQLite: checkpoint the log). Called by a
+ * background job from time to time; may do nothing. */
+int kv_maintain(struct kv *kv);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Notices between processes: "space X has changed".
+ *
+ * A ring in shared memory (a memfd made by chapard), with an eventfd for each process slot to
+ * wake its reader. Posting is a few atomic operations, and a write to the eventfd of each slot
+ * that is listening and has not been woken yet; it never blocks and never fails. A reader that was
+ * too slow learns that it missed some: then everything may have changed. A notice is a hint, the
+ * truth is the space; a damaged ring can cause needless looks, nothing else.
+ */
+#ifndef KV_NOTICE_RING_H
+#define KV_NOTICE_RING_H
+
+#include "base/slice.h"
+
+enum {
+    NOTICE_SLOTS = 128,   /* processes */
+    NOTICE_ENTRIES = 4096 /* notices the ring holds */
+};
+
+struct notice_ring;
+
+/* What names a space in a notice: 64 bits of a hash of its name. Two names with the same one
+ * only cause needless looks. */
+uint64_t notice_space(struct slice name);
+
+/* Makes the shared memory. Returns a descriptor (close-on-exec) or an error. */
+int notice_ring_create(void);
+
+/* Maps the memory. wake[i] is the eventfd of slot i (not owned; -1: none); own_slot is where this
+ * process reads, -1: it only posts. wake is copied. */
+int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slot,
+                       struct notice_ring **ring);
+void notice_ring_detach(struct notice_ring **ring);
+
+void notice_ring_post(struct notice_ring *ring, uint64_t space);
+
+/* The eventfd to wait on for this process's slot. */
+int notice_ring_descriptor(const struct notice_ring *ring);
+
+/* Calls fn for each notice since the last read. When some were missed, calls fn once with
+ * missed == true instead. Clears the eventfd. One thread only. */
+void notice_ring_read(struct notice_ring *ring, void (*fn)(uint64_t space, bool missed, void *arg),
+                      void *arg);
+
+#endif
