@@ -1,0 +1,260 @@
+/*
+ * IMAP commands as data: what the reader (proto/imap/reader.h) makes of a client's bytes.
+ *
+ * A command lives in the reader's arena until the next command is begun. Mailbox names are UTF-8
+ * here, whatever they were on the wire. Nothing here knows a mailbox's content: sequence sets are
+ * kept as written, '*' included.
+ *
+ * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3691 (UNSELECT),
+ * 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+),
+ * 5258 (LIST-EXTENDED), 5819 (LIST-STATUS).
+ */
+#ifndef PROTO_IMAP_COMMAND_H
+#define PROTO_IMAP_COMMAND_H
+
+#include "base/arena.h"
+#include "base/range_set.h"
+
+/* States a command is allowed in (RFC 9051 section 3), as a mask in the table. */
+enum imap_state {
+    IMAP_STATE_NOT_AUTHENTICATED = 1,
+    IMAP_STATE_AUTHENTICATED = 2,
+    IMAP_STATE_SELECTED = 4,
+};
+
+enum imap_command_id {
+    IMAP_CAPABILITY,
+    IMAP_NOOP,
+    IMAP_LOGOUT,
+    IMAP_ID,
+    IMAP_STARTTLS,
+    IMAP_AUTHENTICATE,
+    IMAP_LOGIN,
+    IMAP_ENABLE,
+    IMAP_NAMESPACE,
+    IMAP_SELECT,
+    IMAP_EXAMINE,
+    IMAP_CREATE,
+    IMAP_DELETE,
+    IMAP_RENAME,
+    IMAP_SUBSCRIBE,
+    IMAP_UNSUBSCRIBE,
+    IMAP_LIST,
+    IMAP_LSUB,
+    IMAP_STATUS,
+    IMAP_APPEND,
+    IMAP_IDLE,
+    IMAP_CHECK,
+    IMAP_CLOSE,
+    IMAP_UNSELECT,
+    IMAP_EXPUNGE,
+    IMAP_SEARCH,
+    IMAP_FETCH,
+    IMAP_STORE,
+    IMAP_COPY,
+    IMAP_MOVE,
+    IMAP_COMMAND_COUNT
+};
+
+/* One element of a sequence set: first..last, in either order; IMAP_STAR is '*'. */
+enum { IMAP_STAR = 0 };
+struct imap_sequence_range {
+    uint32_t first, last;
+};
+struct imap_sequence_set {
+    struct imap_sequence_range *ranges;
+    size_t count;
+    bool saved_result; /* "$" (RFC 5182); then count is 0 */
+};
+
+/* The system flags as bits (RFC 9051 section 2.3.2). */
+enum imap_flag {
+    IMAP_FLAG_SEEN = 1,
+    IMAP_FLAG_ANSWERED = 2,
+    IMAP_FLAG_FLAGGED = 4,
+    IMAP_FLAG_DELETED = 8,
+    IMAP_FLAG_DRAFT = 16,
+};
+struct imap_flags {
+    uint32_t system;        /* enum imap_flag bits */
+    struct slice *keywords; /* as written, without duplicates in any case */
+    size_t keyword_count;
+};
+
+/* --- FETCH --- */
+
+enum imap_fetch_kind {
+    IMAP_FETCH_UID,
+    IMAP_FETCH_FLAGS,
+    IMAP_FETCH_INTERNALDATE,
+    IMAP_FETCH_RFC822_SIZE,
+    IMAP_FETCH_ENVELOPE,
+    IMAP_FETCH_BODY,          /* the structure without extension data */
+    IMAP_FETCH_BODYSTRUCTURE,
+    IMAP_FETCH_SECTION,       /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+};
+
+enum imap_section_text {
+    IMAP_SECTION_ALL,               /* BODY[] or BODY[1.2] */
+    IMAP_SECTION_HEADER,
+    IMAP_SECTION_HEADER_FIELDS,
+    IMAP_SECTION_HEADER_FIELDS_NOT,
+    IMAP_SECTION_TEXT,
+    IMAP_SECTION_MIME,
+};
+
+struct imap_fetch_item {
+    enum imap_fetch_kind kind;
+    /* of a section: */
+    struct slice label;      /* as the response names it: "BODY[HEADER.FIELDS (FROM)]", "RFC822" */
+    uint32_t *numbers;       /* part numbers */
+    size_t number_count;
+    enum imap_section_text text;
+    struct slice *fields;    /* of HEADER.FIELDS and HEADER.FIELDS.NOT */
+    size_t field_count;
+    bool peek;               /* does not set \Seen */
+    bool partial;            /* <offset.size>; label does not include it */
+    uint32_t partial_offset, partial_size;
+};
+
+struct imap_fetch {
+    struct imap_sequence_set set;
+    struct imap_fetch_item *items; /* macros (ALL, FAST, FULL) expanded; UID FETCH has UID first */
+    size_t item_count;
+};
+
+/* --- SEARCH --- */
+
+enum imap_search_kind {
+    IMAP_SEARCH_ALL,
+    IMAP_SEARCH_AND,      /* children */
+    IMAP_SEARCH_OR,       /* two children */
+    IMAP_SEARCH_NOT,      /* one child */
+    IMAP_SEARCH_SEQUENCE, /* set */
+    IMAP_SEARCH_UID,      /* set */
+    IMAP_SEARCH_FLAG,     /* system flag bit in number (SEEN; UNSEEN is NOT of it) */
+    IMAP_SEARCH_KEYWORD,  /* text */
+    IMAP_SEARCH_HEADER,   /* field, text (FROM, TO, CC, BCC, SUBJECT are HEADER too) */
+    IMAP_SEARCH_BODY,     /* text */
+    IMAP_SEARCH_TEXT,     /* text */
+    IMAP_SEARCH_LARGER,   /* number */
+    IMAP_SEARCH_SMALLER,  /* number */
+    IMAP_SEARCH_BEFORE,   /* date: internal date */
+    IMAP_SEARCH_ON,
+    IMAP_SEARCH_SINCE,
+    IMAP_SEARCH_SENTBEFORE, /* date: Date field */
+    IMAP_SEARCH_SENTON,
+    IMAP_SEARCH_SENTSINCE,
+};
+
+struct imap_search_key {
+    enum imap_search_kind kind;
+    struct imap_sequence_set set;
+    struct slice field;
+    struct slice text;  /* UTF-8, converted from CHARSET */
+    uint64_t number;
+    int64_t date;       /* the day's first second, UTC */
+    struct imap_search_key *children;
+    size_t child_count;
+};
+
+struct imap_search {
+    struct imap_search_key key; /* AND of all keys given */
+    bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
+    bool return_min, return_max, return_all, return_count;
+};
+
+/* --- the others --- */
+
+enum imap_status_item {
+    IMAP_STATUS_MESSAGES = 1,
+    IMAP_STATUS_RECENT = 2,
+    IMAP_STATUS_UIDNEXT = 4,
+    IMAP_STATUS_UIDVALIDITY = 8,
+    IMAP_STATUS_UNSEEN = 16,
+    IMAP_STATUS_DELETED = 32,
+    IMAP_STATUS_SIZE = 64,
+};
+
+struct imap_list {
+    struct slice reference;
+    struct slice *patterns; /* UTF-8 */
+    size_t pattern_count;
+    /* RFC 5258 selection and return options; RFC 6154; RFC 5819 */
+    bool select_subscribed, select_recursive_match, select_special_use, select_remote;
+    bool return_subscribed, return_children, return_special_use;
+    uint32_t return_status; /* enum imap_status_item bits */
+    bool extended;          /* any of the above was given */
+};
+
+enum imap_store_operation { IMAP_STORE_REPLACE, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
+
+struct imap_command {
+    enum imap_command_id id;
+    struct slice tag;
+    bool uid; /* prefixed with UID */
+    union {
+        struct {
+            struct slice user, password;
+        } login;
+        struct {
+            struct slice mechanism;
+            bool has_initial;
+            struct slice initial; /* decoded from base64; "=" gives an empty one */
+        } authenticate;
+        struct {
+            struct slice *capabilities;
+            size_t count;
+        } enable;
+        struct {
+            struct slice *pairs; /* name, value, name, value; NIL is data == NULL */
+            size_t count;        /* slices, so an even number */
+        } identification;
+        struct slice mailbox; /* SELECT EXAMINE DELETE SUBSCRIBE UNSUBSCRIBE */
+        struct {
+            struct slice mailbox;
+            struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */
+        } create;
+        struct {
+            struct slice from, to;
+        } rename;
+        struct imap_list list; /* LSUB too */
+        struct {
+            struct slice mailbox;
+            uint32_t items; /* enum imap_status_item bits */
+        } status;
+        struct {
+            struct slice mailbox;
+            struct imap_flags flags;
+            bool has_date;
+            int64_t date;
+            uint64_t size; /* of the message */
+        } append;
+        struct {
+            bool all; /* EXPUNGE; otherwise UID EXPUNGE's set */
+            struct imap_sequence_set set;
+        } expunge;
+        struct imap_search search;
+        struct imap_fetch fetch;
+        struct {
+            struct imap_sequence_set set;
+            enum imap_store_operation operation;
+            bool silent;
+            struct imap_flags flags;
+        } store;
+        struct {
+            struct imap_sequence_set set;
+            struct slice mailbox;
+        } copy; /* MOVE too */
+    };
+};
+
+/* One row for each command: its name, the states it is allowed in, its argument parser. */
+struct imap_command_row {
+    const char *name;
+    uint32_t states; /* enum imap_state bits */
+    bool uid;        /* may be prefixed with UID */
+};
+extern const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT];
+
+#endif

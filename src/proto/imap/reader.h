@@ -1,0 +1,95 @@
+/*
+ * The reader: a client's bytes in, commands out. No socket, no storage.
+ *
+ *     imap_reader_init(&reader, &limits);
+ *     for (;;) {
+ *         event = imap_reader_next(&reader, &input);    // takes bytes from the front of input
+ *         switch (event.kind) ...
+ *     }
+ *
+ * It works on any division of the stream into pieces, byte by byte included. Literals are asked
+ * for ("+ OK") only when their size is within the limits; a LITERAL+ beyond them is read past and
+ * the command answered with BAD. The message of APPEND is not collected: its bytes are handed on
+ * as they come.
+ *
+ * Memory: at most limits.line + limits.literals bytes for the command's text and limits.arena for
+ * what is parsed from it; none while no command is under way.
+ */
+#ifndef PROTO_IMAP_READER_H
+#define PROTO_IMAP_READER_H
+
+#include "base/buffer.h"
+#include "proto/imap/command.h"
+
+struct imap_limits {
+    size_t line;          /* bytes of a command outside literals (RFC 9051 section 4: 8192 at least) */
+    size_t literals;      /* bytes of all literals of a command but APPEND's message */
+    size_t arena;         /* bytes of the parsed command */
+    uint64_t message;     /* bytes of APPEND's message */
+    uint32_t states;      /* enum imap_state bits whose commands are known at all */
+};
+
+/* Within those: named limits of the grammar. */
+enum {
+    IMAP_TAG_MAXIMUM = 64,
+    IMAP_MAILBOX_NAME_MAXIMUM = 1000,   /* bytes of a mailbox name */
+    IMAP_NESTING_MAXIMUM = 32,          /* parentheses, NOT and OR of SEARCH */
+    IMAP_SEARCH_KEYS_MAXIMUM = 1000,
+    IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
+    IMAP_FETCH_ITEMS_MAXIMUM = 200,
+    IMAP_SECTION_DEPTH_MAXIMUM = 64,    /* part numbers of a section */
+    IMAP_FLAGS_MAXIMUM = 100,           /* flags and keywords of one command */
+    IMAP_KEYWORD_MAXIMUM = 100,         /* bytes of a keyword */
+    IMAP_LIST_PATTERNS_MAXIMUM = 32,
+    IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
+};
+
+enum imap_event_kind {
+    IMAP_EVENT_MORE,        /* the input is used up */
+    IMAP_EVENT_CONTINUE,    /* send "+ OK\r\n" and go on */
+    IMAP_EVENT_COMMAND,     /* command is complete */
+    IMAP_EVENT_APPEND,      /* command is APPEND, complete but for its message, which follows as */
+    IMAP_EVENT_MESSAGE,     /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it */
+    IMAP_EVENT_LINE,        /* text: the line asked for by imap_reader_expect_line, no CRLF */
+    IMAP_EVENT_BAD,         /* tag (or "*") and text: answer "tag BAD text", go on */
+    IMAP_EVENT_TOO_BIG,     /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
+    IMAP_EVENT_CLOSE,       /* text: the stream cannot be followed any more: BYE and close */
+};
+
+struct imap_event {
+    enum imap_event_kind kind;
+    const struct imap_command *command; /* COMMAND, APPEND; valid until the next one begins */
+    struct slice tag;                   /* BAD, TOO_BIG */
+    struct slice text;                  /* MESSAGE, LINE, BAD, TOO_BIG, CLOSE */
+};
+
+struct imap_reader {
+    struct imap_limits limits;
+    struct arena arena;           /* the parsed command */
+    struct buffer text;           /* the command as it came, literals in place */
+    struct imap_command command;
+    uint64_t literal_left;        /* bytes of the literal that is being read */
+    size_t literals;              /* bytes of literals so far */
+    size_t scanned;               /* bytes of text already looked at for a line's end */
+    int mode;                     /* private to reader.c */
+    bool discard;                 /* the rest of this command is read past */
+};
+
+void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);
+void imap_reader_release(struct imap_reader *reader);
+
+/* Takes what it needs from the front of *input. */
+struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *input);
+
+/* The next line is not a command but a continuation (AUTHENTICATE, IDLE's DONE). */
+void imap_reader_expect_line(struct imap_reader *reader);
+
+/* After IMAP_EVENT_APPEND: the message is not wanted (mailbox missing, over quota). Its bytes are
+ * read past if they come anyway (LITERAL+); no continuation is sent; the next event is that of
+ * the next command. The caller has answered. */
+void imap_reader_refuse_message(struct imap_reader *reader);
+
+/* Whether nothing is kept: the reader costs only its struct. */
+bool imap_reader_is_idle(const struct imap_reader *reader);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * LMTP (RFC 2033) as an engine: begin / consume / produce, no socket, no storage.
+ *
+ *     action = lmtp_consume(&lmtp, &input, &output);
+ *
+ * The caller answers what the engine asks: is this recipient known, here is data, deliver now.
+ * Commands: LHLO, MAIL, RCPT, DATA, RSET, NOOP, VRFY, HELP, QUIT; SIZE (RFC 1870), 8BITMIME
+ * (RFC 6152), PIPELINING (RFC 2920), ENHANCEDSTATUSCODES (RFC 2034). Every reply carries an
+ * enhanced status code (RFC 3463). Replies to pipelined commands are gathered in output.
+ *
+ * Data is handed on with dots unstuffed and line ends as they came but for a bare LF, which
+ * becomes CRLF, so that stored messages always have CRLF; "CRLF . CRLF" alone ends it, so that no
+ * other server's idea of a line's end can smuggle a second message in (a bare LF . LF does not).
+ */
+#ifndef PROTO_LMTP_ENGINE_H
+#define PROTO_LMTP_ENGINE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+
+enum {
+    LMTP_LINE_MAXIMUM = 2048,     /* a command line, CRLF included (RFC 5321 section 4.5.3.1.4
+                                     wants 512, more for extensions) */
+    LMTP_ADDRESS_MAXIMUM = 512,   /* local part, "@" and domain (section 4.5.3.1: 64 + 1 + 255) */
+    LMTP_BAD_MAXIMUM = 10,        /* 5xx answers to commands in a row before 421 */
+};
+
+struct lmtp_limits {
+    uint64_t message;    /* bytes; announced by SIZE */
+    size_t recipients;   /* of one transaction */
+};
+
+enum lmtp_action {
+    LMTP_MORE,      /* needs more input */
+    LMTP_RECIPIENT, /* decide on lmtp->address: call lmtp_recipient_reply */
+    LMTP_DATA,      /* take lmtp->data (a piece of the message) */
+    LMTP_DELIVER,   /* the message is complete: call lmtp_delivered once for each recipient that
+                       was accepted, in order; input is not taken before the last */
+    LMTP_RESET,     /* forget the transaction (RSET, LHLO, or a new MAIL failed) */
+    LMTP_CLOSE,     /* send output and close */
+};
+
+struct lmtp {
+    struct lmtp_limits limits;
+    const char *hostname;     /* not owned */
+    int state;                /* private to engine.c, as are the next ones */
+    struct buffer line;
+    int bad_count;
+    int data_state;
+    uint64_t data_size;
+    bool data_too_big;        /* the rest is read past; every recipient gets 552 5.3.4 */
+    size_t delivered;         /* replies given after DATA */
+    struct buffer piece;
+    /* what the caller may read: */
+    struct buffer client;     /* LHLO's name */
+    struct buffer sender;     /* MAIL's address without <>; empty: the null sender */
+    struct buffer address;    /* RCPT's address without <>, unquoted */
+    struct slice data;        /* LMTP_DATA's piece, until the next call */
+    size_t accepted;          /* recipients accepted in this transaction */
+    uint64_t declared_size;   /* MAIL's SIZE, 0: none */
+};
+
+void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits *limits);
+void lmtp_release(struct lmtp *lmtp);
+
+void lmtp_greet(struct lmtp *lmtp, struct buffer *output);
+
+enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buffer *output);
+
+/* The answer to LMTP_RECIPIENT. error 0: 250 2.1.5; ERROR_NOT_FOUND: 550 5.1.1; ERROR_QUOTA:
+ * 452 4.2.2; ERROR_SYNTAX: 501 5.1.3; ERROR_LIMIT: 452 4.5.3; a temporary one: 451 4.3.0; any
+ * other: 550 5.7.1. */
+void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
+
+/* The reply for the next accepted recipient after the end of data. error 0: 250 2.0.0;
+ * ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a temporary one:
+ * 451 4.3.0; ERROR_LIMIT: 552 5.3.4; any other: 554 5.6.0. */
+void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
+
+/* "421 4.x.y text" for a caller that closes by itself. */
+void lmtp_bye(struct lmtp *lmtp, const char *enhanced, const char *text, struct buffer *output);
+
+#endif
