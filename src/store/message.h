@@ -1,0 +1,184 @@
+/*
+ * Messages in mailboxes: reading through snapshots, changing through the view.
+ *
+ * An entry is (mailbox, UID) -> message, flags, keywords, dates, size, modseq. A message is
+ * immutable and may be in several entries of its account (copies share it). Its summary
+ * (format/summary.h) is made once, when it is stored.
+ */
+#ifndef STORE_MESSAGE_H
+#define STORE_MESSAGE_H
+
+#include "base/range_set.h"
+#include "format/summary.h"
+#include "store/collection.h"
+
+/* --- flags --- */
+
+/* System flags as bits; the same values as enum imap_flag, stored as such. */
+enum entry_flag {
+    ENTRY_SEEN = 1,
+    ENTRY_ANSWERED = 2,
+    ENTRY_FLAGGED = 4,
+    ENTRY_DELETED = 8,
+    ENTRY_DRAFT = 16,
+    ENTRY_FLAGS = 31,
+};
+
+/* Keywords of an entry: bit i is the mailbox's i-th keyword. */
+struct keyword_set {
+    uint64_t bits[KEYWORDS_MAXIMUM / 64];
+};
+static inline bool keyword_set_has(const struct keyword_set *set, unsigned index)
+{
+    return set->bits[index / 64] >> (index % 64) & 1;
+}
+
+/* The names of a mailbox's keywords; those not used any more stay in the list. */
+struct keyword_names {
+    struct slice names[KEYWORDS_MAXIMUM];
+    unsigned count;
+};
+
+struct entry {
+    uint32_t uid;
+    uint32_t flags;           /* enum entry_flag bits */
+    struct keyword_set keywords;
+    uint64_t message;         /* the message's number in its account */
+    uint64_t modseq;          /* of the last change */
+    uint64_t created_modseq;
+    int64_t internal_date;    /* seconds since 1970 */
+    int64_t save_date;
+    uint64_t size;            /* bytes */
+};
+
+/* --- reading --- */
+
+/* A mailbox as it was at one moment. Keep it short (at most 100 ms); reading may go on in a new
+ * one from the UID where the last stopped. */
+struct mailbox_snapshot;
+
+/* ERROR_NOT_FOUND; ERROR_DENIED without RIGHT_READ. */
+int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
+                          struct mailbox_snapshot **snapshot);
+void mailbox_snapshot_close(struct mailbox_snapshot **snapshot);
+
+/* Counters and keyword names at that moment; valid until close. The collection's path is empty:
+ * it is not read for this. */
+const struct collection *mailbox_snapshot_collection(const struct mailbox_snapshot *snapshot);
+const struct keyword_names *mailbox_snapshot_keywords(const struct mailbox_snapshot *snapshot);
+
+/* All UIDs. ERROR_LIMIT from the set. Reads every page's header only where the page is full. */
+int mailbox_uids(struct mailbox_snapshot *snapshot, struct range_set *uids);
+
+/* The smallest UID without \Seen, or 0. */
+int mailbox_first_unseen(struct mailbox_snapshot *snapshot, uint32_t *uid);
+
+/* Walks entries in UID order from uid `from` on, of those changed after modseq `since` (0: all).
+ * Pages without such a change are not read.
+ *
+ *     struct entry_cursor cursor;
+ *     entry_cursor_init(&cursor, snapshot, from, since);
+ *     while ((error = entry_cursor_next(&cursor, &entry)) == 0) ...
+ *     entry_cursor_release(&cursor);        // ERROR_NOT_FOUND: the end
+ */
+struct entry_cursor {
+    struct mailbox_snapshot *snapshot;
+    uint32_t next_uid;
+    uint64_t since;
+    size_t page, index;      /* private to entries.c, as is the buffer */
+    struct buffer loaded;
+};
+void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
+                       uint32_t from, uint64_t since);
+int entry_cursor_next(struct entry_cursor *cursor, struct entry *entry);
+/* Goes on at uid (forwards only), without reading the pages between. */
+void entry_cursor_skip_to(struct entry_cursor *cursor, uint32_t uid);
+void entry_cursor_release(struct entry_cursor *cursor);
+
+/* UIDs expunged after modseq `since`. ERROR_CANNOT_CALCULATE when that is not kept any more. */
+int mailbox_vanished(struct mailbox_snapshot *snapshot, uint64_t since, struct range_set *uids);
+
+/* The summary of an entry's message: its encoded bytes are appended to `encoded` (cleared
+ * first), *summary points into it. Reading entries in UID order reads summaries as one range. */
+int mailbox_summary(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                    struct buffer *encoded, struct summary *summary);
+
+/* Appends the message's bytes from offset on, at most size. */
+int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
+                    size_t size, struct buffer *bytes);
+
+/* EMAILID and THREADID (RFC 8474), NUL-terminated. */
+enum { OBJECT_ID_MAXIMUM = 24 };
+void entry_email_id(const struct entry *entry, char text[OBJECT_ID_MAXIMUM]);
+
+/* --- storing --- */
+
+/* A message ready to be stored in any number of accounts: parsed and hashed once. */
+struct prepared_message;
+
+enum { MESSAGE_INLINE_MAXIMUM = 256 * 1024 }; /* bytes kept in the account's own key space */
+
+/* Parses. The bytes are not copied: they must stay until prepared_message_free. */
+int prepared_message_create(struct slice message, struct prepared_message **prepared);
+void prepared_message_free(struct prepared_message **prepared);
+
+/* A prefix (Return-Path, Delivered-To, Received) that differs by recipient goes in front of the
+ * message without parsing it again. Whole header fields, each ending in CRLF. */
+enum { MESSAGE_PREFIX_MAXIMUM = 4096 };
+
+struct append {
+    struct prepared_message *message;
+    struct slice prefix;             /* empty: none */
+    uint32_t flags;                  /* enum entry_flag bits */
+    const struct slice *keywords;    /* names */
+    size_t keyword_count;
+    int64_t internal_date;           /* seconds since 1970 */
+};
+struct append_result {
+    uint32_t uid_validity, uid;
+    uint64_t modseq;
+};
+
+/* Stores a message durably: one flush. With RIGHT_INSERT (IMAP) or RIGHT_POST (delivery: who is
+ * WHO_SYSTEM). Flags that who has no right for are not set (RFC 4314 section 5.1.1).
+ * ERROR_NOT_FOUND, ERROR_DENIED, ERROR_QUOTA, ERROR_LIMIT (keywords, UIDs used up). */
+int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
+                   struct append_result *result);
+
+/* --- changing --- */
+
+enum flag_operation { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
+struct flag_change {
+    enum flag_operation operation;
+    uint32_t flags;
+    const struct slice *keywords;
+    size_t keyword_count;
+    uint64_t unchanged_since;        /* entries changed later are left alone; UINT64_MAX: none */
+};
+
+/* Changes flags of the UIDs that exist. Relaxed. *modseq: the change's, or the mailbox's when
+ * nothing changed. `failed` (NULL allowed) gets the UIDs that unchanged_since held back.
+ * ERROR_DENIED when who may set none of the flags; those it may not set are left alone. */
+int mailbox_change_flags(struct store_view *view, collection_id mailbox,
+                         const struct range_set *uids, const struct flag_change *change,
+                         uint64_t *modseq, struct range_set *failed);
+
+/* Removes the entries with \Deleted among uids (NULL: all). `expunged` gets the UIDs. Durable.
+ * ERROR_DENIED without RIGHT_EXPUNGE. */
+int mailbox_expunge(struct store_view *view, collection_id mailbox, const struct range_set *uids,
+                    struct range_set *expunged, uint64_t *modseq);
+
+/* COPYUID: the i-th number of `from` became the i-th of `to`. */
+struct copy_result {
+    uint32_t uid_validity;
+    struct range_set from; /* in UID order */
+    struct range_set to;
+};
+
+/* Copies (or moves, as one transaction) the UIDs that exist to another mailbox of the account.
+ * Flags and internal dates are kept. Durable. ERROR_NOT_FOUND: no target (TRYCREATE). A target
+ * equal to the source is allowed. The caller inits and releases the sets. */
+int mailbox_copy(struct store_view *view, collection_id mailbox, const struct range_set *uids,
+                 collection_id target, bool move, struct copy_result *result);
+
+#endif

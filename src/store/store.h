@@ -1,0 +1,141 @@
+/*
+ * The store: accounts, the directory that finds them, and who may do what.
+ *
+ * Every call takes the caller's identity (struct who) directly or through a view. Rights are
+ * checked here and nowhere else. The system's own work says WHO_SYSTEM; a lint lists every place
+ * that does.
+ *
+ *     store ──view(who, account)──> view ──> collections (store/collection.h)
+ *                                        ──> entries and messages (store/message.h)
+ *
+ * Calls block on the disk. All are thread-safe; a view or a snapshot belongs to one thread at a
+ * time. Several processes use one store at once.
+ *
+ * Errors of every call that reaches storage, besides those it names: ERROR_IO, ERROR_SPACE,
+ * ERROR_CORRUPT, ERROR_BUSY, ERROR_MEMORY.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/slice.h"
+
+struct kv_engine;
+struct blob_engine;
+struct store;
+struct store_view;
+
+/* --- identities --- */
+
+/* An account's stable random id; names map to it in the directory. */
+struct account_id {
+    uint8_t bytes[16];
+};
+enum { ACCOUNT_ID_TEXT = 32 }; /* hexadecimal digits, lower case */
+
+void account_id_format(struct account_id id, char text[ACCOUNT_ID_TEXT + 1]);
+int account_id_parse(struct slice text, struct account_id *id);
+static inline bool account_id_equal(struct account_id a, struct account_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
+}
+
+/* Who asks. */
+enum who_kind {
+    WHO_KIND_NOBODY, /* has no right at all: what a zeroed struct means */
+    WHO_KIND_ANONYMOUS,
+    WHO_KIND_ACCOUNT,
+    WHO_KIND_SYSTEM, /* delivery, administration, repair: every right */
+};
+struct who {
+    enum who_kind kind;
+    struct account_id account;
+};
+#define WHO_SYSTEM ((struct who){.kind = WHO_KIND_SYSTEM})
+static inline struct who who_account(struct account_id account)
+{
+    return (struct who){.kind = WHO_KIND_ACCOUNT, .account = account};
+}
+
+/* RFC 4314 rights as bits. */
+enum right {
+    RIGHT_LOOKUP = 1 << 0,          /* l */
+    RIGHT_READ = 1 << 1,            /* r */
+    RIGHT_SEEN = 1 << 2,            /* s */
+    RIGHT_WRITE = 1 << 3,           /* w */
+    RIGHT_INSERT = 1 << 4,          /* i */
+    RIGHT_POST = 1 << 5,            /* p */
+    RIGHT_CREATE = 1 << 6,          /* k */
+    RIGHT_DELETE_MAILBOX = 1 << 7,  /* x */
+    RIGHT_DELETE_MESSAGES = 1 << 8, /* t */
+    RIGHT_EXPUNGE = 1 << 9,         /* e */
+    RIGHT_ADMINISTER = 1 << 10,     /* a */
+    RIGHT_ALL = (1 << 11) - 1,
+};
+
+/* --- opening --- */
+
+struct store_options {
+    struct kv_engine *kv;        /* not owned */
+    struct blob_engine *blob;    /* not owned */
+    size_t open_accounts;        /* accounts kept open when nobody uses them */
+    const char *default_domain;  /* of a name without one; copied */
+};
+
+/* Opens the store, making the directory's space when there is none. */
+int store_open(const struct store_options *options, struct store **store);
+
+/* Every view must have been closed. */
+void store_close(struct store **store);
+
+/* Makes relaxed commits durable and lets engines tidy up, for every account that was changed
+ * since the last call. A background job calls it about once a second. */
+int store_maintain(struct store *store);
+
+/* --- the directory --- */
+
+enum {
+    ADDRESS_MAXIMUM = 320, /* bytes of local@domain (RFC 3696 erratum 1690: 64 + 1 + 255) */
+};
+
+/* Normalises "Alice@Example.TEST" (or "alice": the default domain's) to "alice@example.test".
+ * ERROR_SYNTAX for what is no address, ERROR_LIMIT. Does not look it up. */
+int store_normalise_address(struct store *store, struct slice address, struct buffer *normal);
+
+struct account_info {
+    struct account_id id;
+    struct slice address; /* the login name; in the arena of the call */
+    int64_t created;      /* seconds since 1970 */
+};
+
+/* Makes an account with INBOX and the mailboxes of the template (Drafts, Sent, Junk, Trash,
+ * Archive with their special uses, subscribed). Durable. ERROR_EXISTS, ERROR_SYNTAX,
+ * ERROR_DENIED unless WHO_SYSTEM. */
+int store_account_create(struct store *store, struct who who, struct slice address,
+                         struct account_id *id);
+
+/* Removes the name and all data. ERROR_NOT_FOUND, ERROR_DENIED. */
+int store_account_delete(struct store *store, struct who who, struct account_id id);
+
+/* All accounts by address. ERROR_DENIED unless WHO_SYSTEM; ERROR_LIMIT from the arena. */
+int store_account_list(struct store *store, struct who who, struct arena *arena,
+                       struct account_info **accounts, size_t *count);
+
+/* The account a login name or address belongs to. "local+detail@domain" finds local@domain when
+ * there is no account of the whole name. ERROR_NOT_FOUND, ERROR_SYNTAX. */
+int store_account_find(struct store *store, struct who who, struct slice address,
+                       struct account_id *id);
+
+/* --- views --- */
+
+/* An account as `who` may see it. Cheap: the account itself is opened when first needed, and kept
+ * open in the store's cache. ERROR_NOT_FOUND when there is no such account. */
+int store_view_open(struct store *store, struct who who, struct account_id account,
+                    struct store_view **view);
+void store_view_close(struct store_view **view);
+
+/* What notices about this account carry (kv/notice_ring.h: notice_space of its kv space). */
+uint64_t store_account_notice(struct account_id account);
+
+#endif
