@@ -18,8 +18,8 @@
 
 enum {
     SUMMARY_VERSION = 1,
-    SUMMARY_SIZE_MAXIMUM = 256 * 1024, /* bytes of one encoded summary */
-    SUMMARY_PREVIEW_MAXIMUM = 256,     /* characters, RFC 8970 section 3.1 */
+    SUMMARY_SIZE_MAXIMUM = 256 * 1024,         /* bytes of one encoded summary */
+    SUMMARY_PREVIEW_MAXIMUM = 256,             /* characters, RFC 8970 section 3.1 */
     SUMMARY_MEMORY_MAXIMUM = 16 * 1024 * 1024, /* arena that any message can be parsed with */
 };
 
@@ -33,7 +33,7 @@ enum summary_header {
     SUMMARY_REPLY_TO,
     SUMMARY_SUBJECT,
     SUMMARY_DATE,
-    SUMMARY_MESSAGE_ID,  /* the <...> as it stands, trimmed */
+    SUMMARY_MESSAGE_ID, /* the <...> as it stands, trimmed */
     SUMMARY_IN_REPLY_TO,
     SUMMARY_REFERENCES,
     SUMMARY_LIST_ID,
@@ -55,9 +55,9 @@ struct summary_part {
     uint64_t header_offset; /* of its MIME header (the message header for the root and for a */
     uint64_t header_size;   /*  message/rfc822's content); the empty line that ends it included */
     uint64_t body_offset;
-    uint64_t body_size;     /* as stored, without the line end before the boundary */
+    uint64_t body_size; /* as stored, without the line end before the boundary */
     uint32_t body_lines;
-    struct slice charset;   /* of a text part, as declared; empty: none declared */
+    struct slice charset; /* of a text part, as declared; empty: none declared */
 };
 
 enum summary_part_kind {
@@ -80,17 +80,17 @@ enum summary_encoding {
 struct summary {
     uint8_t version;
     bool truncated;
-    bool has_attachment;      /* a part that a reader would show as a file */
-    int64_t sent_date;        /* the Date field, seconds since 1970; INT64_MIN: none or wrong */
-    uint64_t size;            /* of the message, bytes */
-    uint64_t header_size;     /* of its header, the empty line included */
-    struct slice envelope;    /* IMAP's ENVELOPE value, "(...)" (RFC 9051 section 7.5.2) */
-    struct slice body;        /* IMAP's BODY value without extension data */
+    bool has_attachment;   /* a part that a reader would show as a file */
+    int64_t sent_date;     /* the Date field, seconds since 1970; INT64_MIN: none or wrong */
+    uint64_t size;         /* of the message, bytes */
+    uint64_t header_size;  /* of its header, the empty line included */
+    struct slice envelope; /* IMAP's ENVELOPE value, "(...)" (RFC 9051 section 7.5.2) */
+    struct slice body;     /* IMAP's BODY value without extension data */
     struct slice bodystructure;
     struct slice headers[SUMMARY_HEADER_COUNT]; /* data == NULL: the message has no such field */
-    struct slice preview;     /* UTF-8 */
-    size_t part_count;        /* at least 1; parts in document order, parts[0] is the message */
-    struct slice parts;       /* encoded; see summary_part */
+    struct slice preview;                       /* UTF-8 */
+    size_t part_count;  /* at least 1; parts in document order, parts[0] is the message */
+    struct slice parts; /* encoded; see summary_part */
 };
 
 /* Parses a message (as received; lines may end in CRLF or LF) and appends the encoded summary.

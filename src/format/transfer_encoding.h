@@ -10,17 +10,18 @@
 
 struct transfer_decoder {
     enum summary_encoding encoding;
-    uint32_t bits;       /* base64: what is gathered */
+    uint32_t bits; /* base64: what is gathered */
     uint8_t bit_count;
-    bool finished;       /* base64: padding was met; the rest is ignored */
-    char held[80];       /* quoted-printable: bytes that need what follows */
+    bool finished; /* base64: padding was met; the rest is ignored */
+    char held[80]; /* quoted-printable: bytes that need what follows */
     size_t held_size;
 };
 
 void transfer_decoder_init(struct transfer_decoder *decoder, enum summary_encoding encoding);
 
 /* Appends what the bytes decode to; anything undecodable is passed over (base64) or kept as it
- * stands (quoted-printable), as RFC 2045 sections 6.7 and 6.8 advise. Returns the buffer's error. */
+ * stands (quoted-printable), as RFC 2045 sections 6.7 and 6.8 advise. Returns the buffer's error.
+ */
 int transfer_decode(struct transfer_decoder *decoder, struct slice bytes, struct buffer *decoded);
 
 /* What was held back at the end of the body. */

@@ -12,11 +12,11 @@
 #include "store/store.h"
 
 enum {
-    COLLECTION_NAME_MAXIMUM = 255,   /* bytes of one level */
-    COLLECTION_PATH_MAXIMUM = 1000,  /* bytes of a path */
+    COLLECTION_NAME_MAXIMUM = 255,  /* bytes of one level */
+    COLLECTION_PATH_MAXIMUM = 1000, /* bytes of a path */
     COLLECTION_DEPTH_MAXIMUM = 32,
-    COLLECTIONS_MAXIMUM = 20000,     /* in one account */
-    KEYWORDS_MAXIMUM = 128,          /* different keywords in one mailbox */
+    COLLECTIONS_MAXIMUM = 20000, /* in one account */
+    KEYWORDS_MAXIMUM = 128,      /* different keywords in one mailbox */
 };
 
 typedef uint32_t collection_id; /* within its account; never reused; 0 is none (the root) */
@@ -43,22 +43,22 @@ int collection_role_parse(struct slice name, enum collection_role *role);
 
 struct collection {
     collection_id id;
-    collection_id parent;      /* 0: top level */
+    collection_id parent; /* 0: top level */
     enum collection_type type;
     enum collection_role role;
-    struct slice name;         /* of this level */
+    struct slice name; /* of this level */
     struct slice path;
-    uint32_t rights;           /* enum right bits of the view's who */
-    bool subscribed;           /* by the view's who */
+    uint32_t rights; /* enum right bits of the view's who */
+    bool subscribed; /* by the view's who */
     bool has_children;
-    char object_id[24];        /* MAILBOXID (RFC 8474), NUL-terminated */
+    char object_id[24]; /* MAILBOXID (RFC 8474), NUL-terminated */
     uint32_t uid_validity;
     uint32_t uid_next;
     uint64_t highest_modseq;
     uint32_t messages;
     uint32_t unseen;
-    uint32_t deleted;          /* with \Deleted */
-    uint64_t size;             /* bytes of all messages */
+    uint32_t deleted; /* with \Deleted */
+    uint64_t size;    /* bytes of all messages */
 };
 
 /* All collections of the type that who may look up, parents before children, siblings by name

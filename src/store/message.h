@@ -41,14 +41,14 @@ struct keyword_names {
 
 struct entry {
     uint32_t uid;
-    uint32_t flags;           /* enum entry_flag bits */
+    uint32_t flags; /* enum entry_flag bits */
     struct keyword_set keywords;
-    uint64_t message;         /* the message's number in its account */
-    uint64_t modseq;          /* of the last change */
+    uint64_t message; /* the message's number in its account */
+    uint64_t modseq;  /* of the last change */
     uint64_t created_modseq;
-    int64_t internal_date;    /* seconds since 1970 */
+    int64_t internal_date; /* seconds since 1970 */
     int64_t save_date;
-    uint64_t size;            /* bytes */
+    uint64_t size; /* bytes */
 };
 
 /* --- reading --- */
@@ -85,7 +85,7 @@ struct entry_cursor {
     struct mailbox_snapshot *snapshot;
     uint32_t next_uid;
     uint64_t since;
-    size_t page, index;      /* private to entries.c, as is the buffer */
+    size_t page, index; /* private to entries.c, as is the buffer */
     struct buffer loaded;
 };
 void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
@@ -128,11 +128,11 @@ enum { MESSAGE_PREFIX_MAXIMUM = 4096 };
 
 struct append {
     struct prepared_message *message;
-    struct slice prefix;             /* empty: none */
-    uint32_t flags;                  /* enum entry_flag bits */
-    const struct slice *keywords;    /* names */
+    struct slice prefix;          /* empty: none */
+    uint32_t flags;               /* enum entry_flag bits */
+    const struct slice *keywords; /* names */
     size_t keyword_count;
-    int64_t internal_date;           /* seconds since 1970 */
+    int64_t internal_date; /* seconds since 1970 */
 };
 struct append_result {
     uint32_t uid_validity, uid;
@@ -153,7 +153,7 @@ struct flag_change {
     uint32_t flags;
     const struct slice *keywords;
     size_t keyword_count;
-    uint64_t unchanged_since;        /* entries changed later are left alone; UINT64_MAX: none */
+    uint64_t unchanged_since; /* entries changed later are left alone; UINT64_MAX: none */
 };
 
 /* Changes flags of the UIDs that exist. Relaxed. *modseq: the change's, or the mailbox's when

@@ -77,10 +77,10 @@ enum right {
 /* --- opening --- */
 
 struct store_options {
-    struct kv_engine *kv;        /* not owned */
-    struct blob_engine *blob;    /* not owned */
-    size_t open_accounts;        /* accounts kept open when nobody uses them */
-    const char *default_domain;  /* of a name without one; copied */
+    struct kv_engine *kv;       /* not owned */
+    struct blob_engine *blob;   /* not owned */
+    size_t open_accounts;       /* accounts kept open when nobody uses them */
+    const char *default_domain; /* of a name without one; copied */
 };
 
 /* Opens the store, making the directory's space when there is none. */

@@ -89,13 +89,13 @@ enum imap_fetch_kind {
     IMAP_FETCH_INTERNALDATE,
     IMAP_FETCH_RFC822_SIZE,
     IMAP_FETCH_ENVELOPE,
-    IMAP_FETCH_BODY,          /* the structure without extension data */
+    IMAP_FETCH_BODY, /* the structure without extension data */
     IMAP_FETCH_BODYSTRUCTURE,
-    IMAP_FETCH_SECTION,       /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+    IMAP_FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
 
 enum imap_section_text {
-    IMAP_SECTION_ALL,               /* BODY[] or BODY[1.2] */
+    IMAP_SECTION_ALL, /* BODY[] or BODY[1.2] */
     IMAP_SECTION_HEADER,
     IMAP_SECTION_HEADER_FIELDS,
     IMAP_SECTION_HEADER_FIELDS_NOT,
@@ -106,14 +106,14 @@ enum imap_section_text {
 struct imap_fetch_item {
     enum imap_fetch_kind kind;
     /* of a section: */
-    struct slice label;      /* as the response names it: "BODY[HEADER.FIELDS (FROM)]", "RFC822" */
-    uint32_t *numbers;       /* part numbers */
+    struct slice label; /* as the response names it: "BODY[HEADER.FIELDS (FROM)]", "RFC822" */
+    uint32_t *numbers;  /* part numbers */
     size_t number_count;
     enum imap_section_text text;
-    struct slice *fields;    /* of HEADER.FIELDS and HEADER.FIELDS.NOT */
+    struct slice *fields; /* of HEADER.FIELDS and HEADER.FIELDS.NOT */
     size_t field_count;
-    bool peek;               /* does not set \Seen */
-    bool partial;            /* <offset.size>; label does not include it */
+    bool peek;    /* does not set \Seen */
+    bool partial; /* <offset.size>; label does not include it */
     uint32_t partial_offset, partial_size;
 };
 
@@ -151,9 +151,9 @@ struct imap_search_key {
     enum imap_search_kind kind;
     struct imap_sequence_set set;
     struct slice field;
-    struct slice text;  /* UTF-8, converted from CHARSET */
+    struct slice text; /* UTF-8, converted from CHARSET */
     uint64_t number;
-    int64_t date;       /* the day's first second, UTC */
+    int64_t date; /* the day's first second, UTC */
     struct imap_search_key *children;
     size_t child_count;
 };

@@ -21,7 +21,7 @@ enum {
     IMAP_LOGIN_LITERALS_MAXIMUM = 4096,
     IMAP_LOGIN_ARENA_MAXIMUM = 16384,
     IMAP_LOGIN_OUTPUT_MAXIMUM = 8192,
-    IMAP_LOGIN_BAD_MAXIMUM = 10,    /* BAD answers before the connection is closed */
+    IMAP_LOGIN_BAD_MAXIMUM = 10, /* BAD answers before the connection is closed */
 };
 
 enum imap_login_action {
@@ -44,14 +44,14 @@ struct imap_login_options {
 struct imap_login {
     struct imap_login_options options; /* its strings are not owned */
     struct imap_reader reader;
-    bool tls;                 /* the stream is encrypted */
+    bool tls; /* the stream is encrypted */
     int bad_count;
-    bool exchange;            /* a SASL exchange is under way */
-    struct buffer tag;        /* of the command that logs in */
-    char mechanism[32];       /* "PLAIN"; LOGIN is turned into PLAIN */
-    bool first_response;      /* the exchange begins with this response */
-    bool has_response;        /* false: AUTHENTICATE without an initial response */
-    struct buffer response;   /* decoded SASL bytes; wiped when used */
+    bool exchange;          /* a SASL exchange is under way */
+    struct buffer tag;      /* of the command that logs in */
+    char mechanism[32];     /* "PLAIN"; LOGIN is turned into PLAIN */
+    bool first_response;    /* the exchange begins with this response */
+    bool has_response;      /* false: AUTHENTICATE without an initial response */
+    struct buffer response; /* decoded SASL bytes; wiped when used */
 };
 
 void imap_login_init(struct imap_login *login, const struct imap_login_options *options, bool tls);

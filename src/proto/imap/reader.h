@@ -22,38 +22,38 @@
 #include "proto/imap/command.h"
 
 struct imap_limits {
-    size_t line;          /* bytes of a command outside literals (RFC 9051 section 4: 8192 at least) */
-    size_t literals;      /* bytes of all literals of a command but APPEND's message */
-    size_t arena;         /* bytes of the parsed command */
-    uint64_t message;     /* bytes of APPEND's message */
-    uint32_t states;      /* enum imap_state bits whose commands are known at all */
+    size_t line;      /* bytes of a command outside literals (RFC 9051 section 4: 8192 at least) */
+    size_t literals;  /* bytes of all literals of a command but APPEND's message */
+    size_t arena;     /* bytes of the parsed command */
+    uint64_t message; /* bytes of APPEND's message */
+    uint32_t states;  /* enum imap_state bits whose commands are known at all */
 };
 
 /* Within those: named limits of the grammar. */
 enum {
     IMAP_TAG_MAXIMUM = 64,
-    IMAP_MAILBOX_NAME_MAXIMUM = 1000,   /* bytes of a mailbox name */
-    IMAP_NESTING_MAXIMUM = 32,          /* parentheses, NOT and OR of SEARCH */
+    IMAP_MAILBOX_NAME_MAXIMUM = 1000, /* bytes of a mailbox name */
+    IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
     IMAP_FETCH_ITEMS_MAXIMUM = 200,
-    IMAP_SECTION_DEPTH_MAXIMUM = 64,    /* part numbers of a section */
-    IMAP_FLAGS_MAXIMUM = 100,           /* flags and keywords of one command */
-    IMAP_KEYWORD_MAXIMUM = 100,         /* bytes of a keyword */
+    IMAP_SECTION_DEPTH_MAXIMUM = 64, /* part numbers of a section */
+    IMAP_FLAGS_MAXIMUM = 100,        /* flags and keywords of one command */
+    IMAP_KEYWORD_MAXIMUM = 100,      /* bytes of a keyword */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
-    IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
+    IMAP_ID_FIELDS_MAXIMUM = 30, /* RFC 2971 section 3.3 */
 };
 
 enum imap_event_kind {
-    IMAP_EVENT_MORE,        /* the input is used up */
-    IMAP_EVENT_CONTINUE,    /* send "+ OK\r\n" and go on */
-    IMAP_EVENT_COMMAND,     /* command is complete */
-    IMAP_EVENT_APPEND,      /* command is APPEND, complete but for its message, which follows as */
-    IMAP_EVENT_MESSAGE,     /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it */
-    IMAP_EVENT_LINE,        /* text: the line asked for by imap_reader_expect_line, no CRLF */
-    IMAP_EVENT_BAD,         /* tag (or "*") and text: answer "tag BAD text", go on */
-    IMAP_EVENT_TOO_BIG,     /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
-    IMAP_EVENT_CLOSE,       /* text: the stream cannot be followed any more: BYE and close */
+    IMAP_EVENT_MORE,     /* the input is used up */
+    IMAP_EVENT_CONTINUE, /* send "+ OK\r\n" and go on */
+    IMAP_EVENT_COMMAND,  /* command is complete */
+    IMAP_EVENT_APPEND,   /* command is APPEND, complete but for its message, which follows as */
+    IMAP_EVENT_MESSAGE,  /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it */
+    IMAP_EVENT_LINE,     /* text: the line asked for by imap_reader_expect_line, no CRLF */
+    IMAP_EVENT_BAD,      /* tag (or "*") and text: answer "tag BAD text", go on */
+    IMAP_EVENT_TOO_BIG,  /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
+    IMAP_EVENT_CLOSE,    /* text: the stream cannot be followed any more: BYE and close */
 };
 
 struct imap_event {
@@ -65,14 +65,14 @@ struct imap_event {
 
 struct imap_reader {
     struct imap_limits limits;
-    struct arena arena;           /* the parsed command */
-    struct buffer text;           /* the command as it came, literals in place */
+    struct arena arena; /* the parsed command */
+    struct buffer text; /* the command as it came, literals in place */
     struct imap_command command;
-    uint64_t literal_left;        /* bytes of the literal that is being read */
-    size_t literals;              /* bytes of literals so far */
-    size_t scanned;               /* bytes of text already looked at for a line's end */
-    int mode;                     /* private to reader.c */
-    bool discard;                 /* the rest of this command is read past */
+    uint64_t literal_left; /* bytes of the literal that is being read */
+    size_t literals;       /* bytes of literals so far */
+    size_t scanned;        /* bytes of text already looked at for a line's end */
+    int mode;              /* private to reader.c */
+    bool discard;          /* the rest of this command is read past */
 };
 
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);

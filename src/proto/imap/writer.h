@@ -22,7 +22,8 @@ void imap_write_nstring(struct buffer *out, struct slice text); /* data == NULL:
 /* "{n}\r\n": the bytes are appended by the caller. */
 void imap_write_literal_head(struct buffer *out, uint64_t size);
 
-/* A mailbox name given in UTF-8: modified UTF-7 unless utf8 (after ENABLE UTF8=ACCEPT/IMAP4rev2). */
+/* A mailbox name given in UTF-8: modified UTF-7 unless utf8 (after ENABLE UTF8=ACCEPT/IMAP4rev2).
+ */
 void imap_write_mailbox(struct buffer *out, struct slice name, bool utf8);
 
 /* "(\Seen $Forwarded)". keywords: names; recent adds \Recent. */

@@ -19,15 +19,15 @@
 #include "base/buffer.h"
 
 enum {
-    LMTP_LINE_MAXIMUM = 2048,     /* a command line, CRLF included (RFC 5321 section 4.5.3.1.4
-                                     wants 512, more for extensions) */
-    LMTP_ADDRESS_MAXIMUM = 512,   /* local part, "@" and domain (section 4.5.3.1: 64 + 1 + 255) */
-    LMTP_BAD_MAXIMUM = 10,        /* 5xx answers to commands in a row before 421 */
+    LMTP_LINE_MAXIMUM = 2048,   /* a command line, CRLF included (RFC 5321 section 4.5.3.1.4
+                                   wants 512, more for extensions) */
+    LMTP_ADDRESS_MAXIMUM = 512, /* local part, "@" and domain (section 4.5.3.1: 64 + 1 + 255) */
+    LMTP_BAD_MAXIMUM = 10,      /* 5xx answers to commands in a row before 421 */
 };
 
 struct lmtp_limits {
-    uint64_t message;    /* bytes; announced by SIZE */
-    size_t recipients;   /* of one transaction */
+    uint64_t message;  /* bytes; announced by SIZE */
+    size_t recipients; /* of one transaction */
 };
 
 enum lmtp_action {
@@ -42,22 +42,22 @@ enum lmtp_action {
 
 struct lmtp {
     struct lmtp_limits limits;
-    const char *hostname;     /* not owned */
-    int state;                /* private to engine.c, as are the next ones */
+    const char *hostname; /* not owned */
+    int state;            /* private to engine.c, as are the next ones */
     struct buffer line;
     int bad_count;
     int data_state;
     uint64_t data_size;
-    bool data_too_big;        /* the rest is read past; every recipient gets 552 5.3.4 */
-    size_t delivered;         /* replies given after DATA */
+    bool data_too_big; /* the rest is read past; every recipient gets 552 5.3.4 */
+    size_t delivered;  /* replies given after DATA */
     struct buffer piece;
     /* what the caller may read: */
-    struct buffer client;     /* LHLO's name */
-    struct buffer sender;     /* MAIL's address without <>; empty: the null sender */
-    struct buffer address;    /* RCPT's address without <>, unquoted */
-    struct slice data;        /* LMTP_DATA's piece, until the next call */
-    size_t accepted;          /* recipients accepted in this transaction */
-    uint64_t declared_size;   /* MAIL's SIZE, 0: none */
+    struct buffer client;   /* LHLO's name */
+    struct buffer sender;   /* MAIL's address without <>; empty: the null sender */
+    struct buffer address;  /* RCPT's address without <>, unquoted */
+    struct slice data;      /* LMTP_DATA's piece, until the next call */
+    size_t accepted;        /* recipients accepted in this transaction */
+    uint64_t declared_size; /* MAIL's SIZE, 0: none */
 };
 
 void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits *limits);

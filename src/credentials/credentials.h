@@ -1,0 +1,50 @@
+/*
+ * Credentials: login name -> account and verifiers of its password. A key-value space of its own,
+ * which only chapar-auth (and the administrator's command, when no server runs) opens.
+ *
+ * A record holds an Argon2id verifier (RFC 9106) for PLAIN and LOGIN, and SCRAM-SHA-256 keys
+ * (RFC 5802 section 3, RFC 7677: salt, iterations, StoredKey, ServerKey), so that SCRAM can be
+ * offered without asking for the password again. The password itself is kept nowhere. Passwords
+ * are prepared with SASLprep's successor (RFC 8265 OpaqueString: NFC, no control characters).
+ *
+ * Names are normalised addresses (store_normalise_address). Thread-safe.
+ */
+#ifndef CREDENTIALS_CREDENTIALS_H
+#define CREDENTIALS_CREDENTIALS_H
+
+#include "base/slice.h"
+
+struct kv_engine;
+struct credentials;
+
+enum {
+    CREDENTIALS_PASSWORD_MINIMUM = 8,    /* characters */
+    CREDENTIALS_PASSWORD_MAXIMUM = 1024, /* bytes */
+    CREDENTIALS_NAME_MAXIMUM = 320,
+};
+
+struct credentials_cost {
+    uint64_t argon2_memory; /* KiB */
+    uint64_t argon2_passes;
+    uint32_t scram_iterations;
+};
+
+/* Opens the space "credentials" of the engine (not owned), making it when missing. */
+int credentials_open(struct kv_engine *engine, const struct credentials_cost *cost,
+                     struct credentials **credentials);
+void credentials_close(struct credentials **credentials);
+
+/* Sets or replaces. Durable. Slow on purpose (Argon2id). ERROR_SYNTAX: not a permitted password;
+ * ERROR_LIMIT: too short or too long. */
+int credentials_set(struct credentials *credentials, struct slice name, const uint8_t account[16],
+                    struct slice password);
+
+/* ERROR_NOT_FOUND. Durable. */
+int credentials_delete(struct credentials *credentials, struct slice name);
+
+/* Checks a password. ERROR_DENIED for a wrong name or password alike, after the same work.
+ * Slow on purpose. */
+int credentials_verify(struct credentials *credentials, struct slice name, struct slice password,
+                       uint8_t account[16]);
+
+#endif

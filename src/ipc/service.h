@@ -1,0 +1,93 @@
+/*
+ * What every child of chapard does the same way: start, be set up, confine itself, run, drain.
+ *
+ *     int main(int count, char **arguments)
+ *     {
+ *         struct service *service;
+ *         if (service_start(count, arguments, PROCESS_LOGIN, &handlers, &state, &service))
+ *             return 1;
+ *         ... open what is needed while it can be opened ...
+ *         if (service_confine(service)) return 1;     // the last step; tells chapard READY
+ *         return service_run(service);                // the loop, until drained
+ *     }
+ *
+ * service_start reads the configuration (-c FILE), sets up the log, and receives from chapard on
+ * descriptor 3 (the control channel) everything up to START: shared memory, listeners, channels to
+ * peers. Signals: SIGPIPE is ignored; SIGTERM, SIGINT and SIGHUP too (chapard speaks for them).
+ * When chapard has gone, the process drains and ends.
+ *
+ * This part may log: only executables link it.
+ */
+#ifndef IPC_SERVICE_H
+#define IPC_SERVICE_H
+
+#include "base/config.h"
+#include "ipc/channel.h"
+
+/* The executables, in the order they are started. */
+enum process_role {
+    PROCESS_SUPERVISOR,
+    PROCESS_AUTH,
+    PROCESS_SESSION,
+    PROCESS_LOGIN,
+    PROCESS_ROLES
+};
+const char *process_role_name(enum process_role role); /* "chapard", "chapar-auth", ... */
+
+/* Protocols of listeners and streams. */
+enum service_protocol { PROTOCOL_IMAP = 1, PROTOCOL_IMAPS, PROTOCOL_LMTP };
+
+enum admin_service { ADMIN_SERVICE_SUPERVISOR = 1, ADMIN_SERVICE_SESSION, ADMIN_SERVICE_AUTH };
+
+enum { TICKET_SIZE = 32, SERVICE_LISTENERS_MAXIMUM = 64 };
+
+struct service;
+
+struct service_listener {
+    enum service_protocol protocol;
+    char address[300]; /* as configured */
+    int socket;        /* listening, non-blocking; owned by the service until taken (set -1) */
+};
+
+struct service_handlers {
+    /* A channel to a peer process, at set-up or later (a peer was restarted). Takes the socket. */
+    void (*peer)(struct service *service, enum ipc_channel_kind kind, uint32_t slot, int socket);
+    /* An admin connection, its peer checked by chapard. Takes the socket. NULL: not served. */
+    void (*admin)(struct service *service, uint32_t uid, int socket);
+    /* Take nothing new; when done call service_stop. seconds: UINT32_MAX: no hurry. */
+    void (*drain)(struct service *service, uint32_t seconds);
+};
+
+int service_start(int count, char **arguments, enum process_role role,
+                  const struct service_handlers *handlers, void *state, struct service **service);
+
+/* Confines the process (ipc/confine.h) and reports READY. Nothing can be opened afterwards but
+ * what the role's row permits. */
+int service_confine(struct service *service);
+
+/* Runs the loop until service_stop. Returns the process's exit status. Frees the service. */
+int service_run(struct service *service);
+void service_stop(struct service *service);
+
+uv_loop_t *service_loop(struct service *service);
+const struct config *service_config(const struct service *service);
+void *service_state(struct service *service);
+uint32_t service_slot(const struct service *service);
+struct service_listener *service_listeners(struct service *service, size_t *count);
+
+/* The notices ring's memory and wake descriptors as received, for kv/notice_ring.h. */
+int service_notices(const struct service *service, const int **wake);
+
+/* Paths as this process sees them after confinement: the mail root, the credentials' root
+ * ("/" when chrooted). Valid before confinement only for opening by descriptor. */
+const char *service_root(const struct service *service);
+
+/* --- crash notes: what a process is serving, for the log line after it died --- */
+
+enum { CRASH_NOTE_MAXIMUM = 128, CRASH_NOTES = 16 /* threads of a process */ };
+
+/* Notes what this thread serves now ("imap alice@example.test FETCH"); NULL: nothing. Shared
+ * memory, no system call. No secrets. */
+void service_note(struct service *service, const char *text);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * A stream: an authenticated (or, for LMTP, trusted) byte stream, served by a protocol.
+ *
+ * The loop (session/worker.c) owns the socket; the protocol (session/imap, session/lmtp) sees
+ * bytes. A stream is run by at most one thread at a time:
+ *
+ *   loop thread                          pool thread
+ *   bytes arrived, or it was woken  -->  protocol->run(stream): takes input, appends output
+ *   writes output, waits until the  <--  returns what it needs next
+ *   peer has taken it, then again
+ *
+ * run() must return when output passes STREAM_OUTPUT_MARK (and be ready to go on) and after
+ * STREAM_SLICE_US at the latest, so that no stream holds a thread or a snapshot for long.
+ * While a stream waits it keeps no thread, no open view, no big buffer.
+ */
+#ifndef SESSION_STREAM_H
+#define SESSION_STREAM_H
+
+#include "base/buffer.h"
+#include "base/config.h"
+#include "ipc/service.h"
+#include "store/store.h"
+
+enum {
+    STREAM_INPUT_MAXIMUM = 64 * 1024,        /* bytes read ahead of the protocol */
+    STREAM_OUTPUT_MARK = 64 * 1024,          /* run() returns when output is longer */
+    STREAM_OUTPUT_MAXIMUM = 4 * 1024 * 1024, /* what one step may add beyond the mark */
+    STREAM_SLICE_US = 100 * 1000,
+};
+
+/* What a protocol needs next. */
+enum stream_need {
+    STREAM_NEED_INPUT,  /* all input was used (or all that can be): more bytes, please */
+    STREAM_NEED_OUTPUT, /* output is to be written, then run me again without new input */
+    STREAM_NEED_NOTICE, /* as INPUT, but also run me when the account has changed (IDLE) */
+    STREAM_NEED_CLOSE,  /* write what there is, then close */
+};
+
+struct stream_protocol;
+
+struct stream {
+    /* facts, fixed when the protocol is opened */
+    const struct stream_protocol *protocol;
+    const struct config *config;
+    struct service *service;
+    struct store *store;
+    int spool_directory;       /* for base/spool.h */
+    struct account_id account; /* not for LMTP */
+    const char *user;          /* login name; NULL for LMTP */
+    const char *client;        /* address, for logs and Received */
+    const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
+    const char *tag;           /* of the command that logged in; NULL: none */
+
+    /* exchanged in run() */
+    struct slice input; /* run() takes from the front */
+    bool input_ended;   /* the peer will send no more */
+    struct buffer output;
+    bool noticed;          /* woken because the account has changed; cleared by the worker */
+    bool draining;         /* the process ends: say goodbye at the next safe point */
+    const char *timed_out; /* name of the time limit that has passed: say goodbye; or NULL */
+
+    /* statistics for the log line at the end */
+    uint64_t bytes_in, bytes_out, commands;
+
+    void *state; /* the protocol's own */
+};
+
+struct stream_protocol {
+    const char *name; /* "imap", "lmtp" */
+    /* Makes stream->state. No output yet. ERROR_MEMORY... */
+    int (*open)(struct stream *stream);
+    /* In a pool thread. Called first with no input, for the greeting. */
+    enum stream_need (*run)(struct stream *stream);
+    /* Seconds without input before timed_out is set, in the state it is in now. */
+    uint32_t (*idle_limit)(const struct stream *stream);
+    /* Frees stream->state. `why` for the protocol's own log line: "logout", "closed", ... */
+    void (*close)(struct stream *stream, const char *why);
+};
+
+/* session/imap/imap.c and session/lmtp/lmtp.c */
+extern const struct stream_protocol imap_protocol;
+extern const struct stream_protocol lmtp_protocol;
+
+#endif
