@@ -109,7 +109,8 @@ int kv_update(struct kv *kv, enum kv_durability durability,
               int (*fn)(struct kv_transaction *transaction, void *arg), void *arg);
 
 /* Within kv_update only. ERROR_INVALID for a key or value outside the limits. Deleting what is
- * not there is no error. */
+ * not there is no error. A put or delete that failed makes the update fail with its error,
+ * whatever fn returns. */
 int kv_put(struct kv_transaction *transaction, struct slice key, struct slice value);
 int kv_delete(struct kv_transaction *transaction, struct slice key);
 

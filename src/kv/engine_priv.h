@@ -1,0 +1,69 @@
+/*
+ * What an engine implements, and the heads of its structs that kv.c works with.
+ *
+ * kv.c has checked every argument before an operation is called. Each engine's own structs begin
+ * with the head given here.
+ */
+#ifndef KV_ENGINE_PRIV_H
+#define KV_ENGINE_PRIV_H
+
+#include "kv/kv.h"
+
+enum { KV_BOUND_MAXIMUM = KV_KEY_MAXIMUM + 1 };
+
+struct kv_operations {
+    void (*engine_free)(struct kv_engine *engine);
+    int (*open)(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv);
+    void (*close)(struct kv *kv);
+    int (*destroy)(struct kv_engine *engine, const char *name);
+    int (*each_space)(struct kv_engine *engine, const char *prefix,
+                      int (*fn)(const char *name, void *arg), void *arg);
+
+    int (*read_begin)(struct kv *kv, struct kv_transaction **transaction);
+    void (*read_end)(struct kv_transaction *transaction);
+
+    /* On success *transaction is zeroed but for what the engine keeps behind the head. */
+    int (*update_begin)(struct kv *kv, enum kv_durability durability,
+                        struct kv_transaction **transaction);
+    /* Both end the transaction, whatever they return. */
+    int (*update_commit)(struct kv_transaction *transaction);
+    void (*update_abort)(struct kv_transaction *transaction);
+
+    int (*get)(struct kv_transaction *transaction, struct slice key, struct buffer *value);
+    int (*put)(struct kv_transaction *transaction, struct slice key, struct slice value);
+    /* Tells whether there was something to delete. */
+    int (*delete)(struct kv_transaction *transaction, struct slice key, bool *deleted);
+
+    /* Walks lower <= key < upper. The bounds live no longer than the call. */
+    int (*cursor_open)(struct kv_transaction *transaction, struct slice lower, struct slice upper,
+                       struct kv_cursor **cursor);
+    int (*cursor_next)(struct kv_cursor *cursor, struct slice *key, struct slice *value);
+    void (*cursor_close)(struct kv_cursor *cursor);
+
+    int (*sync)(struct kv *kv);
+    int (*maintain)(struct kv *kv);
+};
+
+struct kv_engine {
+    const struct kv_operations *operations;
+    struct notice_ring *ring; /* not owned; may be NULL */
+    unsigned busy_timeout_ms; /* KV_BUSY_TIMEOUT; tests shorten it */
+};
+
+struct kv {
+    struct kv_engine *engine;
+    uint64_t notice; /* what names the space in a notice; set by kv.c */
+};
+
+struct kv_transaction {
+    struct kv *kv;
+    bool writable;
+    bool changed; /* something was put or deleted */
+    int error;    /* sticky: of the first put or delete that failed */
+};
+
+struct kv_cursor {
+    struct kv_transaction *transaction;
+};
+
+#endif

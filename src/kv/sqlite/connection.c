@@ -1,0 +1,281 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "kv/sqlite/sqlite_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    /* Kept for the next taker; more of them are closed when given back. */
+    IDLE_MAXIMUM = 4,
+    /* How long a waiter for another process's lock sleeps: doubled up to the longest. */
+    WAIT_FIRST_US = 100,
+    WAIT_LONGEST_US = 5000,
+};
+
+/* The version of the table's layout, in the file's user_version. */
+#define FORMAT_VERSION "1"
+
+#define PAGE_SIZE "8192"
+
+/*
+ * The set-up of every connection. The cache is small, as a process holds many accounts open: what
+ * it does not hold is in the system's page cache. A change is not written early because of that
+ * (cache_spill, in pages). No mapping of the file: a read error would be a signal, not an error.
+ * The automatic checkpoint is a safety net for when nobody calls kv_maintain, at 128 MiB of log.
+ */
+static const char set_up[] = "PRAGMA cache_size=-256;"
+                             "PRAGMA cache_spill=4096;"
+                             "PRAGMA mmap_size=0;"
+                             "PRAGMA temp_store=MEMORY;"
+                             "PRAGMA trusted_schema=OFF;"
+                             "PRAGMA cell_size_check=ON;"
+                             "PRAGMA wal_autocheckpoint=16384;"
+                             "PRAGMA synchronous=FULL;";
+
+static const char make[] = "PRAGMA page_size=" PAGE_SIZE ";"
+                           "PRAGMA synchronous=OFF;"
+                           "PRAGMA journal_mode=MEMORY;"
+                           "CREATE TABLE kv(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)"
+                           " WITHOUT ROWID;"
+                           "PRAGMA user_version=" FORMAT_VERSION ";"
+                           "PRAGMA journal_mode=WAL;";
+
+static const char *const statement_texts[STATEMENTS] = {
+    /* Left at its row, it holds the snapshot until it is reset; and it is the cheapest read. */
+    [STATEMENT_PIN] = "PRAGMA data_version",
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_GET] = "SELECT value FROM kv WHERE key=?1",
+    [STATEMENT_PUT] = "REPLACE INTO kv(key,value) VALUES(?1,?2)",
+    [STATEMENT_DELETE] = "DELETE FROM kv WHERE key=?1",
+    [STATEMENT_RANGE] = "SELECT key,value FROM kv WHERE key>=?1 AND key<?2 ORDER BY key",
+};
+
+/* --- errors --- */
+
+static int error_of_system(int errnum)
+{
+    switch (errnum) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return ERROR_SPACE;
+    case ENOMEM:
+        return ERROR_MEMORY;
+    case EMFILE:
+    case ENFILE:
+        return ERROR_BUSY;
+    default:
+        return ERROR_IO;
+    }
+}
+
+int sqlite_error(struct connection *connection, int result)
+{
+    switch (result & 0xff) {
+    case SQLITE_FULL:
+        return ERROR_SPACE;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return ERROR_BUSY;
+    case SQLITE_NOMEM:
+        return ERROR_MEMORY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* the table is missing or another one */
+    case SQLITE_SCHEMA:
+        return ERROR_CORRUPT;
+    case SQLITE_IOERR:
+        if (result == SQLITE_IOERR_SHORT_READ || result == SQLITE_IOERR_CORRUPTFS)
+            return ERROR_CORRUPT;
+        if (result == SQLITE_IOERR_NOMEM)
+            return ERROR_MEMORY;
+    }
+    return error_of_system(connection->db ? sqlite3_system_errno(connection->db) : 0);
+}
+
+/* --- statements --- */
+
+sqlite3_stmt *connection_prepare(struct connection *connection, enum statement statement)
+{
+    sqlite3_stmt *prepared = NULL;
+    sqlite3_prepare_v3(connection->db, statement_texts[statement], -1, SQLITE_PREPARE_PERSISTENT,
+                       &prepared, NULL);
+    return prepared;
+}
+
+sqlite3_stmt *connection_statement(struct connection *connection, enum statement statement)
+{
+    sqlite3_stmt **kept = &connection->statements[statement];
+    if (!*kept)
+        *kept = connection_prepare(connection, statement);
+    return *kept;
+}
+
+int connection_run(struct connection *connection, enum statement statement)
+{
+    sqlite3_stmt *prepared = connection_statement(connection, statement);
+    if (!prepared)
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    int result = sqlite3_step(prepared);
+    int error = result == SQLITE_DONE ? 0 : sqlite_error(connection, result);
+    sqlite3_reset(prepared);
+    return error;
+}
+
+int connection_execute(struct connection *connection, const char *sql)
+{
+    int result = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
+    return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
+}
+
+/* --- opening --- */
+
+static int wait_for_lock(void *arg, int tries)
+{
+    struct connection *connection = arg;
+    uint64_t now = clock_monotonic_us();
+    if (tries == 0)
+        connection->deadline_us =
+            now + (uint64_t)connection->transaction.kv->engine->busy_timeout_ms * 1000;
+    if (now >= connection->deadline_us)
+        return 0;
+    unsigned wait = tries > 6 ? WAIT_LONGEST_US : (unsigned)WAIT_FIRST_US << tries;
+    usleep(wait < WAIT_LONGEST_US ? wait : WAIT_LONGEST_US);
+    return 1;
+}
+
+void connection_set_waiting(struct connection *connection)
+{
+    sqlite3_busy_handler(connection->db, wait_for_lock, connection);
+}
+
+/* No lookaside memory: the statements are kept, so there is little to allocate. */
+static int open_file(struct connection *connection, const char *path)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                SQLITE_OPEN_EXRESCODE;
+    int result = sqlite3_open_v2(path, &connection->db, flags, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_db_config(connection->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
+    return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
+}
+
+static int check_version(struct connection *connection)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(connection->db, "PRAGMA user_version", -1, &statement, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_step(statement);
+    int error = result == SQLITE_ROW ? 0 : sqlite_error(connection, result);
+    if (!error && sqlite3_column_int(statement, 0) != FORMAT_VERSION[0] - '0')
+        error = ERROR_CORRUPT;
+    sqlite3_finalize(statement);
+    return error;
+}
+
+static int set_connection_up(struct connection *connection, const char *path)
+{
+    int error = open_file(connection, path);
+    if (error)
+        return error;
+    connection_set_waiting(connection);
+    error = connection_execute(connection, set_up);
+    if (!error)
+        error = check_version(connection);
+    if (!error && !connection_statement(connection, STATEMENT_GET))
+        error = sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    return error;
+}
+
+static int connection_open(struct sqlite_kv *kv, struct connection **connection)
+{
+    struct connection *made = calloc(1, sizeof(*made));
+    if (!made)
+        return ERROR_MEMORY;
+    made->transaction.kv = &kv->kv;
+    made->flushed_version = -1;
+    int error = set_connection_up(made, kv->path);
+    if (error)
+        connection_close(made);
+    else
+        *connection = made;
+    return error;
+}
+
+void connection_close(struct connection *connection)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(connection->statements[i]);
+    sqlite3_close_v2(connection->db);
+    free(connection);
+}
+
+int connection_make_file(const char *path)
+{
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0)
+        return error_of_system(errno);
+    struct connection connection = {0};
+    int error = open_file(&connection, path);
+    if (!error)
+        error = connection_execute(&connection, make);
+    sqlite3_close_v2(connection.db);
+    if (!error && fsync(file))
+        error = error_of_system(errno);
+    close(file);
+    return error;
+}
+
+/* --- the pool --- */
+
+int connection_take(struct sqlite_kv *kv, struct connection **connection)
+{
+    pthread_mutex_lock(&kv->lock);
+    struct connection *taken = kv->idle;
+    if (taken) {
+        kv->idle = taken->next;
+        kv->idle_count--;
+    }
+    pthread_mutex_unlock(&kv->lock);
+    if (!taken)
+        return connection_open(kv, connection);
+    taken->transaction = (struct kv_transaction){.kv = &kv->kv};
+    *connection = taken;
+    return 0;
+}
+
+void connection_give(struct sqlite_kv *kv, struct connection *connection)
+{
+    /* A rollback that failed: let SQLite clean up by closing. */
+    bool kept = sqlite3_get_autocommit(connection->db);
+    pthread_mutex_lock(&kv->lock);
+    kept = kept && kv->idle_count < IDLE_MAXIMUM;
+    if (kept) {
+        connection->next = kv->idle;
+        kv->idle = connection;
+        kv->idle_count++;
+    }
+    pthread_mutex_unlock(&kv->lock);
+    if (!kept)
+        connection_close(connection);
+}
+
+void connection_close_idle(struct sqlite_kv *kv)
+{
+    pthread_mutex_lock(&kv->lock);
+    struct connection *connection = kv->idle;
+    kv->idle = NULL;
+    kv->idle_count = 0;
+    pthread_mutex_unlock(&kv->lock);
+    while (connection) {
+        struct connection *next = connection->next;
+        connection_close(connection);
+        connection = next;
+    }
+}

@@ -1,0 +1,350 @@
+#include "base/error.h"
+#include "kv/sqlite/sqlite_priv.h"
+
+#include <stdlib.h>
+
+enum {
+    /* A log that has grown larger than this is cut when it has been checkpointed. Otherwise the
+     * file is kept as it is and written anew from its start: growing a file makes every flush
+     * dearer. */
+    LOG_KEPT_BYTES = 32 * 1024 * 1024
+};
+
+/* --- reading --- */
+
+/* The space's data version as the connection sees it. Leaves the snapshot pinned. */
+static int pin(struct connection *connection, sqlite3_int64 *version)
+{
+    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_PIN);
+    int result = statement ? sqlite3_step(statement) : sqlite3_extended_errcode(connection->db);
+    if (result == SQLITE_ROW) {
+        *version = sqlite3_column_int64(statement, 0);
+        return 0;
+    }
+    int error = sqlite_error(connection, result);
+    sqlite3_reset(statement);
+    return error;
+}
+
+static void unpin(struct connection *connection)
+{
+    sqlite3_reset(connection->statements[STATEMENT_PIN]);
+}
+
+static int read_begin(struct kv *base, struct kv_transaction **transaction)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    struct connection *connection;
+    int error = connection_take(kv, &connection);
+    if (error)
+        return error;
+    sqlite3_int64 version;
+    error = pin(connection, &version);
+    if (error)
+        connection_give(kv, connection);
+    else
+        *transaction = &connection->transaction;
+    return error;
+}
+
+static void read_end(struct kv_transaction *transaction)
+{
+    struct connection *connection = (struct connection *)transaction;
+    unpin(connection);
+    connection_give((struct sqlite_kv *)transaction->kv, connection);
+}
+
+static void bind(sqlite3_stmt *statement, int index, struct slice bytes)
+{
+    /* SQLite takes a NULL pointer for NULL, not for an empty blob. */
+    sqlite3_bind_blob(statement, index, bytes.data ? bytes.data : "", (int)bytes.size,
+                      SQLITE_STATIC);
+}
+
+static int column(struct connection *connection, sqlite3_stmt *statement, int index,
+                  struct slice *bytes)
+{
+    const void *data = sqlite3_column_blob(statement, index);
+    size_t size = (size_t)sqlite3_column_bytes(statement, index);
+    if (!data && sqlite3_errcode(connection->db) == SQLITE_NOMEM)
+        return ERROR_MEMORY;
+    *bytes = slice_make(data, size);
+    return 0;
+}
+
+static int get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
+{
+    struct connection *connection = (struct connection *)transaction;
+    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_GET);
+    if (!statement)
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    bind(statement, 1, key);
+    int result = sqlite3_step(statement);
+    int error;
+    struct slice bytes;
+    if (result == SQLITE_DONE)
+        error = ERROR_NOT_FOUND;
+    else if (result != SQLITE_ROW)
+        error = sqlite_error(connection, result);
+    else
+        error = column(connection, statement, 0, &bytes);
+    if (!error)
+        error = buffer_append(value, bytes);
+    sqlite3_reset(statement);
+    return error;
+}
+
+/* --- cursors --- */
+
+static int cursor_open(struct kv_transaction *transaction, struct slice lower, struct slice upper,
+                       struct kv_cursor **cursor)
+{
+    struct connection *connection = (struct connection *)transaction;
+    struct sqlite_cursor *opened = &connection->cursor;
+    if (!opened->used) {
+        opened->statement = connection_statement(connection, STATEMENT_RANGE);
+    } else {
+        opened = calloc(1, sizeof(*opened));
+        if (!opened)
+            return ERROR_MEMORY;
+        opened->statement = connection_prepare(connection, STATEMENT_RANGE);
+    }
+    if (!opened->statement) {
+        if (opened != &connection->cursor)
+            free(opened);
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    }
+    opened->cursor.transaction = transaction;
+    opened->used = true;
+    if (lower.size)
+        memcpy(opened->lower, lower.data, lower.size);
+    memcpy(opened->upper, upper.data, upper.size);
+    bind(opened->statement, 1, slice_make(opened->lower, lower.size));
+    bind(opened->statement, 2, slice_make(opened->upper, upper.size));
+    *cursor = &opened->cursor;
+    return 0;
+}
+
+static int cursor_next(struct kv_cursor *base, struct slice *key, struct slice *value)
+{
+    struct sqlite_cursor *cursor = (struct sqlite_cursor *)base;
+    struct connection *connection = (struct connection *)base->transaction;
+    /* A step after the end would start anew. */
+    if (cursor->ended)
+        return cursor->ended;
+    int result = sqlite3_step(cursor->statement);
+    if (result != SQLITE_ROW)
+        return cursor->ended =
+                   result == SQLITE_DONE ? ERROR_NOT_FOUND : sqlite_error(connection, result);
+    struct slice found_key;
+    struct slice found_value;
+    int error = column(connection, cursor->statement, 0, &found_key);
+    if (!error)
+        error = column(connection, cursor->statement, 1, &found_value);
+    if (error)
+        return cursor->ended = error;
+    *key = found_key;
+    *value = found_value;
+    return 0;
+}
+
+static void cursor_close(struct kv_cursor *base)
+{
+    struct sqlite_cursor *cursor = (struct sqlite_cursor *)base;
+    struct connection *connection = (struct connection *)base->transaction;
+    if (cursor == &connection->cursor) {
+        sqlite3_reset(cursor->statement);
+        cursor->used = false;
+        cursor->ended = 0;
+        return;
+    }
+    sqlite3_finalize(cursor->statement);
+    free(cursor);
+}
+
+/* --- changing --- */
+
+/* FULL: the log is flushed at each commit. NORMAL: at checkpoints only. */
+static int set_durability(struct connection *connection, enum kv_durability durability)
+{
+    if (connection->durability == durability)
+        return 0;
+    int error =
+        connection_execute(connection, durability == KV_DURABLE ? "PRAGMA synchronous=FULL"
+                                                                : "PRAGMA synchronous=NORMAL");
+    if (!error)
+        connection->durability = durability;
+    return error;
+}
+
+static int update_begin(struct kv *base, enum kv_durability durability,
+                        struct kv_transaction **transaction)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    int error = turn_take(&kv->turn, base->engine->busy_timeout_ms);
+    if (error)
+        return error;
+    struct connection *connection = NULL;
+    error = connection_take(kv, &connection);
+    if (!error)
+        error = set_durability(connection, durability);
+    if (!error)
+        error = connection_run(connection, STATEMENT_BEGIN);
+    if (!error) {
+        *transaction = &connection->transaction;
+        return 0;
+    }
+    if (connection)
+        connection_give(kv, connection);
+    turn_give(&kv->turn);
+    return error;
+}
+
+static void update_abort(struct kv_transaction *transaction)
+{
+    struct connection *connection = (struct connection *)transaction;
+    struct sqlite_kv *kv = (struct sqlite_kv *)transaction->kv;
+    /* SQLite has rolled back itself after some errors. */
+    if (!sqlite3_get_autocommit(connection->db))
+        connection_run(connection, STATEMENT_ROLLBACK);
+    connection_give(kv, connection);
+    turn_give(&kv->turn);
+}
+
+static int update_commit(struct kv_transaction *transaction)
+{
+    struct connection *connection = (struct connection *)transaction;
+    int error = connection_run(connection, STATEMENT_COMMIT);
+    if (!error)
+        connection->relaxed = connection->durability == KV_RELAXED;
+    update_abort(transaction);
+    return error;
+}
+
+static int change(struct connection *connection, sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+    int error = result == SQLITE_DONE ? 0 : sqlite_error(connection, result);
+    sqlite3_reset(statement);
+    return error;
+}
+
+static int put(struct kv_transaction *transaction, struct slice key, struct slice value)
+{
+    struct connection *connection = (struct connection *)transaction;
+    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_PUT);
+    if (!statement)
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    bind(statement, 1, key);
+    bind(statement, 2, value);
+    return change(connection, statement);
+}
+
+static int delete (struct kv_transaction *transaction, struct slice key, bool *deleted)
+{
+    struct connection *connection = (struct connection *)transaction;
+    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_DELETE);
+    if (!statement)
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    bind(statement, 1, key);
+    int error = change(connection, statement);
+    if (!error)
+        *deleted = sqlite3_changes(connection->db) > 0;
+    return error;
+}
+
+/* --- flushing and checkpoints --- */
+
+static int flush_log(struct connection *connection)
+{
+    sqlite3_file *log = NULL;
+    int result = sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (result == SQLITE_OK && log && log->pMethods)
+        result = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
+}
+
+/* There is something to flush when this connection has made relaxed commits, or the data version
+ * tells of commits by others (which may have been durable: one flush too many). */
+static int flush_new(struct connection *connection)
+{
+    sqlite3_int64 version;
+    int error = pin(connection, &version);
+    if (error)
+        return error;
+    if (connection->relaxed || connection->flushed_version != version)
+        error = flush_log(connection);
+    unpin(connection);
+    if (error)
+        return error;
+    connection->relaxed = false;
+    connection->flushed_version = version;
+    return 0;
+}
+
+static int sync_space(struct kv *base)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    struct connection *connection;
+    int error = connection_take(kv, &connection);
+    if (error)
+        return error;
+    error = flush_new(connection);
+    connection_give(kv, connection);
+    return error;
+}
+
+/* Copies from the log what no reader needs there, waiting for nobody. */
+static int checkpoint(struct connection *connection)
+{
+    int frames = 0;
+    int copied = 0;
+    int result = sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
+                                           &copied);
+    if (result == SQLITE_OK && frames == copied &&
+        (int64_t)frames * SQLITE_SPACE_PAGE_SIZE > LOG_KEPT_BYTES) {
+        sqlite3_busy_handler(connection->db, NULL, NULL);
+        result =
+            sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        connection_set_waiting(connection);
+    }
+    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY)
+        return 0;
+    return sqlite_error(connection, result);
+}
+
+/* Leaves one connection, with little memory. */
+static int maintain(struct kv *base)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    struct connection *connection;
+    int error = connection_take(kv, &connection);
+    if (error)
+        return error;
+    connection_close_idle(kv);
+    error = checkpoint(connection);
+    sqlite3_db_release_memory(connection->db);
+    connection_give(kv, connection);
+    return error;
+}
+
+const struct kv_operations sqlite_operations = {
+    .engine_free = sqlite_engine_free,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .destroy = sqlite_destroy,
+    .each_space = sqlite_each_space,
+    .read_begin = read_begin,
+    .read_end = read_end,
+    .update_begin = update_begin,
+    .update_commit = update_commit,
+    .update_abort = update_abort,
+    .get = get,
+    .put = put,
+    .delete = delete,
+    .cursor_open = cursor_open,
+    .cursor_next = cursor_next,
+    .cursor_close = cursor_close,
+    .sync = sync_space,
+    .maintain = maintain,
+};
