@@ -51,8 +51,20 @@ void arena_clear(struct arena *arena)
     arena->failed = false;
 }
 
+/* A block kept by arena_clear that is too small for what comes first must not eat the budget. */
+static void drop_unused_block(struct arena *arena)
+{
+    struct arena_block *block = arena->blocks;
+    if (!block || block->used > 0)
+        return;
+    arena->used -= sizeof(*block) + block->size;
+    arena->blocks = block->next;
+    free(block);
+}
+
 static struct arena_block *add_block(struct arena *arena, size_t wanted)
 {
+    drop_unused_block(arena);
     size_t left = arena->maximum - arena->used;
     if (left < sizeof(struct arena_block) || wanted > left - sizeof(struct arena_block))
         return NULL;
