@@ -18,15 +18,14 @@ enum {
 /* The version of the table's layout, in the file's user_version. */
 #define FORMAT_VERSION "1"
 
-#define PAGE_SIZE "8192"
-
 /*
  * The set-up of every connection. The cache is small, as a process holds many accounts open: what
  * it does not hold is in the system's page cache. A change is not written early because of that
- * (cache_spill, in pages). No mapping of the file: a read error would be a signal, not an error.
- * The automatic checkpoint is a safety net for when nobody calls kv_maintain, at 128 MiB of log.
+ * (cache_spill, in pages). No mapping of the file: it gains nothing measurable here, and a read
+ * error would be a signal, not an error. The automatic checkpoint is a safety net for when nobody
+ * calls kv_maintain, at 128 MiB of log.
  */
-static const char set_up[] = "PRAGMA cache_size=-256;"
+static const char set_up[] = "PRAGMA cache_size=-64;"
                              "PRAGMA cache_spill=4096;"
                              "PRAGMA mmap_size=0;"
                              "PRAGMA temp_store=MEMORY;"
@@ -35,11 +34,18 @@ static const char set_up[] = "PRAGMA cache_size=-256;"
                              "PRAGMA wal_autocheckpoint=16384;"
                              "PRAGMA synchronous=FULL;";
 
-static const char make[] = "PRAGMA page_size=" PAGE_SIZE ";"
+/*
+ * A table with a rowid and an index of the keys, not WITHOUT ROWID: there a value is part of the
+ * key's tree, and each step of a search reads the whole of a value that does not fit its page.
+ * Measured (bench/kv_bench, pages of 8192 bytes): 50 values of 256 KB are read in 4.7 ms against
+ * 27 ms, 1000 of 20 KB in 21 ms against 73 ms, 400 of 8 KB in 2.4 ms against 3.9 ms; a walk over
+ * 50,000 of 900 bytes takes 37 ms against 32 ms. Pages of 16384 bytes double the cost of changing
+ * a value of 8 KB; those of 4096 are level with 8192 but for longer walks.
+ */
+static const char make[] = "PRAGMA page_size=8192;" /* SQLITE_SPACE_PAGE_SIZE */
                            "PRAGMA synchronous=OFF;"
                            "PRAGMA journal_mode=MEMORY;"
-                           "CREATE TABLE kv(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)"
-                           " WITHOUT ROWID;"
+                           "CREATE TABLE kv(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL);"
                            "PRAGMA user_version=" FORMAT_VERSION ";"
                            "PRAGMA journal_mode=WAL;";
 
@@ -50,7 +56,8 @@ static const char *const statement_texts[STATEMENTS] = {
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_GET] = "SELECT value FROM kv WHERE key=?1",
-    [STATEMENT_PUT] = "REPLACE INTO kv(key,value) VALUES(?1,?2)",
+    [STATEMENT_PUT] = "INSERT INTO kv(key,value) VALUES(?1,?2)"
+                      " ON CONFLICT(key) DO UPDATE SET value=excluded.value",
     [STATEMENT_DELETE] = "DELETE FROM kv WHERE key=?1",
     [STATEMENT_RANGE] = "SELECT key,value FROM kv WHERE key>=?1 AND key<?2 ORDER BY key",
 };
