@@ -1,0 +1,241 @@
+#include "credentials/credentials.h"
+
+#include "base/error.h"
+#include "credentials/password_priv.h"
+#include "credentials/record_priv.h"
+#include "kv/kv.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define KEY_PREFIX "name/"
+
+struct credentials {
+    struct kv *kv;
+    struct credentials_cost cost;
+};
+
+/* A name's key. No NUL behind it: keys are counted bytes. */
+struct key {
+    char bytes[sizeof KEY_PREFIX - 1 + CREDENTIALS_NAME_MAXIMUM];
+    size_t size;
+};
+
+int credentials_open(struct kv_engine *engine, const struct credentials_cost *cost,
+                     struct credentials **credentials)
+{
+    if (sodium_init() < 0)
+        return ERROR_UNSUPPORTED;
+    struct credentials *opened = malloc(sizeof *opened);
+    if (!opened)
+        return ERROR_MEMORY;
+    opened->cost = *cost;
+    int error = kv_open(engine, "credentials", KV_CREATE, &opened->kv);
+    if (error) {
+        free(opened);
+        return error;
+    }
+    *credentials = opened;
+    return 0;
+}
+
+void credentials_close(struct credentials **credentials)
+{
+    if (*credentials)
+        kv_close(&(*credentials)->kv);
+    free(*credentials);
+    *credentials = NULL;
+}
+
+static int make_key(struct slice name, struct key *key)
+{
+    if (name.size == 0 || slice_find(name, '\0') < name.size)
+        return ERROR_SYNTAX;
+    if (name.size > CREDENTIALS_NAME_MAXIMUM)
+        return ERROR_LIMIT;
+    memcpy(key->bytes, KEY_PREFIX, sizeof KEY_PREFIX - 1);
+    memcpy(key->bytes + sizeof KEY_PREFIX - 1, name.data, name.size);
+    key->size = sizeof KEY_PREFIX - 1 + name.size;
+    return 0;
+}
+
+static void release_secret(struct buffer *buffer)
+{
+    if (buffer->data)
+        sodium_memzero(buffer->data, buffer->capacity);
+    buffer_release(buffer);
+}
+
+/* --- changing --- */
+
+struct change {
+    struct key key;
+    struct buffer value;
+    struct buffer expected; /* of a renewal: the record that was verified */
+    bool renewal;
+};
+
+static int put_record(struct kv_transaction *transaction, void *arg)
+{
+    const struct change *change = arg;
+    struct slice key = slice_make(change->key.bytes, change->key.size);
+    if (change->renewal) {
+        struct buffer now;
+        buffer_init(&now, RECORD_MAXIMUM);
+        int error = kv_get(transaction, key, &now);
+        if (!error && !slice_equal(buffer_slice(&now), buffer_slice(&change->expected)))
+            error = ERROR_CONFLICT;
+        release_secret(&now);
+        if (error)
+            return error;
+    }
+    return kv_put(transaction, key, buffer_slice(&change->value));
+}
+
+/* The slow part: both verifiers of a prepared password. */
+static int make_record(const struct credentials *credentials, const uint8_t account[16],
+                       const struct prepared_password *password, struct buffer *value)
+{
+    struct credentials_record record = {.scram.iterations = credentials->cost.scram_iterations,
+                                        .scram.salt_size = SCRAM_SALT_SIZE};
+    char argon2[crypto_pwhash_STRBYTES];
+    _Static_assert(crypto_pwhash_STRBYTES <= sizeof record.argon2, "the verifier fits");
+    if (crypto_pwhash_str_alg(argon2, password->bytes, password->size,
+                              credentials->cost.argon2_passes,
+                              credentials->cost.argon2_memory * 1024, crypto_pwhash_ALG_ARGON2ID13))
+        return ERROR_MEMORY;
+    memcpy(record.argon2, argon2, sizeof argon2);
+    memcpy(record.account, account, sizeof record.account);
+    randombytes_buf(record.scram.salt, SCRAM_SALT_SIZE);
+    scram_derive(slice_make(password->bytes, password->size), &record.scram);
+    int error = record_encode(&record, value);
+    sodium_memzero(&record, sizeof record);
+    return error;
+}
+
+static int set_prepared(struct credentials *credentials, const uint8_t account[16],
+                        const struct prepared_password *password, struct change *change)
+{
+    buffer_init(&change->value, RECORD_MAXIMUM);
+    int error = make_record(credentials, account, password, &change->value);
+    if (!error)
+        error = kv_update(credentials->kv, KV_DURABLE, put_record, change);
+    release_secret(&change->value);
+    return error;
+}
+
+int credentials_set(struct credentials *credentials, struct slice name, const uint8_t account[16],
+                    struct slice password)
+{
+    struct change change = {0};
+    struct prepared_password prepared;
+    int error = make_key(name, &change.key);
+    if (!error)
+        error = password_prepare(password, &prepared);
+    if (error)
+        return error;
+    error = prepared.characters < CREDENTIALS_PASSWORD_MINIMUM
+                ? ERROR_LIMIT
+                : set_prepared(credentials, account, &prepared, &change);
+    sodium_memzero(&prepared, sizeof prepared);
+    return error;
+}
+
+static int delete_record(struct kv_transaction *transaction, void *arg)
+{
+    const struct key *key = arg;
+    struct slice bytes = slice_make(key->bytes, key->size);
+    struct buffer value;
+    buffer_init(&value, RECORD_MAXIMUM);
+    int error = kv_get(transaction, bytes, &value);
+    release_secret(&value);
+    return error == 0 || error == ERROR_LIMIT ? kv_delete(transaction, bytes) : error;
+}
+
+int credentials_delete(struct credentials *credentials, struct slice name)
+{
+    struct key key;
+    if (make_key(name, &key))
+        return ERROR_NOT_FOUND;
+    return kv_update(credentials->kv, KV_DURABLE, delete_record, &key);
+}
+
+/* --- verifying --- */
+
+static int read_record(struct credentials *credentials, const struct key *key, struct buffer *value)
+{
+    struct kv_transaction *transaction;
+    int error = kv_read_begin(credentials->kv, &transaction);
+    if (error)
+        return error;
+    error = kv_get(transaction, slice_make(key->bytes, key->size), value);
+    kv_read_end(&transaction);
+    return error == ERROR_LIMIT ? ERROR_CORRUPT : error;
+}
+
+/* What a verification costs, for names that have no verifier: the time of the answer must not
+ * tell whether a name exists. */
+static int waste_work(const struct credentials *credentials, struct slice password)
+{
+    static const uint8_t salt[crypto_pwhash_SALTBYTES];
+    uint8_t hash[crypto_pwhash_BYTES_MIN + 16];
+    int failed =
+        crypto_pwhash(hash, sizeof hash, password.data ? password.data : "", password.size, salt,
+                      credentials->cost.argon2_passes, credentials->cost.argon2_memory * 1024,
+                      crypto_pwhash_ALG_ARGON2ID13);
+    sodium_memzero(hash, sizeof hash);
+    return failed ? ERROR_MEMORY : ERROR_DENIED;
+}
+
+/* The record's password was given, so it can be kept at today's cost. A failure changes nothing
+ * for this login. */
+static void renew(struct credentials *credentials, const struct credentials_record *record,
+                  const struct prepared_password *password, struct change *change)
+{
+    const struct credentials_cost *cost = &credentials->cost;
+    if (!crypto_pwhash_str_needs_rehash(record->argon2, cost->argon2_passes,
+                                        cost->argon2_memory * 1024) &&
+        record->scram.iterations >= cost->scram_iterations)
+        return;
+    change->renewal = true;
+    (void)set_prepared(credentials, record->account, password, change);
+}
+
+static int verify_prepared(struct credentials *credentials,
+                           const struct prepared_password *password, struct change *change,
+                           uint8_t account[16])
+{
+    struct credentials_record record;
+    int error = read_record(credentials, &change->key, &change->expected);
+    if (error == ERROR_NOT_FOUND)
+        return waste_work(credentials, slice_make(password->bytes, password->size));
+    if (!error)
+        error = record_decode(buffer_slice(&change->expected), &record);
+    if (error)
+        return error;
+    if (crypto_pwhash_str_verify(record.argon2, password->bytes, password->size)) {
+        error = ERROR_DENIED;
+    } else {
+        memcpy(account, record.account, sizeof record.account);
+        renew(credentials, &record, password, change);
+    }
+    sodium_memzero(&record, sizeof record);
+    return error;
+}
+
+int credentials_verify(struct credentials *credentials, struct slice name, struct slice password,
+                       uint8_t account[16])
+{
+    struct change change = {0};
+    struct prepared_password prepared;
+    int error;
+    if (make_key(name, &change.key) || password_prepare(password, &prepared)) {
+        error = waste_work(credentials, slice_sub(password, 0, CREDENTIALS_PASSWORD_MAXIMUM));
+    } else {
+        buffer_init(&change.expected, RECORD_MAXIMUM);
+        error = verify_prepared(credentials, &prepared, &change, account);
+        release_secret(&change.expected);
+    }
+    sodium_memzero(&prepared, sizeof prepared);
+    return error;
+}
