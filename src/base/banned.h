@@ -4,7 +4,8 @@
  *
  * Write strings with base/buffer.h, parse numbers with strtoull and a check or with the parser of
  * the format at hand.
- * system() and random() are banned too, but by the lint: libuv's headers use these names otherwise.
+ * system(), random() and rand() are banned too, but by the lint: headers of libraries use these
+ * names otherwise.
  */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
@@ -20,7 +21,7 @@
 
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf strtok strtok_r gets
 #pragma GCC poison atoi atol atoll atof scanf sscanf fscanf vsscanf mktemp tmpnam tempnam
-#pragma GCC poison gmtime localtime ctime asctime ctime_r asctime_r rand srand srandom
+#pragma GCC poison gmtime localtime ctime asctime ctime_r asctime_r
 #pragma GCC poison popen
 
 #endif

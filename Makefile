@@ -1,0 +1,86 @@
+# The front door. `make run` and `make test` do everything on a fresh Debian 12.
+#
+#   make          release build; the executables are in build/bin
+#   make run      a demonstration server in run/demo, in the foreground
+#   make test     everything that must hold, with the sanitizers on
+#   make lint     what the compiler does not check: folders, symbols, lengths, format
+#   make bench    figures, each with the command that repeats it
+#   make fuzz     every fuzzer for FUZZ_SECONDS (60)
+#   make thread   the unit tests under the thread sanitizer
+#   make install  to PREFIX (/usr/local)
+#   make clean
+
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+JOBS ?= $(shell nproc)
+MESON = meson setup --prefix $(PREFIX)
+PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
+
+PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
+           src/session/chapar-session src/cli/chapar
+
+.PHONY: all run test unit wire lint bench fuzz fuzz-quick thread install clean sanitized
+
+all: build/release/build.ninja
+	@ninja -C build/release --quiet $(PROGRAMS)
+	@mkdir -p build/bin
+	@cd build/release && install -C -t ../bin $(PROGRAMS)
+
+build/release/build.ninja:
+	@tools/packages build
+	@$(MESON) build/release -Dbuildtype=release -Ddebug=true >/dev/null
+
+# The tests run the sanitizer build: unit tests, and a server of it for wire and client tests.
+sanitized: build/sanitized/build.ninja
+	@ninja -C build/sanitized --quiet
+	@mkdir -p build/sanitized/bin
+	@cd build/sanitized && install -C -t bin $(PROGRAMS)
+
+build/sanitized/build.ninja:
+	@tools/packages test
+	@$(MESON) build/sanitized -Db_sanitize=address,undefined >/dev/null
+
+build/fuzz/build.ninja:
+	@tools/packages test
+	@CC=clang $(MESON) build/fuzz -Dfuzz=true -Db_sanitize=address,undefined >/dev/null
+
+build/thread/build.ninja:
+	@tools/packages test
+	@$(MESON) build/thread -Db_sanitize=thread >/dev/null
+
+run: all
+	@exec /usr/bin/python3 tools/demo.py
+
+test: unit wire fuzz-quick
+
+unit: sanitized
+	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS)
+
+wire: all sanitized
+	@$(PYTEST) -n $(JOBS) --dist worksteal tests
+
+fuzz-quick: FUZZ_SECONDS = 5
+fuzz-quick: fuzz
+
+fuzz: build/fuzz/build.ninja
+	@ninja -C build/fuzz --quiet
+	@tools/fuzz build/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+thread: build/thread/build.ninja
+	@ninja -C build/thread --quiet
+	@meson test -C build/thread --no-rebuild --print-errorlogs --no-suite fuzz
+
+lint: all
+	@tools/packages test
+	@/usr/bin/python3 tools/lint.py
+
+bench: all
+	@tools/packages bench
+	@/usr/bin/python3 bench/run.py
+
+install: all
+	@meson install -C build/release --no-rebuild
+
+clean:
+	rm -rf build
