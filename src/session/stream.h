@@ -71,8 +71,10 @@ struct stream_protocol {
     int (*open)(struct stream *stream);
     /* In a pool thread. Called first with no input, for the greeting. */
     enum stream_need (*run)(struct stream *stream);
-    /* Seconds without input before timed_out is set, in the state it is in now. */
+    /* Seconds without input before timed_out is set, in the state it is in now. The loop calls it
+     * between runs. */
     uint32_t (*idle_limit)(const struct stream *stream);
+    const char *idle_limit_name; /* what timed_out says then, an option: "idle_timeout" */
     /* Frees stream->state. `why` for the protocol's own log line: "logout", "closed", ... */
     void (*close)(struct stream *stream, const char *why);
 };
