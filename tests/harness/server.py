@@ -1,0 +1,202 @@
+"""A Chapar server for a test: made by `chapar init`, started by chapard, on free ports.
+
+Which build is used: CHAPAR_BIN (a directory with the executables), by default the sanitizer
+build. A report of a sanitizer anywhere in the server's log fails the test.
+"""
+
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+from .imap import Imap
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEFAULT_BIN = ROOT / "build" / "sanitized" / "bin"
+PASSWORD = "correct horse battery"
+START_SECONDS = 30
+
+SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:")
+numbers = itertools.count(1)
+
+
+def free_offset():
+    """An offset for `--ports` with which every standard port is free."""
+    while True:
+        offset = random.randrange(12000, 31000)
+        try:
+            for port in (24, 143, 993):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port + offset))
+            return offset
+        except OSError:
+            continue
+
+
+class Server:
+    def __init__(self, directory, binaries=None, domain="example.test"):
+        self.directory = Path(directory) / "chapar"
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        self.bin = Path(binaries or os.environ.get("CHAPAR_BIN", DEFAULT_BIN))
+        self.domain = domain
+        self.offset = free_offset()
+        self.log_path = self.directory.parent / "chapard.log"
+        self.process = None
+        self.run("init", self.directory, "--domain", domain, "--ports", str(self.offset),
+                 "--listen", "127.0.0.1", configured=False)
+        # Argon2id at its cheapest: the tests are about everything else.
+        self.configure(password_memory=8192, password_passes=1, login_failure_delay=0)
+
+    # --- addresses ---
+
+    imap_port = property(lambda self: self.offset + 143)
+    imaps_port = property(lambda self: self.offset + 993)
+    lmtp_port = property(lambda self: self.offset + 24)
+    config = property(lambda self: self.directory / "chapar.conf")
+    lmtp_socket = property(lambda self: self.directory / "data" / "lmtp.sock")
+
+    # --- the command ---
+
+    def environment(self):
+        # A confined process cannot look for leaks (it may not trace itself): unit tests do.
+        return dict(os.environ,
+                    ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:disable_coredump=1",
+                    UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1")
+
+    def run(self, *arguments, configured=True, check=True, text="", **options):
+        """Runs `chapar`; returns the completed process."""
+        command = [self.bin / "chapar"]
+        if configured:
+            command += ["-c", self.config]
+        result = subprocess.run([*command, *arguments], input=text, capture_output=True,
+                                text=True, env=self.environment(), timeout=60, **options)
+        if check and result.returncode != 0:
+            raise AssertionError(f"chapar {arguments}: {result.returncode}\n{result.stdout}"
+                                 f"{result.stderr}")
+        return result
+
+    def json(self, *arguments):
+        return json.loads(self.run("--json", *arguments).stdout)
+
+    def configure(self, **options):
+        """Appends options to chapar.conf (the last one of a name counts)."""
+        with open(self.config, "a") as file:
+            for name, value in options.items():
+                if isinstance(value, bool):
+                    value = str(value).lower()
+                elif isinstance(value, str):
+                    value = f'"{value}"'
+                file.write(f"{name} = {value}\n")
+
+    def add_account(self, name, password=PASSWORD):
+        self.run("account", "add", name, text=password + "\n")
+        return (name if "@" in name else f"{name}@{self.domain}", password)
+
+    def fresh_account(self):
+        return self.add_account(f"user{os.getpid()}-{next(numbers)}")
+
+    # --- its life ---
+
+    def start(self, wait=True):
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = str(self.directory.parent / "notify")
+        Path(path).unlink(missing_ok=True)
+        notify.bind(path)
+        notify.settimeout(START_SECONDS)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([self.bin / "chapard", "-c", self.config], stderr=log,
+                                            stdin=subprocess.DEVNULL,
+                                            env=dict(self.environment(), NOTIFY_SOCKET=path))
+        try:
+            while wait and b"READY=1" not in notify.recv(4096):
+                pass
+        except socket.timeout:
+            raise AssertionError("not ready in time:\n" + self.log()) from None
+        finally:
+            notify.close()
+        return self
+
+    def stop(self, seconds=20):
+        if not self.process:
+            return
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_all(process.pid)
+            raise AssertionError("did not stop on SIGTERM:\n" + self.log()) from None
+
+    def children(self, role=None):
+        """{pid: role} of the running children, by chapard's own account of them."""
+        return {process["pid"]: process["role"] for process in self.json("status")["processes"]
+                if process["role"] != "chapard" and role in (None, process["role"])}
+
+    def kill_all(self, pid=None):
+        """kill -9 of every process at once, as a power cut would end them."""
+        pid = pid or self.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True,
+                                  text=True).stdout.split()
+        for child in [*map(int, children), pid]:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.process:
+            self.process.wait()
+            self.process = None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def check_log(self):
+        text = self.log()
+        assert not SANITIZER_REPORT.search(text), text[-20000:]
+
+    def wait_for_log(self, pattern, seconds=10):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log())
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"{pattern} not in the log:\n{self.log()[-5000:]}")
+
+    # --- clients ---
+
+    def tls_context(self):
+        return ssl.create_default_context(
+            cafile=str(self.directory / "tls" / "certificate.pem"))
+
+    def imap(self, account=None, tls=True):
+        """A connected client, logged in when an account is given."""
+        client = Imap("127.0.0.1", self.imaps_port if tls else self.imap_port,
+                      self.tls_context() if tls else None)
+        client.greeting = client.line()
+        if account:
+            client.login(*account)
+        return client
+
+    def deliver(self, message, *recipients, sender="sender@example.org"):
+        """Delivers over LMTP; returns the refused recipients as smtplib does."""
+        with smtplib.LMTP("127.0.0.1", self.lmtp_port, timeout=30) as lmtp:
+            return lmtp.sendmail(sender, list(recipients), message)
+
+
+def message(subject="A message", body="Hello.\r\n", **fields):
+    head = {"From": "Sender <sender@example.org>", "To": "reader@example.test",
+            "Subject": subject, "Date": "Mon, 2 Jan 2023 03:04:05 +0000",
+            "Message-ID": f"<{next(numbers)}.{os.getpid()}@example.org>", **fields}
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items())
+    return (lines + "\r\n" + body).encode()
