@@ -1,0 +1,466 @@
+/*
+ * The encoding of a summary, version 1. Numbers are little-endian.
+ *
+ *     offset  size
+ *          0     1  version
+ *          1     1  bits: 1 truncated, 2 has an attachment
+ *          2     2  number of parts
+ *          4     2  bits of the header fields that the message has, by enum summary_header
+ *          6     2  zero
+ *          8     8  the Date field, seconds since 1970, signed; the least number: none or wrong
+ *         16     8  size of the message
+ *         24     8  size of its header
+ *         32  4*17  sizes of the sections that follow the table of parts: charsets, ENVELOPE,
+ *                   BODY, BODYSTRUCTURE, preview, and a value for each enum summary_header
+ *        100  40*n  the table of parts, in document order
+ *                   the sections, one behind the other
+ *
+ * A row of the table of parts:
+ *
+ *          0     2  index of the part that it is in; the root's is 0
+ *          2     2  number among its siblings, from 1
+ *          4     1  enum summary_part_kind
+ *          5     1  enum summary_encoding
+ *          6     2  size of its charset's name
+ *          8     4  where that name begins in the section of charsets
+ *         12     4  line ends in its body
+ *         16     8  offset of its header in the message
+ *         24     8  size of its header; its body follows at once
+ *         32     8  size of its body
+ *
+ * A summary that would be larger than SUMMARY_SIZE_MAXIMUM is made again with narrower limits, the
+ * rows of `levels`, and is `truncated`; what the last row allows always fits.
+ */
+#include "format/summary.h"
+
+#include "base/error.h"
+#include "format/address.h"
+#include "format/date.h"
+#include "format/imap_structure.h"
+#include "format/mime.h"
+#include "format/preview_priv.h"
+#include "format/text.h"
+
+enum {
+    HEAD_SIZE = 100,
+    PART_SIZE = 40,
+    CHARSETS = 0,
+    ENVELOPE,
+    BODY,
+    BODYSTRUCTURE,
+    PREVIEW,
+    FIRST_HEADER,
+    SECTIONS = FIRST_HEADER + SUMMARY_HEADER_COUNT,
+    TRUNCATED = 1,
+    ATTACHMENT = 2,
+    CHARSET_MAXIMUM = 64, /* bytes; a longer name is none */
+};
+
+static const struct {
+    const char *name;
+    enum mime_field_name field;
+    bool list; /* several fields are one list */
+} headers[SUMMARY_HEADER_COUNT] = {
+    [SUMMARY_FROM] = {"From", MIME_FROM, true},
+    [SUMMARY_TO] = {"To", MIME_TO, true},
+    [SUMMARY_CC] = {"Cc", MIME_CC, true},
+    [SUMMARY_BCC] = {"Bcc", MIME_BCC, true},
+    [SUMMARY_SENDER] = {"Sender", MIME_SENDER, true},
+    [SUMMARY_REPLY_TO] = {"Reply-To", MIME_REPLY_TO, true},
+    [SUMMARY_SUBJECT] = {"Subject", MIME_SUBJECT, false},
+    [SUMMARY_DATE] = {"Date", MIME_DATE, false},
+    [SUMMARY_MESSAGE_ID] = {"Message-ID", MIME_MESSAGE_ID, false},
+    [SUMMARY_IN_REPLY_TO] = {"In-Reply-To", MIME_IN_REPLY_TO, false},
+    [SUMMARY_REFERENCES] = {"References", MIME_REFERENCES, false},
+    [SUMMARY_LIST_ID] = {"List-Id", MIME_LIST_ID, false},
+};
+
+struct level {
+    struct mime_limits mime;
+    size_t addresses, string, value;
+};
+
+static const struct level levels[] = {
+    {{MIME_DEPTH_MAXIMUM, MIME_PARTS_MAXIMUM, SIZE_MAX, SIZE_MAX},
+     ADDRESS_LIST_MAXIMUM,
+     IMAP_STRING_MAXIMUM,
+     16 * 1024},
+    {{MIME_DEPTH_MAXIMUM, 200, SIZE_MAX, SIZE_MAX}, 200, 1024, 4 * 1024},
+    {{16, 20, SIZE_MAX, 200}, 20, 128, 1024},
+    {{1, 1, SIZE_MAX, 200}, 20, 128, 1024},
+};
+
+const char *summary_header_name(enum summary_header header)
+{
+    return headers[header].name;
+}
+
+int summary_header_find(struct slice name)
+{
+    for (int i = 0; i < SUMMARY_HEADER_COUNT; i++)
+        if (slice_equal_nocase(name, slice_from_string(headers[i].name)))
+            return i;
+    return -1;
+}
+
+/* Numbers. */
+
+static void put_number(char *out, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++, value >>= 8)
+        out[i] = (char)(value & 0xff);
+}
+
+static uint64_t get_number(const char *in, size_t size)
+{
+    uint64_t value = 0;
+    while (size-- > 0)
+        value = value << 8 | (unsigned char)in[size];
+    return value;
+}
+
+/* Building. */
+
+struct builder {
+    struct slice message;
+    struct arena *arena;
+    const struct level *level;
+    struct mime_tree tree;
+    struct buffer *encoded;
+    size_t start; /* of the summary in `encoded` */
+    uint32_t sizes[SECTIONS];
+    unsigned present; /* bits by enum summary_header */
+    bool cut, has_attachment;
+};
+
+static enum summary_part_kind kind_of(const struct mime_part *part)
+{
+    if (part->media == MIME_MULTIPART)
+        return SUMMARY_PART_MULTIPART;
+    if (part->media == MIME_MESSAGE)
+        return SUMMARY_PART_MESSAGE;
+    if (!slice_equal(part->type.type, SLICE("TEXT")))
+        return SUMMARY_PART_OTHER;
+    if (slice_equal(part->type.subtype, SLICE("PLAIN")))
+        return SUMMARY_PART_TEXT_PLAIN;
+    return slice_equal(part->type.subtype, SLICE("HTML")) ? SUMMARY_PART_TEXT_HTML
+                                                          : SUMMARY_PART_TEXT_OTHER;
+}
+
+static struct slice charset_of(const struct mime_part *part)
+{
+    struct slice none = {NULL, 0};
+    if (part->media != MIME_LEAF || !slice_equal(part->type.type, SLICE("TEXT")))
+        return none;
+    const struct content_parameter *charset = content_parameter_find(&part->type, "CHARSET");
+    return charset && !charset->extended && charset->value.size <= CHARSET_MAXIMUM ? charset->value
+                                                                                   : none;
+}
+
+/* Would a reader show it as a file? Inline pictures that the text refers to (RFC 2392) and
+ * signatures are not shown so. */
+static bool is_attachment(const struct mime_part *part)
+{
+    if (part->media == MIME_MULTIPART || !part->parent)
+        return false;
+    if (slice_equal(part->disposition.type, SLICE("ATTACHMENT")))
+        return true;
+    bool named = content_parameter_find(&part->disposition, "FILENAME") ||
+                 content_parameter_find(&part->type, "NAME");
+    bool text = slice_equal(part->type.type, SLICE("TEXT"));
+    bool referred_to = part->fields[MIME_CONTENT_ID] != NULL;
+    bool signature = slice_equal(part->type.subtype, SLICE("PGP-SIGNATURE")) ||
+                     slice_equal(part->type.subtype, SLICE("PKCS7-SIGNATURE")) ||
+                     slice_equal(part->type.subtype, SLICE("X-PKCS7-SIGNATURE"));
+    return !signature && !referred_to && (named || !text);
+}
+
+static void write_part(struct builder *builder, const struct mime_part *part)
+{
+    char row[PART_SIZE];
+    struct slice charset = charset_of(part);
+    put_number(row, part->parent ? part->parent->index : 0, 2);
+    put_number(row + 2, part->number, 2);
+    row[4] = (char)kind_of(part);
+    row[5] = (char)part->encoding;
+    put_number(row + 6, charset.size, 2);
+    put_number(row + 8, builder->sizes[CHARSETS], 4);
+    put_number(row + 12, part->lines < UINT32_MAX ? part->lines : UINT32_MAX, 4);
+    put_number(row + 16, part->header_offset, 8);
+    put_number(row + 24, part->body_offset - part->header_offset, 8);
+    put_number(row + 32, part->body_size, 8);
+    buffer_append(builder->encoded, slice_make(row, sizeof(row)));
+    builder->sizes[CHARSETS] += (uint32_t)charset.size;
+    builder->has_attachment |= is_attachment(part);
+}
+
+static void write_parts(struct builder *builder)
+{
+    for (const struct mime_part *part = builder->tree.root; part; part = mime_part_next(part))
+        write_part(builder, part);
+    for (const struct mime_part *part = builder->tree.root; part; part = mime_part_next(part))
+        buffer_append(builder->encoded, charset_of(part));
+}
+
+static void end_section(struct builder *builder, int section, size_t start)
+{
+    builder->sizes[section] = (uint32_t)(builder->encoded->size - start);
+}
+
+static void write_structure(struct builder *builder)
+{
+    struct buffer *encoded = builder->encoded;
+    struct imap_writer writer = {.text = encoded,
+                                 .string_maximum = builder->level->string,
+                                 .address_maximum = builder->level->addresses};
+    size_t start = encoded->size;
+    imap_write_envelope(&writer, builder->tree.root);
+    end_section(builder, ENVELOPE, start);
+    start = encoded->size;
+    imap_write_body(&writer, builder->tree.root, false);
+    end_section(builder, BODY, start);
+    start = encoded->size;
+    imap_write_body(&writer, builder->tree.root, true);
+    end_section(builder, BODYSTRUCTURE, start);
+    builder->cut |= writer.cut;
+}
+
+/* Cut to the level's size at a character's boundary. */
+static void cut_value(struct builder *builder, size_t start)
+{
+    struct buffer *encoded = builder->encoded;
+    size_t end = start + builder->level->value;
+    if (encoded->size <= end)
+        return;
+    while (end > start && (encoded->data[end] & 0xc0) == 0x80)
+        end--;
+    buffer_truncate(encoded, end);
+    builder->cut = true;
+}
+
+/* "<...>" without what stands around it. */
+static struct slice message_id(struct slice value)
+{
+    size_t start = slice_find(value, '<');
+    struct slice rest = slice_sub(value, start, SIZE_MAX);
+    size_t end = slice_find(rest, '>');
+    return end < rest.size ? slice_sub(rest, 0, end + 1) : value;
+}
+
+static void write_header(struct builder *builder, enum summary_header header)
+{
+    const struct mime_field *field = builder->tree.root->fields[headers[header].field];
+    struct buffer *encoded = builder->encoded;
+    size_t start = encoded->size;
+    for (; field; field = field->next) {
+        if (encoded->size - start > builder->level->value)
+            break;
+        builder->present |= 1U << header;
+        if (encoded->size > start)
+            buffer_append_string(encoded, ", ");
+        struct slice value = header == SUMMARY_MESSAGE_ID ? message_id(field->value) : field->value;
+        if (value.size > builder->level->value)
+            builder->cut = true;
+        text_decode_header(slice_sub(value, 0, builder->level->value), encoded);
+        if (!headers[header].list)
+            break;
+    }
+    cut_value(builder, start);
+    end_section(builder, FIRST_HEADER + (int)header, start);
+}
+
+static int64_t sent_date(const struct mime_part *root)
+{
+    int64_t seconds;
+    const struct mime_field *date = root->fields[MIME_DATE];
+    return date && !date_parse_rfc5322(date->value, &seconds, NULL) ? seconds : INT64_MIN;
+}
+
+static void write_head(struct builder *builder)
+{
+    char head[HEAD_SIZE] = {SUMMARY_VERSION};
+    const struct mime_part *root = builder->tree.root;
+    bool truncated = builder->cut || builder->tree.truncated || builder->level != levels;
+    head[1] = (char)((truncated ? TRUNCATED : 0) | (builder->has_attachment ? ATTACHMENT : 0));
+    put_number(head + 2, builder->tree.part_count, 2);
+    put_number(head + 4, builder->present, 2);
+    put_number(head + 8, (uint64_t)sent_date(root), 8);
+    put_number(head + 16, builder->message.size, 8);
+    put_number(head + 24, root->body_offset, 8);
+    for (size_t i = 0; i < SECTIONS; i++)
+        put_number(head + 32 + i * 4, builder->sizes[i], 4);
+    memcpy(builder->encoded->data + builder->start, head, sizeof(head));
+}
+
+static int build(struct builder *builder)
+{
+    int error =
+        mime_tree_parse(builder->message, &builder->level->mime, builder->arena, &builder->tree);
+    if (error)
+        return error;
+    static const char room[HEAD_SIZE];
+    buffer_append(builder->encoded, slice_make(room, sizeof(room)));
+    write_parts(builder);
+    write_structure(builder);
+    size_t start = builder->encoded->size;
+    if (preview_write(builder->message, &builder->tree, builder->arena, builder->encoded))
+        return buffer_error(builder->encoded);
+    end_section(builder, PREVIEW, start);
+    for (int i = 0; i < SUMMARY_HEADER_COUNT; i++)
+        write_header(builder, (enum summary_header)i);
+    if (arena_failed(builder->arena))
+        return ERROR_LIMIT;
+    if (!buffer_error(builder->encoded))
+        write_head(builder);
+    return buffer_error(builder->encoded);
+}
+
+int summary_build(struct slice message, struct arena *scratch, struct buffer *encoded)
+{
+    if (buffer_error(encoded))
+        return buffer_error(encoded);
+    size_t start = encoded->size, maximum = encoded->maximum;
+    int error = ERROR_LIMIT;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]) && error == ERROR_LIMIT; i++) {
+        struct builder builder = {.message = message,
+                                  .arena = scratch,
+                                  .level = &levels[i],
+                                  .encoded = encoded,
+                                  .start = start};
+        /* The buffer's own limit does for the summary's while it is made. */
+        if (maximum - start > SUMMARY_SIZE_MAXIMUM)
+            encoded->maximum = start + SUMMARY_SIZE_MAXIMUM;
+        error = build(&builder);
+        encoded->maximum = maximum;
+        if (!error || arena_failed(scratch))
+            break;
+        encoded->error = 0;
+        buffer_truncate(encoded, start);
+    }
+    if (error)
+        buffer_truncate(encoded, start);
+    return error;
+}
+
+/* Taking apart. */
+
+/* The next `size` bytes; sizes were checked to be what there is. */
+static struct slice take(struct slice *rest, size_t size)
+{
+    struct slice taken = slice_make(rest->data, size);
+    *rest = slice_make(rest->data + size, rest->size - size);
+    return taken;
+}
+
+static bool sizes_fit(struct slice encoded)
+{
+    uint64_t total = HEAD_SIZE + get_number(encoded.data + 2, 2) * PART_SIZE;
+    for (size_t i = 0; i < SECTIONS; i++)
+        total += get_number(encoded.data + 32 + i * 4, 4);
+    return total == encoded.size;
+}
+
+int summary_parse(struct slice encoded, struct summary *summary)
+{
+    if (encoded.size < HEAD_SIZE || encoded.data[0] != SUMMARY_VERSION || !sizes_fit(encoded) ||
+        get_number(encoded.data + 2, 2) == 0)
+        return ERROR_CORRUPT;
+    const char *head = encoded.data;
+    unsigned present = (unsigned)get_number(head + 4, 2);
+    struct summary result = {.version = SUMMARY_VERSION,
+                             .truncated = head[1] & TRUNCATED,
+                             .has_attachment = head[1] & ATTACHMENT,
+                             .part_count = get_number(head + 2, 2),
+                             .sent_date = (int64_t)get_number(head + 8, 8),
+                             .size = get_number(head + 16, 8),
+                             .header_size = get_number(head + 24, 8)};
+    struct slice rest = encoded, sections[SECTIONS];
+    take(&rest, HEAD_SIZE);
+    /* The charsets belong to the rows that name them. */
+    result.parts = take(&rest, result.part_count * PART_SIZE + get_number(head + 32, 4));
+    for (size_t i = CHARSETS + 1; i < SECTIONS; i++)
+        sections[i] = take(&rest, get_number(head + 32 + i * 4, 4));
+    result.envelope = sections[ENVELOPE];
+    result.body = sections[BODY];
+    result.bodystructure = sections[BODYSTRUCTURE];
+    result.preview = sections[PREVIEW];
+    for (size_t i = 0; i < SUMMARY_HEADER_COUNT; i++)
+        if (present & 1U << i)
+            result.headers[i] = sections[FIRST_HEADER + i];
+    *summary = result;
+    return 0;
+}
+
+/* Whether a row says what it may. */
+static bool part_is_sound(const struct summary *summary, size_t index,
+                          const struct summary_part *part)
+{
+    uint64_t left = summary->size;
+    if (part->header_offset > left || part->header_size > left - part->header_offset)
+        return false;
+    left -= part->header_offset + part->header_size;
+    return part->body_size <= left && (index ? part->parent < index : part->parent == 0) &&
+           part->kind <= SUMMARY_PART_OTHER && part->encoding <= SUMMARY_ENCODING_UNKNOWN;
+}
+
+int summary_part_at(const struct summary *summary, size_t index, struct summary_part *part)
+{
+    if (index >= summary->part_count)
+        return ERROR_NOT_FOUND;
+    const char *row = summary->parts.data + index * PART_SIZE;
+    struct summary_part result = {.parent = (uint16_t)get_number(row, 2),
+                                  .number = (uint16_t)get_number(row + 2, 2),
+                                  .kind = (uint8_t)row[4],
+                                  .encoding = (uint8_t)row[5],
+                                  .body_lines = (uint32_t)get_number(row + 12, 4),
+                                  .header_offset = get_number(row + 16, 8),
+                                  .header_size = get_number(row + 24, 8),
+                                  .body_size = get_number(row + 32, 8)};
+    struct slice charsets = slice_sub(summary->parts, summary->part_count * PART_SIZE, SIZE_MAX);
+    size_t size = get_number(row + 6, 2), offset = get_number(row + 8, 4);
+    if (!part_is_sound(summary, index, &result) || offset > charsets.size ||
+        size > charsets.size - offset)
+        return ERROR_CORRUPT;
+    result.body_offset = result.header_offset + result.header_size;
+    result.charset = slice_sub(charsets, offset, size);
+    *part = result;
+    return 0;
+}
+
+/* The child of `parent` with this number. */
+static int find_child(const struct summary *summary, size_t parent, uint32_t number, size_t *index)
+{
+    for (size_t i = parent + 1; i < summary->part_count; i++) {
+        const char *row = summary->parts.data + i * PART_SIZE;
+        if (get_number(row, 2) == parent && get_number(row + 2, 2) == number)
+            return *index = i, 0;
+    }
+    return ERROR_NOT_FOUND;
+}
+
+static enum summary_part_kind kind_at(const struct summary *summary, size_t index)
+{
+    return (enum summary_part_kind)summary->parts.data[index * PART_SIZE + 4];
+}
+
+int summary_part_find(const struct summary *summary, const uint32_t *numbers, size_t count,
+                      size_t *index)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool message = i == 0; /* whether `at` is a message's root */
+        if (i > 0 && kind_at(summary, at) == SUMMARY_PART_MESSAGE) {
+            message = true;
+            if (find_child(summary, at, 1, &at))
+                return ERROR_NOT_FOUND;
+        }
+        if (kind_at(summary, at) == SUMMARY_PART_MULTIPART) {
+            if (find_child(summary, at, numbers[i], &at))
+                return ERROR_NOT_FOUND;
+        } else if (!message || numbers[i] != 1) {
+            return ERROR_NOT_FOUND;
+        }
+    }
+    *index = at;
+    return 0;
+}
