@@ -81,6 +81,24 @@ static int error_of_system(int errnum)
     }
 }
 
+/* sqlite3_system_errno is not set by all paths, the file itself keeps what its last write met. */
+static int errno_of_file(sqlite3 *db, int which)
+{
+    int errnum = 0;
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, "main", which, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &errnum);
+    return errnum;
+}
+
+/* SQLite tells of ENOSPC itself, not of a quota or a limit on the size of files. */
+static int write_error(sqlite3 *db)
+{
+    int error = error_of_system(errno_of_file(db, SQLITE_FCNTL_FILE_POINTER));
+    return error == ERROR_SPACE ? error
+                                : error_of_system(errno_of_file(db, SQLITE_FCNTL_JOURNAL_POINTER));
+}
+
 int sqlite_error(struct connection *connection, int result)
 {
     switch (result & 0xff) {
@@ -102,6 +120,8 @@ int sqlite_error(struct connection *connection, int result)
             return ERROR_CORRUPT;
         if (result == SQLITE_IOERR_NOMEM)
             return ERROR_MEMORY;
+        if (result == SQLITE_IOERR_WRITE)
+            return write_error(connection->db);
     }
     return error_of_system(connection->db ? sqlite3_system_errno(connection->db) : 0);
 }

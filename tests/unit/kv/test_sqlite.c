@@ -1,0 +1,543 @@
+/*
+ * What only the files of kv/sqlite can show: flushes, damage, a full disk, other processes, a
+ * crash.
+ */
+#include "base/error.h"
+#include "kv/engine_priv.h"
+#include "kv/kv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+enum {
+    CRASH_ROUNDS = 50,
+    CRASH_LONGEST_US = 20000,
+    PARTS = 3, /* keys of one commit */
+    MESSAGE_BYTES = 20 * 1024,
+    DISK_BYTES = 2 * 1024 * 1024
+};
+
+/* --- flushes are counted: SQLite's library calls this one --- */
+
+static _Atomic unsigned flushes;
+
+int fdatasync(int descriptor)
+{
+    atomic_fetch_add(&flushes, 1);
+    return (int)syscall(SYS_fdatasync, descriptor);
+}
+
+static unsigned flushes_since_last(void)
+{
+    return atomic_exchange(&flushes, 0);
+}
+
+/* --- helpers --- */
+
+struct fixture {
+    char directory[64];
+    struct kv_engine *engine;
+    struct kv *kv;
+    bool mounted;
+};
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)status, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    snprintf(f->directory, sizeof(f->directory), "/tmp/chapar-kv-XXXXXX");
+    assert_non_null(mkdtemp(f->directory));
+    assert_int_equal(kv_sqlite_create(f->directory, &f->engine), 0);
+    return kv_open(f->engine, "a/test", KV_CREATE, &f->kv);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    kv_close(&f->kv);
+    kv_engine_free(&f->engine);
+    if (f->mounted)
+        umount(f->directory);
+    nftw(f->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+static void path_of(const struct fixture *f, const char *file, char path[128])
+{
+    snprintf(path, 128, "%s/%s", f->directory, file);
+}
+
+struct pair {
+    struct slice key;
+    struct slice value;
+};
+
+static int put_pair(struct kv_transaction *transaction, void *arg)
+{
+    const struct pair *pair = arg;
+    return kv_put(transaction, pair->key, pair->value);
+}
+
+static int put_bytes(struct kv *kv, const char *key, size_t size, enum kv_durability durability)
+{
+    static char bytes[KV_VALUE_MAXIMUM];
+    static unsigned char fill;
+    memset(bytes, ++fill, size);
+    struct pair pair = {slice_from_string(key), slice_make(bytes, size)};
+    return kv_update(kv, durability, put_pair, &pair);
+}
+
+static int get_error(struct kv *kv, const char *key)
+{
+    struct kv_transaction *transaction;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = kv_read_begin(kv, &transaction);
+    if (!error) {
+        error = kv_get(transaction, slice_from_string(key), &value);
+        kv_read_end(&transaction);
+    }
+    buffer_release(&value);
+    return error;
+}
+
+/* --- flushes --- */
+
+static void test_one_flush_for_each_durable_commit(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 2; round++) {
+        /* The first commit to a log that is new or begun again flushes its header too. */
+        assert_int_equal(put_bytes(f->kv, "a", 100, KV_DURABLE), 0);
+        flushes_since_last();
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
+        assert_int_equal(flushes_since_last(), 10);
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(put_bytes(f->kv, "b", 8192, KV_RELAXED), 0);
+        assert_int_equal(flushes_since_last(), 0);
+        assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
+        assert_int_equal(flushes_since_last(), 1);
+        assert_int_equal(kv_maintain(f->kv), 0);
+    }
+}
+
+static void test_sync_flushes_what_is_new(void **state)
+{
+    struct fixture *f = *state;
+    struct kv *other;
+    assert_int_equal(put_bytes(f->kv, "a", 100, KV_RELAXED), 0);
+    assert_int_equal(kv_sync(f->kv), 0);
+    flushes_since_last();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(put_bytes(f->kv, "a", 100, KV_RELAXED), 0);
+        assert_int_equal(kv_sync(f->kv), 0);
+        assert_int_equal(flushes_since_last(), 1);
+        assert_int_equal(kv_sync(f->kv), 0);
+        assert_int_equal(flushes_since_last(), 0);
+    }
+    /* What others have committed, too. */
+    assert_int_equal(kv_open(f->engine, "a/test", 0, &other), 0);
+    assert_int_equal(put_bytes(other, "a", 100, KV_RELAXED), 0);
+    flushes_since_last();
+    assert_int_equal(kv_sync(f->kv), 0);
+    assert_int_equal(flushes_since_last(), 1);
+    kv_close(&other);
+}
+
+static void test_log_is_kept_and_cut_when_large(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct stat before;
+    struct stat after;
+    path_of(f, "a/test.db-wal", path);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_size, after.st_size);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(put_bytes(f->kv, "a", KV_VALUE_MAXIMUM, KV_RELAXED), 0);
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, 0);
+    kv_close(&f->kv);
+    assert_int_equal(stat(path, &after), -1);
+    assert_int_equal(kv_open(f->engine, "a/test", 0, &f->kv), 0);
+    assert_int_equal(get_error(f->kv, "a"), 0);
+}
+
+/* --- files --- */
+
+static void test_modes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[] = {"a/test.db", "a/test.db-wal", "a/test.db-shm"};
+    char path[128];
+    struct stat status;
+    assert_int_equal(put_bytes(f->kv, "a", 10, KV_DURABLE), 0);
+    for (size_t i = 0; i < 3; i++) {
+        path_of(f, files[i], path);
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0600);
+    }
+    path_of(f, "a", path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+}
+
+static void write_file(const char *path, const char *bytes, size_t size)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(file, bytes, size), (ssize_t)size);
+    close(file);
+}
+
+static void test_files_that_are_no_space(void **state)
+{
+    struct fixture *f = *state;
+    char garbage[20000];
+    char path[128];
+    struct kv *kv = NULL;
+    static const size_t sizes[] = {0, 1, 100, 511, 512, 8192, 20000};
+    for (size_t i = 0; i < sizeof(garbage); i++)
+        garbage[i] = (char)(i * 2654435761u >> 9);
+    path_of(f, "a/bad.db", path);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        write_file(path, garbage, sizes[i]);
+        assert_int_equal(kv_open(f->engine, "a/bad", KV_CREATE, &kv), ERROR_CORRUPT);
+    }
+    assert_null(kv);
+    assert_int_equal(kv_destroy(f->engine, "a/bad"), 0);
+    assert_int_equal(kv_open(f->engine, "a/bad", KV_CREATE, &kv), 0);
+    kv_close(&kv);
+}
+
+static void test_damaged_pages(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    char key[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        assert_int_equal(put_bytes(f->kv, key, 3000, KV_RELAXED), 0);
+    }
+    kv_close(&f->kv);
+    path_of(f, "a/test.db", path);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    int file = open(path, O_RDWR);
+    for (off_t offset = 8192; offset < status.st_size; offset += 8192)
+        assert_int_equal(pwrite(file, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, offset), 8);
+    close(file);
+    int error = kv_open(f->engine, "a/test", 0, &f->kv);
+    assert_int_equal(error ? error : get_error(f->kv, "7"), ERROR_CORRUPT);
+}
+
+/* What a crash in the middle of making or removing a space can leave. */
+static void test_left_over_files(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[] = {"a/new.db.new", "a/new.db-wal", "a/new.db.new-wal"};
+    char path[128];
+    struct kv *kv = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        path_of(f, files[i], path);
+        write_file(path, "left over", 9);
+    }
+    assert_int_equal(kv_open(f->engine, "a/new", 0, &kv), ERROR_NOT_FOUND);
+    assert_int_equal(kv_open(f->engine, "a/new", KV_CREATE, &kv), 0);
+    assert_int_equal(put_bytes(kv, "a", 10, KV_DURABLE), 0);
+    assert_int_equal(get_error(kv, "a"), 0);
+    kv_close(&kv);
+}
+
+/* --- a full disk --- */
+
+/* Fills the space until there is no room, makes room by calling give_room, goes on. */
+static void fill(struct fixture *f, void (*give_room)(struct fixture *f))
+{
+    char key[16];
+    assert_int_equal(put_bytes(f->kv, "first", 100, KV_DURABLE), 0);
+    int error = 0;
+    for (int count = 0; !error && count < 1000; count++) {
+        snprintf(key, sizeof(key), "%d", count);
+        error = put_bytes(f->kv, key, 50000, count % 2 ? KV_DURABLE : KV_RELAXED);
+    }
+    assert_int_equal(error, ERROR_SPACE);
+    assert_int_equal(put_bytes(f->kv, key, 50000, KV_DURABLE), ERROR_SPACE);
+    /* The failed one has left nothing; the others are there. */
+    assert_int_equal(get_error(f->kv, key), ERROR_NOT_FOUND);
+    assert_int_equal(get_error(f->kv, "first"), 0);
+    assert_int_equal(get_error(f->kv, "0"), 0);
+    give_room(f);
+    assert_int_equal(put_bytes(f->kv, key, 50000, KV_DURABLE), 0);
+    assert_int_equal(get_error(f->kv, key), 0);
+    kv_close(&f->kv);
+    assert_int_equal(kv_open(f->engine, "b/full", 0, &f->kv), 0);
+    assert_int_equal(get_error(f->kv, key), 0);
+    kv_close(&f->kv);
+}
+
+static void remove_ballast(struct fixture *f)
+{
+    char path[128];
+    path_of(f, "ballast", path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_disk_full(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    char zeros[512 * 1024] = {0};
+    kv_close(&f->kv);
+    if (mount("none", f->directory, "tmpfs", 0, "size=2m"))
+        skip(); /* not permitted */
+    f->mounted = true;
+    path_of(f, "ballast", path);
+    assert_int_equal(kv_open(f->engine, "b/full", KV_CREATE, &f->kv), 0);
+    write_file(path, zeros, sizeof(zeros));
+    fill(f, remove_ballast);
+}
+
+/* As a quota or a limit would do it. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void lift_limit(struct fixture *f)
+{
+    (void)f;
+    limit_files(RLIM_INFINITY);
+}
+
+static void test_file_limit(void **state)
+{
+    struct fixture *f = *state;
+    kv_close(&f->kv);
+    limit_files(DISK_BYTES);
+    assert_int_equal(kv_open(f->engine, "b/full", KV_CREATE, &f->kv), 0);
+    fill(f, lift_limit);
+}
+
+static void test_disk_full_at_creation(void **state)
+{
+    struct fixture *f = *state;
+    struct kv *kv = NULL;
+    limit_files(1000);
+    int error = kv_open(f->engine, "a/new", KV_CREATE, &kv);
+    lift_limit(f);
+    assert_int_equal(error, ERROR_SPACE);
+    assert_null(kv);
+    assert_int_equal(kv_open(f->engine, "a/new", 0, &kv), ERROR_NOT_FOUND);
+    assert_int_equal(kv_open(f->engine, "a/new", KV_CREATE, &kv), 0);
+    kv_close(&kv);
+}
+
+/* --- processes --- */
+
+static int count_up(struct kv_transaction *transaction, void *arg)
+{
+    struct buffer value;
+    (void)arg;
+    buffer_init(&value, 32);
+    int error = kv_get(transaction, SLICE("count"), &value);
+    long count = error ? 0 : strtol(value.data, NULL, 10);
+    buffer_clear(&value);
+    buffer_append_format(&value, "%ld", count + 1);
+    if (!error || error == ERROR_NOT_FOUND)
+        error = kv_put(transaction, SLICE("count"), buffer_slice(&value));
+    buffer_release(&value);
+    return error;
+}
+
+static int count_in_process(const char *directory, int rounds)
+{
+    struct kv_engine *engine;
+    struct kv *kv;
+    int error = kv_sqlite_create(directory, &engine);
+    if (!error)
+        error = kv_open(engine, "b/shared", KV_CREATE, &kv);
+    for (int i = 0; i < rounds && !error; i++)
+        error = kv_update(kv, i % 4 ? KV_RELAXED : KV_DURABLE, count_up, NULL);
+    if (!error)
+        kv_close(&kv);
+    return error;
+}
+
+/* All of them make the space at the same moment, then write to it. */
+static void test_several_processes(void **state)
+{
+    struct fixture *f = *state;
+    enum { PROCESSES = 4, ROUNDS = 50 };
+    pid_t children[PROCESSES];
+    kv_close(&f->kv);
+    for (int i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        if (children[i] == 0)
+            _exit(-count_in_process(f->directory, ROUNDS));
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    struct kv_transaction *transaction;
+    struct buffer value;
+    buffer_init(&value, 32);
+    assert_int_equal(kv_open(f->engine, "b/shared", 0, &f->kv), 0);
+    assert_int_equal(kv_read_begin(f->kv, &transaction), 0);
+    assert_int_equal(kv_get(transaction, SLICE("count"), &value), 0);
+    assert_int_equal(strtol(value.data, NULL, 10), PROCESSES * ROUNDS);
+    kv_read_end(&transaction);
+    buffer_release(&value);
+}
+
+/* --- a crash --- */
+
+/* One commit: PARTS keys of the same number, each value of the number's own size. */
+static int put_parts(struct kv_transaction *transaction, void *arg)
+{
+    static char bytes[MESSAGE_BYTES];
+    unsigned number = *(unsigned *)arg;
+    int error = 0;
+    for (int part = 0; part < PARTS && !error; part++) {
+        char key[32];
+        snprintf(key, sizeof(key), "%08u/%d", number, part);
+        memset(bytes, (int)number, sizeof(bytes));
+        error = kv_put(transaction, slice_from_string(key),
+                       slice_make(bytes, 1 + number * 997 % MESSAGE_BYTES));
+    }
+    return error;
+}
+
+static void write_until_killed(const char *directory, unsigned number, int pipe)
+{
+    struct kv_engine *engine;
+    struct kv *kv;
+    if (kv_sqlite_create(directory, &engine) || kv_open(engine, "b/crash", KV_CREATE, &kv))
+        _exit(1);
+    for (;; number++) {
+        if (kv_update(kv, KV_DURABLE, put_parts, &number) ||
+            write(pipe, &number, sizeof(number)) != sizeof(number) ||
+            (number % 16 == 0 && kv_maintain(kv)))
+            _exit(1);
+    }
+}
+
+/* Kills a writer that goes on from number; returns the last it has acknowledged. */
+static unsigned crash_once(const char *directory, unsigned number, unsigned wait_us)
+{
+    int ends[2];
+    int status;
+    unsigned last = number - 1;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0)
+        write_until_killed(directory, number, ends[1]);
+    close(ends[1]);
+    usleep(wait_us);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    while (read(ends[0], &number, sizeof(number)) == sizeof(number))
+        last = number;
+    close(ends[0]);
+    return last;
+}
+
+/* Every commit up to the last is there as a whole. Returns how many there are. */
+static unsigned check_commits(struct kv *kv)
+{
+    struct kv_transaction *transaction;
+    struct kv_cursor *cursor;
+    struct slice key;
+    struct slice value;
+    unsigned keys = 0;
+    assert_int_equal(kv_read_begin(kv, &transaction), 0);
+    assert_int_equal(kv_cursor_open(transaction, SLICE(""), SLICE(""), &cursor), 0);
+    int error;
+    for (; (error = kv_cursor_next(cursor, &key, &value)) == 0; keys++) {
+        char expected[32];
+        unsigned number = keys / PARTS;
+        snprintf(expected, sizeof(expected), "%08u/%d", number, (int)(keys % PARTS));
+        assert_true(slice_equal(key, slice_from_string(expected)));
+        assert_int_equal(value.size, 1 + number * 997 % MESSAGE_BYTES);
+        for (size_t i = 0; i < value.size; i++)
+            assert_true(value.data[i] == (char)number);
+    }
+    assert_int_equal(error, ERROR_NOT_FOUND);
+    kv_cursor_close(&cursor);
+    kv_read_end(&transaction);
+    assert_int_equal(keys % PARTS, 0);
+    return keys / PARTS;
+}
+
+static void test_crash(void **state)
+{
+    struct fixture *f = *state;
+    unsigned next = 0;
+    unsigned seed = (unsigned)getpid();
+    kv_close(&f->kv);
+    for (int round = 0; round < CRASH_ROUNDS; round++) {
+        seed = seed * 1103515245u + 12345u;
+        unsigned last = crash_once(f->directory, next, 500 + (seed >> 8) % CRASH_LONGEST_US);
+        int error = kv_open(f->engine, "b/crash", 0, &f->kv);
+        if (error == ERROR_NOT_FOUND && last + 1 == 0)
+            continue;
+        assert_int_equal(error, 0);
+        unsigned count = check_commits(f->kv);
+        /* One more may be committed than was acknowledged. */
+        assert_in_range(count, last + 1, last + 2);
+        next = count;
+        kv_close(&f->kv);
+    }
+    assert_true(next > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_is_kept_and_cut_when_large, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_files_that_are_no_space, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_left_over_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_file_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_full_at_creation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_several_processes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
