@@ -249,11 +249,14 @@ struct imap_command {
     };
 };
 
+struct imap_cursor; /* proto/imap/parse_priv.h */
+
 /* One row for each command: its name, the states it is allowed in, its argument parser. */
 struct imap_command_row {
     const char *name;
     uint32_t states; /* enum imap_state bits */
     bool uid;        /* may be prefixed with UID */
+    void (*parse)(struct imap_cursor *cursor, struct imap_command *command);
 };
 extern const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT];
 

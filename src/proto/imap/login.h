@@ -60,6 +60,8 @@ void imap_login_release(struct imap_login *login);
 /* The greeting. */
 void imap_login_greet(struct imap_login *login, struct buffer *output);
 
+/* Takes what it needs from the front of *input. It stops with IMAP_LOGIN_MORE and input left when
+ * output has less than IMAP_LOGIN_REPLY_MAXIMUM bytes of room: send, then call again. */
 enum imap_login_action imap_login_consume(struct imap_login *login, struct slice *input,
                                           struct buffer *output);
 

@@ -13,7 +13,8 @@
  * as they come.
  *
  * Memory: at most limits.line + limits.literals bytes for the command's text and limits.arena for
- * what is parsed from it; none while no command is under way.
+ * what is parsed from it; none while no command is under way. What is read in the not
+ * authenticated state is wiped when it is let go, as it holds passwords.
  */
 #ifndef PROTO_IMAP_READER_H
 #define PROTO_IMAP_READER_H
@@ -58,9 +59,9 @@ enum imap_event_kind {
 
 struct imap_event {
     enum imap_event_kind kind;
-    const struct imap_command *command; /* COMMAND, APPEND; valid until the next one begins */
-    struct slice tag;                   /* BAD, TOO_BIG */
-    struct slice text;                  /* MESSAGE, LINE, BAD, TOO_BIG, CLOSE */
+    const struct imap_command *command; /* COMMAND, APPEND; see imap_reader_next */
+    struct slice tag;                   /* BAD, TOO_BIG, BAD_CHARSET */
+    struct slice text;                  /* MESSAGE, LINE, BAD, TOO_BIG, CLOSE, BAD_CHARSET */
 };
 
 struct imap_reader {
@@ -78,15 +79,17 @@ struct imap_reader {
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);
 void imap_reader_release(struct imap_reader *reader);
 
-/* Takes what it needs from the front of *input. */
+/* Takes what it needs from the front of *input. A command and an event's text are valid until the
+ * next call (between APPEND and COMMAND, the command stays); the command's tag until the next
+ * command. After CLOSE it gives CLOSE again. */
 struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *input);
 
 /* The next line is not a command but a continuation (AUTHENTICATE, IDLE's DONE). */
 void imap_reader_expect_line(struct imap_reader *reader);
 
-/* After IMAP_EVENT_APPEND: the message is not wanted (mailbox missing, over quota). Its bytes are
- * read past if they come anyway (LITERAL+); no continuation is sent; the next event is that of
- * the next command. The caller has answered. */
+/* After IMAP_EVENT_APPEND or IMAP_EVENT_MESSAGE: the message is not wanted (mailbox missing, over
+ * quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the next
+ * event is that of the next command. The caller has answered. */
 void imap_reader_refuse_message(struct imap_reader *reader);
 
 /* Whether nothing is kept: the reader costs only its struct. */

@@ -45,12 +45,12 @@ struct lmtp {
     const char *hostname; /* not owned */
     int state;            /* private to engine.c, as are the next ones */
     struct buffer line;
+    uint64_t discarded; /* bytes of a line over LMTP_LINE_MAXIMUM */
     int bad_count;
     int data_state;
     uint64_t data_size;
     bool data_too_big; /* the rest is read past; every recipient gets 552 5.3.4 */
     size_t delivered;  /* replies given after DATA */
-    struct buffer piece;
     /* what the caller may read: */
     struct buffer client;   /* LHLO's name */
     struct buffer sender;   /* MAIL's address without <>; empty: the null sender */
@@ -65,6 +65,9 @@ void lmtp_release(struct lmtp *lmtp);
 
 void lmtp_greet(struct lmtp *lmtp, struct buffer *output);
 
+/* Takes what it needs from the front of *input. It stops with LMTP_MORE and input left when output
+ * has less than LMTP_REPLY_MAXIMUM bytes of room: send, then call again. The replies to a message
+ * that is too big are written at once, LMTP_REPLY_MAXIMUM bytes at most for each recipient. */
 enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buffer *output);
 
 /* The answer to LMTP_RECIPIENT. error 0: 250 2.1.5; ERROR_NOT_FOUND: 550 5.1.1; ERROR_QUOTA:
