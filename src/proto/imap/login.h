@@ -21,7 +21,8 @@ enum {
     IMAP_LOGIN_LITERALS_MAXIMUM = 4096,
     IMAP_LOGIN_ARENA_MAXIMUM = 16384,
     IMAP_LOGIN_OUTPUT_MAXIMUM = 8192,
-    IMAP_LOGIN_BAD_MAXIMUM = 10, /* BAD answers before the connection is closed */
+    IMAP_LOGIN_REPLY_MAXIMUM = 1024, /* bytes of the answer to one command */
+    IMAP_LOGIN_BAD_MAXIMUM = 10,     /* BAD answers before the connection is closed */
 };
 
 enum imap_login_action {
@@ -46,11 +47,14 @@ struct imap_login {
     struct imap_reader reader;
     bool tls; /* the stream is encrypted */
     int bad_count;
+    bool asked; /* the caller owes an answer to IMAP_LOGIN_AUTHENTICATE */
+    bool closed;
     bool exchange;          /* a SASL exchange is under way */
     struct buffer tag;      /* of the command that logs in */
     char mechanism[32];     /* "PLAIN"; LOGIN is turned into PLAIN */
     bool first_response;    /* the exchange begins with this response */
-    bool has_response;      /* false: AUTHENTICATE without an initial response */
+    bool has_response;      /* false: AUTHENTICATE without an initial response; never with
+                                 PLAIN, whose client is asked at once (RFC 4616) */
     struct buffer response; /* decoded SASL bytes; wiped when used */
 };
 

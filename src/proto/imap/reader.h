@@ -42,19 +42,24 @@ enum {
     IMAP_FLAGS_MAXIMUM = 100,        /* flags and keywords of one command */
     IMAP_KEYWORD_MAXIMUM = 100,      /* bytes of a keyword */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
-    IMAP_ID_FIELDS_MAXIMUM = 30, /* RFC 2971 section 3.3 */
+    IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
+    IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
+    IMAP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of one refused command that are read past */
+    IMAP_BAD_TEXT_MAXIMUM = 200,        /* bytes of a BAD event's text */
 };
 
 enum imap_event_kind {
-    IMAP_EVENT_MORE,     /* the input is used up */
-    IMAP_EVENT_CONTINUE, /* send "+ OK\r\n" and go on */
-    IMAP_EVENT_COMMAND,  /* command is complete */
-    IMAP_EVENT_APPEND,   /* command is APPEND, complete but for its message, which follows as */
-    IMAP_EVENT_MESSAGE,  /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it */
-    IMAP_EVENT_LINE,     /* text: the line asked for by imap_reader_expect_line, no CRLF */
-    IMAP_EVENT_BAD,      /* tag (or "*") and text: answer "tag BAD text", go on */
-    IMAP_EVENT_TOO_BIG,  /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
-    IMAP_EVENT_CLOSE,    /* text: the stream cannot be followed any more: BYE and close */
+    IMAP_EVENT_MORE,        /* the input is used up */
+    IMAP_EVENT_CONTINUE,    /* send "+ OK\r\n" and go on */
+    IMAP_EVENT_COMMAND,     /* command is complete */
+    IMAP_EVENT_APPEND,      /* command is APPEND, complete but for its message, which follows as */
+    IMAP_EVENT_MESSAGE,     /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it, or
+                                    IMAP_EVENT_BAD when more than a line's end follows the message */
+    IMAP_EVENT_LINE,        /* text: the line asked for by imap_reader_expect_line, no CRLF */
+    IMAP_EVENT_BAD,         /* tag (or "*") and text: answer "tag BAD text", go on */
+    IMAP_EVENT_TOO_BIG,     /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
+    IMAP_EVENT_CLOSE,       /* text: the stream cannot be followed any more: BYE and close */
+    IMAP_EVENT_BAD_CHARSET, /* SEARCH in an unknown charset: "tag NO [BADCHARSET] text" */
 };
 
 struct imap_event {
@@ -66,14 +71,19 @@ struct imap_event {
 
 struct imap_reader {
     struct imap_limits limits;
+    /* private to reader.c: */
     struct arena arena; /* the parsed command */
     struct buffer text; /* the command as it came, literals in place */
     struct imap_command command;
-    uint64_t literal_left; /* bytes of the literal that is being read */
-    size_t literals;       /* bytes of literals so far */
-    size_t scanned;        /* bytes of text already looked at for a line's end */
-    int mode;              /* private to reader.c */
-    bool discard;          /* the rest of this command is read past */
+    char tag[IMAP_TAG_MAXIMUM]; /* the command's */
+    uint64_t literal_left;      /* bytes of the literal that is being read */
+    uint64_t discarded;         /* bytes read past; IMAP_DISCARD_MAXIMUM */
+    size_t literals;            /* bytes of literals so far */
+    size_t scanned;             /* bytes of text already looked at: where its last line begins */
+    const char *what;           /* why the command is refused: "what: problem" */
+    const char *problem;        /* NULL: it has been answered already */
+    int mode;
+    bool discard; /* the rest of this command is read past */
 };
 
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);

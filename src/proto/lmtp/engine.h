@@ -22,7 +22,10 @@ enum {
     LMTP_LINE_MAXIMUM = 2048,   /* a command line, CRLF included (RFC 5321 section 4.5.3.1.4
                                    wants 512, more for extensions) */
     LMTP_ADDRESS_MAXIMUM = 512, /* local part, "@" and domain (section 4.5.3.1: 64 + 1 + 255) */
-    LMTP_BAD_MAXIMUM = 10,      /* 5xx answers to commands in a row before 421 */
+    LMTP_BAD_MAXIMUM = 10,      /* 5xx answers to commands in a row before 421; a recipient
+                                   that the caller refuses is none */
+    LMTP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of an overlong line before 421 */
+    LMTP_REPLY_MAXIMUM = 512, /* bytes of a reply (section 4.5.3.1.5), with all its lines */
 };
 
 struct lmtp_limits {
