@@ -20,7 +20,7 @@ enum {
 };
 
 enum ipc_type {
-#define IPC_MESSAGE(identifier, number, channel, from, states, descriptors)                        \
+#define IPC_MESSAGE(identifier, number, channel, from, states, descriptors, body)                  \
     IPC_##identifier = number,
 #include "ipc/messages.def"
 #undef IPC_MESSAGE
@@ -53,11 +53,25 @@ struct ipc_message {
 /* Closes the descriptors that nobody took. */
 void ipc_message_clear(struct ipc_message *message);
 
-/* Whether a message of this type may come on this channel in this state. `to_server`: it comes
- * from the side named first in enum ipc_channel_kind's comment for the control channel's child,
- * login, session, chapar (the asking side); see messages.def. */
+/* Whether a message of this type may come on this channel in this state. from_asking_side: it was
+ * sent by the child, login, session or chapar of that channel; see messages.def. */
 bool ipc_permitted(enum ipc_channel_kind channel, bool from_asking_side, enum ipc_state state,
                    enum ipc_type type, size_t descriptor_count);
+
+/* Whether a body has exactly the fields its type has in messages.def. */
+bool ipc_body_is_valid(enum ipc_type type, struct slice body);
+
+/* One row of messages.def, for tests and tools. NULL: no such type. */
+struct ipc_description {
+    const char *name; /* "SHARED", ... */
+    enum ipc_type type;
+    enum ipc_channel_kind channel;
+    bool from_asking_side;
+    unsigned states; /* bits of enum ipc_state */
+    size_t descriptors;
+    const char *body; /* "name:type name:type" */
+};
+const struct ipc_description *ipc_describe(unsigned type);
 
 /* --- encoding: sticky errors of struct buffer --- */
 void ipc_put_u8(struct buffer *body, uint8_t value);
@@ -92,7 +106,8 @@ int ipc_send(int socket, enum ipc_type type, struct slice body, const int *descr
              size_t descriptor_count);
 
 /* body must have a maximum of IPC_BODY_MAXIMUM at least; message->body points into it. ERROR_BUSY:
- * nothing there (non-blocking); ERROR_CLOSED; ERROR_PROTOCOL. Descriptors are close-on-exec. */
+ * nothing there (non-blocking); ERROR_CLOSED; ERROR_PROTOCOL: an unknown type, a body that is not
+ * as in messages.def, too many descriptors. Descriptors are close-on-exec. */
 int ipc_receive(int socket, struct buffer *body, struct ipc_message *message);
 
 /* A pair of close-on-exec sockets. */

@@ -39,7 +39,11 @@ enum service_protocol { PROTOCOL_IMAP = 1, PROTOCOL_IMAPS, PROTOCOL_LMTP };
 
 enum admin_service { ADMIN_SERVICE_SUPERVISOR = 1, ADMIN_SERVICE_SESSION, ADMIN_SERVICE_AUTH };
 
-enum { TICKET_SIZE = 32, SERVICE_LISTENERS_MAXIMUM = 64 };
+enum {
+    TICKET_SIZE = 32,
+    SERVICE_LISTENERS_MAXIMUM = 64,
+    SERVICE_SLOTS = 128, /* processes at a time; kv/notice_ring.h's NOTICE_SLOTS */
+};
 
 struct service;
 
@@ -50,11 +54,13 @@ struct service_listener {
 };
 
 struct service_handlers {
-    /* A channel to a peer process, at set-up or later (a peer was restarted). Takes the socket. */
+    /* A channel to a peer process: those of the set-up come first thing in service_run, later ones
+     * when a peer was restarted or the server reloaded. Takes the socket. */
     void (*peer)(struct service *service, enum ipc_channel_kind kind, uint32_t slot, int socket);
     /* An admin connection, its peer checked by chapard. Takes the socket. NULL: not served. */
     void (*admin)(struct service *service, uint32_t uid, int socket);
-    /* Take nothing new; when done call service_stop. seconds: UINT32_MAX: no hurry. */
+    /* Take nothing new; when done call service_stop. seconds: UINT32_MAX: no hurry. May come again
+     * with less time. */
     void (*drain)(struct service *service, uint32_t seconds);
 };
 
@@ -65,7 +71,8 @@ int service_start(int count, char **arguments, enum process_role role,
  * what the role's row permits. */
 int service_confine(struct service *service);
 
-/* Runs the loop until service_stop. Returns the process's exit status. Frees the service. */
+/* Runs the loop until service_stop. Returns the process's exit status. Frees the service; handles
+ * still in the loop must not be touched afterwards. */
 int service_run(struct service *service);
 void service_stop(struct service *service);
 
@@ -75,7 +82,8 @@ void *service_state(struct service *service);
 uint32_t service_slot(const struct service *service);
 struct service_listener *service_listeners(struct service *service, size_t *count);
 
-/* The notices ring's memory and wake descriptors as received, for kv/notice_ring.h. */
+/* The notices ring's memory and SERVICE_SLOTS wake descriptors as received, for
+ * kv/notice_ring.h; -1 and all -1 in a process that has no use for notices (chapar-login). */
 int service_notices(const struct service *service, const int **wake);
 
 /* Paths as this process sees them after confinement: the mail root, the credentials' root
@@ -84,7 +92,13 @@ const char *service_root(const struct service *service);
 
 /* --- crash notes: what a process is serving, for the log line after it died --- */
 
-enum { CRASH_NOTE_MAXIMUM = 128, CRASH_NOTES = 16 /* threads of a process */ };
+enum {
+    CRASH_NOTE_MAXIMUM = 128, /* bytes, the NUL's included */
+    CRASH_NOTES = 80,         /* threads of a process; a thread beyond is not noted */
+    /* Where the notes of the next slot begin. A process maps its own only; so this is the largest
+     * page any Linux machine has. */
+    CRASH_NOTE_STRIDE = 65536
+};
 
 /* Notes what this thread serves now ("imap alice@example.test FETCH"); NULL: nothing. Shared
  * memory, no system call. No secrets. */
