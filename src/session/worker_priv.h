@@ -1,0 +1,106 @@
+/*
+ * What the worker's files share: the worker, a stream as it sees it, and the wheel of deadlines.
+ */
+#ifndef SESSION_WORKER_PRIV_H
+#define SESSION_WORKER_PRIV_H
+
+#include "session/worker.h"
+
+#include <sys/queue.h>
+
+enum {
+    WHEEL_SLOTS = 256, /* seconds until a far deadline is looked at again */
+    READ_SIZE = STREAM_INPUT_MAXIMUM,
+    NOTE_MAXIMUM = CRASH_NOTE_MAXIMUM,
+};
+
+/* Why a stream is to run. */
+enum wake {
+    WAKE_INPUT = 1,   /* bytes have come */
+    WAKE_END = 2,     /* the peer will send no more */
+    WAKE_NOTICE = 4,  /* its account has changed */
+    WAKE_TIMEOUT = 8, /* its idle limit has passed */
+    WAKE_DRAIN = 16,  /* it must say goodbye */
+};
+
+/* One stream. While `running`, the pool's thread owns `stream` (but for bytes_in), `need`, `sent`
+ * and the failures of writing; the loop's thread owns the rest, always. */
+struct served {
+    struct stream stream;
+    struct worker *worker;
+    uv_poll_t poll;
+    uv_work_t work;
+    LIST_ENTRY(served) all;      /* of the worker */
+    LIST_ENTRY(served) accounts; /* of its bucket, when it has an account */
+    LIST_ENTRY(served) wheel;    /* of the slot of `due` */
+    uint64_t notice;             /* store_account_notice of the account */
+    uint64_t deadline;           /* the loop's second in which its present limit has passed */
+    uint64_t due;        /* the second in which the wheel looks at it; 0: not in the wheel */
+    uint64_t active;     /* the second of the last input or command */
+    uint64_t blocked_at; /* bytes_out when the peer was last seen to take something */
+    uint64_t started_us;
+    struct buffer unread;   /* what stream.input shows */
+    struct buffer incoming; /* what came while it was running */
+    size_t given;           /* of unread, to the present run */
+    size_t sent;            /* of stream.output */
+    const char *killed;     /* ends it without a goodbye: the reason */
+    const char *note;       /* for service_note */
+    int socket;
+    int events; /* polled for */
+    enum stream_need need;
+    uint8_t wake; /* enum wake bits, since the last run began */
+    bool has_account, greeted, running, quiet, blocked, ended, read_failed;
+    bool write_failed, overflow; /* the thread's while running */
+};
+LIST_HEAD(served_list, served);
+
+struct listener {
+    uv_poll_t poll;
+    struct worker *worker;
+    const struct stream_protocol *protocol;
+    const char *busy;
+    int socket; /* -1: closed */
+    bool paused;
+};
+
+struct worker {
+    struct worker_options options;
+    uv_timer_t tick; /* once a second */
+    uv_poll_t notices;
+    uv_work_t maintenance;
+    size_t handles; /* open in the loop, the work under way included */
+    size_t streams;
+    struct served_list all;
+    struct served_list *buckets; /* by notice */
+    size_t bucket_mask;
+    struct served_list wheel[WHEEL_SLOTS];
+    uint64_t now; /* the second the wheel has come to */
+    struct listener listeners[WORKER_LISTENERS_MAXIMUM];
+    size_t listener_count;
+    uint64_t drain_deadline; /* second; UINT64_MAX: none */
+    bool draining, hurry, maintaining, finishing;
+    char read_buffer[READ_SIZE];
+};
+
+/* worker_wheel.c: time limits. A stream hangs in the slot of one second; when that comes and its
+ * deadline has moved meanwhile, as nearly always, it is hung up again. So activity costs nothing.
+ */
+void wheel_init(struct worker *worker);
+void wheel_set(struct served *served, uint64_t deadline);
+void wheel_remove(struct served *served);
+/* Calls expired for each stream whose deadline has passed; it is out of the wheel then. */
+void wheel_advance(struct worker *worker, uint64_t now, void (*expired)(struct served *served));
+
+/* worker_listen.c */
+void listeners_resume(struct worker *worker);
+void listeners_close(struct worker *worker);
+
+/* worker.c: a handle of the worker has been closed. */
+void worker_handle_closed(struct worker *worker);
+uint64_t worker_second(const struct worker *worker);
+
+/* Says that no more will be written, forgets what has come (so that the kernel does not answer it
+ * with a reset, which would take our last words from the peer), and closes. */
+void worker_close_socket(int socket);
+
+#endif

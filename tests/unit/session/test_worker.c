@@ -1,0 +1,728 @@
+/*
+ * The worker with small protocols over socket pairs: when streams run, what stops them, what
+ * wakes them, and how they end.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "kv/notice_ring.h"
+#include "session/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_US = 8 * 1000 * 1000 };
+
+/* --- what the worker would take from elsewhere --- */
+
+static atomic_int maintained, notes;
+
+int store_maintain(struct store *store)
+{
+    assert_non_null(store);
+    atomic_fetch_add(&maintained, 1);
+    return 0;
+}
+
+uint64_t store_account_notice(struct account_id account)
+{
+    return notice_space(slice_make(account.bytes, sizeof(account.bytes)));
+}
+
+void service_note(struct service *service, const char *text)
+{
+    assert_non_null(service);
+    if (text && strcmp(text, "fake alice@example.test") == 0)
+        atomic_fetch_add(&notes, 1);
+}
+
+/* --- a protocol whose behaviour each test chooses --- */
+
+struct fake {
+    enum stream_need (*step)(struct stream *stream);
+    atomic_int inside; /* threads in run() */
+    atomic_int runs, noticed, hold;
+    atomic_size_t largest_input, produced;
+    char ended[32];
+};
+static struct fake fake;
+
+static int fake_open(struct stream *stream)
+{
+    stream->state = &fake;
+    return 0;
+}
+
+static enum stream_need fake_run(struct stream *stream)
+{
+    if (atomic_load(&fake.largest_input) < stream->input.size)
+        atomic_store(&fake.largest_input, stream->input.size);
+    atomic_fetch_add(&fake.runs, 1);
+    atomic_fetch_add(&fake.noticed, stream->noticed);
+    if (stream->timed_out)
+        buffer_append_format(&stream->output, "timeout %s\n", stream->timed_out);
+    else if (stream->draining)
+        buffer_append_string(&stream->output, "draining\n");
+    if (stream->timed_out || stream->draining)
+        return STREAM_NEED_CLOSE;
+    return fake.step(stream);
+}
+
+static uint32_t fake_idle_limit(const struct stream *stream)
+{
+    return (uint32_t)stream->config->idle_timeout;
+}
+
+static void fake_close(struct stream *stream, const char *why)
+{
+    (void)stream;
+    snprintf(fake.ended, sizeof(fake.ended), "%s", why);
+}
+
+static const struct stream_protocol fake_protocol = {.name = "fake",
+                                                     .open = fake_open,
+                                                     .run = fake_run,
+                                                     .idle_limit = fake_idle_limit,
+                                                     .idle_limit_name = "idle_timeout",
+                                                     .close = fake_close};
+
+static enum stream_need echo(struct stream *stream)
+{
+    bool quit = slice_starts_with(stream->input, SLICE("quit"));
+    buffer_append(&stream->output, stream->input);
+    stream->input = slice_sub(stream->input, stream->input.size, 0);
+    return quit ? STREAM_NEED_CLOSE : STREAM_NEED_INPUT;
+}
+
+/* --- the worker under test --- */
+
+struct fixture {
+    uv_loop_t loop;
+    uv_timer_t heartbeat; /* so that waiting for a condition never sleeps long */
+    struct config config;
+    struct worker *worker;
+    struct notice_ring *ring;
+    int wake, memory;
+    bool drained;
+};
+
+static void on_heartbeat(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void on_drained(void *arg)
+{
+    ((struct fixture *)arg)->drained = true;
+}
+
+static void make_ring(struct fixture *f)
+{
+    int wake[NOTICE_SLOTS];
+    for (int i = 0; i < NOTICE_SLOTS; i++)
+        wake[i] = -1;
+    f->memory = notice_ring_create();
+    f->wake = wake[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_int_equal(notice_ring_attach(f->memory, wake, 0, &f->ring), 0);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    fake = (struct fake){.step = echo};
+    f->config = (struct config){.session_connections = 200,
+                                .account_connections = 3,
+                                .idle_timeout = 100,
+                                .write_timeout = 100};
+    uv_loop_init(&f->loop);
+    uv_timer_init(&f->loop, &f->heartbeat);
+    uv_timer_start(&f->heartbeat, on_heartbeat, 2, 2);
+    make_ring(f);
+    static char nothing;
+    const struct worker_options options = {.loop = &f->loop,
+                                           .config = &f->config,
+                                           .service = (struct service *)&nothing,
+                                           .store = (struct store *)&nothing,
+                                           .spool_directory = -1,
+                                           .notices = f->ring,
+                                           .drained = on_drained,
+                                           .arg = f};
+    assert_int_equal(worker_create(&options, &f->worker), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->drained)
+        worker_drain(f->worker, 0);
+    while (!f->drained)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    worker_free(&f->worker);
+    uv_close((uv_handle_t *)&f->heartbeat, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    notice_ring_detach(&f->ring);
+    close(f->memory);
+    close(f->wake);
+    free(f);
+    return 0;
+}
+
+static struct account_id account(uint8_t number)
+{
+    return (struct account_id){{number}};
+}
+
+static int adopt(struct fixture *f, uint8_t number, const char *input, int *client)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    const struct worker_facts facts = {.protocol = &fake_protocol,
+                                       .has_account = true,
+                                       .account = account(number),
+                                       .user = "alice@example.test",
+                                       .client = "192.0.2.1",
+                                       .input = slice_from_string(input)};
+    int error = worker_adopt(f->worker, pair[0], &facts);
+    if (error) {
+        close(pair[0]);
+        close(pair[1]);
+        return error;
+    }
+    *client = pair[1];
+    fcntl(*client, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static void turn(struct fixture *f)
+{
+    uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* Turns the loop until the condition holds. */
+#define wait_until(f, condition)                                                                   \
+    do {                                                                                           \
+        uint64_t start_ = clock_monotonic_us();                                                    \
+        while (!(condition)) {                                                                     \
+            turn(f);                                                                               \
+            assert_true(clock_monotonic_us() - start_ < PATIENCE_US);                              \
+        }                                                                                          \
+    } while (0)
+
+/* Reads exactly what is expected, or (text NULL) the end. */
+static void expect(struct fixture *f, int client, const char *text)
+{
+    char got[256] = "";
+    size_t size = 0, wanted = text ? strlen(text) : 0;
+    uint64_t start = clock_monotonic_us();
+    for (;;) {
+        ssize_t n = recv(client, got + size, text ? wanted - size : 1, 0);
+        if (n > 0)
+            size += (size_t)n;
+        if (n == 0 || (text && size == wanted))
+            break;
+        turn(f);
+        assert_true(clock_monotonic_us() - start < PATIENCE_US);
+    }
+    assert_string_equal(got, text ? text : "");
+}
+
+static void say(int client, const char *text)
+{
+    assert_int_equal(send(client, text, strlen(text), 0), strlen(text));
+}
+
+/* --- tests --- */
+
+static void answers_and_closes(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    atomic_store(&notes, 0);
+    assert_int_equal(adopt(f, 1, "early ", &client), 0);
+    expect(f, client, "early ");
+    say(client, "hello");
+    expect(f, client, "hello");
+    say(client, "quit");
+    expect(f, client, "quit");
+    expect(f, client, NULL);
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "logout");
+    assert_true(atomic_load(&notes) >= 3);
+    close(client);
+}
+
+static void half_closed_peer_gets_every_answer(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    say(client, "last words");
+    shutdown(client, SHUT_WR);
+    expect(f, client, "last words");
+    expect(f, client, NULL);
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "closed");
+    close(client);
+}
+
+enum { PIECE = 48 * 1024, PIECES = 100 };
+
+static enum stream_need produce(struct stream *stream)
+{
+    char *place = buffer_reserve(&stream->output, PIECE);
+    memset(place, 'x', PIECE);
+    buffer_commit(&stream->output, PIECE);
+    size_t pieces = atomic_fetch_add(&fake.produced, 1) + 1;
+    return pieces < PIECES ? STREAM_NEED_OUTPUT : STREAM_NEED_CLOSE;
+}
+
+static void turn_for(struct fixture *f, uint64_t us)
+{
+    uint64_t start = clock_monotonic_us();
+    while (clock_monotonic_us() - start < us)
+        turn(f);
+}
+
+static void peer_that_does_not_read_pauses_its_stream(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = produce;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    turn_for(f, 200 * 1000);
+    assert_true(atomic_load(&fake.produced) < 20); /* what the socket's buffer holds */
+    static char sink[65536];
+    size_t taken = 0;
+    uint64_t start = clock_monotonic_us();
+    while (clock_monotonic_us() - start < PATIENCE_US) {
+        ssize_t n = recv(client, sink, sizeof(sink), 0);
+        if (n == 0)
+            break;
+        taken += n > 0 ? (size_t)n : 0;
+        turn(f);
+    }
+    assert_int_equal(taken, PIECE * PIECES);
+    close(client);
+}
+
+static void peer_that_never_reads_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = produce;
+    f->config.write_timeout = 1;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "write_timeout");
+    assert_true(atomic_load(&fake.produced) < PIECES);
+    close(client);
+}
+
+/* Holds its thread while asked to; otherwise swallows what has come. */
+static enum stream_need swallow(struct stream *stream)
+{
+    while (atomic_load(&fake.hold))
+        usleep(1000);
+    atomic_fetch_add(&fake.produced, stream->input.size);
+    stream->input = slice_sub(stream->input, stream->input.size, 0);
+    return STREAM_NEED_INPUT;
+}
+
+static void input_is_not_read_without_end(void **state)
+{
+    struct fixture *f = *state;
+    enum { TOTAL = 1024 * 1024 };
+    static char bytes[4096];
+    int client;
+    size_t given = 0;
+    fake.step = swallow;
+    atomic_store(&fake.hold, 1);
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    uint64_t start = clock_monotonic_us();
+    while (clock_monotonic_us() - start < 300 * 1000 && given < TOTAL) {
+        ssize_t n = send(client, bytes, sizeof(bytes), 0);
+        given += n > 0 ? (size_t)n : 0;
+        turn(f);
+    }
+    assert_true(given < TOTAL);
+    atomic_store(&fake.hold, 0);
+    start = clock_monotonic_us();
+    while (given < TOTAL && clock_monotonic_us() - start < PATIENCE_US) {
+        size_t rest = TOTAL - given < sizeof(bytes) ? TOTAL - given : sizeof(bytes);
+        ssize_t n = send(client, bytes, rest, 0);
+        given += n > 0 ? (size_t)n : 0;
+        turn(f);
+    }
+    wait_until(f, atomic_load(&fake.produced) == TOTAL);
+    assert_true(atomic_load(&fake.largest_input) <= STREAM_INPUT_MAXIMUM);
+    close(client);
+}
+
+static enum stream_need refuse_input(struct stream *stream)
+{
+    (void)stream;
+    return STREAM_NEED_INPUT;
+}
+
+static void input_nobody_takes_ends_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    static char bytes[STREAM_INPUT_MAXIMUM];
+    int client;
+    fake.step = refuse_input;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    for (size_t given = 0; given < sizeof(bytes);) {
+        ssize_t n = send(client, bytes, sizeof(bytes) - given, 0);
+        given += n > 0 ? (size_t)n : 0;
+        turn(f);
+    }
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "input_limit");
+    close(client);
+}
+
+static enum stream_need overflow(struct stream *stream)
+{
+    static char bytes[STREAM_OUTPUT_MARK];
+    while (buffer_append(&stream->output, slice_make(bytes, sizeof(bytes))) == 0)
+        continue;
+    return STREAM_NEED_OUTPUT;
+}
+
+static void output_without_end_ends_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = overflow;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "output_limit");
+    close(client);
+}
+
+static void idle_stream_is_told_which_limit_passed(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    f->config.idle_timeout = 1;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    uint64_t start = clock_monotonic_us();
+    expect(f, client, "timeout idle_timeout\n");
+    assert_true(clock_monotonic_us() - start >= 1000 * 1000);
+    expect(f, client, NULL);
+    wait_until(f, worker_streams(f->worker) == 0);
+    assert_string_equal(fake.ended, "idle_timeout");
+    close(client);
+}
+
+static void activity_puts_the_limit_off(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    f->config.idle_timeout = 2;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    for (int i = 0; i < 6; i++) {
+        turn_for(f, 500 * 1000);
+        say(client, "x");
+        expect(f, client, "x");
+    }
+    assert_int_equal(worker_streams(f->worker), 1);
+    close(client);
+}
+
+static enum stream_need watch(struct stream *stream)
+{
+    while (atomic_load(&fake.hold))
+        usleep(1000);
+    if (stream->noticed)
+        buffer_append_string(&stream->output, "changed\n");
+    stream->input = slice_sub(stream->input, stream->input.size, 0);
+    return STREAM_NEED_NOTICE;
+}
+
+static void post(struct fixture *f, uint8_t number)
+{
+    notice_ring_post(f->ring, store_account_notice(account(number)));
+}
+
+static void notice_wakes_the_accounts_streams(void **state)
+{
+    struct fixture *f = *state;
+    int first, second, other;
+    fake.step = watch;
+    assert_int_equal(adopt(f, 1, NULL, &first), 0);
+    assert_int_equal(adopt(f, 1, NULL, &second), 0);
+    assert_int_equal(adopt(f, 2, NULL, &other), 0);
+    wait_until(f, atomic_load(&fake.runs) == 3);
+    turn_for(f, 20 * 1000);
+    uint64_t start = clock_monotonic_us();
+    post(f, 1);
+    expect(f, first, "changed\n");
+    uint64_t latency = clock_monotonic_us() - start;
+    expect(f, second, "changed\n");
+    print_message("# woken after %u us\n", (unsigned)latency);
+    turn_for(f, 20 * 1000);
+    assert_int_equal(atomic_load(&fake.runs), 5);
+    char byte;
+    assert_int_equal(recv(other, &byte, 1, 0), -1);
+    close(first);
+    close(second);
+    close(other);
+}
+
+static void missed_notices_wake_all(void **state)
+{
+    struct fixture *f = *state;
+    int first, second;
+    fake.step = watch;
+    assert_int_equal(adopt(f, 1, NULL, &first), 0);
+    assert_int_equal(adopt(f, 2, NULL, &second), 0);
+    wait_until(f, atomic_load(&fake.runs) == 2);
+    for (int i = 0; i < NOTICE_ENTRIES + 1; i++)
+        post(f, 77);
+    expect(f, first, "changed\n");
+    expect(f, second, "changed\n");
+    close(first);
+    close(second);
+}
+
+static void notice_during_a_run_is_not_lost(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = watch;
+    atomic_store(&fake.hold, 1);
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, atomic_load(&fake.runs) == 1);
+    post(f, 1);
+    turn_for(f, 20 * 1000);
+    assert_int_equal(atomic_load(&fake.runs), 1);
+    atomic_store(&fake.hold, 0);
+    expect(f, client, "changed\n");
+    close(client);
+}
+
+static atomic_int together;
+
+static enum stream_need alone(struct stream *stream)
+{
+    static atomic_int inside[256];
+    atomic_int *mine = &inside[stream->account.bytes[0]];
+    if (atomic_fetch_add(mine, 1) != 0)
+        atomic_fetch_add(&together, 1);
+    buffer_append(&stream->output, slice_sub(stream->input, 0, 100));
+    stream->input = slice_sub(stream->input, 100, stream->input.size);
+    stream->commands++;
+    atomic_fetch_sub(mine, 1);
+    return stream->input.size > 0 ? STREAM_NEED_OUTPUT : STREAM_NEED_NOTICE;
+}
+
+enum { CLIENTS = 60, BYTES = 4000 };
+
+static void exchange(struct fixture *f, int client, size_t *sent, size_t *received)
+{
+    static char bytes[BYTES];
+    size_t step = BYTES - *sent < 333 ? BYTES - *sent : 333;
+    ssize_t n = step ? send(client, bytes, step, 0) : 0;
+    *sent += n > 0 ? (size_t)n : 0;
+    n = recv(client, bytes, sizeof(bytes), 0);
+    *received += n > 0 ? (size_t)n : 0;
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void stream_runs_in_one_thread_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    int clients[CLIENTS];
+    size_t sent[CLIENTS] = {0}, received[CLIENTS] = {0};
+    fake.step = alone;
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(adopt(f, (uint8_t)i, NULL, &clients[i]), 0);
+    uint64_t start = clock_monotonic_us();
+    for (size_t done = 0; done < CLIENTS && clock_monotonic_us() - start < PATIENCE_US;) {
+        done = 0;
+        for (int i = 0; i < CLIENTS; i++) {
+            exchange(f, clients[i], &sent[i], &received[i]);
+            post(f, (uint8_t)i);
+            done += received[i] == BYTES;
+        }
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(received[i], BYTES);
+        close(clients[i]);
+    }
+    assert_int_equal(atomic_load(&together), 0);
+}
+
+static void limits_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    int clients[4];
+    f->config.session_connections = 4;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(adopt(f, 1, NULL, &clients[i]), 0);
+    assert_int_equal(adopt(f, 1, NULL, &clients[3]), ERROR_LIMIT);
+    assert_int_equal(adopt(f, 2, NULL, &clients[3]), 0);
+    int refused;
+    assert_int_equal(adopt(f, 3, NULL, &refused), ERROR_LIMIT);
+    close(clients[0]);
+    wait_until(f, worker_streams(f->worker) == 3);
+    assert_int_equal(adopt(f, 1, NULL, &clients[0]), 0);
+    for (int i = 0; i < 4; i++)
+        close(clients[i]);
+}
+
+static int listen_abstract(struct sockaddr_un *address, socklen_t *size)
+{
+    int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *size = sizeof(sa_family_t); /* the kernel chooses a name */
+    assert_int_equal(bind(socket_, (struct sockaddr *)address, *size), 0);
+    *size = sizeof(*address);
+    assert_int_equal(getsockname(socket_, (struct sockaddr *)address, size), 0);
+    assert_int_equal(listen(socket_, 10), 0);
+    return socket_;
+}
+
+static int connect_to(const struct sockaddr_un *address, socklen_t size)
+{
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)address, size), 0);
+    fcntl(client, F_SETFL, O_NONBLOCK);
+    return client;
+}
+
+static void listener_accepts_and_refuses(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address;
+    socklen_t size;
+    f->config.session_connections = 1;
+    int listening = listen_abstract(&address, &size);
+    assert_int_equal(worker_listen(f->worker, listening, &fake_protocol, "421 busy\r\n"), 0);
+    int first = connect_to(&address, size);
+    say(first, "hello");
+    expect(f, first, "hello");
+    int second = connect_to(&address, size);
+    say(second, "hello");
+    expect(f, second, "421 busy\r\n");
+    expect(f, second, NULL);
+    worker_drain(f->worker, WORKER_DRAIN_NO_HURRY);
+    turn(f);
+    int third = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(third, (struct sockaddr *)&address, size), -1);
+    close(first);
+    close(second);
+    close(third);
+}
+
+static void draining_says_goodbye(void **state)
+{
+    struct fixture *f = *state;
+    int client, late;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, atomic_load(&fake.runs) == 1);
+    worker_drain(f->worker, 30);
+    expect(f, client, "draining\n");
+    expect(f, client, NULL);
+    assert_int_equal(adopt(f, 1, NULL, &late), ERROR_CLOSED);
+    wait_until(f, f->drained);
+    assert_string_equal(fake.ended, "drained");
+    close(client);
+}
+
+static void draining_ends_what_does_not_end(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = produce;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    turn_for(f, 50 * 1000);
+    worker_drain(f->worker, 1);
+    wait_until(f, f->drained);
+    assert_string_equal(fake.ended, "drain_time");
+    close(client);
+}
+
+static void draining_without_hurry_waits(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    worker_drain(f->worker, WORKER_DRAIN_NO_HURRY);
+    say(client, "still here");
+    expect(f, client, "still here");
+    assert_false(f->drained);
+    close(client);
+    wait_until(f, f->drained);
+}
+
+static void ending_an_account_ends_its_streams_only(void **state)
+{
+    struct fixture *f = *state;
+    int gone, other;
+    assert_int_equal(adopt(f, 1, NULL, &gone), 0);
+    assert_int_equal(adopt(f, 2, NULL, &other), 0);
+    worker_end_account(f->worker, account(1));
+    expect(f, gone, "draining\n");
+    wait_until(f, worker_streams(f->worker) == 1);
+    close(gone);
+    close(other);
+}
+
+static void store_is_maintained_each_second(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&maintained, 0);
+    wait_until(f, atomic_load(&maintained) == 2);
+}
+
+static void idle_stream_is_small(void **state)
+{
+    (void)state;
+    print_message("# %zu bytes\n", worker_stream_size());
+    assert_true(worker_stream_size() <= 1024);
+}
+
+#define WITH_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_WORKER(answers_and_closes),
+        WITH_WORKER(half_closed_peer_gets_every_answer),
+        WITH_WORKER(peer_that_does_not_read_pauses_its_stream),
+        WITH_WORKER(peer_that_never_reads_is_closed),
+        WITH_WORKER(input_is_not_read_without_end),
+        WITH_WORKER(input_nobody_takes_ends_the_stream),
+        WITH_WORKER(output_without_end_ends_the_stream),
+        WITH_WORKER(idle_stream_is_told_which_limit_passed),
+        WITH_WORKER(activity_puts_the_limit_off),
+        WITH_WORKER(notice_wakes_the_accounts_streams),
+        WITH_WORKER(missed_notices_wake_all),
+        WITH_WORKER(notice_during_a_run_is_not_lost),
+        WITH_WORKER(stream_runs_in_one_thread_at_a_time),
+        WITH_WORKER(limits_are_kept),
+        WITH_WORKER(listener_accepts_and_refuses),
+        WITH_WORKER(draining_says_goodbye),
+        WITH_WORKER(draining_ends_what_does_not_end),
+        WITH_WORKER(draining_without_hurry_waits),
+        WITH_WORKER(ending_an_account_ends_its_streams_only),
+        WITH_WORKER(store_is_maintained_each_second),
+        cmocka_unit_test(idle_stream_is_small),
+    };
+    log_init("test_worker", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
