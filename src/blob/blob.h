@@ -8,7 +8,8 @@
  * Engines: blob/pack (files, docs/format.md), blob/memory (tests and fuzzers), later blob/rados.
  * Thread-safe; several processes may write to the same account at once.
  *
- * Errors: ERROR_IO, ERROR_SPACE, ERROR_CORRUPT (checksum), ERROR_NOT_FOUND, ERROR_MEMORY.
+ * Errors: ERROR_IO, ERROR_SPACE, ERROR_CORRUPT (checksum), ERROR_NOT_FOUND, ERROR_MEMORY;
+ * ERROR_INVALID for an account that is not named as a kv space is.
  */
 #ifndef BLOB_BLOB_H
 #define BLOB_BLOB_H
@@ -47,7 +48,8 @@ int blob_drop(struct blob_engine *engine, const char *account, struct blob_id id
 /* Reads it whole and checks its checksum. */
 int blob_verify(struct blob_engine *engine, const char *account, struct blob_id id);
 
-/* Calls fn for each blob of the account until it returns non-zero; returns that. */
+/* Calls fn for each blob of the account until it returns non-zero; returns that. Damaged packs are
+ * passed over and make it return ERROR_CORRUPT at the end. fn may drop the blob it is shown. */
 int blob_each(struct blob_engine *engine, const char *account,
               int (*fn)(struct blob_id id, void *arg), void *arg);
 

@@ -6,6 +6,9 @@
  * that is listening and has not been woken yet; it never blocks and never fails. A reader that was
  * too slow learns that it missed some: then everything may have changed. A notice is a hint, the
  * truth is the space; a damaged ring can cause needless looks, nothing else.
+ *
+ * A process killed in the middle of a post can leave a slot unwoken: who depends on its notices
+ * calls notice_ring_read from a timer as well, say every second. That wakes it up again.
  */
 #ifndef KV_NOTICE_RING_H
 #define KV_NOTICE_RING_H
@@ -27,7 +30,9 @@ uint64_t notice_space(struct slice name);
 int notice_ring_create(void);
 
 /* Maps the memory. wake[i] is the eventfd of slot i (not owned; -1: none); own_slot is where this
- * process reads, -1: it only posts. wake is copied. */
+ * process reads, -1: it only posts. wake is copied. The eventfds are non-blocking. Posts from the
+ * time of the attachment on are read, this process's own too. ERROR_INVALID: no such slot, or not
+ * the memory of a ring. */
 int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slot,
                        struct notice_ring **ring);
 void notice_ring_detach(struct notice_ring **ring);

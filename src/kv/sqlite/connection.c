@@ -56,8 +56,8 @@ static const char *const statement_texts[STATEMENTS] = {
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_GET] = "SELECT value FROM kv WHERE key=?1",
-    [STATEMENT_PUT] = "INSERT INTO kv(key,value) VALUES(?1,?2)"
-                      " ON CONFLICT(key) DO UPDATE SET value=excluded.value",
+    [STATEMENT_PUT] = ("INSERT INTO kv(key,value) VALUES(?1,?2)"
+                       " ON CONFLICT(key) DO UPDATE SET value=excluded.value"),
     [STATEMENT_DELETE] = "DELETE FROM kv WHERE key=?1",
     [STATEMENT_RANGE] = "SELECT key,value FROM kv WHERE key>=?1 AND key<?2 ORDER BY key",
 };

@@ -15,12 +15,15 @@ static pthread_once_t configured = PTHREAD_ONCE_INIT;
 
 /* For the whole process: connections are used by one thread at a time; no counters that every
  * allocation would lock; page memory as it is needed instead of 20 pages ahead for each
- * connection. Without effect when the process has used SQLite before. */
+ * connection. Without effect when the process has used SQLite before. The seed of SQLite's random
+ * numbers is read now, as /dev/urandom may be out of reach once the process is confined. */
 static void configure(void)
 {
+    char byte;
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    sqlite3_randomness(sizeof(byte), &byte);
 }
 
 int kv_sqlite_create(const char *directory, struct kv_engine **engine)
