@@ -72,7 +72,7 @@ static size_t take_markup(struct slice html, size_t offset, struct buffer *text)
         end++;
     struct slice name = slice_sub(html, start, end - start);
     bool other = start < html.size && (html.data[start] == '!' || html.data[start] == '?');
-    if (!name.size && !other) {
+    if (!other && (!name.size || !is_letter(name.data[0]))) {
         buffer_append_byte(text, '<');
         return offset + 1;
     }

@@ -328,6 +328,11 @@ static void end_part(struct mime_parser *parser, struct mime_event *event)
     event->offset = body_end(parser, frame);
     if (event->offset > frame->body_offset && end_line > frame->body_line)
         event->lines = end_line - frame->body_line;
+    if (event->offset > parser->delimiter.end) {
+        /* The line end before the delimiter ends this part's header: those around it have it. */
+        parser->delimiter.end = event->offset;
+        parser->delimiter.end_line = frame->body_line;
+    }
     parser->boundaries -= frame->boundary_size > 0;
     parser->depth--;
 }

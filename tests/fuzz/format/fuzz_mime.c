@@ -1,0 +1,90 @@
+/*
+ * A message through summary_build and back, with what must hold for any bytes.
+ */
+#include "base/error.h"
+#include "format/summary.h"
+
+#include <stdlib.h>
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+/* Parentheses, quoted strings and literals must pair, so that the value is one IMAP list. */
+static void check_list(struct slice text)
+{
+    size_t depth = 0, i = 0;
+    check(text.size >= 2 && text.data[0] == '(');
+    while (i < text.size) {
+        char c = text.data[i++];
+        check(c >= ' ' && c < 0x7f);
+        if (c == '"') {
+            for (; i < text.size && text.data[i] != '"'; i++) {
+                check(text.data[i] != '\r' && text.data[i] != '\n' && text.data[i] > 0);
+                i += text.data[i] == '\\';
+            }
+            check(i++ < text.size);
+        } else if (c == '{') {
+            char *end;
+            size_t size = strtoul(text.data + i, &end, 10);
+            i = (size_t)(end - text.data) + 3 + size;
+            check(i <= text.size && memcmp(end, "}\r\n", 3) == 0);
+            check(!memchr(end + 3, '\0', size));
+        } else if (c == ')') {
+            check(depth-- > 0);
+            check(depth > 0 || i == text.size);
+        } else {
+            depth += c == '(';
+        }
+    }
+    check(depth == 0);
+}
+
+static void check_parts(const struct summary *summary)
+{
+    check(summary->part_count >= 1);
+    for (size_t i = 0; i < summary->part_count; i++) {
+        struct summary_part part, parent;
+        check(summary_part_at(summary, i, &part) == 0);
+        check(summary_part_at(summary, part.parent, &parent) == 0);
+        check(part.header_offset + part.header_size == part.body_offset);
+        check(part.body_offset + part.body_size <= summary->size);
+        if (i == 0)
+            continue;
+        check(parent.kind == SUMMARY_PART_MULTIPART || parent.kind == SUMMARY_PART_MESSAGE);
+        check(part.header_offset >= parent.body_offset);
+        check(part.body_offset + part.body_size <= parent.body_offset + parent.body_size);
+    }
+    struct summary_part none;
+    check(summary_part_at(summary, summary->part_count, &none) == ERROR_NOT_FOUND);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena arena;
+    struct buffer encoded;
+    struct summary summary;
+    arena_init(&arena, SUMMARY_MEMORY_MAXIMUM);
+    buffer_init(&encoded, SUMMARY_SIZE_MAXIMUM);
+    check(summary_build(slice_make(data, size), &arena, &encoded) == 0);
+    check(summary_parse(buffer_slice(&encoded), &summary) == 0);
+    check(summary.size == size && summary.header_size <= size);
+    check_list(summary.envelope);
+    check_list(summary.body);
+    check_list(summary.bodystructure);
+    check_parts(&summary);
+
+    /* Bytes that are no summary, or a damaged one, must not be read past their end. */
+    if (summary_parse(slice_make(data, size), &summary) == 0)
+        for (size_t i = 0; i < summary.part_count; i++) {
+            struct summary_part part;
+            summary_part_at(&summary, i, &part);
+        }
+    buffer_release(&encoded);
+    arena_release(&arena);
+    return 0;
+}
