@@ -448,23 +448,30 @@ static int drop(struct blob_engine *engine, const char *account, struct blob_id 
     return error;
 }
 
-/* Calls fn for each record of a pack. A damaged one ends it: where the next begins is not known. */
+/* Calls fn for each record of a pack until it returns non-zero; returns that. A damaged record
+ * ends the walk, as it is not known where the next begins, and sets *damaged to its error. */
 static int each_in_pack(int folder, uint64_t pack, int (*fn)(struct blob_id id, void *arg),
-                        void *arg)
+                        void *arg, int *damaged)
 {
     uint64_t size;
     int file = open_pack(folder, pack, &size);
-    if (file < 0)
-        return file == ERROR_NOT_FOUND ? 0 : file;
-    int result = size == PACK_HEADER ? ERROR_CORRUPT : 0;
-    for (uint64_t offset = PACK_HEADER; !result && offset < size;) {
+    if (file < 0) {
+        if (file != ERROR_NOT_FOUND) /* dropped meanwhile */
+            *damaged = file;
+        return 0;
+    }
+    int result = 0;
+    uint64_t offset = PACK_HEADER;
+    do {
         struct record record;
-        result = find_record(file, size, pack, offset, &record);
-        if (result)
+        int error = find_record(file, size, pack, offset, &record);
+        if (error) {
+            *damaged = error;
             break;
+        }
         result = fn((struct blob_id){pack, offset, record.body_size}, arg);
         offset += RECORD_HEADER + record.stored_size;
-    }
+    } while (!result && offset < size);
     close(file);
     return result;
 }
@@ -498,10 +505,8 @@ static int each_in_folder(DIR *directory, int (*fn)(struct blob_id id, void *arg
             remove_left_over(dirfd(directory), entry->d_name);
         if (!parse_name(entry->d_name, "pack", &pack))
             continue;
-        int result = each_in_pack(dirfd(directory), pack, fn, arg);
-        if (result == ERROR_CORRUPT)
-            damaged = result;
-        else if (result)
+        int result = each_in_pack(dirfd(directory), pack, fn, arg, &damaged);
+        if (result)
             return result;
     }
     return damaged;

@@ -138,6 +138,13 @@ static int stop(struct blob_id id, void *arg)
     return 42;
 }
 
+static int stop_corrupt(struct blob_id id, void *arg)
+{
+    (void)id;
+    ++*(int *)arg;
+    return ERROR_CORRUPT;
+}
+
 static void test_each_and_drop(void **state)
 {
     struct fixture *f = *state;
@@ -158,6 +165,9 @@ static void test_each_and_drop(void **state)
     assert_int_equal(sum, 13);
     assert_int_equal(blob_each(f->engine, ACCOUNT, stop, &ids[1]), 42);
     assert_int_equal(blob_verify(f->engine, ACCOUNT, ids[1]), 0);
+    int called = 0;
+    assert_int_equal(blob_each(f->engine, ACCOUNT, stop_corrupt, &called), ERROR_CORRUPT);
+    assert_int_equal(called, 1);
 
     assert_int_equal(blob_destroy(f->engine, ACCOUNT), 0);
     assert_int_equal(blob_destroy(f->engine, ACCOUNT), 0);
