@@ -23,7 +23,7 @@ PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/ch
 .PHONY: all run test unit wire lint bench fuzz fuzz-quick thread install clean sanitized
 
 all: build/release/build.ninja
-	@ninja -C build/release --quiet $(PROGRAMS)
+	@ninja -C build/release --quiet
 	@mkdir -p build/bin
 	@cd build/release && install -C -t ../bin $(PROGRAMS)
 

@@ -1,0 +1,168 @@
+/*
+ * lmtp_load: delivers messages over LMTP as fast as the server takes them.
+ *
+ * Usage: lmtp_load PORT CONNECTIONS MESSAGES SIZE RECIPIENT...
+ *
+ * Each connection (a thread) delivers its share of the MESSAGES, each of SIZE bytes with a
+ * Message-ID and content of its own, to the recipients in turn, with MAIL, RCPT and DATA in one
+ * write as a mail server does. Prints messages per second and the median and 99th percentile of a
+ * delivery in microseconds, as one line: "RATE MEDIAN P99".
+ */
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CONNECTIONS_MAXIMUM = 1000, LINE_MAXIMUM = 1024, HEADER_ROOM = 512 };
+
+static struct {
+    uint16_t port;
+    long messages, size;
+    char **recipients;
+    int recipient_count;
+    atomic_long next;
+    uint32_t *times; /* microseconds, one for each message */
+} load;
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int connect_server(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(load.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    if (server < 0 || connect(server, (struct sockaddr *)&address, sizeof(address)) < 0)
+        fail("connect");
+    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return server;
+}
+
+static void send_all(int server, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = write(server, bytes, size);
+        if (sent <= 0)
+            fail("write");
+        bytes += sent;
+        size -= (size_t)sent;
+    }
+}
+
+/* Reads replies until `count` have come (lines "NNN-..." go on); each must begin with 2 or 3. */
+static void expect(FILE *replies, int count)
+{
+    char line[LINE_MAXIMUM];
+    while (count > 0) {
+        if (!fgets(line, sizeof(line), replies))
+            fail("read");
+        if (line[0] != '2' && line[0] != '3') {
+            fprintf(stderr, "refused: %s", line);
+            exit(1);
+        }
+        if (line[3] == ' ')
+            count--;
+    }
+}
+
+/* A message of about load.size bytes: lines of text that differ from message to message. */
+static size_t write_message(char *text, long number)
+{
+    size_t size = (size_t)snprintf(text, HEADER_ROOM,
+                                   "From: Sender <sender@example.org>\r\n"
+                                   "To: Reader <reader@example.test>\r\n"
+                                   "Subject: Message number %ld\r\n"
+                                   "Date: Mon, 2 Jan 2023 03:04:05 +0000\r\n"
+                                   "Message-ID: <%ld.%d@example.org>\r\n\r\n",
+                                   number, number, (int)getpid());
+    uint64_t seed = (uint64_t)number * 2654435761u + 12345;
+    while (size + 80 < (size_t)load.size) {
+        for (int column = 0; column < 76; column++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            text[size++] = (char)('a' + (seed >> 40) % 26);
+        }
+        text[size++] = '\r';
+        text[size++] = '\n';
+    }
+    memcpy(text + size, ".\r\n", 3);
+    return size + 3;
+}
+
+static void *run_connection(void *unused)
+{
+    (void)unused;
+    int server = connect_server();
+    FILE *replies = fdopen(dup(server), "r");
+    char *text = malloc((size_t)load.size + HEADER_ROOM + 128);
+    expect(replies, 1);
+    send_all(server, "LHLO bench\r\n", 12);
+    expect(replies, 1);
+    for (long number; (number = atomic_fetch_add(&load.next, 1)) < load.messages;) {
+        char envelope[LINE_MAXIMUM];
+        size_t size = write_message(text, number);
+        int head = snprintf(envelope, sizeof(envelope),
+                            "MAIL FROM:<sender@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n",
+                            load.recipients[number % load.recipient_count]);
+        uint64_t start = clock_monotonic_us();
+        send_all(server, envelope, (size_t)head);
+        expect(replies, 3);
+        send_all(server, text, size);
+        expect(replies, 1);
+        load.times[number] = (uint32_t)(clock_monotonic_us() - start);
+    }
+    send_all(server, "QUIT\r\n", 6);
+    expect(replies, 1);
+    free(text);
+    fclose(replies);
+    close(server);
+    return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+int main(int count, char **arguments)
+{
+    static pthread_t threads[CONNECTIONS_MAXIMUM];
+    if (count < 6) {
+        fputs("usage: lmtp_load PORT CONNECTIONS MESSAGES SIZE RECIPIENT...\n", stderr);
+        return 2;
+    }
+    long connections = strtol(arguments[2], NULL, 10);
+    load.port = (uint16_t)strtol(arguments[1], NULL, 10);
+    load.messages = strtol(arguments[3], NULL, 10);
+    load.size = strtol(arguments[4], NULL, 10);
+    load.recipients = arguments + 5;
+    load.recipient_count = count - 5;
+    if (connections < 1 || connections > CONNECTIONS_MAXIMUM || load.messages < 1 ||
+        load.size < HEADER_ROOM)
+        return 2;
+    load.times = calloc((size_t)load.messages, sizeof(*load.times));
+    uint64_t start = clock_monotonic_us();
+    for (long i = 0; i < connections; i++)
+        if (pthread_create(&threads[i], NULL, run_connection, NULL))
+            fail("thread");
+    for (long i = 0; i < connections; i++)
+        pthread_join(threads[i], NULL);
+    double seconds = (double)(clock_monotonic_us() - start) / 1e6;
+    qsort(load.times, (size_t)load.messages, sizeof(*load.times), compare);
+    printf("%.0f %u %u\n", (double)load.messages / seconds, load.times[load.messages / 2],
+           load.times[load.messages * 99 / 100]);
+    free(load.times);
+    return 0;
+}
