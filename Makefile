@@ -29,7 +29,7 @@ all: build/release/build.ninja
 
 build/release/build.ninja:
 	@tools/packages build
-	@$(MESON) build/release -Dbuildtype=release -Ddebug=true >/dev/null
+	@$(MESON) build/release -Dbuildtype=release -Ddebug=true -Dtests=false >/dev/null
 
 # The tests run the sanitizer build: unit tests, and a server of it for wire and client tests.
 sanitized: build/sanitized/build.ninja
