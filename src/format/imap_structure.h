@@ -4,7 +4,9 @@
  *
  * Strings are quoted when they are 7-bit, else literals ("{n}" CRLF and n bytes), so that what is
  * written serves clients of IMAP4rev1 and IMAP4rev2 alike. Values are unfolded, NULs left out,
- * encoded words as they stand. Nothing here takes memory but the buffer's, or blocks.
+ * encoded words as they stand. Continued parameters are joined (RFC 2231 section 6). Extended ones
+ * keep RFC 2231's form under a name that ends in "*", as clients decode it, where RFC 9051 would
+ * have the server send bare UTF-8. Nothing here takes memory but the buffer's, or blocks.
  */
 #ifndef FORMAT_IMAP_STRUCTURE_H
 #define FORMAT_IMAP_STRUCTURE_H
