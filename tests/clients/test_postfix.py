@@ -1,0 +1,141 @@
+"""A real Postfix in front: SMTP in, LMTP over the Unix socket to Chapar."""
+
+import os
+import pwd
+import shutil
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.server import Server, message
+
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {top}/queue
+data_directory = {top}/data
+mail_owner = postfix
+setgid_group = postdrop
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+myhostname = mx.example.test
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+virtual_mailbox_domains = example.test
+virtual_transport = lmtp:unix:{lmtp}
+maillog_file = {top}/maillog
+maillog_file_prefixes = {top}
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
+queue_run_delay = 2s
+"""
+
+MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 2 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+"""
+
+
+class Postfix:
+    def __init__(self, top, lmtp):
+        self.top = top
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        for name in ("etc", "queue", "data"):
+            (top / name).mkdir()
+        user = pwd.getpwnam("postfix")
+        os.chown(top / "data", user.pw_uid, user.pw_gid)
+        (top / "etc" / "main.cf").write_text(MAIN.format(top=top, lmtp=lmtp))
+        (top / "etc" / "master.cf").write_text(MASTER.format(port=self.port))
+        self.command("start")
+
+    def command(self, verb):
+        result = subprocess.run(["postfix", "-c", self.top / "etc", verb], capture_output=True,
+                                text=True, timeout=60)
+        assert result.returncode == 0 or verb == "stop", result.stdout + result.stderr
+
+    def queue(self):
+        return subprocess.run(["postqueue", "-c", self.top / "etc", "-j"], capture_output=True,
+                              text=True, timeout=60).stdout.splitlines()
+
+    def log(self):
+        path = self.top / "maillog"
+        return path.read_text() if path.exists() else "no log"
+
+    def wait_until_empty(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.queue():
+                return
+            time.sleep(0.2)
+        raise AssertionError("the queue is not empty:\n" + self.log()[-5000:])
+
+
+@pytest.fixture
+def both():
+    if os.getuid() != 0:
+        pytest.skip("Postfix can only be started by root")
+    # Not below pytest's own folder: Postfix' user must be able to walk to the socket.
+    top = Path(tempfile.mkdtemp(prefix="chapar-postfix-"))
+    top.chmod(0o755)
+    server = Server(top / "server")
+    server.configure(lmtp_socket_group="postfix")
+    account = server.add_account("alice")
+    server.start()
+    postfix = Postfix(top, server.lmtp_socket)
+    yield server, postfix, account
+    postfix.command("stop")
+    server.stop()
+    server.check_log()
+    shutil.rmtree(top)
+
+
+def test_postfix_delivers_and_keeps_what_it_cannot(both):
+    server, postfix, account = both
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
+        for number in range(20):
+            smtp.sendmail("sender@example.org", [account[0]], message(f"through Postfix {number}"))
+        postfix.wait_until_empty()
+        with server.imap(account) as client:
+            client.ok("SELECT INBOX")
+            assert len(client.uids()) == 20
+            (line,) = client.ok("FETCH 20 BODY.PEEK[HEADER.FIELDS (Return-Path Delivered-To)]")
+            assert "Return-Path: <sender@example.org>" in line
+            assert f"Delivered-To: {account[0]}" in line
+
+        # Chapar is away: Postfix keeps the message, and delivers it when Chapar is back.
+        server.stop()
+        smtp.sendmail("sender@example.org", [account[0]], message("while away"))
+        time.sleep(1)
+        assert len(postfix.queue()) == 1
+    server.start()
+    postfix.command("flush")
+    postfix.wait_until_empty()
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        assert len(client.uids('SUBJECT "while away"')) == 1
