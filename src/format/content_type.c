@@ -205,9 +205,11 @@ static struct slice upper(struct slice s, const char *suffix, struct arena *aren
 static void keep_parameter(const struct raw_value *raw, const struct raw_parameter *first,
                            struct arena *arena, struct content_value *value)
 {
-    char *text = arena_alloc(arena, joined_size(raw, first));
+    size_t size = joined_size(raw, first);
+    char *text = arena_alloc(arena, size);
     if (!text)
         return;
+    value->arena_bytes += size + first->name.size + 32;
     struct content_parameter *parameter = &value->parameters[value->parameter_count++];
     parameter->name = upper(first->name, first->extended ? "*" : "", arena);
     parameter->value = slice_make(text, write_joined(raw, first, text));
@@ -224,6 +226,7 @@ static int parse(struct slice field, bool with_subtype, struct arena *arena,
     struct content_value result = {.type = upper(raw.type, "", arena),
                                    .subtype = upper(raw.subtype, "", arena),
                                    .cut = raw.cut};
+    result.arena_bytes = raw.type.size + raw.subtype.size + raw.count * sizeof(*result.parameters);
     result.parameters = arena_alloc_array(arena, raw.count, sizeof(*result.parameters));
     if (!result.parameters)
         return ERROR_LIMIT;

@@ -32,7 +32,8 @@ struct content_value {
     struct slice subtype; /* upper case; empty in a Content-Disposition */
     struct content_parameter *parameters;
     size_t parameter_count;
-    bool cut; /* something was beyond the limits */
+    size_t arena_bytes; /* what it took of the arena, about */
+    bool cut;           /* something was beyond the limits */
 };
 
 /* A Content-Type's value. ERROR_SYNTAX when there is no type and subtype (the caller then takes

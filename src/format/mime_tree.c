@@ -103,10 +103,7 @@ static int parse_value(struct builder *builder, const struct mime_field *field,
     if (error)
         return error;
     builder->tree.truncated |= value->cut;
-    for (size_t i = 0; i < value->parameter_count; i++)
-        builder->parameter_bytes += sizeof(value->parameters[i]) + 64 +
-                                    value->parameters[i].name.size +
-                                    value->parameters[i].value.size;
+    builder->parameter_bytes += value->arena_bytes;
     return 0;
 }
 

@@ -263,13 +263,44 @@ static void test_heavy_headers(void **state)
     buffer_release(&message);
 }
 
+static void test_heavy_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field, *text, *end;
+        int count;
+    } fields[] = {
+        {"Content-Type: ", "x", "/y", 16000},
+        {"Content-Disposition: ", "x", "", 16000},
+        {"Content-Type: a/b; x*0*=a", ";x*1=\"\\\\ \"", "", 1000},
+        {"Content-Type: a/b", ";x*1=", "", 1000},
+        {"Content-Type: a/b; x*0*=a; x*1=\"", " ", "\"", 16000},
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        struct arena arena;
+        struct buffer message;
+        buffer_init(&message, 64 << 20);
+        buffer_append_string(&message, "Content-Type: multipart/mixed; boundary=b\n\n");
+        for (int part = 0; part < MIME_PARTS_MAXIMUM; part++) {
+            buffer_append_format(&message, "--b\n%s", fields[i].field);
+            for (int j = 0; j < fields[i].count; j++)
+                buffer_append_string(&message, fields[i].text);
+            buffer_append_format(&message, "%s\n\n", fields[i].end);
+        }
+        struct mime_tree tree = parse(&arena, buffer_slice(&message));
+        assert_true(tree.truncated);
+        arena_release(&arena);
+        buffer_release(&message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trees),         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_small_limits),  cmocka_unit_test(test_boundary_limit),
         cmocka_unit_test(test_deep),          cmocka_unit_test(test_many_parts),
-        cmocka_unit_test(test_heavy_headers),
+        cmocka_unit_test(test_heavy_headers), cmocka_unit_test(test_heavy_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
