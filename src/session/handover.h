@@ -1,0 +1,43 @@
+/*
+ * Streams from chapar-login: each comes with a single-use ticket, and who it is comes from
+ * chapar-auth alone, which redeems the ticket. So a login process taken over by an attacker cannot
+ * claim to be somebody.
+ *
+ *     login --STREAM, socket--> waiting --TICKET_REDEEM--> auth --TICKET_GRANTED--> worker_adopt
+ *
+ * A stream that cannot be served is told so as the answer to its login command, and closed.
+ * For the loop's thread alone.
+ */
+#ifndef SESSION_HANDOVER_H
+#define SESSION_HANDOVER_H
+
+#include "session/worker.h"
+
+enum {
+    HANDOVER_WAITING_MAXIMUM = 1024, /* streams whose tickets are being redeemed */
+    HANDOVER_TIMEOUT = 10,           /* seconds chapar-auth has to redeem one */
+};
+
+/* A protocol that logins hand streams over for. */
+struct handover_protocol {
+    uint8_t number; /* enum service_protocol */
+    const struct stream_protocol *protocol;
+};
+
+struct handover;
+
+/* The list ends with protocol == NULL. Worker and list must outlive the handover. */
+int handover_create(uv_loop_t *loop, struct worker *worker,
+                    const struct handover_protocol *protocols, struct handover **handover);
+
+/* A channel to the chapar-login or chapar-auth of this slot, in place of an earlier one. Takes the
+ * socket over, also on failure. */
+int handover_login(struct handover *handover, uint32_t slot, int socket);
+int handover_auth(struct handover *handover, uint32_t slot, int socket);
+
+/* Closes the channels and refuses what waits. Its handles are gone after the loop's next turn; free
+ * it then. */
+void handover_end(struct handover *handover);
+void handover_free(struct handover **handover);
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * Streams handed over by chapar-login: the test plays the login process, chapar-auth and the
+ * client.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "kv/notice_ring.h"
+#include "session/handover.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_US = 8 * 1000 * 1000 };
+
+int store_maintain(struct store *store)
+{
+    (void)store;
+    return 0;
+}
+
+uint64_t store_account_notice(struct account_id account)
+{
+    return notice_space(slice_make(account.bytes, sizeof(account.bytes)));
+}
+
+void service_note(struct service *service, const char *text)
+{
+    (void)service;
+    (void)text;
+}
+
+/* --- a protocol that says who it serves, then echoes --- */
+
+static int hello_open(struct stream *stream)
+{
+    (void)stream;
+    return 0;
+}
+
+static enum stream_need hello_run(struct stream *stream)
+{
+    if (stream->commands++ == 0)
+        buffer_append_format(&stream->output, "%s %s %s %s %02x\n", stream->tag, stream->user,
+                             stream->client, stream->tls ? stream->tls : "plain",
+                             stream->account.bytes[15]);
+    buffer_append(&stream->output, stream->input);
+    stream->input = slice_make(NULL, 0);
+    return STREAM_NEED_INPUT;
+}
+
+static uint32_t hello_idle_limit(const struct stream *stream)
+{
+    (void)stream;
+    return 100;
+}
+
+static void hello_close(struct stream *stream, const char *why)
+{
+    (void)stream;
+    (void)why;
+}
+
+static const struct stream_protocol hello = {.name = "hello",
+                                             .open = hello_open,
+                                             .run = hello_run,
+                                             .idle_limit = hello_idle_limit,
+                                             .idle_limit_name = "idle_timeout",
+                                             .close = hello_close};
+static const struct handover_protocol protocols[] = {{PROTOCOL_IMAP, &hello}, {0, NULL}};
+
+/* --- the processes around it --- */
+
+struct fixture {
+    uv_loop_t loop;
+    uv_timer_t heartbeat;
+    struct config config;
+    struct worker *worker;
+    struct handover *handover;
+    int login, auth; /* our ends; non-blocking */
+    bool drained;
+};
+
+static void on_heartbeat(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void on_drained(void *arg)
+{
+    ((struct fixture *)arg)->drained = true;
+}
+
+static int far_end(int pair[2])
+{
+    assert_int_equal(ipc_pair(pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    return pair[1];
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    f->config = (struct config){
+        .session_connections = 2000, .account_connections = 1, .write_timeout = 100};
+    uv_loop_init(&f->loop);
+    uv_timer_init(&f->loop, &f->heartbeat);
+    uv_timer_start(&f->heartbeat, on_heartbeat, 2, 2);
+    const struct worker_options options = {.loop = &f->loop,
+                                           .config = &f->config,
+                                           .spool_directory = -1,
+                                           .drained = on_drained,
+                                           .arg = f};
+    int pair[2];
+    assert_int_equal(worker_create(&options, &f->worker), 0);
+    assert_int_equal(handover_create(&f->loop, f->worker, protocols, &f->handover), 0);
+    f->login = far_end(pair);
+    assert_int_equal(handover_login(f->handover, 3, pair[0]), 0);
+    f->auth = far_end(pair);
+    assert_int_equal(handover_auth(f->handover, 1, pair[0]), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    handover_end(f->handover);
+    worker_drain(f->worker, 0);
+    while (!f->drained)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&f->heartbeat, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    handover_free(&f->handover);
+    worker_free(&f->worker);
+    close(f->login);
+    if (f->auth >= 0)
+        close(f->auth);
+    free(f);
+    return 0;
+}
+
+static int hand_over(struct fixture *f, uint8_t protocol, const char *tag, const char *input)
+{
+    static const uint8_t ticket[TICKET_SIZE] = "a ticket";
+    int pair[2];
+    struct buffer body;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u8(&body, protocol);
+    buffer_append(&body, slice_make(ticket, sizeof(ticket)));
+    ipc_put_bytes(&body, SLICE("192.0.2.7"));
+    ipc_put_bytes(&body, SLICE("TLSv1.3"));
+    ipc_put_bytes(&body, slice_from_string(tag));
+    ipc_put_bytes(&body, slice_from_string(input));
+    assert_int_equal(ipc_send(f->login, IPC_STREAM, buffer_slice(&body), &pair[0], 1), 0);
+    buffer_release(&body);
+    close(pair[0]);
+    return pair[1];
+}
+
+/* Turns the loop until the far end has a message; its error. */
+static int next_message(struct fixture *f, int socket, struct buffer *body,
+                        struct ipc_message *message)
+{
+    uint64_t start = clock_monotonic_us();
+    int error;
+    while ((error = ipc_receive(socket, body, message)) == ERROR_BUSY) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_true(clock_monotonic_us() - start < PATIENCE_US);
+    }
+    return error;
+}
+
+/* What chapar-auth is asked; the request's id. */
+static uint64_t asked(struct fixture *f)
+{
+    struct buffer body;
+    struct ipc_message message;
+    struct ipc_reader reader;
+    char ticket[TICKET_SIZE];
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    assert_int_equal(next_message(f, f->auth, &body, &message), 0);
+    assert_int_equal(message.type, IPC_TICKET_REDEEM);
+    ipc_reader_init(&reader, message.body);
+    uint64_t id = ipc_get_u64(&reader);
+    ipc_get_fixed(&reader, ticket, sizeof(ticket));
+    assert_int_equal(ipc_get_u8(&reader), PROTOCOL_IMAP);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    assert_string_equal(ticket, "a ticket");
+    buffer_release(&body);
+    return id;
+}
+
+static void grant(struct fixture *f, uint64_t id)
+{
+    struct account_id account = {.bytes = {[15] = 0xab}};
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, id);
+    buffer_append(&body, slice_make(account.bytes, sizeof(account.bytes)));
+    ipc_put_bytes(&body, SLICE("alice@example.test"));
+    assert_int_equal(ipc_send(f->auth, IPC_TICKET_GRANTED, buffer_slice(&body), NULL, 0), 0);
+    buffer_release(&body);
+}
+
+static void refuse_ticket(struct fixture *f, uint64_t id)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, id);
+    assert_int_equal(ipc_send(f->auth, IPC_TICKET_REFUSED, buffer_slice(&body), NULL, 0), 0);
+    buffer_release(&body);
+}
+
+static void expect(struct fixture *f, int client, const char *text)
+{
+    char got[512] = "";
+    size_t size = 0, wanted = strlen(text);
+    uint64_t start = clock_monotonic_us();
+    while (size < wanted && clock_monotonic_us() - start < PATIENCE_US) {
+        ssize_t n = recv(client, got + size, wanted - size, 0);
+        size += n > 0 ? (size_t)n : 0;
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_string_equal(got, text);
+}
+
+/* --- tests --- */
+
+static void redeemed_ticket_opens_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "already read");
+    grant(f, asked(f));
+    expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\nalready read");
+    close(client);
+}
+
+static void refused_ticket_refuses_the_login(void **state)
+{
+    struct fixture *f = *state;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    uint64_t id = asked(f);
+    refuse_ticket(f, id);
+    expect(f, client,
+           "a1 NO [UNAVAILABLE] try again later\r\n* BYE [UNAVAILABLE] try again later\r\n");
+    grant(f, id); /* too late: nobody waits */
+    grant(f, id + 1);
+    uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(worker_streams(f->worker), 0);
+    close(client);
+}
+
+static void account_limit_is_told(void **state)
+{
+    struct fixture *f = *state;
+    int first = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    grant(f, asked(f));
+    int second = hand_over(f, PROTOCOL_IMAP, "b1", "");
+    grant(f, asked(f));
+    expect(f, second, "b1 NO [LIMIT] too many connections\r\n");
+    close(first);
+    close(second);
+}
+
+static void streams_are_refused_while_auth_is_away(void **state)
+{
+    struct fixture *f = *state;
+    int waiting = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    asked(f);
+    close(f->auth);
+    f->auth = -1;
+    expect(f, waiting, "a1 NO [UNAVAILABLE]");
+    int late = hand_over(f, PROTOCOL_IMAP, "b1", "");
+    expect(f, late, "b1 NO [UNAVAILABLE]");
+    int pair[2];
+    f->auth = far_end(pair);
+    assert_int_equal(handover_auth(f->handover, 1, pair[0]), 0);
+    int served = hand_over(f, PROTOCOL_IMAP, "c1", "");
+    grant(f, asked(f));
+    expect(f, served, "c1 alice@example.test");
+    close(waiting);
+    close(late);
+    close(served);
+}
+
+static void wrong_message_ends_the_login(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer body;
+    struct ipc_message message;
+    int client = hand_over(f, PROTOCOL_LMTP, "a1", "");
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    assert_int_equal(next_message(f, f->login, &body, &message), ERROR_CLOSED);
+    buffer_release(&body);
+    close(client);
+}
+
+static void waiting_streams_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    int *clients = calloc(HANDOVER_WAITING_MAXIMUM, sizeof(*clients));
+    for (size_t i = 0; i < HANDOVER_WAITING_MAXIMUM; i++) {
+        clients[i] = hand_over(f, PROTOCOL_IMAP, "a1", "");
+        asked(f);
+    }
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    expect(f, client, "* BYE [LIMIT] too many connections\r\n");
+    close(client);
+    for (size_t i = 0; i < HANDOVER_WAITING_MAXIMUM; i++)
+        close(clients[i]);
+    free(clients);
+}
+
+#define WITH_HANDOVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_HANDOVER(redeemed_ticket_opens_the_stream),
+        WITH_HANDOVER(refused_ticket_refuses_the_login),
+        WITH_HANDOVER(account_limit_is_told),
+        WITH_HANDOVER(streams_are_refused_while_auth_is_away),
+        WITH_HANDOVER(wrong_message_ends_the_login),
+        WITH_HANDOVER(waiting_streams_are_limited),
+    };
+    log_init("test_handover", LOG_LEVEL_ERROR + 1, LOG_FORMAT_KEY_VALUE);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
