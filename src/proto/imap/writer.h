@@ -26,7 +26,7 @@ void imap_write_literal_head(struct buffer *out, uint64_t size);
  */
 void imap_write_mailbox(struct buffer *out, struct slice name, bool utf8);
 
-/* "(\Seen $Forwarded)". keywords: names; recent adds \Recent. */
+/* "(\Seen $Forwarded)". keywords: names. */
 void imap_write_flags(struct buffer *out, uint32_t system, const struct slice *keywords,
                       size_t keyword_count);
 

@@ -1,0 +1,269 @@
+/*
+ * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's RETURN).
+ *
+ * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
+ */
+#include "base/error.h"
+#include "format/date.h"
+#include "format/text.h"
+#include "proto/imap/parse_priv.h"
+
+/* How a key goes on behind its name. */
+enum argument { NONE, KEY, TWO_KEYS, TEXT, FIELD_AND_TEXT, ATOM, NUMBER, DATE, SET };
+
+struct key_row {
+    const char *name;
+    enum argument argument;
+    enum imap_search_kind kind;
+    bool negated;      /* the key is NOT of it */
+    const char *field; /* of IMAP_SEARCH_HEADER */
+    uint32_t flag;     /* of IMAP_SEARCH_FLAG */
+};
+
+static const struct key_row key_rows[] = {
+    {"ALL", NONE, IMAP_SEARCH_ALL},
+    {"OLD", NONE, IMAP_SEARCH_ALL},
+    {"NEW", NONE, IMAP_SEARCH_ALL, .negated = true},
+    {"RECENT", NONE, IMAP_SEARCH_ALL, .negated = true},
+    {"ANSWERED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_ANSWERED},
+    {"DELETED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_DELETED},
+    {"DRAFT", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_DRAFT},
+    {"FLAGGED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_FLAGGED},
+    {"SEEN", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_SEEN},
+    {"UNANSWERED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_ANSWERED, .negated = true},
+    {"UNDELETED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_DELETED, .negated = true},
+    {"UNDRAFT", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_DRAFT, .negated = true},
+    {"UNFLAGGED", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_FLAGGED, .negated = true},
+    {"UNSEEN", NONE, IMAP_SEARCH_FLAG, .flag = IMAP_FLAG_SEEN, .negated = true},
+    {"KEYWORD", ATOM, IMAP_SEARCH_KEYWORD},
+    {"UNKEYWORD", ATOM, IMAP_SEARCH_KEYWORD, .negated = true},
+    {"BCC", TEXT, IMAP_SEARCH_HEADER, .field = "BCC"},
+    {"CC", TEXT, IMAP_SEARCH_HEADER, .field = "CC"},
+    {"FROM", TEXT, IMAP_SEARCH_HEADER, .field = "FROM"},
+    {"SUBJECT", TEXT, IMAP_SEARCH_HEADER, .field = "SUBJECT"},
+    {"TO", TEXT, IMAP_SEARCH_HEADER, .field = "TO"},
+    {"HEADER", FIELD_AND_TEXT, IMAP_SEARCH_HEADER},
+    {"BODY", TEXT, IMAP_SEARCH_BODY},
+    {"TEXT", TEXT, IMAP_SEARCH_TEXT},
+    {"LARGER", NUMBER, IMAP_SEARCH_LARGER},
+    {"SMALLER", NUMBER, IMAP_SEARCH_SMALLER},
+    {"BEFORE", DATE, IMAP_SEARCH_BEFORE},
+    {"ON", DATE, IMAP_SEARCH_ON},
+    {"SINCE", DATE, IMAP_SEARCH_SINCE},
+    {"SENTBEFORE", DATE, IMAP_SEARCH_SENTBEFORE},
+    {"SENTON", DATE, IMAP_SEARCH_SENTON},
+    {"SENTSINCE", DATE, IMAP_SEARCH_SENTSINCE},
+    {"UID", SET, IMAP_SEARCH_UID},
+    {"NOT", KEY, IMAP_SEARCH_NOT},
+    {"OR", TWO_KEYS, IMAP_SEARCH_OR},
+};
+
+/* What the texts of one search share. */
+struct search_parser {
+    struct imap_cursor *cursor;
+    struct slice charset;
+};
+
+static void take_key(struct search_parser *parser, struct imap_search_key *key);
+
+/* The text in UTF-8. Most is already, and stays where it is. */
+static struct slice take_text(struct search_parser *parser)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    struct slice text = imap_astring(cursor);
+    bool is_utf8 = parser->charset.size == 0;
+    if (cursor->problem || text.size == 0)
+        return text;
+    if (is_utf8) {
+        if (!text_is_utf8(text))
+            imap_fail(cursor, "the text is not valid in its charset");
+        return text;
+    }
+    /* No charset's character is longer than four bytes in UTF-8, or shorter than one byte. */
+    struct buffer utf8;
+    buffer_init(&utf8, 4 * text.size);
+    if (text_to_utf8(parser->charset, text, &utf8) != 0)
+        imap_fail(cursor, "the text is not valid in its charset");
+    text = arena_copy(cursor->arena, buffer_slice(&utf8));
+    buffer_release(&utf8);
+    return text;
+}
+
+static void take_children(struct search_parser *parser, struct imap_search_key *key, size_t count)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    key->children = arena_alloc_array(cursor->arena, count, sizeof(*key->children));
+    if (!key->children)
+        imap_fail(cursor, "too large");
+    for (; !cursor->problem && key->child_count < count; key->child_count++) {
+        imap_expect(cursor, ' ', "expected another key");
+        take_key(parser, &key->children[key->child_count]);
+    }
+}
+
+/* 1*(SP search-key), the first without its space. */
+static void take_and(struct search_parser *parser, struct imap_search_key *key)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    key->kind = IMAP_SEARCH_AND;
+    do {
+        struct imap_search_key child;
+        take_key(parser, &child);
+        key->children = imap_grow(cursor, key->children, key->child_count, sizeof(child));
+        if (cursor->problem)
+            return;
+        key->children[key->child_count++] = child;
+    } while (imap_take(cursor, ' '));
+}
+
+static int64_t take_date(struct imap_cursor *cursor)
+{
+    int64_t seconds = 0;
+    struct slice text = imap_astring(cursor);
+    if (!cursor->problem && date_parse_imap_day(text, &seconds) != 0)
+        imap_fail(cursor, "expected a date, such as 1-Feb-1994");
+    return seconds;
+}
+
+static void take_keyword(struct imap_cursor *cursor, struct imap_search_key *key)
+{
+    key->text = imap_atom(cursor);
+    if (key->text.size > IMAP_KEYWORD_MAXIMUM)
+        imap_fail(cursor, "the keyword is too long");
+}
+
+static void take_arguments(struct search_parser *parser, enum argument argument,
+                           struct imap_search_key *key)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    if (argument == KEY || argument == TWO_KEYS) {
+        take_children(parser, key, argument == KEY ? 1 : 2);
+        return;
+    }
+    if (argument != NONE)
+        imap_expect(cursor, ' ', "expected an argument behind the key");
+    if (argument == FIELD_AND_TEXT) {
+        key->field = imap_astring(cursor);
+        imap_expect(cursor, ' ', "expected a text behind the field");
+    }
+    if (argument == TEXT || argument == FIELD_AND_TEXT)
+        key->text = take_text(parser);
+    else if (argument == ATOM)
+        take_keyword(cursor, key);
+    else if (argument == NUMBER)
+        key->number = imap_number64(cursor, INT64_MAX);
+    else if (argument == DATE)
+        key->date = take_date(cursor);
+    else if (argument == SET)
+        imap_sequence_set(cursor, &key->set);
+}
+
+static void take_named_key(struct search_parser *parser, struct imap_search_key *key)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    int found = imap_find_name(imap_word(cursor), &key_rows[0].name,
+                               sizeof(key_rows) / sizeof(key_rows[0]), sizeof(key_rows[0]));
+    if (found < 0) {
+        imap_fail(cursor, "unknown");
+        return;
+    }
+    const struct key_row *row = &key_rows[found];
+    if (row->negated) {
+        key->kind = IMAP_SEARCH_NOT;
+        key->child_count = 1;
+        key = key->children = arena_alloc(cursor->arena, sizeof(*key));
+        if (!key) {
+            imap_fail(cursor, "too large");
+            return;
+        }
+    }
+    key->kind = row->kind;
+    key->number = row->flag;
+    key->field = slice_from_string(row->field);
+    take_arguments(parser, row->argument, key);
+}
+
+static void take_key(struct search_parser *parser, struct imap_search_key *key)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    *key = (struct imap_search_key){0};
+    if (++cursor->count > IMAP_SEARCH_KEYS_MAXIMUM)
+        imap_fail(cursor, "too many");
+    if (cursor->depth == IMAP_NESTING_MAXIMUM)
+        imap_fail(cursor, "nested too deeply");
+    cursor->depth++;
+    int byte = imap_peek(cursor);
+    if (imap_take(cursor, '(')) {
+        take_and(parser, key);
+        imap_expect(cursor, ')', "expected a key or a closing parenthesis");
+    } else if (byte == '*' || byte == '$' || (byte >= '0' && byte <= '9')) {
+        key->kind = IMAP_SEARCH_SEQUENCE;
+        imap_sequence_set(cursor, &key->set);
+    } else {
+        take_named_key(parser, key);
+    }
+    cursor->depth--;
+}
+
+/* search-return-opts of RFC 4731: none given means ALL. */
+static void take_return(struct imap_cursor *cursor, struct imap_search *search)
+{
+    const struct {
+        const char *name;
+        bool *option;
+    } options[] = {
+        {"MIN", &search->return_min},
+        {"MAX", &search->return_max},
+        {"ALL", &search->return_all},
+        {"COUNT", &search->return_count},
+    };
+    search->extended = true;
+    imap_argument(cursor, "Return option");
+    imap_expect(cursor, '(', "expected a list");
+    if (imap_take(cursor, ')')) {
+        search->return_all = true;
+        return;
+    }
+    do {
+        int row = imap_find_name(imap_word(cursor), &options[0].name, 4, sizeof(options[0]));
+        if (row < 0)
+            imap_fail(cursor, "unknown");
+        else
+            *options[row].option = true;
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+}
+
+/* Leaves the charset empty for UTF-8 and its subset: those texts need no conversion. */
+static void take_charset(struct search_parser *parser)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    imap_argument(cursor, "Charset");
+    struct slice charset = imap_astring(cursor);
+    if (cursor->problem || slice_equal_nocase(charset, SLICE("UTF-8")) ||
+        slice_equal_nocase(charset, SLICE("US-ASCII")))
+        return;
+    struct buffer probe;
+    buffer_init(&probe, 16);
+    if (charset.size == 0 || text_to_utf8(charset, SLICE("a"), &probe) == ERROR_UNSUPPORTED) {
+        cursor->bad_charset = true;
+        imap_fail(cursor, "unknown");
+    }
+    buffer_release(&probe);
+    parser->charset = charset;
+}
+
+void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct search_parser parser = {.cursor = cursor};
+    imap_argument(cursor, "Search key");
+    if (imap_take_word(cursor, "RETURN")) {
+        take_return(cursor, &command->search);
+        imap_argument(cursor, "Search key");
+    }
+    if (imap_take_word(cursor, "CHARSET")) {
+        take_charset(&parser);
+        imap_argument(cursor, "Search key");
+    }
+    take_and(&parser, &command->search.key);
+}

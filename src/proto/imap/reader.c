@@ -1,0 +1,431 @@
+/*
+ * The reader. What it waits for is its mode:
+ *
+ *     BETWEEN --bytes--> COMMAND <--> LITERAL        a command's lines and literals are collected
+ *        ^                  |
+ *        +---- parsed ------+--> ASK --> MESSAGE --> MESSAGE_END --> MESSAGE_LF   APPEND's message
+ *        +---- refused -----+--> COMMAND <--> SKIP, with discard set
+ *        +---- LINE, by imap_reader_expect_line
+ *     CLOSED: the stream cannot be followed any more
+ *
+ * Each byte is looked at once for a line's end, by memchr, when it is taken from the input.
+ * While discard is set, text keeps but the last bytes of a line: what tells whether a literal
+ * follows.
+ */
+#include "proto/imap/parse_priv.h"
+
+enum { BETWEEN, COMMAND, LITERAL, LINE, ASK, MESSAGE, MESSAGE_END, MESSAGE_LF, SKIP, CLOSED };
+
+/* Longer than the longest head of a literal that imap_literal_at_end knows. */
+enum { TAIL = 32 };
+
+void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits)
+{
+    *reader = (struct imap_reader){.limits = *limits, .command.tag = SLICE("*")};
+    arena_init(&reader->arena, limits->arena);
+    buffer_init(&reader->text, limits->line + limits->literals + IMAP_BAD_TEXT_MAXIMUM);
+}
+
+static bool holds_secrets(const struct imap_reader *reader)
+{
+    return reader->limits.states & IMAP_STATE_NOT_AUTHENTICATED;
+}
+
+static void wipe(struct imap_reader *reader)
+{
+    if (!holds_secrets(reader))
+        return;
+    if (reader->text.data)
+        explicit_bzero(reader->text.data, reader->text.capacity);
+    struct slice *initial = &reader->command.authenticate.initial;
+    if (reader->command.id == IMAP_AUTHENTICATE && initial->data)
+        explicit_bzero((char *)initial->data, initial->size);
+}
+
+/* Forgets the command but for its tag. */
+static void forget(struct imap_reader *reader, bool keep_memory)
+{
+    wipe(reader);
+    reader->command = (struct imap_command){.tag = reader->command.tag};
+    reader->literals = 0;
+    reader->scanned = 0;
+    if (keep_memory) {
+        buffer_clear(&reader->text);
+        arena_clear(&reader->arena);
+    } else {
+        buffer_release(&reader->text);
+        arena_release(&reader->arena);
+    }
+}
+
+void imap_reader_release(struct imap_reader *reader)
+{
+    forget(reader, false);
+    reader->mode = BETWEEN;
+    reader->discard = false;
+}
+
+bool imap_reader_is_idle(const struct imap_reader *reader)
+{
+    return !reader->text.data && !reader->arena.blocks &&
+           (reader->mode == BETWEEN || reader->mode == LINE);
+}
+
+void imap_reader_expect_line(struct imap_reader *reader)
+{
+    forget(reader, false);
+    reader->mode = LINE;
+}
+
+static struct slice take(struct slice *input, size_t size)
+{
+    struct slice taken = slice_sub(*input, 0, size);
+    *input = slice_sub(*input, size, SIZE_MAX);
+    return taken;
+}
+
+static bool close_stream(struct imap_reader *reader, struct imap_event *event)
+{
+    forget(reader, false);
+    reader->mode = CLOSED;
+    event->kind = IMAP_EVENT_CLOSE;
+    event->text = SLICE("Command too large to follow");
+    return true;
+}
+
+/* The end of a refused command: says so, unless the caller has answered it. */
+static bool give_problem(struct imap_reader *reader, struct imap_event *event)
+{
+    const char *problem = reader->problem;
+    reader->discard = false;
+    reader->mode = BETWEEN;
+    if (!problem)
+        return false;
+    buffer_clear(&reader->text);
+    buffer_append_format(&reader->text, "%s: %s", reader->what, problem);
+    event->kind = IMAP_EVENT_BAD;
+    event->tag = reader->command.tag;
+    event->text = buffer_slice(&reader->text);
+    return true;
+}
+
+/* From here on the command is read past. problem NULL: it has been answered. */
+static void begin_discard(struct imap_reader *reader, const char *what, const char *problem)
+{
+    forget(reader, true);
+    reader->what = what;
+    reader->problem = problem;
+    reader->discard = true;
+    reader->discarded = 0;
+    if (reader->mode != LINE)
+        reader->mode = COMMAND;
+}
+
+static bool count_discarded(struct imap_reader *reader, uint64_t size)
+{
+    if (size > IMAP_DISCARD_MAXIMUM - reader->discarded)
+        return false;
+    reader->discarded += size;
+    return true;
+}
+
+/* A literal of a command that is read past. */
+static bool skip_literal(struct imap_reader *reader, const struct imap_literal *literal,
+                         struct imap_event *event)
+{
+    if (!literal->plus)
+        return give_problem(reader, event);
+    if (!count_discarded(reader, literal->size))
+        return close_stream(reader, event);
+    buffer_clear(&reader->text);
+    reader->literal_left = literal->size;
+    reader->mode = SKIP;
+    return false;
+}
+
+static struct imap_cursor make_cursor(struct imap_reader *reader, size_t size)
+{
+    char *data = reader->text.data;
+    return (struct imap_cursor){.at = data, .end = data + size, .arena = &reader->arena};
+}
+
+/* The line that takes the command over its limit: its tag is still read, then it is read past. */
+static void begin_overlong(struct imap_reader *reader)
+{
+    if (reader->mode == COMMAND) {
+        struct imap_cursor cursor = make_cursor(reader, reader->text.size);
+        imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
+    }
+    begin_discard(reader, "Command", "too long");
+}
+
+/* Keeps the end of a line that is read past. */
+static void keep_tail(struct imap_reader *reader, struct slice bytes)
+{
+    size_t skipped = bytes.size > TAIL ? bytes.size - TAIL : 0;
+    buffer_append(&reader->text, slice_sub(bytes, skipped, SIZE_MAX));
+    if (reader->text.size > TAIL)
+        buffer_consume(&reader->text, reader->text.size - TAIL);
+}
+
+enum { LINE_PARTLY, LINE_COMPLETE, LINE_ENDLESS };
+
+/* Takes bytes up to the line's end. */
+static int take_line(struct imap_reader *reader, struct slice *input)
+{
+    size_t lf = slice_find(*input, '\n');
+    size_t size = lf < input->size ? lf + 1 : lf;
+    if (!reader->discard) {
+        size_t left = reader->limits.line - (reader->text.size - reader->literals);
+        if (size <= left) {
+            buffer_append(&reader->text, take(input, size));
+            return lf < size ? LINE_COMPLETE : LINE_PARTLY;
+        }
+        buffer_append(&reader->text, take(input, left));
+        size -= left;
+        begin_overlong(reader);
+    }
+    if (!count_discarded(reader, size))
+        return LINE_ENDLESS;
+    struct slice taken = take(input, size);
+    keep_tail(reader, taken);
+    return taken.data[taken.size - 1] == '\n' ? LINE_COMPLETE : LINE_PARTLY;
+}
+
+/* The bytes of text without the last line's end. A CR before it may be a literal's. */
+static size_t without_line_end(const struct imap_reader *reader)
+{
+    size_t size = reader->text.size - 1;
+    return size > reader->scanned && reader->text.data[size - 1] == '\r' ? size - 1 : size;
+}
+
+static bool refuse(struct imap_reader *reader, const char *what, const char *problem,
+                   struct imap_event *event)
+{
+    reader->what = what;
+    reader->problem = problem;
+    return give_problem(reader, event);
+}
+
+static bool give_command(struct imap_reader *reader, struct imap_event *event)
+{
+    reader->mode = BETWEEN;
+    event->kind = IMAP_EVENT_COMMAND;
+    event->command = &reader->command;
+    return true;
+}
+
+static bool finish_command(struct imap_reader *reader, struct imap_event *event)
+{
+    struct imap_cursor cursor = make_cursor(reader, without_line_end(reader));
+    imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
+    if (!cursor.problem)
+        imap_parse_arguments(&cursor, &reader->command);
+    if (!cursor.problem)
+        return give_command(reader, event);
+    if (!cursor.bad_charset)
+        return refuse(reader, cursor.what, cursor.problem, event);
+    reader->mode = BETWEEN;
+    event->kind = IMAP_EVENT_BAD_CHARSET;
+    event->tag = reader->command.tag;
+    event->text = SLICE("Unknown charset");
+    return true;
+}
+
+static bool begin_message(struct imap_reader *reader, const struct imap_literal *literal,
+                          struct imap_event *event)
+{
+    reader->literal_left = literal->size;
+    reader->mode = literal->plus ? MESSAGE : ASK;
+    event->kind = IMAP_EVENT_APPEND;
+    event->command = &reader->command;
+    if (literal->size <= reader->limits.message)
+        return true;
+    imap_reader_refuse_message(reader);
+    event->kind = IMAP_EVENT_TOO_BIG;
+    event->command = NULL;
+    event->tag = reader->command.tag;
+    event->text = SLICE("Message too large");
+    return true;
+}
+
+/* Whether the literal is APPEND's message; otherwise it is a mailbox name. */
+static bool is_message(struct imap_reader *reader, struct imap_cursor *cursor)
+{
+    if (cursor->problem || reader->command.id != IMAP_APPEND)
+        return false;
+    arena_clear(&reader->arena);
+    imap_parse_arguments(cursor, &reader->command);
+    if (!cursor->incomplete)
+        return !cursor->problem;
+    cursor->problem = NULL;
+    return false;
+}
+
+/* A line that ends with a literal's head. What can be refused is, before its bytes are asked for.
+ */
+static bool begin_literal(struct imap_reader *reader, const struct imap_literal *literal,
+                          struct imap_event *event)
+{
+    struct imap_cursor cursor = make_cursor(reader, reader->text.size);
+    imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
+    if (is_message(reader, &cursor))
+        return begin_message(reader, literal, event);
+    if (!cursor.problem && literal->size > reader->limits.literals - reader->literals) {
+        cursor.what = "Literal";
+        cursor.problem = "too large";
+    }
+    if (cursor.problem) {
+        begin_discard(reader, cursor.what, cursor.problem);
+        return skip_literal(reader, literal, event);
+    }
+    reader->scanned = reader->text.size + literal->size;
+    reader->literals += literal->size;
+    reader->literal_left = literal->size;
+    reader->mode = LITERAL;
+    event->kind = IMAP_EVENT_CONTINUE;
+    return !literal->plus;
+}
+
+/* --- one step for each mode: true when there is an event --- */
+
+static bool step_between(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    forget(reader, input->size > 0);
+    if (input->size == 0)
+        return true;
+    reader->mode = COMMAND;
+    /* At once what it may ever need: growing would leave copies of a password behind. */
+    if (holds_secrets(reader))
+        buffer_reserve(&reader->text, reader->text.maximum);
+    (void)event;
+    return false;
+}
+
+static bool step_command(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    if (input->size == 0)
+        return true;
+    int line = take_line(reader, input);
+    if (line == LINE_ENDLESS)
+        return close_stream(reader, event);
+    if (line == LINE_PARTLY)
+        return false;
+    struct imap_literal literal;
+    struct slice last = slice_sub(buffer_slice(&reader->text), reader->scanned, SIZE_MAX);
+    bool has_literal = imap_literal_at_end(last, &literal);
+    if (reader->discard)
+        return has_literal ? skip_literal(reader, &literal, event) : give_problem(reader, event);
+    return has_literal ? begin_literal(reader, &literal, event) : finish_command(reader, event);
+}
+
+static bool step_literal(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    (void)event;
+    size_t size = input->size < reader->literal_left ? input->size : (size_t)reader->literal_left;
+    struct slice bytes = take(input, size);
+    reader->literal_left -= size;
+    if (reader->mode == LITERAL)
+        buffer_append(&reader->text, bytes);
+    if (reader->literal_left > 0)
+        return true;
+    reader->mode = COMMAND;
+    return false;
+}
+
+static bool step_line(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    if (input->size == 0)
+        return true;
+    if (holds_secrets(reader) && !reader->text.data)
+        buffer_reserve(&reader->text, reader->text.maximum);
+    int line = take_line(reader, input);
+    if (line == LINE_ENDLESS)
+        return close_stream(reader, event);
+    if (line == LINE_PARTLY)
+        return false;
+    reader->mode = BETWEEN;
+    if (reader->discard)
+        return give_problem(reader, event);
+    event->kind = IMAP_EVENT_LINE;
+    event->text = slice_make(reader->text.data, without_line_end(reader));
+    return true;
+}
+
+static bool step_ask(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    (void)input;
+    reader->mode = MESSAGE;
+    event->kind = IMAP_EVENT_CONTINUE;
+    return true;
+}
+
+static bool step_message(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    if (reader->literal_left == 0) {
+        reader->mode = MESSAGE_END;
+        return false;
+    }
+    size_t size = input->size < reader->literal_left ? input->size : (size_t)reader->literal_left;
+    reader->literal_left -= size;
+    event->kind = size ? IMAP_EVENT_MESSAGE : IMAP_EVENT_MORE;
+    event->text = take(input, size);
+    return true;
+}
+
+/* One message, and then the line's end: there is no MULTIAPPEND here. */
+static bool step_message_end(struct imap_reader *reader, struct slice *input,
+                             struct imap_event *event)
+{
+    if (input->size == 0)
+        return true;
+    if (input->data[0] == '\r' && reader->mode == MESSAGE_END) {
+        take(input, 1);
+        reader->mode = MESSAGE_LF;
+        return false;
+    }
+    if (input->data[0] == '\n') {
+        take(input, 1);
+        return give_command(reader, event);
+    }
+    begin_discard(reader, "Message", "something follows it");
+    return false;
+}
+
+static bool step_closed(struct imap_reader *reader, struct slice *input, struct imap_event *event)
+{
+    take(input, input->size);
+    return close_stream(reader, event);
+}
+
+struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *input)
+{
+    static bool (*const steps[])(struct imap_reader *, struct slice *, struct imap_event *) = {
+        [BETWEEN] = step_between,
+        [COMMAND] = step_command,
+        [LITERAL] = step_literal,
+        [LINE] = step_line,
+        [ASK] = step_ask,
+        [MESSAGE] = step_message,
+        [MESSAGE_END] = step_message_end,
+        [MESSAGE_LF] = step_message_end,
+        [SKIP] = step_literal,
+        [CLOSED] = step_closed,
+    };
+    struct imap_event event;
+    do {
+        event = (struct imap_event){.kind = IMAP_EVENT_MORE};
+    } while (!steps[reader->mode](reader, input, &event));
+    return event;
+}
+
+void imap_reader_refuse_message(struct imap_reader *reader)
+{
+    int mode = reader->mode;
+    if (mode == ASK) {
+        reader->mode = BETWEEN;
+    } else if (mode == MESSAGE) {
+        begin_discard(reader, NULL, NULL);
+        reader->mode = SKIP;
+    }
+}

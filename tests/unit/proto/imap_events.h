@@ -1,0 +1,268 @@
+/*
+ * A reader's events as text, so that a test reads like the protocol and any division of the
+ * stream can be compared with any other. Shared by unit tests and fuzzers.
+ */
+#ifndef TESTS_UNIT_PROTO_IMAP_EVENTS_H
+#define TESTS_UNIT_PROTO_IMAP_EVENTS_H
+
+#include "proto/imap/reader.h"
+
+static inline void imap_events_slice(struct buffer *out, struct slice text)
+{
+    buffer_append_byte(out, '\'');
+    buffer_append(out, text);
+    buffer_append_byte(out, '\'');
+}
+
+static inline void imap_events_set(struct buffer *out, const struct imap_sequence_set *set)
+{
+    if (set->saved_result)
+        buffer_append_string(out, "$");
+    for (size_t i = 0; i < set->count; i++)
+        buffer_append_format(out, "%s%u:%u", i ? "," : "", set->ranges[i].first,
+                             set->ranges[i].last);
+}
+
+static inline void imap_events_flags(struct buffer *out, const struct imap_flags *flags)
+{
+    buffer_append_format(out, " flags %u", flags->system);
+    for (size_t i = 0; i < flags->keyword_count; i++) {
+        buffer_append_byte(out, ' ');
+        buffer_append(out, flags->keywords[i]);
+    }
+}
+
+static inline void imap_events_key(struct buffer *out, const struct imap_search_key *key)
+{
+    static const char *const names[] = {
+        "all",     "and",    "or",         "not",    "sequence",  "uid",     "flag",
+        "keyword", "header", "body",       "text",   "larger",    "smaller", "before",
+        "on",      "since",  "sentbefore", "senton", "sentsince",
+    };
+    buffer_append_string(out, names[key->kind]);
+    if (key->field.size || key->text.size) {
+        buffer_append_byte(out, ' ');
+        buffer_append(out, key->field);
+        imap_events_slice(out, key->text);
+    }
+    if (key->number || key->kind == IMAP_SEARCH_LARGER || key->kind == IMAP_SEARCH_SMALLER)
+        buffer_append_format(out, " %llu", (unsigned long long)key->number);
+    if (key->kind >= IMAP_SEARCH_BEFORE)
+        buffer_append_format(out, " %lld", (long long)key->date);
+    if (key->kind == IMAP_SEARCH_SEQUENCE || key->kind == IMAP_SEARCH_UID) {
+        buffer_append_byte(out, ' ');
+        imap_events_set(out, &key->set);
+    }
+    for (size_t i = 0; i < key->child_count; i++) {
+        buffer_append_string(out, i ? " " : "(");
+        imap_events_key(out, &key->children[i]);
+    }
+    if (key->child_count)
+        buffer_append_byte(out, ')');
+}
+
+static inline void imap_events_item(struct buffer *out, const struct imap_fetch_item *item)
+{
+    static const char *const names[] = {"uid",      "flags", "internaldate", "size",
+                                        "envelope", "body",  "structure",    "section"};
+    buffer_append_format(out, " %s", names[item->kind]);
+    if (item->kind != IMAP_FETCH_SECTION)
+        return;
+    buffer_append_byte(out, '=');
+    buffer_append(out, item->label);
+    buffer_append_format(out, "/%d", item->text);
+    for (size_t i = 0; i < item->number_count; i++)
+        buffer_append_format(out, ".%u", item->numbers[i]);
+    for (size_t i = 0; i < item->field_count; i++)
+        imap_events_slice(out, item->fields[i]);
+    if (item->peek)
+        buffer_append_string(out, "/peek");
+    if (item->partial)
+        buffer_append_format(out, "<%u.%u>", item->partial_offset, item->partial_size);
+}
+
+static inline void imap_events_list(struct buffer *out, const struct imap_list *list)
+{
+    const struct {
+        const char *name;
+        bool set;
+    } options[] = {
+        {"subscribed", list->select_subscribed},   {"recursive", list->select_recursive_match},
+        {"special", list->select_special_use},     {"remote", list->select_remote},
+        {"r:subscribed", list->return_subscribed}, {"r:children", list->return_children},
+        {"r:special", list->return_special_use},   {"extended", list->extended},
+    };
+    imap_events_slice(out, list->reference);
+    for (size_t i = 0; i < list->pattern_count; i++)
+        imap_events_slice(out, list->patterns[i]);
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (options[i].set)
+            buffer_append_format(out, " %s", options[i].name);
+    if (list->return_status)
+        buffer_append_format(out, " status %u", list->return_status);
+}
+
+static inline void imap_events_slices(struct buffer *out, const struct slice *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].data)
+            imap_events_slice(out, slices[i]);
+        else
+            buffer_append_string(out, " NIL");
+    }
+}
+
+static inline void imap_events_search(struct buffer *out, const struct imap_search *search)
+{
+    if (search->extended)
+        buffer_append_format(out, "return%s%s%s%s ", search->return_min ? " min" : "",
+                             search->return_max ? " max" : "", search->return_all ? " all" : "",
+                             search->return_count ? " count" : "");
+    imap_events_key(out, &search->key);
+}
+
+static inline void imap_events_append(struct buffer *out, const struct imap_command *command)
+{
+    imap_events_slice(out, command->append.mailbox);
+    imap_events_flags(out, &command->append.flags);
+    if (command->append.has_date)
+        buffer_append_format(out, " date %lld", (long long)command->append.date);
+    buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
+}
+
+static inline void imap_events_arguments(struct buffer *out, const struct imap_command *command)
+{
+    static const char operations[] = "=+-";
+    switch (command->id) {
+    case IMAP_AUTHENTICATE:
+        imap_events_slice(out, command->authenticate.mechanism);
+        if (command->authenticate.has_initial)
+            imap_events_slice(out, command->authenticate.initial);
+        break;
+    case IMAP_LOGIN:
+        imap_events_slice(out, command->login.user);
+        imap_events_slice(out, command->login.password);
+        break;
+    case IMAP_ENABLE:
+        imap_events_slices(out, command->enable.capabilities, command->enable.count);
+        break;
+    case IMAP_ID:
+        imap_events_slices(out, command->identification.pairs, command->identification.count);
+        break;
+    case IMAP_SELECT:
+    case IMAP_EXAMINE:
+    case IMAP_DELETE:
+    case IMAP_SUBSCRIBE:
+    case IMAP_UNSUBSCRIBE:
+        imap_events_slice(out, command->mailbox);
+        break;
+    case IMAP_CREATE:
+        imap_events_slice(out, command->create.mailbox);
+        buffer_append(out, command->create.use);
+        break;
+    case IMAP_RENAME:
+        imap_events_slice(out, command->rename.from);
+        imap_events_slice(out, command->rename.to);
+        break;
+    case IMAP_LIST:
+    case IMAP_LSUB:
+        imap_events_list(out, &command->list);
+        break;
+    case IMAP_STATUS:
+        imap_events_slice(out, command->status.mailbox);
+        buffer_append_format(out, " %u", command->status.items);
+        break;
+    case IMAP_APPEND:
+        imap_events_append(out, command);
+        break;
+    case IMAP_EXPUNGE:
+        buffer_append_string(out, command->expunge.all ? "all" : "");
+        imap_events_set(out, &command->expunge.set);
+        break;
+    case IMAP_SEARCH:
+        imap_events_search(out, &command->search);
+        break;
+    case IMAP_FETCH:
+        imap_events_set(out, &command->fetch.set);
+        for (size_t i = 0; i < command->fetch.item_count; i++)
+            imap_events_item(out, &command->fetch.items[i]);
+        break;
+    case IMAP_STORE:
+        imap_events_set(out, &command->store.set);
+        buffer_append_format(out, " %c%s", operations[command->store.operation],
+                             command->store.silent ? "silent" : "");
+        imap_events_flags(out, &command->store.flags);
+        break;
+    case IMAP_COPY:
+    case IMAP_MOVE:
+        imap_events_set(out, &command->copy.set);
+        imap_events_slice(out, command->copy.mailbox);
+        break;
+    default:
+        break;
+    }
+}
+
+static inline void imap_events_command(struct buffer *out, const struct imap_command *command)
+{
+    buffer_append(out, command->tag);
+    buffer_append_format(out, " %s%s ", command->uid ? "UID " : "",
+                         imap_commands[command->id].name);
+    imap_events_arguments(out, command);
+}
+
+/* One event on one line; a message's pieces are joined. */
+static inline void imap_events_write(struct buffer *out, const struct imap_event *event,
+                                     bool *in_message)
+{
+    static const char *const names[] = {"more", "continue", "command", "append", "message",
+                                        "line", "BAD",      "TOO_BIG", "CLOSE",  "BAD_CHARSET"};
+    if (event->kind == IMAP_EVENT_MORE)
+        return;
+    if (*in_message && event->kind == IMAP_EVENT_MESSAGE) {
+        buffer_append(out, event->text);
+        return;
+    }
+    if (*in_message)
+        buffer_append_byte(out, '\n');
+    *in_message = event->kind == IMAP_EVENT_MESSAGE;
+    buffer_append_format(out, "%s ", names[event->kind]);
+    if (event->command)
+        imap_events_command(out, event->command);
+    if (event->tag.size) {
+        buffer_append(out, event->tag);
+        buffer_append_byte(out, ' ');
+    }
+    buffer_append(out, event->text);
+    if (!*in_message)
+        buffer_append_byte(out, '\n');
+}
+
+/* All events of the input, given in pieces of `piece` bytes. A command IDLE or AUTHENTICATE asks
+ * for a line; refuse: every APPEND is refused. False when the stream was closed. */
+static inline bool imap_events_run(struct imap_reader *reader, struct slice input, size_t piece,
+                                   bool refuse, struct buffer *out)
+{
+    bool in_message = false;
+    while (input.size) {
+        struct slice part = slice_sub(input, 0, piece);
+        input = slice_sub(input, part.size, SIZE_MAX);
+        struct imap_event event;
+        do {
+            event = imap_reader_next(reader, &part);
+            imap_events_write(out, &event, &in_message);
+            if (event.kind == IMAP_EVENT_CLOSE)
+                return false;
+            if (event.kind == IMAP_EVENT_APPEND && refuse)
+                imap_reader_refuse_message(reader);
+            if (event.kind == IMAP_EVENT_COMMAND &&
+                (event.command->id == IMAP_IDLE || event.command->id == IMAP_AUTHENTICATE))
+                imap_reader_expect_line(reader);
+        } while (event.kind != IMAP_EVENT_MORE);
+    }
+    if (in_message)
+        buffer_append_byte(out, '\n');
+    return true;
+}
+
+#endif

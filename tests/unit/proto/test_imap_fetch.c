@@ -1,0 +1,75 @@
+#include "imap_dialogue.h"
+
+static void test_items(void **state)
+{
+    (void)state;
+    check_command("FETCH 1 FLAGS", "FETCH 1:1 flags");
+    check_command("FETCH 1:* (uid Flags INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE)",
+                  "FETCH 1:0 uid flags internaldate size envelope body structure");
+    check_command("UID FETCH 1 (FLAGS UID)", "UID FETCH 1:1 uid flags");
+    check_command("UID FETCH 1 UID", "UID FETCH 1:1 uid");
+    check_command("FETCH 1 ALL", "FETCH 1:1 flags internaldate size envelope");
+    check_command("FETCH 1 fast", "FETCH 1:1 flags internaldate size");
+    check_command("UID FETCH 1 FULL", "UID FETCH 1:1 uid flags internaldate size envelope body");
+    check_bad("FETCH 1 (ALL)", "Fetch item: unknown");
+    check_bad("FETCH 1 ()", "Fetch item: unknown");
+    check_bad("FETCH 1 (FLAGS", "Fetch item: expected an item or a closing parenthesis");
+    check_bad("FETCH 1", "Fetch item: missing");
+    check_bad("FETCH 1 FLAGS UID", "Command: something follows the arguments");
+    check_bad("FETCH 1 MODSEQ", "Fetch item: unknown");
+}
+
+static void test_sections(void **state)
+{
+    (void)state;
+    check_command("FETCH 1 body[]", "FETCH 1:1 section=BODY[]/0");
+    check_command("FETCH 1 Body.Peek[1.2.text]", "FETCH 1:1 section=BODY[1.2.TEXT]/4.1.2/peek");
+    check_command("FETCH 1 BODY[1]<0.512>", "FETCH 1:1 section=BODY[1]/0.1<0.512>");
+    check_command("FETCH 1 BODY[2.mime]", "FETCH 1:1 section=BODY[2.MIME]/5.2");
+    check_command("FETCH 1 (BODY[HEADER] FLAGS)", "FETCH 1:1 section=BODY[HEADER]/1 flags");
+    check_command("FETCH 1 RFC822", "FETCH 1:1 section=RFC822/0");
+    check_command("FETCH 1 rfc822.header", "FETCH 1:1 section=RFC822.HEADER/1/peek");
+    check_command("FETCH 1 RFC822.TEXT", "FETCH 1:1 section=RFC822.TEXT/4");
+}
+
+static void test_header_fields(void **state)
+{
+    (void)state;
+    check_command("FETCH 1 BODY.PEEK[HEADER.FIELDS (From \"to\")]",
+                  "FETCH 1:1 section=BODY[HEADER.FIELDS (FROM TO)]/2'From''to'/peek");
+    check_command("FETCH 1 BODY[1.header.fields.not (\"x(\\\"\" y)]",
+                  "FETCH 1:1 section=BODY[1.HEADER.FIELDS.NOT (\"X(\\\"\" Y)]/3.1'x(\"''y'");
+    check_events("a FETCH 1 BODY[HEADER.FIELDS ({4+}\r\nDate)]\r\n",
+                 "command a FETCH 1:1 section=BODY[HEADER.FIELDS (DATE)]/2'Date'\n");
+}
+
+static void test_bad_sections(void **state)
+{
+    (void)state;
+    check_bad("FETCH 1 BODY[MIME]", "Fetch item: MIME needs a part number");
+    check_bad("FETCH 1 BODY[0]", "Fetch item: expected a number other than 0");
+    check_bad("FETCH 1 BODY[1.]", "Fetch item: expected a part number or a name behind the dot");
+    check_bad("FETCH 1 BODY[1", "Fetch item: expected a part number, HEADER, TEXT or MIME");
+    check_bad("FETCH 1 BODY[FOO]", "Fetch item: expected a part number, HEADER, TEXT or MIME");
+    check_bad("FETCH 1 BODY.PEEK", "Fetch item: expected a section");
+    check_bad("FETCH 1 BODY[]<0.0>", "Fetch item: expected a number other than 0");
+    check_bad("FETCH 1 BODY[]<0>", "Fetch item: expected <offset.size>");
+    check_bad("FETCH 1 BODY[]<4294967296.1>", "Fetch item: the number is too large");
+    check_bad("FETCH 1 BODY[HEADER.FIELDS ()]", "Fetch item: expected an atom or a string");
+    check_bad("FETCH 1 BODY[HEADER.FIELDS (\"\")]",
+              "Fetch item: expected the name of a header field");
+    check_bad("FETCH 1 BODY[HEADER.FIELDS (\"a b\")]",
+              "Fetch item: not the name of a header field");
+    check_bad("FETCH 1 BODY[HEADER.FIELDS (a:)]", "Fetch item: not the name of a header field");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_header_fields),
+        cmocka_unit_test(test_bad_sections),
+    };
+    return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
+}

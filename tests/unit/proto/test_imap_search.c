@@ -1,0 +1,88 @@
+#include "imap_dialogue.h"
+
+static void test_keys(void **state)
+{
+    (void)state;
+    check_command("SEARCH ALL", "SEARCH and(all)");
+    check_command("UID SEARCH unseen Flagged", "UID SEARCH and(not(flag 1) flag 4)");
+    check_command("SEARCH ANSWERED UNANSWERED DELETED UNDELETED DRAFT UNDRAFT SEEN UNFLAGGED",
+                  "SEARCH and(flag 2 not(flag 2) flag 8 not(flag 8) flag 16 not(flag 16) flag 1 "
+                  "not(flag 4))");
+    check_command("SEARCH NEW OLD RECENT", "SEARCH and(not(all) all not(all))");
+    check_command("SEARCH KEYWORD $Junk UNKEYWORD x",
+                  "SEARCH and(keyword '$Junk' not(keyword 'x'))");
+    check_command("SEARCH FROM a TO b CC c BCC d SUBJECT \"e f\" BODY g TEXT h HEADER X-i \"\"",
+                  "SEARCH and(header FROM'a' header TO'b' header CC'c' header BCC'd' "
+                  "header SUBJECT'e f' body 'g' text 'h' header X-i'')");
+    check_command("SEARCH LARGER 0 SMALLER 9223372036854775807",
+                  "SEARCH and(larger 0 smaller 9223372036854775807)");
+    check_command("SEARCH BEFORE 1-Feb-1994 ON \"01-Feb-1994\" SINCE 1-Jan-1970",
+                  "SEARCH and(before 760060800 on 760060800 since 0)");
+    check_command("SEARCH SENTBEFORE 1-Feb-1994 SENTON 1-Feb-1994 SENTSINCE 1-Feb-1994",
+                  "SEARCH and(sentbefore 760060800 senton 760060800 sentsince 760060800)");
+    check_command("SEARCH 1:*,7 UID 3 *", "SEARCH and(sequence 1:0,7:7 uid 3:3 sequence 0:0)");
+    check_command("SEARCH $", "SEARCH and(sequence $)");
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    check_command("SEARCH OR SEEN (DRAFT NOT 1)",
+                  "SEARCH and(or(flag 1 and(flag 16 not(sequence 1:1))))");
+    check_command("SEARCH NOT OR ALL ALL DELETED", "SEARCH and(not(or(all all)) flag 8)");
+    check_command("SEARCH (1)", "SEARCH and(and(sequence 1:1))");
+    check_command("SEARCH NOT UNSEEN", "SEARCH and(not(not(flag 1)))");
+}
+
+static void test_return(void **state)
+{
+    (void)state;
+    check_command("SEARCH RETURN (MIN max COUNT) SEEN", "SEARCH return min max count and(flag 1)");
+    check_command("SEARCH RETURN () CHARSET UTF-8 SEEN", "SEARCH return all and(flag 1)");
+    check_bad("SEARCH RETURN (SAVE) SEEN", "Return option: unknown");
+    check_bad("SEARCH RETURN (MIN)", "Search key: missing");
+    check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
+}
+
+static void test_charset(void **state)
+{
+    (void)state;
+    check_command("SEARCH CHARSET utf-8 TEXT \"\xc3\xa4\"", "SEARCH and(text '\xc3\xa4')");
+    check_command("SEARCH CHARSET US-ASCII TEXT a", "SEARCH and(text 'a')");
+    check_command("SEARCH TEXT \"\xc3\xa4\"", "SEARCH and(text '\xc3\xa4')");
+    check_events("a SEARCH CHARSET ISO-8859-1 TEXT {1+}\r\n\xe4 SUBJECT x\r\n",
+                 "command a SEARCH and(text '\xc3\xa4' header SUBJECT'x')\n");
+    check_bad("SEARCH TEXT \"\xe4\"", "Search key: the text is not valid in its charset");
+    check_events("a SEARCH CHARSET x-nobody TEXT a\r\nb NOOP\r\n",
+                 "BAD_CHARSET a Unknown charset\ncommand b NOOP \n");
+    check_events("a SEARCH CHARSET \"\" ALL\r\n", "BAD_CHARSET a Unknown charset\n");
+    check_bad("SEARCH CHARSET UTF-8", "Search key: missing");
+}
+
+static void test_bad(void **state)
+{
+    (void)state;
+    check_bad("SEARCH", "Search key: missing");
+    check_bad("SEARCH XYZZY", "Search key: unknown");
+    check_bad("SEARCH NOT", "Search key: expected another key");
+    check_bad("SEARCH OR ALL", "Search key: expected another key");
+    check_bad("SEARCH (ALL", "Search key: expected a key or a closing parenthesis");
+    check_bad("SEARCH ()", "Search key: unknown");
+    check_bad("SEARCH ON yesterday", "Search key: expected a date, such as 1-Feb-1994");
+    check_bad("SEARCH LARGER x", "Search key: expected a number");
+    check_bad("SEARCH LARGER 9223372036854775808", "Search key: the number is too large");
+    check_bad("SEARCH TEXT", "Search key: expected an argument behind the key");
+    check_bad("SEARCH HEADER x", "Search key: expected a text behind the field");
+    check_bad("SEARCH 0", "Search key: expected a number or *");
+    check_bad("SEARCH ALL)", "Command: something follows the arguments");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys),   cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_return), cmocka_unit_test(test_charset),
+        cmocka_unit_test(test_bad),
+    };
+    return cmocka_run_group_tests_name("search", tests, NULL, NULL);
+}
