@@ -427,6 +427,26 @@ int summary_part_at(const struct summary *summary, size_t index, struct summary_
     return 0;
 }
 
+/* The root's header grows, all other parts move. Sizes of bodies are what they were. */
+int summary_shift(struct slice encoded, size_t size, struct buffer *shifted)
+{
+    struct summary summary;
+    int error = summary_parse(encoded, &summary);
+    size_t start = shifted->size;
+    if (!error)
+        error = buffer_append(shifted, encoded);
+    if (error)
+        return error;
+    char *head = shifted->data + start;
+    put_number(head + 16, summary.size + size, 8);
+    put_number(head + 24, summary.header_size + size, 8);
+    for (size_t i = 0; i < summary.part_count; i++) {
+        char *field = head + HEAD_SIZE + i * PART_SIZE + (i == 0 ? 24 : 16);
+        put_number(field, get_number(field, 8) + size, 8);
+    }
+    return 0;
+}
+
 /* The child of `parent` with this number. */
 static int find_child(const struct summary *summary, size_t parent, uint32_t number, size_t *index)
 {

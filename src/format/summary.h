@@ -99,6 +99,10 @@ struct summary {
  * arenas or buffers. */
 int summary_build(struct slice message, struct arena *scratch, struct buffer *encoded);
 
+/* Appends the summary of the same message with whole header fields of `size` bytes put in front of
+ * it, none of them one that summaries keep. ERROR_CORRUPT, ERROR_LIMIT, ERROR_MEMORY. */
+int summary_shift(struct slice encoded, size_t size, struct buffer *shifted);
+
 /* Takes encoded bytes apart, no copy. ERROR_CORRUPT. */
 int summary_parse(struct slice encoded, struct summary *summary);
 

@@ -307,14 +307,44 @@ static void test_header_names(void **state)
     assert_int_equal(summary_header_find(SLICE("X-Other")), -1);
 }
 
+static void test_shift(void **state)
+{
+    (void)state;
+    /* What is made of the longer message at once is made of the summary, too. */
+    static const char prefix[] =
+        "Return-Path: <a@example.test>\r\nDelivered-To: b@example.test\r\n";
+    static const char text[] = "From: a@example.test\r\nMIME-Version: 1.0\r\n"
+                               "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+                               "--x\r\n\r\nOne\r\n"
+                               "--x\r\nContent-Type: message/rfc822\r\n\r\n"
+                               "Subject: Two\r\n\r\nTwo\r\n"
+                               "--x--\r\n";
+    char both[sizeof(prefix) + sizeof(text)];
+    int size = snprintf(both, sizeof(both), "%s%s", prefix, text);
+    struct fixture f, whole;
+    struct buffer shifted;
+    build(&f, slice_from_string(text));
+    build(&whole, slice_make(both, (size_t)size));
+    buffer_init(&shifted, SUMMARY_SIZE_MAXIMUM);
+    struct slice encoded = buffer_slice(&f.encoded);
+    assert_int_equal(summary_shift(encoded, sizeof(prefix) - 1, &shifted), 0);
+    assert_true(slice_equal(buffer_slice(&shifted), buffer_slice(&whole.encoded)));
+    assert_int_equal(summary_shift(slice_sub(encoded, 0, encoded.size - 1), 1, &shifted),
+                     ERROR_CORRUPT);
+    buffer_release(&shifted);
+    done(&f);
+    done(&whole);
+>>>>>>> a7f9a59 (Let a summary be shifted for header fields put in front)
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),       cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_every_prefix), cmocka_unit_test(test_preview),
-        cmocka_unit_test(test_attachments),  cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_narrow_room),  cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_header_names),
+        cmocka_unit_test(test_simple),   cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_preview),  cmocka_unit_test(test_attachments),
+        cmocka_unit_test(test_too_much), cmocka_unit_test(test_narrow_room),
+        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_header_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
