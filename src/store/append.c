@@ -1,0 +1,106 @@
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "blob/blob.h"
+#include "store/prepared_priv.h"
+
+struct append_call {
+    collection_id mailbox;
+    const struct append *append;
+    const struct stored_message *message;
+    int64_t now;
+    struct append_result result;
+};
+
+/* Flags and keywords that the view's who may set. */
+static int set_flags(struct mailbox *mailbox, const struct append *append, uint32_t rights,
+                     struct entry *entry)
+{
+    uint32_t allowed = flags_allowed(rights);
+    entry->flags = append->flags & allowed;
+    if (!(allowed & ENTRY_FLAGGED))
+        return 0;
+    for (size_t i = 0; i < append->keyword_count; i++) {
+        unsigned index;
+        int error = mailbox_keyword(mailbox, append->keywords[i], true, &index);
+        if (error)
+            return error;
+        entry->keywords.bits[index / 64] |= UINT64_C(1) << (index % 64);
+    }
+    return 0;
+}
+
+static int append_entry(struct change *change, struct mailbox *mailbox, struct append_call *call)
+{
+    struct entry entry = {
+        .internal_date = call->append->internal_date,
+        .save_date = call->now,
+        .size = call->message->bytes.size,
+    };
+    int error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
+    if (!error)
+        error = message_add(change, call->message, &entry.message);
+    if (!error)
+        error = mailbox_add(change, mailbox, &entry);
+    if (!error)
+        error = mailbox_finish(change, mailbox);
+    call->result = (struct append_result){
+        .uid_validity = mailbox->record.uid_validity, .uid = entry.uid, .modseq = change->modseq};
+    return error;
+}
+
+static int append_message(struct change *change, void *arg)
+{
+    struct append_call *call = arg;
+    struct mailbox mailbox;
+    int error = mailbox_open(change->transaction, call->mailbox, &mailbox);
+    if (error)
+        return error;
+    error = append_entry(change, &mailbox, call);
+    mailbox_release(&mailbox);
+    return error;
+}
+
+/* A large message lies in its blob, flushed, before the record that refers to it. */
+static int store_message(struct store_view *view, struct append_call *call,
+                         struct stored_message *message)
+{
+    struct blob_engine *blobs = view->store->blob;
+    int error = 0;
+    call->message = message;
+    if (message->bytes.size > MESSAGE_INLINE_MAXIMUM)
+        error = blob_put(blobs, view->account->space, message->bytes, &message->blob);
+    if (!error) {
+        error = view_change(view, KV_DURABLE, append_message, call);
+        if (error && message->blob.pack)
+            blob_drop(blobs, view->account->space, message->blob);
+    }
+    if (!error) {
+        counters_add(COUNTER_STORE_MESSAGES, 1);
+        counters_add(COUNTER_STORE_BYTES, (int64_t)message->bytes.size);
+    }
+    return error;
+}
+
+int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
+                   struct append_result *result)
+{
+    uint32_t rights = rights_of(view, mailbox);
+    if (!(rights & (RIGHT_LOOKUP | RIGHT_INSERT | RIGHT_POST)))
+        return ERROR_NOT_FOUND;
+    if (!(rights & (RIGHT_INSERT | RIGHT_POST)))
+        return ERROR_DENIED;
+    struct append_call call = {.mailbox = mailbox, .append = append, .now = clock_wall()};
+    struct stored_message message;
+    struct buffer bytes, summary;
+    buffer_init(&bytes, SIZE_MAX - 1);
+    buffer_init(&summary, SUMMARY_SIZE_MAXIMUM);
+    int error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
+    if (!error)
+        error = store_message(view, &call, &message);
+    if (!error)
+        *result = call.result;
+    buffer_release(&bytes);
+    buffer_release(&summary);
+    return error;
+}

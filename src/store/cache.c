@@ -1,0 +1,275 @@
+#include "base/counters.h"
+#include "base/error.h"
+#include "blob/blob.h"
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+
+/* --- the table and the list of unused ones; all under the store's lock --- */
+
+static struct account **bucket_of(struct store *store, struct account_id id)
+{
+    return &store->buckets[(id.bytes[0] | (unsigned)id.bytes[1] << 8) % ACCOUNT_BUCKETS];
+}
+
+static struct account *find(struct store *store, struct account_id id)
+{
+    struct account *account = *bucket_of(store, id);
+    while (account && !account_id_equal(account->id, id))
+        account = account->bucket_next;
+    return account;
+}
+
+static void table_remove(struct account *account)
+{
+    struct account **link = bucket_of(account->store, account->id);
+    while (*link && *link != account)
+        link = &(*link)->bucket_next;
+    if (*link)
+        *link = account->bucket_next;
+}
+
+static void unused_append(struct account *account)
+{
+    struct store *store = account->store;
+    account->unused_previous = store->unused_last;
+    account->unused_next = NULL;
+    *(store->unused_last ? &store->unused_last->unused_next : &store->unused_first) = account;
+    store->unused_last = account;
+    store->unused++;
+}
+
+static void unused_remove(struct account *account)
+{
+    struct store *store = account->store;
+    struct account *previous = account->unused_previous, *next = account->unused_next;
+    *(previous ? &previous->unused_next : &store->unused_first) = next;
+    *(next ? &next->unused_previous : &store->unused_last) = previous;
+    store->unused--;
+}
+
+/* --- opening and closing --- */
+
+void account_space_name(struct account_id id, char name[SPACE_NAME_MAXIMUM])
+{
+    char text[ACCOUNT_ID_TEXT + 1];
+    account_id_format(id, text);
+    snprintf(name, SPACE_NAME_MAXIMUM, "accounts/%.2s/%s", text, text);
+}
+
+/* Not under the lock: closing may write. */
+static void account_close(struct account *account)
+{
+    struct store *store = account->store;
+    if (account->kv) {
+        kv_close(&account->kv);
+        counters_add(COUNTER_STORE_OPEN_ACCOUNTS, -1);
+    }
+    /* What fails here is an orphan without a name, which a check finds. */
+    if (account->doomed) {
+        kv_destroy(store->kv, account->space);
+        blob_destroy(store->blob, account->space);
+    }
+    free(account);
+}
+
+static struct account *account_new(struct store *store, struct account_id id)
+{
+    struct account *account = calloc(1, sizeof(*account));
+    if (!account)
+        return NULL;
+    account->store = store;
+    account->id = id;
+    account->opening = true;
+    account_space_name(id, account->space);
+    account->bucket_next = *bucket_of(store, id);
+    *bucket_of(store, id) = account;
+    return account;
+}
+
+/* Under the lock, which is let go while the space opens. */
+static int open_space(struct account *account, unsigned flags)
+{
+    struct store *store = account->store;
+    pthread_mutex_unlock(&store->lock);
+    struct kv *kv = NULL;
+    int error = kv_open(store->kv, account->space, flags, &kv);
+    pthread_mutex_lock(&store->lock);
+    account->kv = kv;
+    account->error = error;
+    account->opening = false;
+    if (error)
+        table_remove(account);
+    else
+        counters_add(COUNTER_STORE_OPEN_ACCOUNTS, 1);
+    pthread_cond_broadcast(&store->opened);
+    return error;
+}
+
+int account_take(struct store *store, struct account_id id, unsigned flags, struct account **taken)
+{
+    pthread_mutex_lock(&store->lock);
+    int error = 0;
+    struct account *account = find(store, id);
+    if (!account) {
+        account = account_new(store, id);
+        if (account) {
+            account->references = 1;
+            error = open_space(account, flags);
+        }
+    } else {
+        if (account->references++ == 0)
+            unused_remove(account);
+        while (account->opening)
+            pthread_cond_wait(&store->opened, &store->lock);
+        error = account->error;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (!account)
+        return ERROR_MEMORY;
+    if (error)
+        account_give(account);
+    else
+        *taken = account;
+    return error;
+}
+
+void account_give(struct account *account)
+{
+    struct store *store = account->store;
+    struct account *closing = NULL;
+    pthread_mutex_lock(&store->lock);
+    if (--account->references == 0) {
+        if (account->error || account->doomed) {
+            closing = account;
+        } else {
+            unused_append(account);
+            if (store->unused > store->open_accounts) {
+                closing = store->unused_first;
+                unused_remove(closing);
+                table_remove(closing);
+            }
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (closing)
+        account_close(closing);
+}
+
+void account_doom(struct account *account)
+{
+    struct store *store = account->store;
+    pthread_mutex_lock(&store->lock);
+    if (!account->doomed)
+        table_remove(account);
+    account->doomed = true;
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* --- maintenance --- */
+
+void account_mark_changed(struct account *account, enum kv_durability durability)
+{
+    struct store *store = account->store;
+    if (durability == KV_RELAXED)
+        account->relaxed = true;
+    counters_add(durability == KV_RELAXED ? COUNTER_STORE_COMMITS_RELAXED
+                                          : COUNTER_STORE_COMMITS_DURABLE,
+                 1);
+    pthread_mutex_lock(&store->lock);
+    if (!account->changed) {
+        account->changed = true;
+        account->references++;
+        account->changed_next = store->changed;
+        store->changed = account;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+static int maintain_account(struct account *account)
+{
+    /* Taken back before the flush: a commit that comes meanwhile sets it again. */
+    int error = 0;
+    if (atomic_exchange(&account->relaxed, false))
+        error = kv_sync(account->kv);
+    int other = kv_maintain(account->kv);
+    if (error) {
+        account->relaxed = true;
+        account_mark_changed(account, KV_RELAXED);
+    }
+    return error ? error : other;
+}
+
+int store_maintain(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    struct account *account = store->changed;
+    store->changed = NULL;
+    bool directory = store->directory_changed;
+    store->directory_changed = false;
+    pthread_mutex_unlock(&store->lock);
+
+    int error = directory ? kv_maintain(store->directory) : 0;
+    while (account) {
+        pthread_mutex_lock(&store->lock);
+        struct account *next = account->changed_next;
+        account->changed = false;
+        pthread_mutex_unlock(&store->lock);
+        int failed = account->doomed ? 0 : maintain_account(account);
+        error = error ? error : failed;
+        account_give(account);
+        account = next;
+    }
+    return error;
+}
+
+/* --- the store --- */
+
+int store_open(const struct store_options *options, struct store **opened)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return ERROR_MEMORY;
+    store->kv = options->kv;
+    store->blob = options->blob;
+    store->open_accounts = options->open_accounts;
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->opened, NULL);
+    int error = kv_open(store->kv, "directory", KV_CREATE, &store->directory);
+    if (!error && options->default_domain) {
+        store->default_domain = strdup(options->default_domain);
+        error = store->default_domain ? 0 : ERROR_MEMORY;
+    }
+    if (error)
+        store_close(&store);
+    else
+        *opened = store;
+    return error;
+}
+
+void store_close(struct store **closed)
+{
+    struct store *store = *closed;
+    if (!store)
+        return;
+    store_maintain(store);
+    /* What could not be flushed is let go all the same. */
+    while (store->changed) {
+        struct account *account = store->changed;
+        store->changed = account->changed_next;
+        account_give(account);
+    }
+    while (store->unused_first) {
+        struct account *account = store->unused_first;
+        unused_remove(account);
+        table_remove(account);
+        account_close(account);
+    }
+    if (store->directory)
+        kv_close(&store->directory);
+    pthread_cond_destroy(&store->opened);
+    pthread_mutex_destroy(&store->lock);
+    free(store->default_domain);
+    free(store);
+    *closed = NULL;
+}

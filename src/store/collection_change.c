@@ -1,0 +1,304 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/mailbox_priv.h"
+
+enum { TREE_MEMORY_MAXIMUM = 32 * 1024 * 1024 }; /* COLLECTIONS_MAXIMUM of them with long names */
+
+/* --- records --- */
+
+static int put_record(struct change *change, collection_id id,
+                      const struct collection_record *record)
+{
+    struct key key;
+    collection_record_write(record, &change->value);
+    return change_put(change, key_of_collection(&key, KEY_COLLECTION, id), &change->value);
+}
+
+static int put_name(struct change *change, collection_id parent, struct slice name,
+                    collection_id id)
+{
+    struct key key;
+    number_record_write(id, &change->value);
+    return change_put(change, key_name(&key, parent, name), &change->value);
+}
+
+/* The next UIDVALIDITY of the account: never given twice, and growing with time, so that an
+ * account brought back from an older backup gives none again either (RFC 9051 section 2.3.1.1). */
+static uint32_t next_uid_validity(struct change *change)
+{
+    uint32_t now = (uint32_t)clock_wall(), next = change->account.uid_validity + 1;
+    return change->account.uid_validity = next > now ? next : now;
+}
+
+static int add_mailbox(struct change *change, collection_id parent, struct slice name,
+                       enum collection_role role, collection_id *id)
+{
+    struct account_record *account = &change->account;
+    if (account->collections >= COLLECTIONS_MAXIMUM || account->next_collection >= UINT32_MAX - 1)
+        return ERROR_LIMIT;
+    struct collection_record record = {
+        .type = COLLECTION_MAILBOX,
+        .role = (uint8_t)role,
+        .parent = parent,
+        .uid_validity = next_uid_validity(change),
+        .uid_next = 1,
+        .highest_modseq = change->modseq,
+        .created_modseq = change->modseq,
+        .changed_modseq = change->modseq,
+        .name = name,
+    };
+    *id = account->next_collection++;
+    account->collections++;
+    int error = put_record(change, *id, &record);
+    return error ? error : put_name(change, parent, name, *id);
+}
+
+/* --- making --- */
+
+int collections_make_template(struct change *change, void *arg)
+{
+    static const struct {
+        const char *name;
+        enum collection_role role;
+    } mailboxes[] = {
+        {"INBOX", ROLE_INBOX}, {"Drafts", ROLE_DRAFTS}, {"Sent", ROLE_SENT},
+        {"Junk", ROLE_JUNK},   {"Trash", ROLE_TRASH},   {"Archive", ROLE_ARCHIVE},
+    };
+    change->account.created = *(const int64_t *)arg;
+    int error = 0;
+    for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]) && !error; i++) {
+        collection_id id;
+        error =
+            add_mailbox(change, 0, slice_from_string(mailboxes[i].name), mailboxes[i].role, &id);
+        if (!error)
+            error = subscriptions_set(change, view_subscriber(change->view), id, true);
+    }
+    return error;
+}
+
+static int check_role(struct kv_transaction *transaction, enum collection_role role)
+{
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    struct collection_record record;
+    if (role == ROLE_NONE)
+        return 0;
+    int error = kv_cursor_open(transaction, SLICE("c"), SLICE(""), &cursor);
+    if (error)
+        return error;
+    while (!(error = kv_cursor_next(cursor, &key, &value))) {
+        error = collection_record_read(value, &record);
+        if (!error && record.role == role)
+            error = ERROR_CONFLICT;
+        if (error)
+            break;
+    }
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* Finds the levels but the last, and makes those that are missing. ERROR_EXISTS when the last one
+ * is there. */
+static int make_parents(struct change *change, const struct path *path, collection_id *parent)
+{
+    collection_id at = 0, child;
+    for (size_t i = 0; i < path->count; i++) {
+        bool last = i + 1 == path->count;
+        int error = collection_child(change->transaction, at, path->levels[i], &child);
+        if (!error && last)
+            return view_require(change->view, child, RIGHT_LOOKUP) ? ERROR_DENIED : ERROR_EXISTS;
+        if (error == ERROR_NOT_FOUND)
+            error = view_require(change->view, at, RIGHT_CREATE) ? ERROR_DENIED : ERROR_NOT_FOUND;
+        if (error == ERROR_NOT_FOUND && !last)
+            error = add_mailbox(change, at, path->levels[i], ROLE_NONE, &child);
+        if (error && !(last && error == ERROR_NOT_FOUND))
+            return error;
+        if (!last)
+            at = child;
+    }
+    *parent = at;
+    return 0;
+}
+
+struct create_call {
+    struct path path;
+    enum collection_role role;
+    collection_id id;
+};
+
+static int create(struct change *change, void *arg)
+{
+    struct create_call *call = arg;
+    collection_id parent;
+    int error = make_parents(change, &call->path, &parent);
+    if (!error)
+        error = check_role(change->transaction, call->role);
+    if (!error)
+        error = add_mailbox(change, parent, call->path.levels[call->path.count - 1], call->role,
+                            &call->id);
+    return error;
+}
+
+int collection_create(struct store_view *view, struct slice path, enum collection_role role,
+                      collection_id *id)
+{
+    struct create_call call = {.role = role};
+    int error = path_parse(path, &call.path);
+    if (!error)
+        error = view_change(view, KV_DURABLE, create, &call);
+    if (!error)
+        *id = call.id;
+    return error;
+}
+
+/* --- removing --- */
+
+/* Everything of the mailbox, and a tombstone for the change log. */
+static int remove_records(struct change *change, struct mailbox *mailbox)
+{
+    struct key key;
+    collection_id id = mailbox->id;
+    int error = change_delete(change, key_name(&key, mailbox->record.parent, mailbox->record.name));
+    if (!error)
+        error = change_delete(change, key_of_collection(&key, KEY_COLLECTION, id));
+    if (!error)
+        error = change_delete(change, key_of_collection(&key, KEY_DIRECTORY, id));
+    if (!error)
+        error = change_delete(change, key_of_collection(&key, KEY_KEYWORDS, id));
+    if (!error)
+        error = change_delete_all(change, key_of_collection(&key, KEY_VANISHED, id));
+    if (!error)
+        error = subscriptions_set(change, view_subscriber(change->view), id, false);
+    number_record_write(mailbox->record.type, &change->value);
+    if (!error)
+        error = change_put(change, key_destroyed(&key, change->modseq, id), &change->value);
+    change->account.collections--;
+    return error;
+}
+
+static int delete_mailbox(struct change *change, void *arg)
+{
+    collection_id id = *(const collection_id *)arg;
+    struct mailbox mailbox;
+    bool children = false;
+    int error = mailbox_open(change->transaction, id, &mailbox);
+    if (error)
+        return error;
+    error = collection_has_children(change->transaction, id, &children);
+    if (!error && (children || mailbox.record.role == ROLE_INBOX))
+        error = ERROR_INVALID;
+    if (!error)
+        error = mailbox_clear(change, &mailbox);
+    if (!error)
+        error = remove_records(change, &mailbox);
+    mailbox_release(&mailbox);
+    return error;
+}
+
+int collection_delete(struct store_view *view, collection_id id)
+{
+    int error = view_require(view, id, RIGHT_DELETE_MAILBOX);
+    return error ? error : view_change(view, KV_DURABLE, delete_mailbox, &id);
+}
+
+/* --- renaming --- */
+
+struct rename_call {
+    collection_id id;
+    struct path path;
+    size_t path_size; /* bytes */
+};
+
+/* ERROR_INVALID when id is parent or above it. */
+static int check_not_below(struct kv_transaction *transaction, collection_id id,
+                           collection_id parent)
+{
+    struct buffer value;
+    struct collection_record record;
+    int error = 0;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    for (; parent && !error; parent = record.parent) {
+        error =
+            parent == id ? ERROR_INVALID : collection_read(transaction, parent, &value, &record);
+        if (error)
+            break;
+    }
+    buffer_release(&value);
+    return error;
+}
+
+/* The limits of depth and path hold for what is below it, too. */
+static int check_extent(struct kv_transaction *transaction, const struct rename_call *call)
+{
+    struct arena arena;
+    struct tree tree;
+    size_t depth, bytes;
+    arena_init(&arena, TREE_MEMORY_MAXIMUM);
+    int error = tree_load(transaction, &arena, &tree);
+    if (!error) {
+        tree_extent(&tree, call->id, &depth, &bytes);
+        if (call->path.count + depth > COLLECTION_DEPTH_MAXIMUM ||
+            call->path_size + bytes > COLLECTION_PATH_MAXIMUM)
+            error = ERROR_SYNTAX;
+    }
+    arena_release(&arena);
+    return error;
+}
+
+static int move_record(struct change *change, const struct rename_call *call,
+                       struct collection_record *record, collection_id parent)
+{
+    struct key key;
+    struct slice name = call->path.levels[call->path.count - 1];
+    int error = change_delete(change, key_name(&key, record->parent, record->name));
+    record->parent = parent;
+    record->name = name;
+    record->changed_modseq = change->modseq;
+    if (!error)
+        error = put_name(change, parent, name, call->id);
+    if (!error)
+        error = put_record(change, call->id, record);
+    return error;
+}
+
+static int rename_to(struct change *change, void *arg)
+{
+    const struct rename_call *call = arg;
+    struct buffer value;
+    struct collection_record record;
+    collection_id parent, made;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = collection_read(change->transaction, call->id, &value, &record);
+    if (!error)
+        error = make_parents(change, &call->path, &parent);
+    if (error) {
+        buffer_release(&value);
+        return error;
+    }
+    /* INBOX stays, and gives its messages to a new mailbox (RFC 9051 section 6.3.6). */
+    if (record.role == ROLE_INBOX) {
+        error =
+            add_mailbox(change, parent, call->path.levels[call->path.count - 1], ROLE_NONE, &made);
+        if (!error)
+            error = mailbox_move_all(change, call->id, made);
+    } else {
+        error = check_not_below(change->transaction, call->id, parent);
+        if (!error)
+            error = check_extent(change->transaction, call);
+        if (!error)
+            error = move_record(change, call, &record, parent);
+    }
+    buffer_release(&value);
+    return error;
+}
+
+int collection_rename(struct store_view *view, collection_id id, struct slice path)
+{
+    struct rename_call call = {.id = id};
+    int error = path_parse(path, &call.path);
+    for (size_t i = 0; i < call.path.count && !error; i++)
+        call.path_size += call.path.levels[i].size + (i > 0);
+    if (!error)
+        error = view_require(view, id, RIGHT_DELETE_MAILBOX);
+    return error ? error : view_change(view, KV_DURABLE, rename_to, &call);
+}

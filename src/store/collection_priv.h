@@ -1,0 +1,71 @@
+/*
+ * Collections inside the store: the tree, paths, and what other files of the store do with them.
+ */
+#ifndef STORE_COLLECTION_PRIV_H
+#define STORE_COLLECTION_PRIV_H
+
+#include "store/store_priv.h"
+
+/* --- paths (path.c) --- */
+
+struct path {
+    struct slice levels[COLLECTION_DEPTH_MAXIMUM]; /* "INBOX" in its one spelling */
+    size_t count;
+};
+
+/* Slices point into text. A '/' at the end is ignored. ERROR_SYNTAX. */
+int path_parse(struct slice text, struct path *path);
+
+/* --- the tree (tree.c) --- */
+
+struct tree_node {
+    collection_id id;
+    struct collection_record record; /* its name is in the arena */
+};
+
+/* All collections of an account, sorted by parent, then INBOX, then by name. */
+struct tree {
+    struct tree_node *nodes;
+    size_t count;
+};
+
+/* Reads all collection records in one go. ERROR_LIMIT from the arena. */
+int tree_load(struct kv_transaction *transaction, struct arena *arena, struct tree *tree);
+
+/* The children of a collection: nodes[first..end). */
+void tree_children(const struct tree *tree, collection_id parent, size_t *first, size_t *end);
+
+/* The bytes of the longest path below a collection and the depth of the deepest, both relative
+ * to it: 0 and 0 when it has no children. */
+void tree_extent(const struct tree *tree, collection_id id, size_t *depth, size_t *bytes);
+
+/* --- collections (collection.c) --- */
+
+/* Reads a record; its name points into value. ERROR_NOT_FOUND. */
+int collection_read(struct kv_transaction *transaction, collection_id id, struct buffer *value,
+                    struct collection_record *record);
+
+/* What a record says, for the view's who. Strings as in the record; path, subscribed and
+ * has_children are not set. */
+void collection_from_record(const struct store_view *view, collection_id id,
+                            const struct collection_record *record, struct collection *collection);
+
+/* The collection of that name below a parent. ERROR_NOT_FOUND. */
+int collection_child(struct kv_transaction *transaction, collection_id parent, struct slice name,
+                     collection_id *id);
+
+int collection_has_children(struct kv_transaction *transaction, collection_id id, bool *children);
+
+/* The first change of a new account, for view_change: its record, INBOX and the template. arg:
+ * int64_t, when the account was made. */
+int collections_make_template(struct change *change, void *arg);
+
+/* --- subscriptions (subscription.c) --- */
+
+/* The set is cleared first. No record: empty. */
+int subscriptions_load(struct kv_transaction *transaction, struct account_id who,
+                       struct range_set *ids);
+int subscriptions_set(struct change *change, struct account_id who, collection_id id,
+                      bool subscribed);
+
+#endif

@@ -1,0 +1,119 @@
+#include "base/error.h"
+#include "blob/blob.h"
+#include "store/snapshot_priv.h"
+
+/* How far apart the numbers of two summaries may be for the ones between to be read and passed
+ * over: a step is much cheaper than a search. */
+enum { SUMMARY_GAP = 16 };
+
+void entry_email_id(const struct entry *entry, char text[OBJECT_ID_MAXIMUM])
+{
+    snprintf(text, OBJECT_ID_MAXIMUM, "M%llx", (unsigned long long)entry->message);
+}
+
+/* --- summaries --- */
+
+static void stop_ahead(struct mailbox_snapshot *snapshot)
+{
+    if (snapshot->ahead)
+        kv_cursor_close(&snapshot->ahead);
+    snapshot->ahead = NULL;
+}
+
+/* Goes on with the cursor up to the wanted one. */
+static int read_ahead(struct mailbox_snapshot *snapshot, struct slice wanted,
+                      struct buffer *encoded)
+{
+    struct slice key, value;
+    for (;;) {
+        int error = kv_cursor_next(snapshot->ahead, &key, &value);
+        int order = error ? 0 : slice_compare(key, wanted);
+        if (error || order > 0) {
+            stop_ahead(snapshot);
+            return error ? error : ERROR_NOT_FOUND;
+        }
+        if (order == 0)
+            return buffer_append(encoded, value);
+    }
+}
+
+static int get_summary(struct mailbox_snapshot *snapshot, uint64_t number, struct buffer *encoded)
+{
+    struct key key, after;
+    struct slice wanted = key_of_message(&key, KEY_SUMMARY, number);
+    uint64_t last = snapshot->summary;
+    bool near = last && number > last && number - last <= SUMMARY_GAP;
+    snapshot->summary = number;
+    if (!near)
+        stop_ahead(snapshot);
+    if (near && !snapshot->ahead) {
+        struct slice start = key_of_message(&after, KEY_SUMMARY, number - 1);
+        int error = kv_cursor_open(snapshot->transaction, SLICE("s"), start, &snapshot->ahead);
+        if (error) {
+            snapshot->ahead = NULL;
+            return error;
+        }
+    }
+    return snapshot->ahead ? read_ahead(snapshot, wanted, encoded)
+                           : kv_get(snapshot->transaction, wanted, encoded);
+}
+
+int mailbox_summary(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                    struct buffer *encoded, struct summary *summary)
+{
+    buffer_clear(encoded);
+    int error = get_summary(snapshot, entry->message, encoded);
+    if (!error)
+        error = summary_parse(buffer_slice(encoded), summary);
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+/* --- bodies --- */
+
+static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
+                     size_t size, struct buffer *bytes)
+{
+    struct key key;
+    struct buffer value;
+    struct message_record record;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error =
+        kv_get(snapshot->transaction, key_of_message(&key, KEY_MESSAGE, entry->message), &value);
+    if (!error)
+        error = message_record_read(buffer_slice(&value), &record);
+    buffer_release(&value);
+    if (!error && record.place != MESSAGE_IN_BLOB)
+        error = ERROR_CORRUPT;
+    if (!error) {
+        const struct store_view *view = snapshot->view;
+        error = blob_get(view->store->blob, view->account->space, record.blob, offset, size, bytes);
+    }
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+static int read_inline(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                       uint64_t offset, size_t size, struct buffer *bytes)
+{
+    struct key key;
+    struct slice name = key_of_message(&key, KEY_BODY, entry->message);
+    if (offset == 0 && size >= entry->size)
+        return kv_get(snapshot->transaction, name, bytes);
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = kv_get(snapshot->transaction, name, &value);
+    if (!error)
+        error = buffer_append(bytes, slice_sub(buffer_slice(&value), (size_t)offset, size));
+    buffer_release(&value);
+    return error;
+}
+
+int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
+                    size_t size, struct buffer *bytes)
+{
+    if (offset >= entry->size)
+        return 0;
+    int error = ERROR_NOT_FOUND;
+    if (entry->size <= MESSAGE_INLINE_MAXIMUM)
+        error = read_inline(snapshot, entry, offset, size, bytes);
+    return error == ERROR_NOT_FOUND ? read_blob(snapshot, entry, offset, size, bytes) : error;
+}

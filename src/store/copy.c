@@ -1,0 +1,202 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/mailbox_priv.h"
+
+struct copy_call {
+    collection_id from, to;
+    const struct range_set *uids; /* NULL: all */
+    bool move;
+    uint32_t allowed; /* flags that may be set in the target */
+    int64_t now;
+    uint32_t uid_validity;
+    struct range_set *copied; /* UIDs in `from` and, in the same order, in `to` */
+    struct range_set *made;
+};
+
+struct copier {
+    struct change *change;
+    struct copy_call *call;
+    struct mailbox *source, *target;   /* may be the same */
+    int keyword_map[KEYWORDS_MAXIMUM]; /* the source's bit to the target's; -1: not known yet */
+};
+
+static int map_keyword(struct copier *copier, unsigned bit, struct keyword_set *mapped)
+{
+    if (copier->keyword_map[bit] < 0) {
+        unsigned index;
+        int error = mailbox_load_names(copier->source);
+        if (!error && bit >= copier->source->names.count)
+            error = ERROR_CORRUPT;
+        if (!error)
+            error = mailbox_keyword(copier->target, copier->source->names.names[bit], true, &index);
+        if (error)
+            return error;
+        copier->keyword_map[bit] = (int)index;
+    }
+    unsigned index = (unsigned)copier->keyword_map[bit];
+    mapped->bits[index / 64] |= UINT64_C(1) << (index % 64);
+    return 0;
+}
+
+static int map_keywords(struct copier *copier, struct entry *entry)
+{
+    struct keyword_set mapped = {{0}};
+    for (unsigned word = 0; word < KEYWORDS_MAXIMUM / 64; word++) {
+        uint64_t bits = copier->call->allowed & ENTRY_FLAGGED ? entry->keywords.bits[word] : 0;
+        for (; bits; bits &= bits - 1) {
+            int error = map_keyword(copier, word * 64 + (unsigned)__builtin_ctzll(bits), &mapped);
+            if (error)
+                return error;
+        }
+    }
+    entry->keywords = mapped;
+    return 0;
+}
+
+static int copy_entry(struct copier *copier, struct entry *entry)
+{
+    struct copy_call *call = copier->call;
+    uint32_t uid = entry->uid;
+    entry->flags &= call->allowed;
+    entry->save_date = call->now;
+    int error = copier->source == copier->target ? 0 : map_keywords(copier, entry);
+    if (!error && !call->move)
+        error = message_reference(copier->change, entry->message);
+    if (!error)
+        error = mailbox_add(copier->change, copier->target, entry);
+    if (!error)
+        error = range_set_add(call->copied, uid, uid);
+    if (!error)
+        error = range_set_add(call->made, entry->uid, entry->uid);
+    return error;
+}
+
+static int copy_page(struct copier *copier, struct range_walk *walk, const struct buffer *page,
+                     uint32_t last)
+{
+    size_t count = (page->size - PAGE_VALUE_HEADER) / ENTRY_SIZE;
+    int error = 0;
+    for (size_t i = 0; i < count && !error; i++) {
+        struct entry entry;
+        entry_read(page_entry(page, i), &entry);
+        if (entry.uid <= last && range_walk_meets(walk, entry.uid, entry.uid))
+            error = copy_entry(copier, &entry);
+    }
+    return error;
+}
+
+/* The pages there were at the start; what is added meanwhile (to the same mailbox) is behind. */
+static int copy_pages(struct copier *copier, struct buffer *page)
+{
+    struct mailbox *source = copier->source;
+    struct range_walk walk = {copier->call->uids, 0};
+    uint32_t last = source->record.uid_next - 1;
+    size_t count = mailbox_page_count(source);
+    int error = mailbox_load_pages(source);
+    for (size_t i = 0; i < count && !error; i++) {
+        struct page_header *header = mailbox_page(source, i);
+        if (!range_walk_meets(&walk, header->first, header->last))
+            continue;
+        error = mailbox_read_page(source, header, page);
+        if (!error)
+            error = copy_page(copier, &walk, page, last);
+    }
+    return error;
+}
+
+static int remove_moved(struct copier *copier)
+{
+    struct removal removal = {.uids = copier->call->copied};
+    struct range_set removed;
+    range_set_init(&removed, REMOVED_RANGES_MAXIMUM);
+    int error = mailbox_remove(copier->change, copier->source, &removal, &removed);
+    range_set_release(&removed);
+    return error;
+}
+
+static int run(struct change *change, struct copy_call *call, struct mailbox *source,
+               struct mailbox *target)
+{
+    struct copier copier = {.change = change, .call = call, .source = source, .target = target};
+    struct buffer page;
+    memset(copier.keyword_map, -1, sizeof(copier.keyword_map));
+    buffer_init(&page, PAGE_VALUE_MAXIMUM);
+    int error = copy_pages(&copier, &page);
+    bool some = call->copied->count > 0;
+    if (!error && some && call->move)
+        error = remove_moved(&copier);
+    if (!error && some)
+        error = mailbox_finish(change, target);
+    if (!error && some && call->move && source != target)
+        error = mailbox_finish(change, source);
+    call->uid_validity = target->record.uid_validity;
+    buffer_release(&page);
+    return error;
+}
+
+static int copy(struct change *change, void *arg)
+{
+    struct copy_call *call = arg;
+    struct mailbox source, target;
+    range_set_clear(call->copied);
+    range_set_clear(call->made);
+    int error = mailbox_open(change->transaction, call->from, &source);
+    if (error)
+        return error;
+    if (call->from == call->to) {
+        error = run(change, call, &source, &source);
+    } else {
+        error = mailbox_open(change->transaction, call->to, &target);
+        if (!error) {
+            error = run(change, call, &source, &target);
+            mailbox_release(&target);
+        }
+    }
+    mailbox_release(&source);
+    return error;
+}
+
+int mailbox_copy(struct store_view *view, collection_id mailbox, const struct range_set *uids,
+                 collection_id target, bool move, struct copy_result *result)
+{
+    int error = view_require(view, mailbox,
+                             RIGHT_READ | (move ? RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE : 0));
+    if (!error)
+        error = view_require(view, target, RIGHT_INSERT);
+    if (error)
+        return error;
+    struct copy_call call = {
+        .from = mailbox,
+        .to = target,
+        .uids = uids,
+        .move = move,
+        .allowed = flags_allowed(rights_of(view, target)),
+        .now = clock_wall(),
+        .copied = &result->from,
+        .made = &result->to,
+    };
+    error = view_change(view, KV_DURABLE, copy, &call);
+    if (!error)
+        result->uid_validity = call.uid_validity;
+    return error;
+}
+
+int mailbox_move_all(struct change *change, collection_id from, collection_id to)
+{
+    struct range_set copied, made;
+    range_set_init(&copied, REMOVED_RANGES_MAXIMUM);
+    range_set_init(&made, REMOVED_RANGES_MAXIMUM);
+    struct copy_call call = {
+        .from = from,
+        .to = to,
+        .move = true,
+        .allowed = ENTRY_FLAGS,
+        .now = clock_wall(),
+        .copied = &copied,
+        .made = &made,
+    };
+    int error = copy(change, &call);
+    range_set_release(&copied);
+    range_set_release(&made);
+    return error;
+}

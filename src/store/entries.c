@@ -1,0 +1,85 @@
+#include "base/error.h"
+#include "store/snapshot_priv.h"
+
+void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
+                       uint32_t from, uint64_t since)
+{
+    *cursor = (struct entry_cursor){
+        .snapshot = snapshot, .next_uid = from ? from : 1, .since = since, .page = SIZE_MAX};
+    buffer_init(&cursor->loaded, PAGE_VALUE_MAXIMUM);
+}
+
+void entry_cursor_release(struct entry_cursor *cursor)
+{
+    buffer_release(&cursor->loaded);
+}
+
+void entry_cursor_skip_to(struct entry_cursor *cursor, uint32_t uid)
+{
+    if (uid > cursor->next_uid)
+        cursor->next_uid = uid;
+}
+
+/* The index of the first entry of the page with a UID >= uid. */
+static size_t find_entry(const struct buffer *page, size_t count, uint32_t uid)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (entry_read_uid(page_entry(page, middle)) < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Loads the page that has next_uid or what comes behind, past those without a change. */
+static int load_page(struct entry_cursor *cursor)
+{
+    struct mailbox *mailbox = &cursor->snapshot->mailbox;
+    int error = mailbox_load_pages(mailbox);
+    if (error)
+        return error;
+    size_t page = mailbox_page_from(mailbox, cursor->next_uid);
+    size_t count = mailbox_page_count(mailbox);
+    while (page < count && mailbox_page(mailbox, page)->modseq <= cursor->since)
+        page++;
+    if (page == count)
+        return ERROR_NOT_FOUND;
+    const struct page_header *header = mailbox_page(mailbox, page);
+    cursor->page = SIZE_MAX;
+    error = mailbox_read_page(mailbox, header, &cursor->loaded);
+    if (error)
+        return error;
+    cursor->page = page;
+    cursor->index = find_entry(&cursor->loaded, header->count, cursor->next_uid);
+    return 0;
+}
+
+int entry_cursor_next(struct entry_cursor *cursor, struct entry *entry)
+{
+    struct mailbox *mailbox = &cursor->snapshot->mailbox;
+    for (;;) {
+        if (cursor->page == SIZE_MAX ||
+            cursor->next_uid > mailbox_page(mailbox, cursor->page)->last) {
+            int error = load_page(cursor);
+            if (error)
+                return error;
+        }
+        size_t count = mailbox_page(mailbox, cursor->page)->count;
+        while (cursor->index < count) {
+            const char *bytes = page_entry(&cursor->loaded, cursor->index++);
+            uint32_t uid = entry_read_uid(bytes);
+            if (uid < cursor->next_uid)
+                continue;
+            entry_read(bytes, entry);
+            cursor->next_uid = uid + 1;
+            if (entry->modseq > cursor->since)
+                return 0;
+        }
+        uint32_t last = mailbox_page(mailbox, cursor->page)->last;
+        if (cursor->next_uid <= last)
+            return ERROR_CORRUPT;
+    }
+}

@@ -1,0 +1,91 @@
+#include "base/error.h"
+#include "store/key_priv.h"
+
+static void begin(struct key *key, enum key_family family)
+{
+    key->bytes[0] = (char)family;
+    key->size = 1;
+}
+
+static struct slice finished(const struct key *key)
+{
+    return slice_make(key->bytes, key->size);
+}
+
+static void append_number(struct key *key, uint64_t number)
+{
+    unsigned groups = 1;
+    while (groups < 10 && number >> (7 * groups))
+        groups++;
+    key->bytes[key->size++] = (char)(0x80 + groups);
+    while (groups-- > 0)
+        key->bytes[key->size++] = (char)(0x80 | (number >> (7 * groups) & 0x7f));
+}
+
+static void append_bytes(struct key *key, struct slice bytes)
+{
+    if (bytes.size > sizeof(key->bytes) - key->size)
+        bytes.size = sizeof(key->bytes) - key->size;
+    if (bytes.size)
+        memcpy(key->bytes + key->size, bytes.data, bytes.size);
+    key->size += bytes.size;
+}
+
+struct slice key_numbers(struct key *key, enum key_family family, size_t count,
+                         const uint64_t *numbers)
+{
+    begin(key, family);
+    for (size_t i = 0; i < count; i++)
+        append_number(key, numbers[i]);
+    return finished(key);
+}
+
+int key_read_number(struct slice *rest, uint64_t *number)
+{
+    if (rest->size < 2)
+        return ERROR_CORRUPT;
+    size_t groups = (uint8_t)rest->data[0] - 0x80u;
+    if (groups < 1 || groups > 10 || rest->size < 1 + groups)
+        return ERROR_CORRUPT;
+    uint64_t value = 0;
+    for (size_t i = 1; i <= groups; i++)
+        value = value << 7 | ((uint8_t)rest->data[i] & 0x7f);
+    *rest = slice_sub(*rest, 1 + groups, SIZE_MAX);
+    *number = value;
+    return 0;
+}
+
+struct slice key_hash(struct key *key, const uint8_t sha256[32])
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | sha256[i];
+    begin(key, KEY_HASH);
+    for (int shift = 63; shift >= 0; shift -= 7)
+        key->bytes[key->size++] = (char)(0x80 | (bits >> shift & 0x7f));
+    return finished(key);
+}
+
+struct slice key_name(struct key *key, collection_id parent, struct slice name)
+{
+    begin(key, KEY_NAME);
+    append_number(key, parent);
+    append_bytes(key, name);
+    return finished(key);
+}
+
+struct slice key_of_account(struct key *key, enum key_family family, struct account_id id)
+{
+    char text[ACCOUNT_ID_TEXT + 1];
+    account_id_format(id, text);
+    begin(key, family);
+    append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
+    return finished(key);
+}
+
+struct slice key_address(struct key *key, struct slice address)
+{
+    begin(key, KEY_NAME);
+    append_bytes(key, address);
+    return finished(key);
+}

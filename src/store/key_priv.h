@@ -1,0 +1,116 @@
+/*
+ * The keys of the account's space and of the directory's: every family there is.
+ *
+ * A key is a letter that names the family, then numbers or text. Numbers are written so that
+ * memcmp orders them as numbers and no byte is NUL: first 0x80 + the count of groups, then the
+ * groups of 7 bits, most significant first, each with its high bit set. Bytes that may be
+ * anything (a hash) are written as groups of 7 bits too. docs/format.md says the same for people
+ * who have only the disk.
+ *
+ * In the account's space:
+ *
+ *     a                             account record
+ *     c COLLECTION                  collection record
+ *     d COLLECTION                  page directory: all pages but the last
+ *     h HASH64                      number of the message with this hash (its first 64 bits)
+ *     k COLLECTION                  keyword names
+ *     m MESSAGE                     message record
+ *     b MESSAGE                     inline body
+ *     n PARENT name                 collection of that name below the parent
+ *     p COLLECTION BASE             entry page; BASE is the UID it began with
+ *     s MESSAGE                     summary
+ *     u HEX32                       subscriptions of that account
+ *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
+ *     x MODSEQ COLLECTION           tombstone of a collection: its type
+ *
+ * In the directory's:
+ *
+ *     a HEX32                       account: its address and when it was made
+ *     n address                     account that this address belongs to
+ */
+#ifndef STORE_KEY_PRIV_H
+#define STORE_KEY_PRIV_H
+
+#include "store/collection.h"
+
+enum key_family {
+    KEY_ACCOUNT = 'a',
+    KEY_BODY = 'b',
+    KEY_COLLECTION = 'c',
+    KEY_DIRECTORY = 'd',
+    KEY_HASH = 'h',
+    KEY_KEYWORDS = 'k',
+    KEY_MESSAGE = 'm',
+    KEY_NAME = 'n',
+    KEY_PAGE = 'p',
+    KEY_SUMMARY = 's',
+    KEY_SUBSCRIPTIONS = 'u',
+    KEY_VANISHED = 'v',
+    KEY_DESTROYED = 'x',
+};
+
+enum {
+    KEY_NUMBER_MAXIMUM = 11, /* bytes of one number */
+    KEY_MAXIMUM = 1 + 2 * KEY_NUMBER_MAXIMUM + ADDRESS_MAXIMUM,
+};
+
+/* Where a key is built. The slices that the builders return point into it. */
+struct key {
+    char bytes[KEY_MAXIMUM];
+    size_t size;
+};
+
+/* Family and numbers. Fewer numbers than the family has give the prefix of all that begin so. */
+struct slice key_numbers(struct key *key, enum key_family family, size_t count,
+                         const uint64_t *numbers);
+
+/* Reads a number off the front of what is left of a key. ERROR_CORRUPT. */
+int key_read_number(struct slice *rest, uint64_t *number);
+
+static inline struct slice key_account(struct key *key)
+{
+    return key_numbers(key, KEY_ACCOUNT, 0, NULL);
+}
+
+/* c, d, k, and the prefixes of p, n and v. */
+static inline struct slice key_of_collection(struct key *key, enum key_family family,
+                                             collection_id collection)
+{
+    return key_numbers(key, family, 1, (uint64_t[]){collection});
+}
+
+/* m, b, s. */
+static inline struct slice key_of_message(struct key *key, enum key_family family, uint64_t message)
+{
+    return key_numbers(key, family, 1, (uint64_t[]){message});
+}
+
+static inline struct slice key_page(struct key *key, collection_id collection, uint32_t base)
+{
+    return key_numbers(key, KEY_PAGE, 2, (uint64_t[]){collection, base});
+}
+
+static inline struct slice key_vanished(struct key *key, collection_id collection, uint64_t modseq,
+                                        uint32_t uid)
+{
+    return key_numbers(key, KEY_VANISHED, 3, (uint64_t[]){collection, modseq, uid});
+}
+
+static inline struct slice key_destroyed(struct key *key, uint64_t modseq, collection_id collection)
+{
+    return key_numbers(key, KEY_DESTROYED, 2, (uint64_t[]){modseq, collection});
+}
+
+/* The first 64 bits of a SHA-256. */
+struct slice key_hash(struct key *key, const uint8_t sha256[32]);
+
+/* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes. */
+struct slice key_name(struct key *key, collection_id parent, struct slice name);
+
+/* u of the account's space, a of the directory's. */
+struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);
+
+/* n of the directory's: at most ADDRESS_MAXIMUM bytes. */
+struct slice key_address(struct key *key, struct slice address);
+
+#endif

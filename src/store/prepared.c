@@ -1,0 +1,60 @@
+#include "base/error.h"
+#include "store/prepared_priv.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+int prepared_message_create(struct slice message, struct prepared_message **prepared)
+{
+    struct prepared_message *made = calloc(1, sizeof(*made));
+    if (!made)
+        return ERROR_MEMORY;
+    struct arena scratch;
+    arena_init(&scratch, SUMMARY_MEMORY_MAXIMUM);
+    made->message = message;
+    buffer_init(&made->summary, SUMMARY_SIZE_MAXIMUM);
+    int error = summary_build(message, &scratch, &made->summary);
+    arena_release(&scratch);
+    if (error)
+        prepared_message_free(&made);
+    else
+        *prepared = made;
+    return error;
+}
+
+void prepared_message_free(struct prepared_message **prepared)
+{
+    if (!*prepared)
+        return;
+    buffer_release(&(*prepared)->summary);
+    free(*prepared);
+    *prepared = NULL;
+}
+
+static int hash(struct slice bytes, uint8_t sha256[32])
+{
+    unsigned size = 32;
+    return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
+}
+
+int stored_message_make(const struct prepared_message *prepared, struct slice prefix,
+                        struct stored_message *stored, struct buffer *bytes, struct buffer *summary)
+{
+    *stored = (struct stored_message){.bytes = prepared->message,
+                                      .summary = buffer_slice(&prepared->summary)};
+    if (prefix.size > MESSAGE_PREFIX_MAXIMUM)
+        return ERROR_LIMIT;
+    if (prefix.size) {
+        int error = summary_shift(stored->summary, prefix.size, summary);
+        if (error)
+            return error;
+        buffer_reserve(bytes, prefix.size + prepared->message.size);
+        buffer_append(bytes, prefix);
+        buffer_append(bytes, prepared->message);
+        if (buffer_error(bytes))
+            return buffer_error(bytes);
+        stored->summary = buffer_slice(summary);
+        stored->bytes = buffer_slice(bytes);
+    }
+    return hash(stored->bytes, stored->sha256);
+}

@@ -1,0 +1,412 @@
+#include "base/error.h"
+#include "store/record_priv.h"
+
+/* --- bytes --- */
+
+struct slice record_read_bytes(struct record_reader *reader, size_t size)
+{
+    if (reader->error || reader->rest.size < size) {
+        reader->error = ERROR_CORRUPT;
+        return (struct slice){NULL, 0};
+    }
+    struct slice bytes = slice_sub(reader->rest, 0, size);
+    reader->rest = slice_sub(reader->rest, size, SIZE_MAX);
+    return bytes;
+}
+
+uint64_t record_read_number(struct record_reader *reader, size_t size)
+{
+    struct slice bytes = record_read_bytes(reader, size);
+    uint64_t number = 0;
+    for (size_t i = bytes.size; i > 0; i--)
+        number = number << 8 | (uint8_t)bytes.data[i - 1];
+    return number;
+}
+
+struct record_reader record_reader_make(struct slice value, uint8_t version)
+{
+    struct record_reader reader = {.rest = value};
+    if (record_read_number(&reader, 1) != version)
+        reader.error = ERROR_CORRUPT;
+    return reader;
+}
+
+int record_reader_finish(const struct record_reader *reader)
+{
+    return reader->error ? reader->error : reader->rest.size ? ERROR_CORRUPT : 0;
+}
+
+void record_write_begin(struct buffer *value, uint8_t version)
+{
+    buffer_clear(value);
+    buffer_append_byte(value, (char)version);
+}
+
+void record_write_number(struct buffer *value, size_t size, uint64_t number)
+{
+    number = htole64(number);
+    buffer_append(value, slice_make(&number, size));
+}
+
+/* --- the account --- */
+
+enum { ACCOUNT_VERSION = 1 };
+
+int account_record_read(struct slice value, struct account_record *record)
+{
+    struct record_reader reader = record_reader_make(value, ACCOUNT_VERSION);
+    struct account_record read = {0};
+    read.modseq = record_read_number(&reader, 8);
+    read.created = (int64_t)record_read_number(&reader, 8);
+    read.next_message = record_read_number(&reader, 8);
+    read.next_collection = (uint32_t)record_read_number(&reader, 4);
+    read.collections = (uint32_t)record_read_number(&reader, 4);
+    read.uid_validity = (uint32_t)record_read_number(&reader, 4);
+    read.entries = record_read_number(&reader, 8);
+    read.entry_bytes = record_read_number(&reader, 8);
+    int error = record_reader_finish(&reader);
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void account_record_write(const struct account_record *record, struct buffer *value)
+{
+    record_write_begin(value, ACCOUNT_VERSION);
+    record_write_number(value, 8, record->modseq);
+    record_write_number(value, 8, (uint64_t)record->created);
+    record_write_number(value, 8, record->next_message);
+    record_write_number(value, 4, record->next_collection);
+    record_write_number(value, 4, record->collections);
+    record_write_number(value, 4, record->uid_validity);
+    record_write_number(value, 8, record->entries);
+    record_write_number(value, 8, record->entry_bytes);
+}
+
+/* --- pages --- */
+
+enum { PAGE_VERSION = 1, PAGE_DIRECTORY_VERSION = 1 };
+
+void page_header_read(const char bytes[PAGE_HEADER_SIZE], struct page_header *header)
+{
+    uint32_t counts = load_u32(bytes + 12);
+    *header = (struct page_header){
+        .base = load_u32(bytes),
+        .first = load_u32(bytes + 4),
+        .last = load_u32(bytes + 8),
+        .count = (uint16_t)counts,
+        .unseen = (uint16_t)(counts >> 16),
+        .deleted = (uint16_t)load_u32(bytes + 16),
+        .modseq = load_u64(bytes + 24),
+    };
+}
+
+void page_header_write(const struct page_header *header, char bytes[PAGE_HEADER_SIZE])
+{
+    store_u32(bytes, header->base);
+    store_u32(bytes + 4, header->first);
+    store_u32(bytes + 8, header->last);
+    store_u32(bytes + 12, header->count | (uint32_t)header->unseen << 16);
+    store_u32(bytes + 16, header->deleted);
+    store_u32(bytes + 20, 0);
+    store_u64(bytes + 24, header->modseq);
+}
+
+int page_directory_read(struct slice value, size_t pages, const char **headers)
+{
+    if (value.size != PAGE_DIRECTORY_HEADER + pages * PAGE_HEADER_SIZE ||
+        value.data[0] != PAGE_DIRECTORY_VERSION)
+        return ERROR_CORRUPT;
+    *headers = value.data + PAGE_DIRECTORY_HEADER;
+    return 0;
+}
+
+void page_directory_begin(struct buffer *value)
+{
+    record_write_begin(value, PAGE_DIRECTORY_VERSION);
+    record_write_number(value, PAGE_DIRECTORY_HEADER - 1, 0);
+}
+
+/* version, entry size, count, and room that is zero. */
+int page_value_read(struct slice value, size_t count)
+{
+    if (value.size != PAGE_VALUE_HEADER + count * ENTRY_SIZE || value.data[0] != PAGE_VERSION ||
+        (uint8_t)value.data[1] != ENTRY_SIZE || (uint8_t)value.data[2] != count)
+        return ERROR_CORRUPT;
+    return 0;
+}
+
+void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count)
+{
+    memset(head, 0, PAGE_VALUE_HEADER);
+    head[0] = PAGE_VERSION;
+    head[1] = ENTRY_SIZE;
+    head[2] = (char)count;
+}
+
+void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry)
+{
+    *entry = (struct entry){
+        .uid = load_u32(bytes),
+        .flags = load_u32(bytes + 4),
+        .keywords = {{load_u64(bytes + 8), load_u64(bytes + 16)}},
+        .message = load_u64(bytes + 24),
+        .modseq = load_u64(bytes + 32),
+        .created_modseq = load_u64(bytes + 40),
+        .internal_date = (int64_t)load_u64(bytes + 48),
+        .save_date = (int64_t)load_u64(bytes + 56),
+        .size = load_u64(bytes + 64),
+    };
+}
+
+void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE])
+{
+    store_u32(bytes, entry->uid);
+    store_u32(bytes + 4, entry->flags);
+    store_u64(bytes + 8, entry->keywords.bits[0]);
+    store_u64(bytes + 16, entry->keywords.bits[1]);
+    store_u64(bytes + 24, entry->message);
+    store_u64(bytes + 32, entry->modseq);
+    store_u64(bytes + 40, entry->created_modseq);
+    store_u64(bytes + 48, (uint64_t)entry->internal_date);
+    store_u64(bytes + 56, (uint64_t)entry->save_date);
+    store_u64(bytes + 64, entry->size);
+}
+
+/* --- collections --- */
+
+enum { COLLECTION_VERSION = 1, NUMBER_VERSION = 1, KEYWORDS_VERSION = 1 };
+
+static struct page_header read_page_header(struct record_reader *reader)
+{
+    struct page_header header = {0};
+    struct slice bytes = record_read_bytes(reader, PAGE_HEADER_SIZE);
+    if (bytes.size)
+        page_header_read(bytes.data, &header);
+    return header;
+}
+
+int collection_record_read(struct slice value, struct collection_record *record)
+{
+    struct record_reader reader = record_reader_make(value, COLLECTION_VERSION);
+    struct collection_record read = {0};
+    read.type = (uint8_t)record_read_number(&reader, 1);
+    read.role = (uint8_t)record_read_number(&reader, 1);
+    read.parent = (collection_id)record_read_number(&reader, 4);
+    read.uid_validity = (uint32_t)record_read_number(&reader, 4);
+    read.uid_next = (uint32_t)record_read_number(&reader, 4);
+    read.highest_modseq = record_read_number(&reader, 8);
+    read.created_modseq = record_read_number(&reader, 8);
+    read.changed_modseq = record_read_number(&reader, 8);
+    read.vanished_modseq = record_read_number(&reader, 8);
+    read.messages = (uint32_t)record_read_number(&reader, 4);
+    read.unseen = (uint32_t)record_read_number(&reader, 4);
+    read.deleted = (uint32_t)record_read_number(&reader, 4);
+    read.pages = (uint32_t)record_read_number(&reader, 4);
+    read.size = record_read_number(&reader, 8);
+    read.tail = read_page_header(&reader);
+    read.name = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
+    int error = record_reader_finish(&reader);
+    if (!error && (read.pages > MAILBOX_PAGES_MAXIMUM || read.tail.count > PAGE_ENTRIES ||
+                   read.name.size > COLLECTION_NAME_MAXIMUM))
+        error = ERROR_CORRUPT;
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void collection_record_write(const struct collection_record *record, struct buffer *value)
+{
+    char tail[PAGE_HEADER_SIZE];
+    page_header_write(&record->tail, tail);
+    record_write_begin(value, COLLECTION_VERSION);
+    record_write_number(value, 1, record->type);
+    record_write_number(value, 1, record->role);
+    record_write_number(value, 4, record->parent);
+    record_write_number(value, 4, record->uid_validity);
+    record_write_number(value, 4, record->uid_next);
+    record_write_number(value, 8, record->highest_modseq);
+    record_write_number(value, 8, record->created_modseq);
+    record_write_number(value, 8, record->changed_modseq);
+    record_write_number(value, 8, record->vanished_modseq);
+    record_write_number(value, 4, record->messages);
+    record_write_number(value, 4, record->unseen);
+    record_write_number(value, 4, record->deleted);
+    record_write_number(value, 4, record->pages);
+    record_write_number(value, 8, record->size);
+    buffer_append(value, slice_make(tail, sizeof(tail)));
+    record_write_number(value, 2, record->name.size);
+    buffer_append(value, record->name);
+}
+
+int number_record_read(struct slice value, uint64_t *number)
+{
+    struct record_reader reader = record_reader_make(value, NUMBER_VERSION);
+    uint64_t read = record_read_number(&reader, 8);
+    int error = record_reader_finish(&reader);
+    if (!error)
+        *number = read;
+    return error;
+}
+
+void number_record_write(uint64_t number, struct buffer *value)
+{
+    record_write_begin(value, NUMBER_VERSION);
+    record_write_number(value, 8, number);
+}
+
+int keyword_names_read(struct slice value, struct keyword_names *names)
+{
+    struct record_reader reader = record_reader_make(value, KEYWORDS_VERSION);
+    size_t count = (size_t)record_read_number(&reader, 1);
+    if (count > KEYWORDS_MAXIMUM)
+        return ERROR_CORRUPT;
+    for (size_t i = 0; i < count; i++)
+        names->names[i] = record_read_bytes(&reader, (size_t)record_read_number(&reader, 1));
+    names->count = (unsigned)count;
+    return record_reader_finish(&reader);
+}
+
+void keyword_names_write(const struct keyword_names *names, struct buffer *value)
+{
+    record_write_begin(value, KEYWORDS_VERSION);
+    record_write_number(value, 1, names->count);
+    for (unsigned i = 0; i < names->count; i++) {
+        record_write_number(value, 1, names->names[i].size);
+        buffer_append(value, names->names[i]);
+    }
+}
+
+/* --- messages --- */
+
+enum { MESSAGE_VERSION = 1 };
+
+int message_record_read(struct slice value, struct message_record *record)
+{
+    struct record_reader reader = record_reader_make(value, MESSAGE_VERSION);
+    struct message_record read = {0};
+    read.place = (uint8_t)record_read_number(&reader, 1);
+    read.references = (uint32_t)record_read_number(&reader, 4);
+    read.size = record_read_number(&reader, 8);
+    read.thread = record_read_number(&reader, 8);
+    read.created_modseq = record_read_number(&reader, 8);
+    struct slice sha256 = record_read_bytes(&reader, sizeof(read.sha256));
+    if (sha256.size)
+        memcpy(read.sha256, sha256.data, sizeof(read.sha256));
+    if (!reader.error && read.place == MESSAGE_IN_BLOB)
+        reader.error = blob_id_decode(record_read_bytes(&reader, BLOB_ID_ENCODED), &read.blob);
+    int error = record_reader_finish(&reader);
+    if (!error && read.place != MESSAGE_INLINE && read.place != MESSAGE_IN_BLOB)
+        error = ERROR_CORRUPT;
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void message_record_write(const struct message_record *record, struct buffer *value)
+{
+    record_write_begin(value, MESSAGE_VERSION);
+    record_write_number(value, 1, record->place);
+    record_write_number(value, 4, record->references);
+    record_write_number(value, 8, record->size);
+    record_write_number(value, 8, record->thread);
+    record_write_number(value, 8, record->created_modseq);
+    buffer_append(value, slice_make(record->sha256, sizeof(record->sha256)));
+    if (record->place == MESSAGE_IN_BLOB) {
+        char blob[BLOB_ID_ENCODED];
+        blob_id_encode(record->blob, blob);
+        buffer_append(value, slice_make(blob, sizeof(blob)));
+    }
+}
+
+/* --- lists of numbers --- */
+
+enum { VANISHED_VERSION = 1, SUBSCRIPTIONS_VERSION = 1 };
+
+int vanished_record_read(struct slice value, struct range_set *uids)
+{
+    struct record_reader reader = record_reader_make(value, VANISHED_VERSION);
+    while (!reader.error && reader.rest.size) {
+        uint32_t first = (uint32_t)record_read_number(&reader, 4);
+        uint32_t last = (uint32_t)record_read_number(&reader, 4);
+        int error = reader.error ? 0 : range_set_add(uids, first, last);
+        if (error)
+            return error == ERROR_INVALID ? ERROR_CORRUPT : error;
+    }
+    return reader.error;
+}
+
+void vanished_record_write(const struct range *ranges, size_t count, struct buffer *value)
+{
+    record_write_begin(value, VANISHED_VERSION);
+    for (size_t i = 0; i < count; i++) {
+        record_write_number(value, 4, ranges[i].first);
+        record_write_number(value, 4, ranges[i].last);
+    }
+}
+
+int subscriptions_read(struct slice value, struct range_set *ids)
+{
+    struct record_reader reader = record_reader_make(value, SUBSCRIPTIONS_VERSION);
+    while (!reader.error && reader.rest.size) {
+        uint32_t id = (uint32_t)record_read_number(&reader, 4);
+        int error = reader.error ? 0 : range_set_add(ids, id, id);
+        if (error)
+            return error == ERROR_INVALID ? ERROR_CORRUPT : error;
+    }
+    return reader.error;
+}
+
+void subscriptions_write(const struct range_set *ids, struct buffer *value)
+{
+    record_write_begin(value, SUBSCRIPTIONS_VERSION);
+    for (size_t i = 0; i < ids->count; i++)
+        for (uint32_t id = ids->ranges[i].first; id <= ids->ranges[i].last; id++)
+            record_write_number(value, 4, id);
+}
+
+/* --- the directory --- */
+
+enum { DIRECTORY_ACCOUNT_VERSION = 1, DIRECTORY_NAME_VERSION = 1 };
+
+int directory_account_read(struct slice key, struct slice value, struct directory_account *record)
+{
+    struct record_reader reader = record_reader_make(value, DIRECTORY_ACCOUNT_VERSION);
+    struct directory_account read = {0};
+    read.created = (int64_t)record_read_number(&reader, 8);
+    read.address = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
+    int error = record_reader_finish(&reader);
+    if (!error && account_id_parse(slice_sub(key, 1, SIZE_MAX), &read.id))
+        error = ERROR_CORRUPT;
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void directory_account_write(const struct directory_account *record, struct buffer *value)
+{
+    record_write_begin(value, DIRECTORY_ACCOUNT_VERSION);
+    record_write_number(value, 8, (uint64_t)record->created);
+    record_write_number(value, 2, record->address.size);
+    buffer_append(value, record->address);
+}
+
+int directory_name_read(struct slice value, struct account_id *id)
+{
+    struct record_reader reader = record_reader_make(value, DIRECTORY_NAME_VERSION);
+    uint64_t kind = record_read_number(&reader, 1);
+    struct slice bytes = record_read_bytes(&reader, sizeof(id->bytes));
+    int error = record_reader_finish(&reader);
+    if (!error && kind != ADDRESS_OF_ACCOUNT)
+        error = ERROR_CORRUPT;
+    if (!error)
+        memcpy(id->bytes, bytes.data, sizeof(id->bytes));
+    return error;
+}
+
+void directory_name_write(struct account_id id, struct buffer *value)
+{
+    record_write_begin(value, DIRECTORY_NAME_VERSION);
+    record_write_number(value, 1, ADDRESS_OF_ACCOUNT);
+    buffer_append(value, slice_make(id.bytes, sizeof(id.bytes)));
+}

@@ -1,0 +1,191 @@
+/*
+ * The records of the store: how each value is written and read. Encodings: docs/format.md.
+ *
+ * Every record begins with a byte that says its version. A reader checks bounds, version and that
+ * nothing is left over, else ERROR_CORRUPT. Numbers are little-endian and of fixed size.
+ *
+ * Readers point into the bytes they are given; writers append to a buffer that is cleared first.
+ */
+#ifndef STORE_RECORD_PRIV_H
+#define STORE_RECORD_PRIV_H
+
+#include "base/buffer.h"
+#include "blob/blob.h"
+#include "store/message.h"
+
+#include <endian.h>
+
+/* --- bytes --- */
+
+/* Reads numbers off a value; the first that is not there makes error sticky, and 0 is returned
+ * from then on. */
+struct record_reader {
+    struct slice rest;
+    int error;
+};
+struct record_reader record_reader_make(struct slice value, uint8_t version);
+struct slice record_read_bytes(struct record_reader *reader, size_t size);
+uint64_t record_read_number(struct record_reader *reader, size_t size); /* of size bytes, <= 8 */
+/* The sticky error, or ERROR_CORRUPT when bytes are left over. */
+int record_reader_finish(const struct record_reader *reader);
+
+void record_write_begin(struct buffer *value, uint8_t version);
+void record_write_number(struct buffer *value, size_t size, uint64_t number);
+
+static inline uint32_t load_u32(const void *bytes)
+{
+    uint32_t number;
+    memcpy(&number, bytes, sizeof(number));
+    return le32toh(number);
+}
+static inline uint64_t load_u64(const void *bytes)
+{
+    uint64_t number;
+    memcpy(&number, bytes, sizeof(number));
+    return le64toh(number);
+}
+static inline void store_u32(void *bytes, uint32_t number)
+{
+    number = htole32(number);
+    memcpy(bytes, &number, sizeof(number));
+}
+static inline void store_u64(void *bytes, uint64_t number)
+{
+    number = htole64(number);
+    memcpy(bytes, &number, sizeof(number));
+}
+
+/* --- the account (key a) --- */
+
+struct account_record {
+    uint64_t modseq; /* of the last change; the next one takes modseq + 1 */
+    int64_t created; /* seconds since 1970 */
+    uint64_t next_message;
+    uint32_t next_collection;
+    uint32_t collections;  /* how many there are */
+    uint32_t uid_validity; /* the last one given out */
+    uint64_t entries;      /* messages counted once for each entry: the quota's view */
+    uint64_t entry_bytes;
+};
+int account_record_read(struct slice value, struct account_record *record);
+void account_record_write(const struct account_record *record, struct buffer *value);
+
+/* --- a page of entries, as its collection's page directory knows it --- */
+
+enum {
+    PAGE_ENTRIES = 128,        /* entries in one page */
+    PAGE_HEADER_SIZE = 32,     /* of one page in the directory */
+    PAGE_DIRECTORY_HEADER = 8, /* before the first of them */
+    PAGE_VALUE_HEADER = 16,    /* before the entries of a page's value */
+    ENTRY_SIZE = 72,
+    PAGE_VALUE_MAXIMUM = PAGE_VALUE_HEADER + PAGE_ENTRIES * ENTRY_SIZE,
+    /* Pages of one mailbox, so that the directory fits into a value of 1 MiB: 4 million messages
+     * in full pages, and never fewer than a million (see PAGE_MERGED). */
+    MAILBOX_PAGES_MAXIMUM = 32000,
+    /* Two neighbours that have no more entries than this together are made one. */
+    PAGE_MERGED = 96,
+};
+
+struct page_header {
+    uint32_t base;  /* the key's UID; no entry of the page has a smaller one */
+    uint32_t first; /* UIDs of the first and the last entry */
+    uint32_t last;
+    uint16_t count;   /* 0 only for "no page" */
+    uint16_t unseen;  /* entries without \Seen */
+    uint16_t deleted; /* entries with \Deleted */
+    uint64_t modseq;  /* highest of the entries */
+};
+void page_header_read(const char bytes[PAGE_HEADER_SIZE], struct page_header *header);
+void page_header_write(const struct page_header *header, char bytes[PAGE_HEADER_SIZE]);
+
+/* The value of key d. Checks the head and that there are exactly `pages` headers; *headers is
+ * where they begin. */
+int page_directory_read(struct slice value, size_t pages, const char **headers);
+void page_directory_begin(struct buffer *value);
+
+/* The value of key p. Checks the head; entries begin at PAGE_VALUE_HEADER. */
+int page_value_read(struct slice value, size_t count);
+void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count);
+
+void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry);
+void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE]);
+static inline uint32_t entry_read_uid(const char bytes[ENTRY_SIZE])
+{
+    return load_u32(bytes);
+}
+
+/* --- a collection (keys c, n, k) --- */
+
+struct collection_record {
+    uint8_t type; /* enum collection_type */
+    uint8_t role; /* enum collection_role */
+    collection_id parent;
+    uint32_t uid_validity;
+    uint32_t uid_next;
+    uint64_t highest_modseq;
+    uint64_t created_modseq;
+    uint64_t changed_modseq;  /* of the last change to name, parent or role */
+    uint64_t vanished_modseq; /* tombstones are kept for changes after this one */
+    uint32_t messages;
+    uint32_t unseen;
+    uint32_t deleted;
+    uint32_t pages;          /* in the page directory: all but the last one */
+    uint64_t size;           /* bytes of all messages */
+    struct page_header tail; /* the last page, here so that an append leaves the directory alone */
+    struct slice name;
+};
+int collection_record_read(struct slice value, struct collection_record *record);
+void collection_record_write(const struct collection_record *record, struct buffer *value);
+
+/* A record that is a number: n of the account's space, h. */
+int number_record_read(struct slice value, uint64_t *number);
+void number_record_write(uint64_t number, struct buffer *value);
+
+int keyword_names_read(struct slice value, struct keyword_names *names);
+void keyword_names_write(const struct keyword_names *names, struct buffer *value);
+
+/* --- a message (key m) --- */
+
+enum { MESSAGE_INLINE = 1, MESSAGE_IN_BLOB = 2 };
+
+struct message_record {
+    uint8_t place;       /* MESSAGE_INLINE: key b; MESSAGE_IN_BLOB: blob */
+    uint32_t references; /* entries that have it */
+    uint64_t size;       /* bytes */
+    uint64_t thread;     /* number of its thread; 0: none given yet */
+    uint64_t created_modseq;
+    uint8_t sha256[32];
+    struct blob_id blob;
+};
+int message_record_read(struct slice value, struct message_record *record);
+void message_record_write(const struct message_record *record, struct buffer *value);
+
+/* --- lists of numbers (keys u, v) --- */
+
+enum { VANISHED_RANGES = 65536 }; /* in one record; more go to the next one */
+
+/* Tombstones: ranges of UIDs. The reader adds them to the set. */
+int vanished_record_read(struct slice value, struct range_set *uids);
+void vanished_record_write(const struct range *ranges, size_t count, struct buffer *value);
+
+/* Subscriptions: ascending collection ids, as a set. */
+int subscriptions_read(struct slice value, struct range_set *ids);
+void subscriptions_write(const struct range_set *ids, struct buffer *value);
+
+/* --- the directory --- */
+
+struct directory_account {
+    struct account_id id;
+    int64_t created; /* seconds since 1970 */
+    struct slice address;
+};
+/* Key a. The id is the key's. */
+int directory_account_read(struct slice key, struct slice value, struct directory_account *record);
+void directory_account_write(const struct directory_account *record, struct buffer *value);
+
+/* Key n. */
+enum { ADDRESS_OF_ACCOUNT = 1 }; /* what an address stands for */
+int directory_name_read(struct slice value, struct account_id *id);
+void directory_name_write(struct account_id id, struct buffer *value);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * Snapshots of a mailbox inside the store.
+ */
+#ifndef STORE_SNAPSHOT_PRIV_H
+#define STORE_SNAPSHOT_PRIV_H
+
+#include "store/mailbox_priv.h"
+
+struct mailbox_snapshot {
+    struct store_view *view;
+    struct kv_transaction *transaction;
+    struct mailbox mailbox;
+    struct collection collection;
+    /* Reading summaries ahead: the last one asked for, and a cursor that stands behind it while
+     * they are asked for in order. */
+    uint64_t summary;
+    struct kv_cursor *ahead;
+};
+
+#endif

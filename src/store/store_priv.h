@@ -1,0 +1,122 @@
+/*
+ * The store's own structs, and how its calls read and change an account.
+ *
+ *     store ──cache──> account (an open kv space) <── view (who) <── calls
+ *
+ * A call reads through view_read or changes through view_change; nothing else opens transactions
+ * in an account's space. Every call asks view_require, which asks rights_of.
+ */
+#ifndef STORE_STORE_PRIV_H
+#define STORE_STORE_PRIV_H
+
+#include "kv/kv.h"
+#include "store/key_priv.h"
+#include "store/record_priv.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* --- open accounts (cache.c) --- */
+
+enum { SPACE_NAME_MAXIMUM = 48, ACCOUNT_BUCKETS = 1024 };
+
+/*
+ * An open account. States, all under the store's lock:
+ *
+ *     opening ──> open ──references 0──> unused (in the list, newest last) ──> closed
+ *        └──error──> gone once the last waiter has seen it
+ *     doomed: out of the table; its space is destroyed when the last reference is given back
+ */
+struct account {
+    struct store *store;
+    struct account_id id;
+    char space[SPACE_NAME_MAXIMUM]; /* the name of the kv space, and of the account to blobs */
+    struct kv *kv;
+    unsigned references;
+    bool opening;
+    bool changed;        /* in the list of changed ones, which holds a reference */
+    atomic_bool relaxed; /* has commits that are not flushed */
+    atomic_bool doomed;
+    int error; /* of opening */
+    struct account *bucket_next;
+    struct account *unused_previous, *unused_next;
+    struct account *changed_next;
+};
+
+struct store {
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct kv *directory;
+    char *default_domain;
+    size_t open_accounts;
+    pthread_mutex_t lock; /* of everything below */
+    pthread_cond_t opened;
+    struct account *buckets[ACCOUNT_BUCKETS];
+    struct account *unused_first, *unused_last; /* the one unused longest is first */
+    size_t unused;
+    struct account *changed;
+    bool directory_changed;
+};
+
+/* "accounts/1f/1f0c..." */
+void account_space_name(struct account_id id, char name[SPACE_NAME_MAXIMUM]);
+
+/* Opens it, or takes the one that is open. flags: KV_CREATE or 0. ERROR_NOT_FOUND. */
+int account_take(struct store *store, struct account_id id, unsigned flags,
+                 struct account **account);
+void account_give(struct account *account);
+
+/* Its space and blobs are destroyed as soon as nobody in this process uses it. */
+void account_doom(struct account *account);
+
+/* Tells store_maintain of a commit. */
+void account_mark_changed(struct account *account, enum kv_durability durability);
+
+/* --- views (view.c) --- */
+
+struct store_view {
+    struct store *store;
+    struct who who;
+    struct account *account;
+    bool making; /* the account's record is not there yet */
+};
+
+/* What the view's who may do with a collection (0: the root). The one place that decides. */
+uint32_t rights_of(const struct store_view *view, collection_id collection);
+
+/* ERROR_NOT_FOUND without RIGHT_LOOKUP, ERROR_DENIED when any of the rights is missing. */
+int view_require(const struct store_view *view, collection_id collection, uint32_t rights);
+
+/* Whose subscriptions the view sees: WHO_SYSTEM acts for the account's owner. */
+struct account_id view_subscriber(const struct store_view *view);
+
+int view_read(struct store_view *view, struct kv_transaction **transaction);
+
+/* One transaction that changes the account. */
+struct change {
+    struct store_view *view;
+    struct kv_transaction *transaction;
+    struct account_record account; /* written back when changed is set */
+    uint64_t modseq;               /* what everything changed here carries */
+    bool changed;                  /* set by who puts or deletes something */
+    struct buffer value;           /* where a record is built: change_put's is often this */
+    struct buffer dropped;         /* struct blob_id: blobs nobody refers to after the commit */
+};
+
+/* Runs fn, maybe more than once, then writes the account's record and commits, if fn has changed
+ * something. After the commit drops what is in change->dropped. */
+int view_change(struct store_view *view, enum kv_durability durability,
+                int (*fn)(struct change *change, void *arg), void *arg);
+
+/* Puts the bytes, unless building them failed. Sets changed. */
+int change_put(struct change *change, struct slice key, const struct buffer *value);
+int change_delete(struct change *change, struct slice key);
+
+/* Reads a value into a buffer that is cleared first. */
+int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
+
+/* Deletes every key that begins with prefix. */
+int change_delete_all(struct change *change, struct slice prefix);
+
+#endif

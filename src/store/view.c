@@ -1,0 +1,205 @@
+#include "base/error.h"
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+
+enum {
+    DROPPED_MAXIMUM = 64 * 1024 * 1024, /* bytes of blob ids dropped by one change */
+    DELETED_AT_ONCE = 1024 * 1024,      /* bytes of keys collected before they are deleted */
+};
+
+int store_view_open(struct store *store, struct who who, struct account_id account,
+                    struct store_view **opened)
+{
+    struct store_view *view = calloc(1, sizeof(*view));
+    if (!view)
+        return ERROR_MEMORY;
+    *view = (struct store_view){.store = store, .who = who};
+    int error = account_take(store, account, 0, &view->account);
+    if (error)
+        free(view);
+    else
+        *opened = view;
+    return error;
+}
+
+void store_view_close(struct store_view **view)
+{
+    if (!*view)
+        return;
+    account_give((*view)->account);
+    free(*view);
+    *view = NULL;
+}
+
+/* --- rights --- */
+
+uint32_t rights_of(const struct store_view *view, collection_id collection)
+{
+    (void)collection; /* the owner has the same rights on all */
+    switch (view->who.kind) {
+    case WHO_KIND_SYSTEM:
+        return RIGHT_ALL;
+    case WHO_KIND_ACCOUNT:
+        return account_id_equal(view->who.account, view->account->id) ? RIGHT_ALL : 0;
+    default:
+        return 0;
+    }
+}
+
+int view_require(const struct store_view *view, collection_id collection, uint32_t rights)
+{
+    uint32_t held = rights_of(view, collection);
+    if (collection && !(held & RIGHT_LOOKUP))
+        return ERROR_NOT_FOUND;
+    return (held & rights) == rights ? 0 : ERROR_DENIED;
+}
+
+struct account_id view_subscriber(const struct store_view *view)
+{
+    return view->who.kind == WHO_KIND_ACCOUNT ? view->who.account : view->account->id;
+}
+
+/* --- reading --- */
+
+int view_read(struct store_view *view, struct kv_transaction **transaction)
+{
+    if (view->account->doomed)
+        return ERROR_NOT_FOUND;
+    return kv_read_begin(view->account->kv, transaction);
+}
+
+int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
+{
+    buffer_clear(value);
+    return kv_get(transaction, key, value);
+}
+
+/* --- changing --- */
+
+struct change_call {
+    struct change change;
+    int (*fn)(struct change *change, void *arg);
+    void *arg;
+};
+
+static int read_account(struct change *change)
+{
+    struct key key;
+    int error = value_get(change->transaction, key_account(&key), &change->value);
+    if (error == ERROR_NOT_FOUND && change->view->making) {
+        change->account = (struct account_record){.next_message = 1, .next_collection = 1};
+        return 0;
+    }
+    return error ? error : account_record_read(buffer_slice(&change->value), &change->account);
+}
+
+static int run_change(struct kv_transaction *transaction, void *arg)
+{
+    struct change_call *call = arg;
+    struct change *change = &call->change;
+    change->transaction = transaction;
+    change->changed = false;
+    buffer_clear(&change->dropped);
+    int error = read_account(change);
+    if (error)
+        return error;
+    change->modseq = change->account.modseq + 1;
+    error = call->fn(change, call->arg);
+    if (error || !change->changed)
+        return error;
+    struct key key;
+    change->account.modseq = change->modseq;
+    account_record_write(&change->account, &change->value);
+    return change_put(change, key_account(&key), &change->value);
+}
+
+/* What cannot be dropped is an orphan, which a check finds. */
+static void drop_blobs(struct store_view *view, struct slice dropped)
+{
+    for (; dropped.size; dropped = slice_sub(dropped, sizeof(struct blob_id), SIZE_MAX)) {
+        struct blob_id id;
+        memcpy(&id, dropped.data, sizeof(id));
+        blob_drop(view->store->blob, view->account->space, id);
+    }
+}
+
+int view_change(struct store_view *view, enum kv_durability durability,
+                int (*fn)(struct change *change, void *arg), void *arg)
+{
+    if (view->account->doomed)
+        return ERROR_NOT_FOUND;
+    struct change_call call = {.change.view = view, .fn = fn, .arg = arg};
+    buffer_init(&call.change.value, KV_VALUE_MAXIMUM);
+    buffer_init(&call.change.dropped, DROPPED_MAXIMUM);
+    int error = kv_update(view->account->kv, durability, run_change, &call);
+    if (!error && call.change.changed) {
+        account_mark_changed(view->account, durability);
+        drop_blobs(view, buffer_slice(&call.change.dropped));
+    }
+    buffer_release(&call.change.value);
+    buffer_release(&call.change.dropped);
+    return error;
+}
+
+int change_put(struct change *change, struct slice key, const struct buffer *value)
+{
+    change->changed = true;
+    int error = buffer_error(value);
+    return error ? error : kv_put(change->transaction, key, buffer_slice(value));
+}
+
+int change_delete(struct change *change, struct slice key)
+{
+    change->changed = true;
+    return kv_delete(change->transaction, key);
+}
+
+/* Collects keys behind `after`, each with two bytes of size in front, until `keys` is full. */
+static int collect_keys(struct kv_transaction *transaction, struct slice prefix,
+                        struct buffer *keys)
+{
+    struct kv_cursor *cursor;
+    int error = kv_cursor_open(transaction, prefix, SLICE(""), &cursor);
+    if (error)
+        return error;
+    struct slice key, value;
+    while (!buffer_error(keys) && !(error = kv_cursor_next(cursor, &key, &value))) {
+        uint16_t size = (uint16_t)key.size;
+        if (!buffer_reserve(keys, sizeof(size) + key.size))
+            break;
+        buffer_append(keys, slice_make(&size, sizeof(size)));
+        buffer_append(keys, key);
+    }
+    kv_cursor_close(&cursor);
+    if (error && error != ERROR_NOT_FOUND)
+        return error;
+    return buffer_error(keys) == ERROR_MEMORY ? ERROR_MEMORY : 0;
+}
+
+static int delete_keys(struct change *change, struct slice keys)
+{
+    int error = 0;
+    while (!error && keys.size) {
+        uint16_t size;
+        memcpy(&size, keys.data, sizeof(size));
+        error = change_delete(change, slice_sub(keys, sizeof(size), size));
+        keys = slice_sub(keys, sizeof(size) + size, SIZE_MAX);
+    }
+    return error;
+}
+
+int change_delete_all(struct change *change, struct slice prefix)
+{
+    struct buffer keys;
+    buffer_init(&keys, DELETED_AT_ONCE);
+    int error;
+    do {
+        buffer_clear(&keys);
+        error = collect_keys(change->transaction, prefix, &keys);
+        if (!error)
+            error = delete_keys(change, buffer_slice(&keys));
+    } while (!error && buffer_error(&keys) == ERROR_LIMIT);
+    buffer_release(&keys);
+    return error;
+}
