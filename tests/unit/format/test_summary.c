@@ -334,7 +334,6 @@ static void test_shift(void **state)
     buffer_release(&shifted);
     done(&f);
     done(&whole);
->>>>>>> a7f9a59 (Let a summary be shifted for header fields put in front)
 }
 
 int main(void)
