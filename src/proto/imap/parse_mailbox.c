@@ -62,6 +62,8 @@ static struct slice normalise_inbox(struct imap_cursor *cursor, struct slice nam
     struct slice copy = arena_copy(cursor->arena, name);
     if (copy.data)
         memcpy((char *)copy.data, inbox.data, inbox.size);
+    else
+        imap_fail(cursor, "too large");
     return copy;
 }
 

@@ -76,10 +76,10 @@ void imap_parse_enable(struct imap_cursor *cursor, struct imap_command *command)
     struct slice *capabilities =
         arena_alloc_array(cursor->arena, IMAP_ENABLE_MAXIMUM, sizeof(*capabilities));
     size_t count = 0;
-    if (!capabilities)
-        imap_fail(cursor, "too large");
     do {
         imap_argument(cursor, "Capability");
+        if (!capabilities)
+            imap_fail(cursor, "too large");
         if (count == IMAP_ENABLE_MAXIMUM)
             imap_fail(cursor, "too many");
         if (!cursor->problem)

@@ -54,7 +54,7 @@ enum imap_event_kind {
     IMAP_EVENT_COMMAND,     /* command is complete */
     IMAP_EVENT_APPEND,      /* command is APPEND, complete but for its message, which follows as */
     IMAP_EVENT_MESSAGE,     /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it, or
-                                    IMAP_EVENT_BAD when more than a line's end follows the message */
+                               IMAP_EVENT_BAD when more than a line's end follows the message */
     IMAP_EVENT_LINE,        /* text: the line asked for by imap_reader_expect_line, no CRLF */
     IMAP_EVENT_BAD,         /* tag (or "*") and text: answer "tag BAD text", go on */
     IMAP_EVENT_TOO_BIG,     /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */

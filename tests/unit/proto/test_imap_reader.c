@@ -394,7 +394,7 @@ static void test_arena_limit(void **state)
                        "BAD a Capability: too large\nBAD b Sequence set: too large\n"
                        "BAD c Mailbox pattern: too large\nBAD d Fetch item: too large\n"
                        "BAD e Search key: too large\nBAD f Search key: too large\n"
-                       "BAD g Command: too large\nBAD h Search key: too large\n");
+                       "BAD g Mailbox name: too large\nBAD h Search key: too large\n");
 }
 
 static void test_idle_costs_nothing(void **state)
