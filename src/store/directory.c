@@ -192,6 +192,42 @@ int store_account_list(struct store *store, struct who who, struct arena *arena,
     return error;
 }
 
+static int read_account(struct kv_transaction *transaction, struct account_id id,
+                        struct arena *arena, struct account_info *info)
+{
+    struct key key;
+    struct buffer value;
+    struct directory_account record;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = value_get(transaction, key_of_account(&key, KEY_ACCOUNT, id), &value);
+    if (!error)
+        error =
+            directory_account_read(slice_make(key.bytes, key.size), buffer_slice(&value), &record);
+    struct slice address = {NULL, 0};
+    if (!error)
+        address = arena_copy(arena, record.address);
+    if (!error && arena_failed(arena))
+        error = ERROR_LIMIT;
+    if (!error)
+        *info = (struct account_info){record.id, address, record.created};
+    buffer_release(&value);
+    return error;
+}
+
+int store_account_get(struct store *store, struct who who, struct account_id id,
+                      struct arena *arena, struct account_info *info)
+{
+    if (who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    struct kv_transaction *transaction;
+    int error = kv_read_begin(store->directory, &transaction);
+    if (error)
+        return error;
+    error = read_account(transaction, id, arena, info);
+    kv_read_end(&transaction);
+    return error;
+}
+
 /* --- making and removing --- */
 
 static int add_names(struct kv_transaction *transaction, void *arg)

@@ -122,6 +122,11 @@ int store_account_delete(struct store *store, struct who who, struct account_id 
 int store_account_list(struct store *store, struct who who, struct arena *arena,
                        struct account_info **accounts, size_t *count);
 
+/* One account by its id; the address in the arena. ERROR_NOT_FOUND, ERROR_DENIED unless WHO_SYSTEM,
+ * ERROR_LIMIT from the arena. */
+int store_account_get(struct store *store, struct who who, struct account_id id,
+                      struct arena *arena, struct account_info *info);
+
 /* The account a login name or address belongs to. "local+detail@domain" finds local@domain when
  * there is no account of the whole name. ERROR_NOT_FOUND, ERROR_SYNTAX. */
 int store_account_find(struct store *store, struct who who, struct slice address,
