@@ -52,17 +52,12 @@ static struct slice address_of(const struct connection *connection)
 /* Fills in the answer: this one account. */
 static int answer(struct connection *connection, struct account_id id)
 {
-    int error = list(connection);
-    if (error)
-        return error;
-    size_t i = 0;
-    while (i < connection->count && !account_id_equal(connection->accounts[i].id, id))
-        i++;
-    if (i == connection->count)
-        return ERROR_NOT_FOUND;
-    connection->accounts += i;
+    connection->accounts = arena_alloc(&connection->arena, sizeof(*connection->accounts));
     connection->count = 1;
-    return 0;
+    if (!connection->accounts)
+        return ERROR_LIMIT;
+    return store_account_get(connection->admin->options.store, WHO_SYSTEM, id, &connection->arena,
+                             connection->accounts);
 }
 
 static int find(struct connection *connection)
