@@ -1,0 +1,223 @@
+/*
+ * chapar: the administrator's command.
+ *
+ * chapar [-c FILE] [--json] NOUN [VERB] [ARGUMENT...]
+ *
+ * It works through the running server's admin socket, or directly on the data when no server
+ * runs. The table below is its whole surface; usage, --help and chapar(1) come from it.
+ */
+#include "base/error.h"
+#include "cli/cli_priv.h"
+
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char default_config[] = "/etc/chapar/chapar.conf";
+
+const struct verb verbs[] = {
+    {"init", NULL,
+     "DIR --domain DOMAIN [--account NAME] [--ports N] [--hostname NAME] [--listen ADDRESS] "
+     "[--certificate FILE --key FILE]",
+     "Make a configuration, a data directory, a certificate and the first account",
+     "DIR must be missing or empty. --ports N adds N to every standard port: with 10000, IMAP is "
+     "10143. --listen names the one address to listen on; the default is all. Without "
+     "--certificate a self-signed one is made. The account's password is asked for, or read from "
+     "standard input when that is no terminal.",
+     verb_init},
+    {"account", "add", "ADDRESS", "Make an account with its special-use mailboxes",
+     "The password is asked for, or read from standard input when that is no terminal.",
+     verb_account_add},
+    {"account", "list", "", "List all accounts", "", verb_account_list},
+    {"account", "delete", "ADDRESS [--yes]", "Remove an account and all its mail",
+     "Asks first on a terminal; --yes answers beforehand.", verb_account_delete},
+    {"account", "password", "ADDRESS", "Set an account's password",
+     "The password is asked for, or read from standard input when that is no terminal. Open "
+     "sessions go on; the old password is refused at once.",
+     verb_account_password},
+    {"status", NULL, "", "Show the running server: processes, confinement, counters",
+     "What each process may do is read back from the kernel, not from the configuration.",
+     verb_status},
+    {"config", "check", "", "Check the configuration file",
+     "Prints every problem with file and line.", verb_config_check},
+    {"config", "show", "", "Show every option with its value, default and meaning", "",
+     verb_config_show},
+    {"manual", NULL, "PAGE", "Print a manual page in troff: chapar.1 or chapar.conf.5",
+     "The pages are made from the tables that the program itself goes by.", verb_manual},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+int complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("chapar: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return EXIT_FAILED;
+}
+
+int complain_error(const char *what, int error, const char *detail)
+{
+    if (detail && *detail)
+        complain("%s: %s: %s", what, error_text(error), detail);
+    else
+        complain("%s: %s", what, error_text(error));
+    if (error == ERROR_NOT_FOUND)
+        return EXIT_MISSING;
+    if (error == ERROR_EXISTS)
+        return EXIT_EXISTS;
+    return error_is_temporary(error) ? EXIT_TEMPORARY : EXIT_FAILED;
+}
+
+const struct verb *find_verb(const char *noun, const char *name)
+{
+    for (const struct verb *verb = verbs; verb->noun; verb++)
+        if (strcmp(verb->noun, noun) == 0 &&
+            (!verb->name || (name && strcmp(verb->name, name) == 0)))
+            return verb;
+    return NULL;
+}
+
+static void remove_arguments(struct invocation *invocation, int index, int count)
+{
+    for (int i = index; i + count <= invocation->count; i++)
+        invocation->arguments[i] = invocation->arguments[i + count];
+    invocation->count -= count;
+}
+
+const char *take_option(struct invocation *invocation, const char *name)
+{
+    size_t length = strlen(name);
+    for (int i = 0; i < invocation->count; i++) {
+        char *argument = invocation->arguments[i];
+        if (strncmp(argument, name, length) != 0)
+            continue;
+        if (argument[length] == '=') {
+            remove_arguments(invocation, i, 1);
+            return argument + length + 1;
+        }
+        if (argument[length] == '\0' && i + 1 < invocation->count) {
+            char *value = invocation->arguments[i + 1];
+            remove_arguments(invocation, i, 2);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static bool take_switch(struct invocation *invocation, const char *name)
+{
+    for (int i = 0; i < invocation->count; i++) {
+        if (strcmp(invocation->arguments[i], name) == 0) {
+            remove_arguments(invocation, i, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_verb_usage(FILE *file, const struct verb *verb)
+{
+    fprintf(file, "chapar [-c FILE] [--json] %s%s%s %s\n", verb->noun, verb->name ? " " : "",
+            verb->name ? verb->name : "", verb->arguments);
+}
+
+bool arguments_finish(struct invocation *invocation, const struct verb *verb, int count)
+{
+    for (int i = 0; i < invocation->count; i++) {
+        if (invocation->arguments[i][0] == '-' && invocation->arguments[i][1]) {
+            complain("%s: no such option here, or its value is missing", invocation->arguments[i]);
+            print_verb_usage(stderr, verb);
+            return false;
+        }
+    }
+    if (invocation->count == count)
+        return true;
+    complain("expected %d argument%s, got %d", count, count == 1 ? "" : "s", invocation->count);
+    print_verb_usage(stderr, verb);
+    return false;
+}
+
+int load_config(const struct invocation *invocation, struct config **config)
+{
+    struct buffer problems;
+    buffer_init(&problems, 1 << 20);
+    int error = config_read(invocation->config_path, config, &problems);
+    if (error)
+        fwrite(problems.data, 1, problems.size, stderr);
+    buffer_release(&problems);
+    return error == ERROR_NOT_FOUND ? EXIT_MISSING : error ? EXIT_FAILED : EXIT_DONE;
+}
+
+int print_json(json_t *value)
+{
+    int failed = !value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0;
+    putchar('\n');
+    json_decref(value);
+    return failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+static void print_usage(FILE *file)
+{
+    fputs("chapar: the administrator's command of the Chapar mail server\n\nusage:\n", file);
+    for (const struct verb *verb = verbs; verb->noun; verb++) {
+        fprintf(file, "  chapar %s%s%s %s\n      %s\n", verb->noun, verb->name ? " " : "",
+                verb->name ? verb->name : "", verb->arguments, verb->summary);
+    }
+    fprintf(file,
+            "\noptions:\n  -c FILE    the configuration (default %s)\n"
+            "  --json     results as JSON\n  --help     this, or a verb's own help\n"
+            "  --version\n",
+            default_config);
+}
+
+static int print_help(const struct verb *verb)
+{
+    print_verb_usage(stdout, verb);
+    printf("\n%s.\n%s%s", verb->summary, verb->help, *verb->help ? "\n" : "");
+    return EXIT_DONE;
+}
+
+static int run_verb(struct invocation *invocation, bool help)
+{
+    if (invocation->count == 0) {
+        print_usage(help ? stdout : stderr);
+        return help ? EXIT_DONE : EXIT_USAGE;
+    }
+    const char *noun = invocation->arguments[0];
+    const struct verb *verb = find_verb(noun, invocation->arguments[1]);
+    if (!verb) {
+        complain("%s%s%s: no such command; chapar --help lists them", noun,
+                 invocation->count > 1 ? " " : "",
+                 invocation->count > 1 ? invocation->arguments[1] : "");
+        return EXIT_USAGE;
+    }
+    if (help)
+        return print_help(verb);
+    remove_arguments(invocation, 0, verb->name ? 2 : 1);
+    return verb->run(invocation);
+}
+
+int main(int count, char **arguments)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    struct invocation invocation = {
+        .config_path = default_config, .arguments = arguments + 1, .count = count - 1};
+    if (take_switch(&invocation, "--version")) {
+        puts("chapar " CHAPAR_VERSION);
+        return EXIT_DONE;
+    }
+    const char *path = take_option(&invocation, "-c");
+    if (path)
+        invocation.config_path = path;
+    invocation.json = take_switch(&invocation, "--json");
+    invocation.yes = take_switch(&invocation, "--yes");
+    bool help = take_switch(&invocation, "--help");
+    int status = run_verb(&invocation, help);
+    if (fflush(stdout) != 0 && status == EXIT_DONE)
+        return complain("standard output cannot be written");
+    return status;
+}

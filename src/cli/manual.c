@@ -1,0 +1,105 @@
+/*
+ * chapar manual: manual pages in troff, from the tables the program goes by.
+ */
+#include "base/counters.h"
+#include "cli/cli_priv.h"
+
+#include <stdio.h>
+
+/* Text with what troff would take as its own escaped. */
+static void put_text(const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\\')
+            fputs("\\e", stdout);
+        else if (*text == '-')
+            fputs("\\-", stdout);
+        else
+            putchar(*text);
+    }
+}
+
+static void put_head(const char *name, const char *section, const char *summary)
+{
+    printf(".TH %s %s \"\" \"Chapar " CHAPAR_VERSION "\"\n.SH NAME\n", name, section);
+    put_text(name);
+    printf(" \\- %s\n", summary);
+}
+
+static void put_command_page(void)
+{
+    put_head("chapar", "1", "administer a Chapar mail server");
+    puts(".SH SYNOPSIS\n.B chapar\n[\\-c FILE] [\\-\\-json] NOUN [VERB] [ARGUMENT...]\n"
+         ".SH DESCRIPTION\nWorks through the running server's admin socket, or directly on the "
+         "data when no server runs.\nWho may: root, and the user the server runs as.\n"
+         ".SH COMMANDS");
+    for (const struct verb *verb = verbs; verb->noun; verb++) {
+        fputs(".TP\n.B ", stdout);
+        put_text(verb->noun);
+        printf("%s%s ", verb->name ? " " : "", verb->name ? verb->name : "");
+        put_text(verb->arguments);
+        putchar('\n');
+        put_text(verb->summary);
+        fputs(".\n", stdout);
+        put_text(verb->help);
+        putchar('\n');
+    }
+    puts(".SH OPTIONS\n.TP\n.B \\-c FILE\nThe configuration; /etc/chapar/chapar.conf by default.\n"
+         ".TP\n.B \\-\\-json\nResults as one JSON value.\n.TP\n.B \\-\\-help\nUsage, or a verb's "
+         "own help.\n.SH EXIT STATUS\n0 done; 1 failed; 2 wrong usage; 3 what was named does not "
+         "exist; 4 it exists already; 5 it may work later; 6 the server does not run.\n"
+         ".SH COUNTERS\nShown by chapar status.");
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        printf(".TP\n.B %s\n%s (%s).\n", counter_descriptions[i].name, counter_descriptions[i].help,
+               counter_descriptions[i].unit);
+    puts(".SH SEE ALSO\nchapard(8), chapar.conf(5)");
+}
+
+static const char *unit_text(enum config_unit unit)
+{
+    switch (unit) {
+    case CONFIG_UNIT_BYTES:
+        return "Bytes; K, M and G may follow the number.";
+    case CONFIG_UNIT_SECONDS:
+        return "Seconds; s, m, h and d may follow the number.";
+    case CONFIG_UNIT_MICROSECONDS:
+        return "Microseconds.";
+    default:
+        return "";
+    }
+}
+
+static void put_config_page(void)
+{
+    static const char *const types[] = {"string", "number", "true or false", "list of strings"};
+    put_head("chapar.conf", "5", "configuration of a Chapar mail server");
+    puts(".SH DESCRIPTION\nOne option a line, name = value; strings in quotes, lists in braces, "
+         "comments after #.\nAn unknown option, a wrong type or a contradiction is an error: "
+         "chapar config check names file and line.\nWhat changes while the server runs (accounts) "
+         "is not here but in the directory, see chapar(1).\nchapard(8) reads the file again on "
+         "SIGHUP.\n.SH OPTIONS");
+    for (const struct config_option *option = config_options; option->name; option++) {
+        printf(".TP\n.BR %s \" (%s", option->name, types[option->type]);
+        if (option->type == CONFIG_TYPE_NUMBER)
+            printf(", %lld to %lld", (long long)option->minimum, (long long)option->maximum);
+        printf(")\"\n");
+        put_text(option->help);
+        printf(".\n%s\nDefault: ", unit_text(option->unit));
+        put_text(*option->default_text ? option->default_text : "not set");
+        putchar('\n');
+    }
+    puts(".SH SEE ALSO\nchapar(1), chapard(8)");
+}
+
+int verb_manual(struct invocation *invocation)
+{
+    if (!arguments_finish(invocation, find_verb("manual", NULL), 1))
+        return EXIT_USAGE;
+    if (strcmp(invocation->arguments[0], "chapar.1") == 0)
+        put_command_page();
+    else if (strcmp(invocation->arguments[0], "chapar.conf.5") == 0)
+        put_config_page();
+    else
+        return complain("%s: no such page", invocation->arguments[0]), EXIT_MISSING;
+    return EXIT_DONE;
+}
