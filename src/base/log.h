@@ -22,9 +22,13 @@
 
 enum { LOG_LINE_MAXIMUM = 4096 };
 
+/* debug: what helps to follow one connection; info: what an administrator wants to see happen;
+ * warning: something was refused or degraded; error: something is broken and needs somebody. */
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_KEY_VALUE, LOG_FORMAT_JSON };
 
+/* One key=value of an event. Built by the macros below, never by hand; the bytes are only read
+ * during the call. */
 struct log_field {
     const char *key; /* a-z, 0-9, '_' */
     struct slice text;
@@ -55,6 +59,8 @@ bool log_level_parse(struct slice text, enum log_level *level);
 /* Writes one event; fields end with a NULL key. Use the macros below. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
+/* log_info("event", fields...): the event is a fixed word or words-with-hyphens, by which lines are
+ * found again; everything that varies is a field. */
 #define LOG_EVENT(level, event, ...)                                                               \
     log_write((level), (event),                                                                    \
               (const struct log_field[]){__VA_OPT__(__VA_ARGS__, ){NULL, {NULL, 0}, 0, false}})

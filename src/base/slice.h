@@ -35,6 +35,7 @@ static inline struct slice slice_from_string(const char *string)
     return (struct slice){string, string ? strlen(string) : 0};
 }
 
+/* Equal byte for byte; empty slices are equal whatever their data. */
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -46,6 +47,7 @@ static inline bool slice_equal_nocase(struct slice a, struct slice b)
     return a.size == b.size && (a.size == 0 || strncasecmp(a.data, b.data, a.size) == 0);
 }
 
+/* Whether the first bytes of s are prefix; the empty one always is. */
 static inline bool slice_starts_with(struct slice s, struct slice prefix)
 {
     return s.size >= prefix.size &&

@@ -17,7 +17,7 @@ enum {
     COLLECTION_DEPTH_MAXIMUM = 32,
     COLLECTIONS_MAXIMUM = 20000, /* in one account */
     KEYWORDS_MAXIMUM = 128,      /* different keywords in one mailbox */
-    KEYWORD_NAME_MAXIMUM = 128,      /* bytes of one keyword */
+    KEYWORD_NAME_MAXIMUM = 128,  /* bytes of one keyword */
 };
 
 typedef uint32_t collection_id; /* within its account; never reused; 0 is none (the root) */

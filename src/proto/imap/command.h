@@ -61,6 +61,8 @@ enum { IMAP_STAR = 0 };
 struct imap_sequence_range {
     uint32_t first, last;
 };
+/* A sequence set as written (RFC 9051 section 9, sequence-set): what '*' is, and whether numbers
+ * are UIDs or positions, is for whoever knows the mailbox. At most IMAP_SEQUENCE_RANGES_MAXIMUM. */
 struct imap_sequence_set {
     struct imap_sequence_range *ranges;
     size_t count;
@@ -75,6 +77,8 @@ enum imap_flag {
     IMAP_FLAG_DELETED = 8,
     IMAP_FLAG_DRAFT = 16,
 };
+/* A flag list (RFC 9051 section 2.3.2). \Recent and unknown system flags do not get this far: the
+ * reader refuses them. */
 struct imap_flags {
     uint32_t system;        /* enum imap_flag bits */
     struct slice *keywords; /* as written, without duplicates in any case */
@@ -83,6 +87,8 @@ struct imap_flags {
 
 /* --- FETCH --- */
 
+/* What a FETCH item asks for (RFC 9051 section 6.4.5). RFC822.HEADER and its like are sections with
+ * a label of their own. */
 enum imap_fetch_kind {
     IMAP_FETCH_UID,
     IMAP_FETCH_FLAGS,
@@ -94,6 +100,8 @@ enum imap_fetch_kind {
     IMAP_FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
 
+/* What of the part is meant (section-text, RFC 9051 section 9). MIME needs part numbers before it.
+ */
 enum imap_section_text {
     IMAP_SECTION_ALL, /* BODY[] or BODY[1.2] */
     IMAP_SECTION_HEADER,
@@ -103,6 +111,7 @@ enum imap_section_text {
     IMAP_SECTION_MIME,
 };
 
+/* One item. Of the sections, an empty `numbers` is the message itself; `text` says what of it. */
 struct imap_fetch_item {
     enum imap_fetch_kind kind;
     /* of a section: */
@@ -117,6 +126,7 @@ struct imap_fetch_item {
     uint32_t partial_offset, partial_size;
 };
 
+/* FETCH and UID FETCH. At most IMAP_FETCH_ITEMS_MAXIMUM items, in the order asked for. */
 struct imap_fetch {
     struct imap_sequence_set set;
     struct imap_fetch_item *items; /* macros (ALL, FAST, FULL) expanded; UID FETCH has UID first */
@@ -125,6 +135,8 @@ struct imap_fetch {
 
 /* --- SEARCH --- */
 
+/* A search key (RFC 9051 section 6.4.4). Keys that others express (UNSEEN, UNKEYWORD, NEW, FROM
+ * ...) arrive as those; so a matcher has one case for each of these and no more. */
 enum imap_search_kind {
     IMAP_SEARCH_ALL,
     IMAP_SEARCH_AND,      /* children */
@@ -147,6 +159,8 @@ enum imap_search_kind {
     IMAP_SEARCH_SENTSINCE,
 };
 
+/* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
+ * may be walked by recursion. Which fields count is said beside each kind above. */
 struct imap_search_key {
     enum imap_search_kind kind;
     struct imap_sequence_set set;
@@ -158,6 +172,8 @@ struct imap_search_key {
     size_t child_count;
 };
 
+/* SEARCH and UID SEARCH. Without RETURN the answer is "* SEARCH"; with an empty RETURN it is ALL.
+ */
 struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
@@ -166,6 +182,7 @@ struct imap_search {
 
 /* --- the others --- */
 
+/* STATUS items as bits (RFC 9051 section 6.3.11, RFC 8438 for SIZE). RECENT is IMAP4rev1's. */
 enum imap_status_item {
     IMAP_STATUS_MESSAGES = 1,
     IMAP_STATUS_RECENT = 2,
@@ -176,6 +193,8 @@ enum imap_status_item {
     IMAP_STATUS_SIZE = 64,
 };
 
+/* LIST and LSUB (RFC 9051 section 6.3.9, RFC 5258). The reference is put before each pattern by the
+ * handler. An empty pattern alone asks for the hierarchy separator. */
 struct imap_list {
     struct slice reference;
     struct slice *patterns; /* UTF-8 */
@@ -187,8 +206,11 @@ struct imap_list {
     bool extended;          /* any of the above was given */
 };
 
+/* FLAGS, +FLAGS and -FLAGS (RFC 9051 section 6.4.6). */
 enum imap_store_operation { IMAP_STORE_REPLACE, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
 
+/* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
+ * union counts; commands that are not named there have no arguments. */
 struct imap_command {
     enum imap_command_id id;
     struct slice tag;
