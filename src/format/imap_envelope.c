@@ -6,24 +6,24 @@
 static void write_address(struct imap_writer *writer, const struct address *address)
 {
     if (address->kind == ADDRESS_GROUP_BEGIN) {
-        imap_write_raw(writer, "(NIL NIL ");
-        imap_write_string(writer, address->name);
-        imap_write_raw(writer, " NIL)");
+        mime_write_raw(writer, "(NIL NIL ");
+        mime_write_string(writer, address->name);
+        mime_write_raw(writer, " NIL)");
         return;
     }
     if (address->kind == ADDRESS_GROUP_END) {
-        imap_write_raw(writer, "(NIL NIL NIL NIL)");
+        mime_write_raw(writer, "(NIL NIL NIL NIL)");
         return;
     }
-    imap_write_raw(writer, "(");
-    imap_write_nstring(writer, address->name);
-    imap_write_raw(writer, " ");
-    imap_write_nstring(writer, address->route);
-    imap_write_raw(writer, " ");
-    imap_write_string(writer, address->local);
-    imap_write_raw(writer, " ");
-    imap_write_string(writer, address->domain);
-    imap_write_raw(writer, ")");
+    mime_write_raw(writer, "(");
+    mime_write_nstring(writer, address->name);
+    mime_write_raw(writer, " ");
+    mime_write_nstring(writer, address->route);
+    mime_write_raw(writer, " ");
+    mime_write_string(writer, address->local);
+    mime_write_raw(writer, " ");
+    mime_write_string(writer, address->domain);
+    mime_write_raw(writer, ")");
 }
 
 /* Appends the list's addresses; whether there were any. */
@@ -38,10 +38,10 @@ static bool write_addresses(struct imap_writer *writer, const struct mime_field 
             if (count >= writer->address_maximum && address.kind != ADDRESS_GROUP_END) {
                 writer->cut = true;
                 if (parser.in_group)
-                    imap_write_raw(writer, "(NIL NIL NIL NIL)");
+                    mime_write_raw(writer, "(NIL NIL NIL NIL)");
                 break;
             }
-            imap_write_raw(writer, count ? "" : "(");
+            mime_write_raw(writer, count ? "" : "(");
             write_address(writer, &address);
             count++;
         }
@@ -50,7 +50,7 @@ static bool write_addresses(struct imap_writer *writer, const struct mime_field 
             break;
     }
     if (count)
-        imap_write_raw(writer, ")");
+        mime_write_raw(writer, ")");
     return count > 0;
 }
 
@@ -58,27 +58,27 @@ static bool write_addresses(struct imap_writer *writer, const struct mime_field 
 static void write_list(struct imap_writer *writer, const struct mime_part *part,
                        enum mime_field_name name)
 {
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     if (write_addresses(writer, part->fields[name]))
         return;
     bool defaults = name == MIME_SENDER || name == MIME_REPLY_TO;
     if (!defaults || !write_addresses(writer, part->fields[MIME_FROM]))
-        imap_write_raw(writer, "NIL");
+        mime_write_raw(writer, "NIL");
 }
 
-void imap_write_envelope(struct imap_writer *writer, const struct mime_part *part)
+void mime_write_envelope(struct imap_writer *writer, const struct mime_part *part)
 {
     static const enum mime_field_name lists[] = {MIME_FROM, MIME_SENDER, MIME_REPLY_TO,
                                                  MIME_TO,   MIME_CC,     MIME_BCC};
-    imap_write_raw(writer, "(");
-    imap_write_field(writer, part->fields[MIME_DATE]);
-    imap_write_raw(writer, " ");
-    imap_write_field(writer, part->fields[MIME_SUBJECT]);
+    mime_write_raw(writer, "(");
+    mime_write_field(writer, part->fields[MIME_DATE]);
+    mime_write_raw(writer, " ");
+    mime_write_field(writer, part->fields[MIME_SUBJECT]);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         write_list(writer, part, lists[i]);
-    imap_write_raw(writer, " ");
-    imap_write_field(writer, part->fields[MIME_IN_REPLY_TO]);
-    imap_write_raw(writer, " ");
-    imap_write_field(writer, part->fields[MIME_MESSAGE_ID]);
-    imap_write_raw(writer, ")");
+    mime_write_raw(writer, " ");
+    mime_write_field(writer, part->fields[MIME_IN_REPLY_TO]);
+    mime_write_raw(writer, " ");
+    mime_write_field(writer, part->fields[MIME_MESSAGE_ID]);
+    mime_write_raw(writer, ")");
 }

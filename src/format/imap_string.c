@@ -1,7 +1,7 @@
 #include "format/field_priv.h"
 #include "format/imap_string_priv.h"
 
-void imap_write_raw(struct imap_writer *writer, const char *text)
+void mime_write_raw(struct imap_writer *writer, const char *text)
 {
     buffer_append_string(writer->text, text);
 }
@@ -44,7 +44,7 @@ static struct slice cut(struct imap_writer *writer, struct slice value)
     return value;
 }
 
-void imap_write_string(struct imap_writer *writer, struct slice value)
+void mime_write_string(struct imap_writer *writer, struct slice value)
 {
     struct buffer *text = writer->text;
     size_t size;
@@ -70,18 +70,18 @@ void imap_write_string(struct imap_writer *writer, struct slice value)
         buffer_append_byte(text, '"');
 }
 
-void imap_write_nstring(struct imap_writer *writer, struct slice value)
+void mime_write_nstring(struct imap_writer *writer, struct slice value)
 {
     if (value.size)
-        imap_write_string(writer, value);
+        mime_write_string(writer, value);
     else
-        imap_write_raw(writer, "NIL");
+        mime_write_raw(writer, "NIL");
 }
 
-void imap_write_field(struct imap_writer *writer, const struct mime_field *field)
+void mime_write_field(struct imap_writer *writer, const struct mime_field *field)
 {
     if (field)
-        imap_write_string(writer, field->value);
+        mime_write_string(writer, field->value);
     else
-        imap_write_raw(writer, "NIL");
+        mime_write_raw(writer, "NIL");
 }

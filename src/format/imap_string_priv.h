@@ -7,14 +7,14 @@
 #include "format/imap_structure.h"
 
 /* Appends the value, trimmed and unfolded, as a quoted string or a literal; "" when empty. */
-void imap_write_string(struct imap_writer *writer, struct slice value);
+void mime_write_string(struct imap_writer *writer, struct slice value);
 
 /* The same, but NIL for an empty value. */
-void imap_write_nstring(struct imap_writer *writer, struct slice value);
+void mime_write_nstring(struct imap_writer *writer, struct slice value);
 
 /* The first field's value as a string (an empty one too), NIL when there is none. */
-void imap_write_field(struct imap_writer *writer, const struct mime_field *field);
+void mime_write_field(struct imap_writer *writer, const struct mime_field *field);
 
-void imap_write_raw(struct imap_writer *writer, const char *text);
+void mime_write_raw(struct imap_writer *writer, const char *text);
 
 #endif

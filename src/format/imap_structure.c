@@ -18,30 +18,30 @@ static void write_parameters(struct imap_writer *writer, const struct content_va
                              bool charset)
 {
     if (!value->parameter_count && !charset) {
-        imap_write_raw(writer, "NIL");
+        mime_write_raw(writer, "NIL");
         return;
     }
-    imap_write_raw(writer, charset ? "(\"CHARSET\" \"US-ASCII\"" : "(");
+    mime_write_raw(writer, charset ? "(\"CHARSET\" \"US-ASCII\"" : "(");
     for (size_t i = 0; i < value->parameter_count; i++) {
-        imap_write_raw(writer, i || charset ? " " : "");
-        imap_write_string(writer, value->parameters[i].name);
-        imap_write_raw(writer, " ");
-        imap_write_string(writer, value->parameters[i].value);
+        mime_write_raw(writer, i || charset ? " " : "");
+        mime_write_string(writer, value->parameters[i].name);
+        mime_write_raw(writer, " ");
+        mime_write_string(writer, value->parameters[i].value);
     }
-    imap_write_raw(writer, ")");
+    mime_write_raw(writer, ")");
 }
 
 static void write_disposition(struct imap_writer *writer, const struct mime_part *part)
 {
     if (!part->disposition.type.size) {
-        imap_write_raw(writer, "NIL");
+        mime_write_raw(writer, "NIL");
         return;
     }
-    imap_write_raw(writer, "(");
-    imap_write_string(writer, part->disposition.type);
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, "(");
+    mime_write_string(writer, part->disposition.type);
+    mime_write_raw(writer, " ");
     write_parameters(writer, &part->disposition, false);
-    imap_write_raw(writer, ")");
+    mime_write_raw(writer, ")");
 }
 
 /* One language as a string, several as a list (RFC 3282); comments are left out. */
@@ -57,37 +57,37 @@ static void write_languages(struct imap_writer *writer, const struct mime_field 
             offset++;
         struct slice language = field_trim(slice_sub(value, start, offset - start));
         if (language.size) {
-            imap_write_raw(writer, count++ ? " " : several ? "(" : "");
-            imap_write_string(writer, language);
+            mime_write_raw(writer, count++ ? " " : several ? "(" : "");
+            mime_write_string(writer, language);
         }
         offset += offset < value.size && value.data[offset] == ',';
     }
-    imap_write_raw(writer, !count ? "NIL" : several ? ")" : "");
+    mime_write_raw(writer, !count ? "NIL" : several ? ")" : "");
 }
 
 /* A URI may be folded anywhere; its blanks are none of it (RFC 2557 section 4.4). Here the line
  * ends are left out, and the blanks at its ends. */
 static void write_extension(struct imap_writer *writer, const struct mime_part *part)
 {
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     write_disposition(writer, part);
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     write_languages(writer, part->fields[MIME_CONTENT_LANGUAGE]);
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     const struct mime_field *location = part->fields[MIME_CONTENT_LOCATION];
-    imap_write_nstring(writer, location ? location->value : slice_make(NULL, 0));
+    mime_write_nstring(writer, location ? location->value : slice_make(NULL, 0));
 }
 
 static void write_multipart(struct imap_writer *writer, const struct mime_part *part,
                             bool extension)
 {
     for (const struct mime_part *child = part->children; child; child = child->next)
-        imap_write_body(writer, child, extension);
-    imap_write_raw(writer, " ");
-    imap_write_string(writer, part->type.subtype);
+        mime_write_body(writer, child, extension);
+    mime_write_raw(writer, " ");
+    mime_write_string(writer, part->type.subtype);
     if (!extension)
         return;
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     write_parameters(writer, &part->type, false);
     write_extension(writer, part);
 }
@@ -105,48 +105,48 @@ static void write_encoding(struct imap_writer *writer, const struct mime_part *p
             break;
         name[size] = (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
     }
-    imap_write_string(writer, size ? slice_make(name, size) : SLICE("7BIT"));
+    mime_write_string(writer, size ? slice_make(name, size) : SLICE("7BIT"));
 }
 
 static void write_leaf(struct imap_writer *writer, const struct mime_part *part, bool extension)
 {
-    imap_write_string(writer, part->type.type);
-    imap_write_raw(writer, " ");
-    imap_write_string(writer, part->type.subtype);
-    imap_write_raw(writer, " ");
+    mime_write_string(writer, part->type.type);
+    mime_write_raw(writer, " ");
+    mime_write_string(writer, part->type.subtype);
+    mime_write_raw(writer, " ");
     write_parameters(writer, &part->type, needs_charset(part));
     static const enum mime_field_name fields[] = {MIME_CONTENT_ID, MIME_CONTENT_DESCRIPTION};
     for (size_t i = 0; i < 2; i++) {
-        imap_write_raw(writer, " ");
-        imap_write_field(writer, part->fields[fields[i]]);
+        mime_write_raw(writer, " ");
+        mime_write_field(writer, part->fields[fields[i]]);
     }
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     write_encoding(writer, part);
     buffer_append_format(writer->text, " %zu", part->body_size);
     if (part->media == MIME_MESSAGE) {
-        imap_write_raw(writer, " ");
-        imap_write_envelope(writer, part->children);
-        imap_write_raw(writer, " ");
-        imap_write_body(writer, part->children, extension);
+        mime_write_raw(writer, " ");
+        mime_write_envelope(writer, part->children);
+        mime_write_raw(writer, " ");
+        mime_write_body(writer, part->children, extension);
     }
     if (part->media == MIME_MESSAGE || is_text(part))
         buffer_append_format(writer->text, " %zu", part->lines);
     if (!extension)
         return;
-    imap_write_raw(writer, " ");
+    mime_write_raw(writer, " ");
     const struct mime_field *md5 = part->fields[MIME_CONTENT_MD5];
-    imap_write_nstring(writer, md5 ? md5->value : slice_make(NULL, 0));
+    mime_write_nstring(writer, md5 ? md5->value : slice_make(NULL, 0));
     write_extension(writer, part);
 }
 
-void imap_write_body(struct imap_writer *writer, const struct mime_part *part, bool extension)
+void mime_write_body(struct imap_writer *writer, const struct mime_part *part, bool extension)
 {
     if (buffer_error(writer->text))
         return;
-    imap_write_raw(writer, "(");
+    mime_write_raw(writer, "(");
     if (part->media == MIME_MULTIPART)
         write_multipart(writer, part, extension);
     else
         write_leaf(writer, part, extension);
-    imap_write_raw(writer, ")");
+    mime_write_raw(writer, ")");
 }

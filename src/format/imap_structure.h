@@ -28,9 +28,9 @@ struct imap_writer {
 
 /* Appends the ENVELOPE of a part that is a message (mime_part_is_message). Several address fields
  * of one name are taken as one list; of other fields the first counts. */
-void imap_write_envelope(struct imap_writer *writer, const struct mime_part *part);
+void mime_write_envelope(struct imap_writer *writer, const struct mime_part *part);
 
 /* Appends the part's BODY, or with `extension` its BODYSTRUCTURE. */
-void imap_write_body(struct imap_writer *writer, const struct mime_part *part, bool extension);
+void mime_write_body(struct imap_writer *writer, const struct mime_part *part, bool extension);
 
 #endif

@@ -214,13 +214,13 @@ static void write_structure(struct builder *builder)
                                  .string_maximum = builder->level->string,
                                  .address_maximum = builder->level->addresses};
     size_t start = encoded->size;
-    imap_write_envelope(&writer, builder->tree.root);
+    mime_write_envelope(&writer, builder->tree.root);
     end_section(builder, ENVELOPE, start);
     start = encoded->size;
-    imap_write_body(&writer, builder->tree.root, false);
+    mime_write_body(&writer, builder->tree.root, false);
     end_section(builder, BODY, start);
     start = encoded->size;
-    imap_write_body(&writer, builder->tree.root, true);
+    mime_write_body(&writer, builder->tree.root, true);
     end_section(builder, BODYSTRUCTURE, start);
     builder->cut |= writer.cut;
 }

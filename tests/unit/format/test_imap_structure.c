@@ -27,7 +27,7 @@ static void envelope_is(struct slice message, const char *expected)
 {
     struct fixture f;
     parse(&f, message);
-    imap_write_envelope(&f.writer, f.tree.root);
+    mime_write_envelope(&f.writer, f.tree.root);
     assert_buffer(&f.text, expected);
     assert_false(f.writer.cut);
     done(&f);
@@ -37,7 +37,7 @@ static void body_is(const char *message, bool extension, const char *expected)
 {
     struct fixture f;
     parse(&f, slice_from_string(message));
-    imap_write_body(&f.writer, f.tree.root, extension);
+    mime_write_body(&f.writer, f.tree.root, extension);
     assert_buffer(&f.text, expected);
     done(&f);
 }
@@ -168,7 +168,7 @@ static void test_limits(void **state)
     parse(&f, SLICE("Subject: abc\xc3\xa9x\nTo: g: a@b, c@d;, e@f\n\n"));
     f.writer.string_maximum = 4;
     f.writer.address_maximum = 2;
-    imap_write_envelope(&f.writer, f.tree.root);
+    mime_write_envelope(&f.writer, f.tree.root);
     assert_buffer(&f.text, "(NIL \"abc\" NIL NIL NIL ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")"
                            "(NIL NIL NIL NIL)) NIL NIL NIL NIL)");
     assert_true(f.writer.cut);
