@@ -1,0 +1,92 @@
+/*
+ * COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851). Each is one
+ * transaction: all or nothing.
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+
+/* Others may have expunged what the client names by number: then nothing is copied, and a NOOP
+ * tells the client what is left (RFC 2180 section 4.4). A UID without message is passed over. */
+static int check_all_there(struct imap_session *session, bool *gone)
+{
+    struct mailbox_snapshot *snapshot;
+    *gone = false;
+    if (session->command->uid)
+        return 0;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    error = view_some_gone(session, snapshot, &session->uids, gone);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+/* "COPYUID 38505 304,319:320 3956:3958" in the arena; NULL when nothing was copied, or so raggedly
+ * that the line would be beyond reason (RFC 4315 section 3 lets it be left out). */
+static const char *copyuid(struct imap_session *session, const struct copy_result *result)
+{
+    if (!result->from.count ||
+        result->from.count + result->to.count > SESSION_COPYUID_RANGES_MAXIMUM)
+        return NULL;
+    struct buffer text;
+    buffer_init(&text, (size_t)SESSION_COPYUID_RANGES_MAXIMUM * 22 + 64);
+    buffer_append_format(&text, "COPYUID %u ", result->uid_validity);
+    imap_write_set(&text, &result->from);
+    buffer_append_byte(&text, ' ');
+    imap_write_set(&text, &result->to);
+    const char *code =
+        buffer_error(&text) ? NULL : arena_string(&session->arena, buffer_slice(&text));
+    buffer_release(&text);
+    return code;
+}
+
+/* MOVE reports the new UIDs before the EXPUNGE responses that the sync sends (RFC 6851
+ * section 4.3). */
+static enum progress answer_copied(struct imap_session *session, const struct copy_result *result)
+{
+    const char *code = copyuid(session, result);
+    if (session->command->id == IMAP_COPY)
+        return session_reply(session, "OK", code,
+                             result->from.count ? "Copy completed" : "No such message");
+    if (code)
+        imap_write_status(session->out, SLICE("*"), "OK", code, "Moved");
+    return session_ok(session, result->from.count ? "Move completed" : "No such message");
+}
+
+static enum progress copy(struct imap_session *session, struct store_view *view,
+                          collection_id target)
+{
+    bool move = session->command->id == IMAP_MOVE;
+    struct copy_result result = {0};
+    range_set_init(&result.from, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&result.to, SESSION_UID_RANGES_MAXIMUM);
+    int error = mailbox_copy(view, session->mailbox.id, &session->uids, target, move, &result);
+    enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    return progress;
+}
+
+enum progress cmd_copy(struct imap_session *session)
+{
+    const struct imap_command *command = session->command;
+    struct collection target;
+    struct store_view *view;
+    bool gone = false;
+    if (command->id == IMAP_MOVE && session->mailbox.read_only)
+        return session_reply(session, "NO", NULL, "Mailbox is selected read-only");
+    if (!view_resolve_command(session, &command->copy.set))
+        return PROGRESS_DONE;
+    int error = session_find_mailbox(session, command->copy.mailbox, &target);
+    if (error == ERROR_NOT_FOUND)
+        return session_reply(session, "NO", "TRYCREATE", "No such mailbox");
+    if (!error)
+        error = session_view(session, &view);
+    if (!error)
+        error = check_all_there(session, &gone);
+    if (error)
+        return session_fail(session, error);
+    if (gone)
+        return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
+    return copy(session, view, target.id);
+}

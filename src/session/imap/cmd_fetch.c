@@ -1,0 +1,266 @@
+/*
+ * FETCH (RFC 9051 sections 6.4.5 and 7.5.2), in slices: message by message, item by item, and a
+ * long section piece by piece. Where it stands is in struct fetch_work; each slice opens a
+ * snapshot of its own.
+ *
+ * \Seen: a response shows the flag as set, and one change at the end of the slice sets it for all
+ * messages begun in the slice; no byte of the slice leaves before.
+ *
+ * A message that others have expunged is left out. When the client named it by number, the answer
+ * is NO with EXPUNGEISSUED after all that is there was sent (RFC 2180 section 4.1.2, RFC 5530).
+ */
+#include "base/error.h"
+#include "session/imap/fetch_priv.h"
+
+int fetch_load_summary(struct fetch_slice *slice)
+{
+    if (slice->has_summary)
+        return 0;
+    int error =
+        mailbox_summary(slice->snapshot, &slice->work->entry, &slice->encoded, &slice->summary);
+    slice->has_summary = !error;
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+/* --- items --- */
+
+static void write_uid(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    buffer_append(slice->session->out, SLICE("UID "));
+    number_write(slice->session->out, slice->work->entry.uid);
+}
+
+static void write_flags(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    const struct entry *entry = &slice->work->entry;
+    buffer_append(slice->session->out, SLICE("FLAGS "));
+    flags_write(slice->session->out, &slice->flags, entry->flags, &entry->keywords,
+                mailbox_snapshot_keywords(slice->snapshot));
+}
+
+static void write_date(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    buffer_append(slice->session->out, SLICE("INTERNALDATE "));
+    imap_write_date(slice->session->out, slice->work->entry.internal_date);
+}
+
+static void write_size(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    buffer_append(slice->session->out, SLICE("RFC822.SIZE "));
+    number_write(slice->session->out, slice->work->entry.size);
+}
+
+/* ENVELOPE, BODY, BODYSTRUCTURE: ready-made in the summary. In a response that goes on in a later
+ * slice the summary may fail: then the session must end, as these have no NIL. */
+static void write_structure(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    struct buffer *out = slice->session->out;
+    slice->work->broken = fetch_load_summary(slice);
+    if (slice->work->broken)
+        return;
+    const struct summary *summary = &slice->summary;
+    bool envelope = item->kind == IMAP_FETCH_ENVELOPE, body = item->kind == IMAP_FETCH_BODY;
+    buffer_append_string(out, envelope ? "ENVELOPE " : body ? "BODY " : "BODYSTRUCTURE ");
+    buffer_append(out, envelope ? summary->envelope
+                       : body   ? summary->body
+                                : summary->bodystructure);
+}
+
+static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_item *) = {
+    [IMAP_FETCH_UID] = write_uid,
+    [IMAP_FETCH_FLAGS] = write_flags,
+    [IMAP_FETCH_INTERNALDATE] = write_date,
+    [IMAP_FETCH_RFC822_SIZE] = write_size,
+    [IMAP_FETCH_ENVELOPE] = write_structure,
+    [IMAP_FETCH_BODY] = write_structure,
+    [IMAP_FETCH_BODYSTRUCTURE] = write_structure,
+    [IMAP_FETCH_SECTION] = section_write,
+};
+
+/* --- responses --- */
+
+/* Begins the response to an entry. Not when its summary, which an item cannot do without, cannot
+ * be had: then it is left out. */
+static void begin_message(struct fetch_slice *slice, const struct entry *entry)
+{
+    struct fetch_work *work = slice->work;
+    work->entry = *entry;
+    slice->has_summary = false;
+    int error = work->needs_summary ? fetch_load_summary(slice) : 0;
+    work->became_seen = !error && work->sets_seen && !(entry->flags & ENTRY_SEEN);
+    if (work->became_seen) {
+        work->entry.flags |= ENTRY_SEEN;
+        error = range_set_add(&slice->seen, entry->uid, entry->uid);
+    }
+    if (error) {
+        work->failed = error;
+        return;
+    }
+    char line[NUMBER_MAXIMUM + 16] = "* ", *end = line + 2;
+    end = number_put(end, range_set_position(&slice->session->mailbox.uids, entry->uid));
+    memcpy(end, " FETCH (", 8);
+    buffer_append(slice->session->out, slice_make(line, (size_t)(end + 8 - line)));
+    work->open = true;
+    work->item = 0;
+}
+
+static void end_message(struct fetch_slice *slice)
+{
+    struct fetch_work *work = slice->work;
+    if (work->became_seen && !work->tells_flags) {
+        buffer_append_byte(slice->session->out, ' ');
+        write_flags(slice, NULL);
+    }
+    buffer_append(slice->session->out, SLICE(")\r\n"));
+    work->open = false;
+}
+
+/* Writes items until the response is complete or the output long enough. */
+static int write_message(struct fetch_slice *slice)
+{
+    struct fetch_work *work = slice->work;
+    struct buffer *out = slice->session->out;
+    const struct imap_fetch *fetch = &slice->session->command->fetch;
+    while (work->in_literal || work->item < fetch->item_count) {
+        if (work->in_literal) {
+            int error = section_continue(slice);
+            if (error)
+                return error;
+        } else {
+            const struct imap_fetch_item *item = &fetch->items[work->item];
+            if (work->item++)
+                buffer_append_byte(out, ' ');
+            writers[item->kind](slice, item);
+            if (work->broken)
+                return work->broken;
+        }
+        if (out->size >= STREAM_OUTPUT_MARK || buffer_error(out))
+            break;
+    }
+    if (!work->in_literal && work->item == fetch->item_count)
+        end_message(slice);
+    return 0;
+}
+
+/* --- slices --- */
+
+static void slice_init(struct fetch_slice *slice, struct imap_session *session,
+                       struct mailbox_snapshot *snapshot)
+{
+    *slice = (struct fetch_slice){.session = session, .work = session->work, .snapshot = snapshot};
+    flags_cache_init(&slice->flags);
+    range_set_init(&slice->seen, SESSION_UID_RANGES_MAXIMUM);
+    buffer_init(&slice->encoded, SUMMARY_SIZE_MAXIMUM);
+    buffer_init(&slice->header, SESSION_HEADER_MAXIMUM);
+    buffer_init(&slice->filtered, SESSION_HEADER_MAXIMUM + 2);
+}
+
+static void slice_release(struct fetch_slice *slice)
+{
+    flags_cache_release(&slice->flags);
+    range_set_release(&slice->seen);
+    buffer_release(&slice->encoded);
+    buffer_release(&slice->header);
+    buffer_release(&slice->filtered);
+}
+
+/* ERROR_NOT_FOUND: all messages are done. */
+static int write_messages(struct fetch_slice *slice)
+{
+    struct imap_session *session = slice->session;
+    struct fetch_work *work = slice->work;
+    struct entry_walk walk;
+    const struct entry *entry;
+    uint32_t uid;
+    int error = 0;
+    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
+    while (!session_slice_over(session)) {
+        if (work->open) {
+            if ((error = write_message(slice)) != 0)
+                break;
+            continue;
+        }
+        if ((error = entry_walk_next(&walk, &uid, &entry)) != 0)
+            break;
+        work->next_uid = uid + 1;
+        if (entry)
+            begin_message(slice, entry);
+        else
+            work->gone = true;
+    }
+    entry_walk_release(&walk);
+    return error;
+}
+
+static int set_seen(struct fetch_slice *slice)
+{
+    const struct flag_change change = {
+        .operation = FLAGS_ADD, .flags = ENTRY_SEEN, .unchanged_since = UINT64_MAX};
+    return slice->seen.count ? view_change_flags(slice->session, &slice->seen, &change) : 0;
+}
+
+static int run_slice(struct imap_session *session)
+{
+    struct mailbox_snapshot *snapshot;
+    struct fetch_slice slice;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    slice_init(&slice, session, snapshot);
+    view_announce_keywords(session, snapshot);
+    error = write_messages(&slice);
+    mailbox_snapshot_close(&snapshot);
+    int seen_error = set_seen(&slice);
+    slice_release(&slice);
+    if (seen_error)
+        slice.work->failed = seen_error;
+    return error;
+}
+
+static bool begin(struct imap_session *session, struct fetch_work *work)
+{
+    const struct imap_fetch *fetch = &session->command->fetch;
+    if (!view_resolve_command(session, &fetch->set))
+        return false;
+    work->next_uid = 1;
+    for (size_t i = 0; i < fetch->item_count; i++) {
+        const struct imap_fetch_item *item = &fetch->items[i];
+        work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
+        work->sets_seen |= item->kind == IMAP_FETCH_SECTION && !item->peek;
+        work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
+                               item->kind == IMAP_FETCH_BODYSTRUCTURE;
+    }
+    work->sets_seen &= !session->mailbox.read_only && session->mailbox.rights & RIGHT_SEEN;
+    return true;
+}
+
+static enum progress answer(struct imap_session *session, const struct fetch_work *work)
+{
+    if (work->failed)
+        return session_fail(session, work->failed);
+    if (work->gone && !session->command->uid)
+        return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
+    return session_ok(session, "Fetch completed");
+}
+
+enum progress cmd_fetch(struct imap_session *session)
+{
+    bool first = !session->work;
+    struct fetch_work *work = session_work(session, sizeof(*work));
+    if (!work)
+        return session_fail(session, ERROR_LIMIT);
+    if (first && !begin(session, work))
+        return PROGRESS_DONE;
+    int error = run_slice(session);
+    if (error == 0)
+        return PROGRESS_AGAIN;
+    if (error == ERROR_NOT_FOUND && !work->open)
+        return answer(session, work);
+    if (work->open) /* in the middle of a response nothing else can be said */
+        session->closing = true;
+    return session_fail(session, error);
+}

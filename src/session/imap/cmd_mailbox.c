@@ -1,0 +1,75 @@
+/*
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8).
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+
+/* RFC 6154 section 3: a special use that is unknown or taken is answered with USEATTR. */
+static enum progress fail_use(struct imap_session *session)
+{
+    return session_reply(session, "NO", "USEATTR", "No mailbox can be created with this use");
+}
+
+enum progress cmd_create(struct imap_session *session)
+{
+    const struct imap_command *command = session->command;
+    enum collection_role role = ROLE_NONE;
+    collection_id id;
+    struct store_view *view;
+    if (command->create.use.size && collection_role_parse(command->create.use, &role))
+        return fail_use(session);
+    int error = session_view(session, &view);
+    if (!error)
+        error = collection_create(view, command->create.mailbox, role, &id);
+    if (error == ERROR_CONFLICT)
+        return fail_use(session);
+    return error ? session_fail(session, error) : session_ok(session, "Create completed");
+}
+
+/* Deleting the selected mailbox closes it. */
+enum progress cmd_delete(struct imap_session *session)
+{
+    struct collection mailbox;
+    struct store_view *view;
+    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
+    if (!error && mailbox.has_children)
+        return session_reply(session, "NO", "HASCHILDREN", "Mailbox has children");
+    if (!error)
+        error = session_view(session, &view);
+    if (!error)
+        error = collection_delete(view, mailbox.id);
+    if (error)
+        return session_fail(session, error);
+    if (session->mailbox.id == mailbox.id) {
+        view_unselect(session);
+        buffer_append(session->out, SLICE("* OK [CLOSED] The selected mailbox is deleted\r\n"));
+    }
+    return session_ok(session, "Delete completed");
+}
+
+enum progress cmd_rename(struct imap_session *session)
+{
+    struct collection mailbox;
+    struct store_view *view;
+    int error = session_find_mailbox(session, session->command->rename.from, &mailbox);
+    if (!error)
+        error = session_view(session, &view);
+    if (!error)
+        error = collection_rename(view, mailbox.id, session->command->rename.to);
+    return error ? session_fail(session, error) : session_ok(session, "Rename completed");
+}
+
+enum progress cmd_subscribe(struct imap_session *session)
+{
+    bool subscribe = session->command->id == IMAP_SUBSCRIBE;
+    struct collection mailbox;
+    struct store_view *view;
+    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
+    if (!error)
+        error = session_view(session, &view);
+    if (!error)
+        error = collection_subscribe(view, mailbox.id, subscribe);
+    if (error)
+        return session_fail(session, error);
+    return session_ok(session, subscribe ? "Subscribe completed" : "Unsubscribe completed");
+}

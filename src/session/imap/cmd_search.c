@@ -1,0 +1,209 @@
+/*
+ * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731), in slices: first the messages
+ * are tried one by one, then the response is written, however long it is.
+ */
+#include "base/error.h"
+#include "session/imap/search_priv.h"
+
+enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
+
+struct search_work {
+    enum search_stage stage;
+    struct search_node root;
+    uint32_t next_uid;
+    struct range_set found; /* UIDs; then the numbers of the response */
+    size_t written;         /* numbers (SEARCH) or ranges (ESEARCH) of the response */
+    uint32_t next_number;
+    bool failed;
+};
+
+static void release(struct imap_session *session)
+{
+    struct search_work *work = session->work;
+    range_set_release(&work->found);
+}
+
+/* Only messages that all top-level sets name need to be tried. */
+static int narrow(struct imap_session *session, const struct search_node *root)
+{
+    int error = range_set_copy(&session->uids, &session->mailbox.uids);
+    for (size_t i = 0; i < root->child_count && !error; i++) {
+        const struct search_node *node = &root->children[i];
+        if (node->key->kind != IMAP_SEARCH_SEQUENCE && node->key->kind != IMAP_SEARCH_UID)
+            continue;
+        struct range_set both;
+        range_set_init(&both, SESSION_UID_RANGES_MAXIMUM);
+        error = set_intersect(&both, &session->uids, &node->uids);
+        if (!error)
+            set_take(&session->uids, &both);
+        range_set_release(&both);
+    }
+    return error;
+}
+
+static int begin(struct imap_session *session, struct search_work *work)
+{
+    struct mailbox_snapshot *snapshot;
+    range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
+    session->release_work = release;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    error = search_prepare(session, &session->command->search.key,
+                           mailbox_snapshot_keywords(snapshot), &work->root);
+    mailbox_snapshot_close(&snapshot);
+    work->next_uid = 1;
+    return error ? error : narrow(session, &work->root);
+}
+
+/* ERROR_NOT_FOUND: all were tried. Others' expunged messages do not match. */
+static int match_entries(struct search_slice *slice, struct search_work *work)
+{
+    struct imap_session *session = slice->session;
+    struct entry_walk walk;
+    const struct entry *entry;
+    uint32_t uid;
+    int error = 0;
+    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
+    while (!session_slice_over(session) && (error = entry_walk_next(&walk, &uid, &entry)) == 0) {
+        work->next_uid = uid + 1;
+        if (entry && search_matches(slice, &work->root, entry) &&
+            (error = range_set_add(&work->found, uid, uid)) != 0)
+            break;
+    }
+    entry_walk_release(&walk);
+    return error;
+}
+
+static int match(struct imap_session *session, struct search_work *work)
+{
+    struct mailbox_snapshot *snapshot;
+    struct search_slice slice;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error == ERROR_NOT_FOUND ? ERROR_CLOSED : error;
+    search_slice_init(&slice, session, snapshot);
+    error = match_entries(&slice, work);
+    work->failed |= slice.failed;
+    search_slice_release(&slice);
+    mailbox_snapshot_close(&snapshot);
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    work->stage = STAGE_HEAD;
+    return 0;
+}
+
+/* --- the response --- */
+
+static int to_numbers(struct imap_session *session, struct search_work *work)
+{
+    if (session->command->uid)
+        return 0;
+    struct range_set numbers;
+    range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
+    int error = set_positions(&numbers, &session->mailbox.uids, &work->found);
+    if (!error)
+        set_take(&work->found, &numbers);
+    range_set_release(&numbers);
+    return error;
+}
+
+static void write_head(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    struct buffer *out = session->out;
+    if (!search->extended) {
+        buffer_append(out, SLICE("* SEARCH"));
+        return;
+    }
+    buffer_append_format(out, "* ESEARCH (TAG \"%s\")%s", session->tag,
+                         session->command->uid ? " UID" : "");
+    if (search->return_count)
+        buffer_append_format(out, " COUNT %u", range_set_size(&work->found));
+    if (search->return_min && work->found.count)
+        buffer_append_format(out, " MIN %u", range_set_next(&work->found, 1));
+    if (search->return_max && work->found.count)
+        buffer_append_format(out, " MAX %u", range_set_last(&work->found));
+    if (search->return_all && work->found.count)
+        buffer_append(out, SLICE(" ALL "));
+}
+
+/* Each returns whether there is nothing more to write. */
+static bool write_numbers(struct imap_session *session, struct search_work *work)
+{
+    uint32_t number = range_set_next(&work->found, work->next_number);
+    for (; number && !session_slice_over(session);
+         number = range_set_next(&work->found, number + 1)) {
+        char text[NUMBER_MAXIMUM + 1] = " ";
+        buffer_append(session->out,
+                      slice_make(text, (size_t)(number_put(text + 1, number) - text)));
+        work->next_number = number + 1;
+    }
+    return !number;
+}
+
+static bool write_ranges(struct imap_session *session, struct search_work *work)
+{
+    while (work->written < work->found.count && !session_slice_over(session)) {
+        const struct range *range = &work->found.ranges[work->written];
+        char text[2 * NUMBER_MAXIMUM + 2], *end = text;
+        if (work->written++)
+            *end++ = ',';
+        end = number_put(end, range->first);
+        if (range->last != range->first) {
+            *end++ = ':';
+            end = number_put(end, range->last);
+        }
+        buffer_append(session->out, slice_make(text, (size_t)(end - text)));
+    }
+    return work->written == work->found.count;
+}
+
+static void write_result(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    bool done = !search->extended    ? write_numbers(session, work)
+                : search->return_all ? write_ranges(session, work)
+                                     : true;
+    if (!done)
+        return;
+    buffer_append(session->out, SLICE("\r\n"));
+    work->stage = STAGE_END;
+}
+
+/* One step of the stage the search is in. */
+static int advance(struct imap_session *session, struct search_work *work)
+{
+    int error = 0;
+    if (work->stage == STAGE_MATCH) {
+        error = match(session, work);
+    } else if (work->stage == STAGE_HEAD) {
+        error = to_numbers(session, work);
+        if (!error)
+            write_head(session, work);
+        work->next_number = 1;
+        work->stage = STAGE_NUMBERS;
+    } else {
+        write_result(session, work);
+    }
+    return error;
+}
+
+enum progress cmd_search(struct imap_session *session)
+{
+    bool first = !session->work;
+    struct search_work *work = session_work(session, sizeof(*work));
+    if (!work)
+        return session_fail(session, ERROR_LIMIT);
+    int error = first ? begin(session, work) : 0;
+    if (error == ERROR_INVALID)
+        return session_reply(session, "BAD", NULL, "No saved search result");
+    if (!error)
+        error = advance(session, work);
+    if (error)
+        return session_fail(session, error);
+    if (work->stage != STAGE_END)
+        return PROGRESS_AGAIN;
+    return session_ok(session, work->failed ? "Search completed, some messages could not be read"
+                                            : "Search completed");
+}

@@ -1,0 +1,82 @@
+/*
+ * SELECT and EXAMINE, CLOSE and UNSELECT (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1, 6.4.2).
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+
+static void write_selected(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                           uint32_t unseen)
+{
+    struct mailbox_view *view = &session->mailbox;
+    struct buffer *out = session->out;
+    view_write_flag_lists(session, mailbox_snapshot_keywords(snapshot));
+    buffer_append_format(out, "* %u EXISTS\r\n* 0 RECENT\r\n", range_set_size(&view->uids));
+    if (unseen)
+        buffer_append_format(out, "* OK [UNSEEN %u] First unseen message\r\n",
+                             range_set_position(&view->uids, unseen));
+    buffer_append_format(out,
+                         "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
+                         "* OK [UIDNEXT %u] Next UID\r\n",
+                         view->uid_validity, view->uid_next);
+}
+
+static int select_mailbox(struct imap_session *session, const struct collection *mailbox)
+{
+    struct store_view *view;
+    struct mailbox_snapshot *snapshot;
+    uint32_t unseen = 0;
+    int error = session_view(session, &view);
+    if (!error)
+        error = mailbox_snapshot_open(view, mailbox->id, &snapshot);
+    if (error)
+        return error;
+    error = mailbox_first_unseen(snapshot, &unseen);
+    if (!error)
+        error = view_select(session, snapshot, mailbox, session->command->id == IMAP_EXAMINE);
+    if (!error)
+        write_selected(session, snapshot, unseen);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+/* Also when the new mailbox cannot be selected, the old one is not any more. */
+enum progress cmd_select(struct imap_session *session)
+{
+    struct collection mailbox;
+    if (session->mailbox.id) {
+        view_unselect(session);
+        buffer_append(session->out, SLICE("* OK [CLOSED] Previous mailbox is closed\r\n"));
+    }
+    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
+    if (!error)
+        error = select_mailbox(session, &mailbox);
+    if (error)
+        return session_fail(session, error);
+    return session_reply(session, "OK", session->mailbox.read_only ? "READ-ONLY" : "READ-WRITE",
+                         session->command->id == IMAP_EXAMINE ? "Examine completed"
+                                                              : "Select completed");
+}
+
+/* Expunges silently, where the client may; CLOSE does not fail because it may not. */
+enum progress cmd_close(struct imap_session *session)
+{
+    struct store_view *view;
+    struct mailbox_view *mailbox = &session->mailbox;
+    int error = 0;
+    if (!mailbox->read_only && mailbox->rights & RIGHT_EXPUNGE) {
+        uint64_t modseq;
+        error = session_view(session, &view);
+        if (!error)
+            error = mailbox_expunge(view, mailbox->id, NULL, &session->uids, &modseq);
+    }
+    view_unselect(session);
+    if (error && error != ERROR_NOT_FOUND && error != ERROR_DENIED)
+        return session_fail(session, error);
+    return session_ok(session, "Close completed");
+}
+
+enum progress cmd_unselect(struct imap_session *session)
+{
+    view_unselect(session);
+    return session_ok(session, "Unselect completed");
+}

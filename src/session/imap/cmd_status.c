@@ -1,0 +1,47 @@
+/*
+ * STATUS (RFC 9051 section 6.3.11; SIZE: RFC 8438). From the mailbox's counters alone.
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+
+void status_write(struct buffer *out, const struct collection *mailbox, uint32_t items)
+{
+    const struct {
+        uint32_t item;
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {IMAP_STATUS_MESSAGES, "MESSAGES ", mailbox->messages},
+        {IMAP_STATUS_RECENT, "RECENT ", 0},
+        {IMAP_STATUS_UIDNEXT, "UIDNEXT ", mailbox->uid_next},
+        {IMAP_STATUS_UIDVALIDITY, "UIDVALIDITY ", mailbox->uid_validity},
+        {IMAP_STATUS_UNSEEN, "UNSEEN ", mailbox->unseen},
+        {IMAP_STATUS_DELETED, "DELETED ", mailbox->deleted},
+        {IMAP_STATUS_SIZE, "SIZE ", mailbox->size},
+    };
+    buffer_append(out, SLICE("* STATUS "));
+    imap_write_mailbox(out, mailbox->path, false);
+    const char *before = " (";
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!(items & rows[i].item))
+            continue;
+        buffer_append_string(out, before);
+        buffer_append_string(out, rows[i].name);
+        number_write(out, rows[i].value);
+        before = " ";
+    }
+    buffer_append(out, SLICE(")\r\n"));
+}
+
+/* Counters are for those who may read the mailbox (RFC 4314 section 4). */
+enum progress cmd_status(struct imap_session *session)
+{
+    struct collection mailbox;
+    int error = session_find_mailbox(session, session->command->status.mailbox, &mailbox);
+    if (!error && !(mailbox.rights & RIGHT_READ))
+        error = ERROR_DENIED;
+    if (error)
+        return session_fail(session, error);
+    status_write(session->out, &mailbox, session->command->status.items);
+    return session_ok(session, "Status completed");
+}

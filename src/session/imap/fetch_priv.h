@@ -1,0 +1,56 @@
+/*
+ * FETCH: what cmd_fetch.c and fetch_section.c share.
+ */
+#ifndef SESSION_IMAP_FETCH_PRIV_H
+#define SESSION_IMAP_FETCH_PRIV_H
+
+#include "session/imap/session_priv.h"
+
+/* The command's state between slices. A response may be interrupted between two items, and
+ * within a section's literal. */
+struct fetch_work {
+    uint32_t next_uid;
+    bool gone;  /* a message was expunged by others */
+    int failed; /* the last error that left something out */
+    int broken; /* an error that leaves a response cut off */
+
+    bool sets_seen;     /* an item sets \Seen */
+    bool tells_flags;   /* FLAGS is among the items */
+    bool needs_summary; /* an item that cannot do without */
+
+    bool open;          /* entry's response has been begun */
+    struct entry entry; /* flags as they will be, \Seen included */
+    size_t item;        /* the next one */
+    bool became_seen;
+    bool in_literal;
+    uint64_t offset, left; /* of the message's bytes in the literal, still to be written */
+};
+
+/* What lives within one slice. */
+struct fetch_slice {
+    struct imap_session *session;
+    struct fetch_work *work;
+    struct mailbox_snapshot *snapshot;
+    struct flags_cache flags;
+    struct range_set seen; /* becomes \Seen at the end of the slice */
+    struct buffer encoded; /* the summary's bytes */
+    struct summary summary;
+    bool has_summary;
+    struct buffer header, filtered; /* HEADER.FIELDS */
+};
+
+/* The entry's summary, read once. */
+int fetch_load_summary(struct fetch_slice *slice);
+
+/* Where a section's bytes lie in the message. ERROR_NOT_FOUND: there is no such section. */
+int section_locate(const struct summary *summary, const struct imap_fetch_item *item,
+                   uint64_t *offset, uint64_t *size);
+
+/* Writes label and content. A long literal is only begun: work->in_literal is then set, and
+ * section_continue writes the pieces. */
+void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item);
+
+/* One piece of the literal. An error leaves the literal unfinished: the session must end. */
+int section_continue(struct fetch_slice *slice);
+
+#endif

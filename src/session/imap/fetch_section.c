@@ -1,0 +1,189 @@
+/*
+ * BODY[section]<partial> (RFC 9051 sections 6.4.5.1 and 7.5.2): which bytes of the message a
+ * section is, from the summary's offsets; only these are read.
+ */
+#include "base/error.h"
+#include "session/imap/fetch_priv.h"
+
+/* The part whose header and body a section's HEADER and TEXT mean: the message itself, or the one
+ * inside a message/rfc822 part. */
+static int find_message(const struct summary *summary, const struct imap_fetch_item *item,
+                        struct summary_part *part)
+{
+    size_t index;
+    int error = summary_part_find(summary, item->numbers, item->number_count, &index);
+    if (!error)
+        error = summary_part_at(summary, index, part);
+    if (error || item->number_count == 0)
+        return error;
+    if (part->kind != SUMMARY_PART_MESSAGE)
+        return ERROR_NOT_FOUND;
+    /* In document order the child follows; a message that was too deep to be parsed has none. */
+    struct summary_part child;
+    error = summary_part_at(summary, index + 1, &child);
+    if (!error && child.parent != index)
+        error = ERROR_NOT_FOUND;
+    if (!error)
+        *part = child;
+    return error;
+}
+
+static int find_part(const struct summary *summary, const struct imap_fetch_item *item,
+                     struct summary_part *part)
+{
+    size_t index;
+    int error = summary_part_find(summary, item->numbers, item->number_count, &index);
+    return error ? error : summary_part_at(summary, index, part);
+}
+
+int section_locate(const struct summary *summary, const struct imap_fetch_item *item,
+                   uint64_t *offset, uint64_t *size)
+{
+    struct summary_part part;
+    bool whole_part = item->text == IMAP_SECTION_ALL || item->text == IMAP_SECTION_MIME;
+    if (item->text == IMAP_SECTION_ALL && item->number_count == 0) {
+        *offset = 0;
+        *size = summary->size;
+        return 0;
+    }
+    int error = whole_part ? find_part(summary, item, &part) : find_message(summary, item, &part);
+    if (error)
+        return error;
+    bool body = item->text == IMAP_SECTION_ALL || item->text == IMAP_SECTION_TEXT;
+    *offset = body ? part.body_offset : part.header_offset;
+    *size = body ? part.body_size : part.header_size;
+    return 0;
+}
+
+static bool is_listed(const struct imap_fetch_item *item, struct slice name)
+{
+    for (size_t i = 0; i < item->field_count; i++)
+        if (slice_equal_nocase(item->fields[i], name))
+            return true;
+    return false;
+}
+
+/* The header's fields that the item names (or does not name), and the empty line that ends a
+ * header (RFC 9051 section 6.4.5.1: it is always included). */
+static void filter_header(struct slice header, const struct imap_fetch_item *item,
+                          struct buffer *filtered)
+{
+    bool wanted = item->text == IMAP_SECTION_HEADER_FIELDS;
+    struct header_field field;
+    while (header_field_next(&header, &field))
+        if (is_listed(item, field.name) == wanted && field.name.size)
+            buffer_append(filtered, field.whole);
+    buffer_append(filtered, SLICE("\r\n"));
+}
+
+/* Cuts offset and size to the item's <offset.size>. */
+static void apply_partial(const struct imap_fetch_item *item, uint64_t *offset, uint64_t *size)
+{
+    if (!item->partial)
+        return;
+    uint64_t skipped = item->partial_offset < *size ? item->partial_offset : *size;
+    *offset += skipped;
+    *size -= skipped;
+    if (*size > item->partial_size)
+        *size = item->partial_size;
+}
+
+static void write_label(struct buffer *out, const struct imap_fetch_item *item)
+{
+    buffer_append(out, item->label);
+    if (item->partial) {
+        buffer_append_byte(out, '<');
+        number_write(out, item->partial_offset);
+        buffer_append_byte(out, '>');
+    }
+    buffer_append_byte(out, ' ');
+}
+
+/* What is not there, or cannot be read, is NIL; of the latter the tagged response tells. */
+static void write_nil(struct fetch_slice *slice, int error)
+{
+    buffer_append(slice->session->out, SLICE("NIL"));
+    if (error != ERROR_NOT_FOUND)
+        slice->work->failed = error;
+}
+
+static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item *item,
+                         uint64_t offset, uint64_t size)
+{
+    struct buffer *out = slice->session->out;
+    uint64_t from = 0;
+    buffer_clear(&slice->header);
+    buffer_clear(&slice->filtered);
+    if (size > SESSION_HEADER_MAXIMUM)
+        size = SESSION_HEADER_MAXIMUM;
+    int error =
+        mailbox_message(slice->snapshot, &slice->work->entry, offset, (size_t)size, &slice->header);
+    if (!error) {
+        filter_header(buffer_slice(&slice->header), item, &slice->filtered);
+        error = buffer_error(&slice->filtered);
+    }
+    if (error) {
+        write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
+        return;
+    }
+    size = slice->filtered.size;
+    apply_partial(item, &from, &size);
+    imap_write_literal_head(out, size);
+    buffer_append(out, slice_sub(buffer_slice(&slice->filtered), (size_t)from, (size_t)size));
+}
+
+int section_continue(struct fetch_slice *slice)
+{
+    struct fetch_work *work = slice->work;
+    struct buffer *out = slice->session->out;
+    size_t piece = work->left < SESSION_PIECE ? (size_t)work->left : SESSION_PIECE;
+    size_t before = out->size;
+    int error =
+        piece ? mailbox_message(slice->snapshot, &work->entry, work->offset, piece, out) : 0;
+    if (!error && out->size - before != piece)
+        error = ERROR_CORRUPT; /* the message is shorter than its summary says */
+    if (error)
+        return error;
+    work->offset += piece;
+    work->left -= piece;
+    work->in_literal = work->left != 0;
+    return 0;
+}
+
+/* The first piece is read before anything of the literal is kept, so that a message that cannot be
+ * read costs NIL, not the session. */
+static void write_range(struct fetch_slice *slice, uint64_t offset, uint64_t size)
+{
+    struct fetch_work *work = slice->work;
+    struct buffer *out = slice->session->out;
+    size_t before = out->size;
+    imap_write_literal_head(out, size);
+    work->offset = offset;
+    work->left = size;
+    int error = section_continue(slice);
+    if (!error)
+        return;
+    buffer_truncate(out, before);
+    write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
+    work->left = 0;
+    work->in_literal = false;
+}
+
+void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    uint64_t offset, size;
+    write_label(slice->session->out, item);
+    int error = fetch_load_summary(slice);
+    if (!error)
+        error = section_locate(&slice->summary, item, &offset, &size);
+    if (error) {
+        write_nil(slice, error);
+        return;
+    }
+    if (item->text == IMAP_SECTION_HEADER_FIELDS || item->text == IMAP_SECTION_HEADER_FIELDS_NOT) {
+        write_fields(slice, item, offset, size);
+        return;
+    }
+    apply_partial(item, &offset, &size);
+    write_range(slice, offset, size);
+}

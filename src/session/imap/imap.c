@@ -1,0 +1,433 @@
+/*
+ * IMAP after login, as a stream's protocol: takes events from the reader, runs commands slice by
+ * slice, brings the client's view up to date, answers. States: session_priv.h.
+ *
+ * Invariants: a command is under way exactly when phase is not PHASE_READING, or a message for
+ * APPEND is being read, or the session idles; session->view is NULL outside run().
+ */
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "session/imap/session_priv.h"
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static int imap_open(struct stream *stream)
+{
+    struct imap_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return ERROR_MEMORY;
+    size_t memory = (size_t)stream->config->command_memory;
+    struct imap_limits limits = {
+        .line = least(memory, SESSION_LINE_MAXIMUM),
+        .literals = least(memory, SESSION_LITERALS_MAXIMUM),
+        .arena = least(memory, SESSION_COMMAND_MAXIMUM),
+        .message = (uint64_t)stream->config->message_size,
+        .states = IMAP_STATE_AUTHENTICATED | IMAP_STATE_SELECTED,
+    };
+    session->stream = stream;
+    session->out = &stream->output;
+    imap_reader_init(&session->reader, &limits);
+    arena_init(&session->arena, memory);
+    range_set_init(&session->mailbox.uids, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&session->uids, SESSION_UID_RANGES_MAXIMUM);
+    stream->state = session;
+    return 0;
+}
+
+/* --- what commands use --- */
+
+bool session_slice_over(const struct imap_session *session)
+{
+    return session->out->size >= STREAM_OUTPUT_MARK || buffer_error(session->out) ||
+           clock_monotonic_us() >= session->deadline;
+}
+
+enum progress session_reply(struct imap_session *session, const char *status, const char *code,
+                            const char *text)
+{
+    session->reply = (struct session_reply){status, code, text};
+    return PROGRESS_DONE;
+}
+
+enum progress session_ok(struct imap_session *session, const char *text)
+{
+    return session_reply(session, "OK", NULL, text);
+}
+
+static const char *command_name(const struct imap_session *session)
+{
+    return session->command ? imap_commands[session->command->id].name : "IDLE";
+}
+
+static void log_failure(const struct imap_session *session, int error)
+{
+    log_warning("imap_error", LOG_TEXT("user", session->stream->user),
+                LOG_TEXT("command", command_name(session)), LOG_TEXT("error", error_name(error)));
+}
+
+/* RFC 5530's response codes by cause; RFC 9051 section 7.1. */
+static const struct error_reply {
+    int error;
+    bool logged;
+    const char *code, *text;
+} error_replies[] = {
+    {ERROR_NOT_FOUND, false, "NONEXISTENT", "No such mailbox"},
+    {ERROR_EXISTS, false, "ALREADYEXISTS", "There is such a mailbox already"},
+    {ERROR_DENIED, false, "NOPERM", "Permission denied"},
+    {ERROR_SYNTAX, false, "CANNOT", "Not a valid mailbox name"},
+    {ERROR_INVALID, false, "CANNOT", "Not possible with this mailbox"},
+    {ERROR_LIMIT, false, "LIMIT", "A limit of the server would be passed"},
+    {ERROR_QUOTA, false, "OVERQUOTA", "Quota exceeded"},
+    {ERROR_BUSY, true, "INUSE", "Mailbox is in use, try again later"},
+    {ERROR_CORRUPT, true, "CORRUPTION", "Stored data is damaged"},
+    {0, true, "UNAVAILABLE", "Storage is not available, try again later"},
+};
+
+enum progress session_fail(struct imap_session *session, int error)
+{
+    const struct error_reply *row = error_replies;
+    while (row->error && row->error != error)
+        row++;
+    if (row->logged)
+        log_failure(session, error);
+    return session_reply(session, "NO", row->code, row->text);
+}
+
+void session_bye(struct imap_session *session, const char *text)
+{
+    imap_write_status(session->out, SLICE("*"), "BYE", NULL, text);
+    session->closing = true;
+}
+
+int session_view(struct imap_session *session, struct store_view **view)
+{
+    struct stream *stream = session->stream;
+    int error = 0;
+    if (!session->view)
+        error = store_view_open(stream->store, who_account(stream->account), stream->account,
+                                &session->view);
+    if (!error)
+        *view = session->view;
+    return error;
+}
+
+int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot)
+{
+    struct store_view *view;
+    int error = session_view(session, &view);
+    return error ? error : mailbox_snapshot_open(view, session->mailbox.id, snapshot);
+}
+
+int session_find_mailbox(struct imap_session *session, struct slice name, struct collection *found)
+{
+    struct store_view *view;
+    int error = session_view(session, &view);
+    if (!error)
+        error = collection_find(view, name, &session->arena, found);
+    return !error && found->type != COLLECTION_MAILBOX ? ERROR_NOT_FOUND : error;
+}
+
+void *session_work(struct imap_session *session, size_t size)
+{
+    if (!session->work)
+        session->work = arena_alloc(&session->arena, size);
+    return session->work;
+}
+
+/* --- a command's life --- */
+
+static void note(struct imap_session *session)
+{
+    struct stream *stream = session->stream;
+    if (!stream->service)
+        return;
+    char text[CRASH_NOTE_MAXIMUM];
+    snprintf(text, sizeof(text), "imap %s %s", stream->user, command_name(session));
+    service_note(stream->service, text);
+}
+
+/* Frees what only the command needed. An idle session keeps no arena. */
+static void forget_command(struct imap_session *session)
+{
+    if (session->release_work)
+        session->release_work(session);
+    session->release_work = NULL;
+    session->work = NULL;
+    session->command = NULL;
+    session->own_changes = NULL;
+    session->own_change_count = session->own_change_capacity = 0;
+    range_set_release(&session->uids);
+    arena_release(&session->arena);
+    session->phase = PHASE_READING;
+}
+
+static void answer(struct imap_session *session)
+{
+    const struct session_reply *reply = &session->reply;
+    imap_write_status(session->out, slice_from_string(session->tag), reply->status, reply->code,
+                      reply->text);
+}
+
+static void answer_bad(struct imap_session *session, struct slice tag, const char *text)
+{
+    counters_add(COUNTER_IMAP_ERRORS, 1);
+    imap_write_status(session->out, tag, "BAD", NULL, text);
+    if (++session->bad_count >= SESSION_BAD_MAXIMUM)
+        session_bye(session, "Too many errors");
+}
+
+/* The command is over but for its tagged response; IDLE's comes with DONE. */
+static void finish(struct imap_session *session)
+{
+    if (session->idling || session->closing) {
+        forget_command(session);
+        return;
+    }
+    if (strcmp(session->reply.status, "BAD") == 0) {
+        answer_bad(session, slice_from_string(session->tag), session->reply.text);
+    } else {
+        session->bad_count = 0;
+        answer(session);
+    }
+    forget_command(session);
+}
+
+/* Whether EXPUNGE may be sent now. Without a command it is IDLE, which may have it. */
+static bool expunges_allowed(const struct imap_session *session)
+{
+    const struct imap_command *command = session->command;
+    return !command || command->uid ||
+           !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS);
+}
+
+static void run_handler(struct imap_session *session)
+{
+    const struct command_handler *handler = &command_handlers[session->command->id];
+    note(session);
+    if (handler->run(session) == PROGRESS_AGAIN)
+        return;
+    if (session->mailbox.id && !(handler->flags & COMMAND_WITHOUT_SYNC))
+        session->phase = PHASE_SYNCING;
+    else
+        finish(session);
+}
+
+static void advance(struct imap_session *session)
+{
+    if (session->phase == PHASE_RUNNING)
+        run_handler(session);
+    else if (view_sync(session, expunges_allowed(session)) == PROGRESS_DONE)
+        finish(session);
+}
+
+/* --- events --- */
+
+static uint32_t state(const struct imap_session *session)
+{
+    return session->mailbox.id ? IMAP_STATE_SELECTED : IMAP_STATE_AUTHENTICATED;
+}
+
+/* Takes the command over. False: not allowed now; it is answered. */
+static bool begin_command(struct imap_session *session, const struct imap_command *command)
+{
+    counters_add(COUNTER_IMAP_COMMANDS, 1);
+    session->stream->commands++;
+    session->reply = (struct session_reply){"BAD", NULL, "Command is not known here"};
+    size_t size = least(command->tag.size, IMAP_TAG_MAXIMUM);
+    if (size)
+        memcpy(session->tag, command->tag.data, size);
+    session->tag[size] = '\0';
+    session->command = command;
+    if (command_handlers[command->id].run && imap_commands[command->id].states & state(session))
+        return true;
+    if (command_handlers[command->id].run)
+        session->reply.text =
+            session->mailbox.id ? "Not allowed in this state" : "No mailbox is selected";
+    finish(session);
+    return false;
+}
+
+static void on_continue(struct imap_session *session, const struct imap_event *event)
+{
+    (void)event;
+    buffer_append(session->out, SLICE("+ OK\r\n"));
+}
+
+static void on_command(struct imap_session *session, const struct imap_event *event)
+{
+    /* An APPEND whose message has come was begun by on_append. */
+    if (session->command || begin_command(session, event->command))
+        session->phase = PHASE_RUNNING;
+}
+
+static void on_append(struct imap_session *session, const struct imap_event *event)
+{
+    if (!begin_command(session, event->command)) {
+        imap_reader_refuse_message(&session->reader);
+        return;
+    }
+    note(session);
+    append_begin(session);
+}
+
+static void on_message(struct imap_session *session, const struct imap_event *event)
+{
+    append_piece(session, event->text);
+}
+
+static void on_line(struct imap_session *session, const struct imap_event *event)
+{
+    idle_line(session, event->text);
+}
+
+/* Texts of events are slices; a status line wants a string. */
+static const char *event_text(const struct imap_event *event, char *text, size_t size)
+{
+    snprintf(text, size, "%.*s", SLICE_FORMAT(event->text));
+    return text;
+}
+
+static void on_bad(struct imap_session *session, const struct imap_event *event)
+{
+    char text[IMAP_BAD_TEXT_MAXIMUM + 1];
+    session->stream->commands++;
+    forget_command(session);
+    answer_bad(session, event->tag, event_text(event, text, sizeof(text)));
+}
+
+/* Well understood, but refused: no error of the client's. */
+static void refuse(struct imap_session *session, const struct imap_event *event, const char *code)
+{
+    char text[IMAP_BAD_TEXT_MAXIMUM + 1];
+    session->stream->commands++;
+    forget_command(session);
+    imap_write_status(session->out, event->tag, "NO", code, event_text(event, text, sizeof(text)));
+}
+
+static void on_too_big(struct imap_session *session, const struct imap_event *event)
+{
+    refuse(session, event, "TOOBIG");
+}
+
+static void on_bad_charset(struct imap_session *session, const struct imap_event *event)
+{
+    refuse(session, event, "BADCHARSET");
+}
+
+static void on_close(struct imap_session *session, const struct imap_event *event)
+{
+    char text[IMAP_BAD_TEXT_MAXIMUM + 1];
+    session_bye(session, event_text(event, text, sizeof(text)));
+}
+
+static void (*const on_event[])(struct imap_session *, const struct imap_event *) = {
+    [IMAP_EVENT_CONTINUE] = on_continue,
+    [IMAP_EVENT_COMMAND] = on_command,
+    [IMAP_EVENT_APPEND] = on_append,
+    [IMAP_EVENT_MESSAGE] = on_message,
+    [IMAP_EVENT_LINE] = on_line,
+    [IMAP_EVENT_BAD] = on_bad,
+    [IMAP_EVENT_TOO_BIG] = on_too_big,
+    [IMAP_EVENT_CLOSE] = on_close,
+    [IMAP_EVENT_BAD_CHARSET] = on_bad_charset,
+};
+
+/* --- the stream --- */
+
+static void greet(struct imap_session *session)
+{
+    const char *tag = session->stream->tag;
+    imap_write_status(session->out, slice_from_string(tag ? tag : "*"), tag ? "OK" : "PREAUTH",
+                      "CAPABILITY " SESSION_CAPABILITIES, "Logged in");
+    session->greeted = true;
+}
+
+/* Between commands, and in IDLE. A message that is being read is waited for when the server
+ * stops; its drain_time is the limit. */
+static bool say_goodbye(struct imap_session *session)
+{
+    const struct stream *stream = session->stream;
+    char text[100];
+    if (stream->timed_out) {
+        snprintf(text, sizeof(text), "Autologout (%s)", stream->timed_out);
+        session_bye(session, text);
+    } else if (stream->draining && (!session->command || session->idling)) {
+        session_bye(session, "Server shutting down");
+    }
+    return session->closing;
+}
+
+/* Everything that came was used. */
+static enum stream_need wait_for_more(const struct imap_session *session)
+{
+    if (session->stream->input_ended)
+        return STREAM_NEED_CLOSE;
+    return session->idling && session->mailbox.id ? STREAM_NEED_NOTICE : STREAM_NEED_INPUT;
+}
+
+static enum stream_need serve(struct imap_session *session)
+{
+    if (!session->greeted)
+        greet(session);
+    if (session->idling && session->mailbox.id && session->phase == PHASE_READING &&
+        session->stream->noticed)
+        session->phase = PHASE_SYNCING;
+    while (!session->closing) {
+        if (session_slice_over(session))
+            return STREAM_NEED_OUTPUT;
+        if (session->phase != PHASE_READING) {
+            advance(session);
+            continue;
+        }
+        if (say_goodbye(session))
+            break;
+        struct imap_event event = imap_reader_next(&session->reader, &session->stream->input);
+        if (event.kind == IMAP_EVENT_MORE)
+            return wait_for_more(session);
+        on_event[event.kind](session, &event);
+    }
+    return STREAM_NEED_CLOSE;
+}
+
+static enum stream_need imap_run(struct stream *stream)
+{
+    struct imap_session *session = stream->state;
+    session->deadline = clock_monotonic_us() + STREAM_SLICE_US;
+    enum stream_need need = serve(session);
+    if (session->view)
+        store_view_close(&session->view);
+    /* What could not be written cannot be left out either: the client would lose count. */
+    return buffer_error(&stream->output) ? STREAM_NEED_CLOSE : need;
+}
+
+static uint32_t imap_idle_limit(const struct stream *stream)
+{
+    return (uint32_t)stream->config->idle_timeout;
+}
+
+static void imap_close(struct stream *stream, const char *why)
+{
+    struct imap_session *session = stream->state;
+    log_info("imap_end", LOG_TEXT("user", stream->user), LOG_TEXT("client", stream->client),
+             LOG_TEXT("why", why), LOG_NUMBER("commands", stream->commands),
+             LOG_NUMBER("bytes_in", stream->bytes_in), LOG_NUMBER("bytes_out", stream->bytes_out));
+    forget_command(session);
+    view_unselect(session);
+    imap_reader_release(&session->reader);
+    stream->state = NULL;
+    free(session);
+}
+
+const struct stream_protocol imap_protocol = {
+    .name = "imap",
+    .open = imap_open,
+    .run = imap_run,
+    .idle_limit = imap_idle_limit,
+    .idle_limit_name = "idle_timeout",
+    .close = imap_close,
+};

@@ -1,0 +1,429 @@
+/*
+ * The selected mailbox as the client knows it, and how the client learns what has changed.
+ *
+ * The client's sequence numbers are positions in mailbox->uids, so every change of that set is
+ * told, in the order in which it is made: EXPUNGE takes one out, EXISTS appends. An expunge that
+ * may not be told yet (RFC 9051 section 7.5.1) leaves the UID in the set: its number stays taken.
+ *
+ *     uids            what the client counts
+ *     uid_next        below: known; from here on: not told yet
+ *     modseq          arrivals and flag changes up to it have been told
+ *     vanished_since  expunges up to it have been told; never more than the truth, so asking the
+ *                     store again from there is always right, merely longer
+ *
+ * A sync that fills the output stops and goes on later; it may see a newer snapshot then. Its
+ * modseq is the first snapshot's, so nothing is missed; a change may be told twice.
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+
+void view_unselect(struct imap_session *session)
+{
+    range_set_release(&session->mailbox.uids);
+    session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
+}
+
+int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                const struct collection *mailbox, bool read_only)
+{
+    const struct collection *now = mailbox_snapshot_collection(snapshot);
+    struct mailbox_view *view = &session->mailbox;
+    view_unselect(session);
+    int error = mailbox_uids(snapshot, &view->uids);
+    if (error) {
+        view_unselect(session);
+        return error;
+    }
+    const uint32_t changing =
+        RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
+    view->id = mailbox->id;
+    view->read_only = read_only || !(mailbox->rights & changing);
+    view->rights = mailbox->rights;
+    view->uid_validity = now->uid_validity;
+    view->uid_next = now->uid_next;
+    view->modseq = view->vanished_since = now->highest_modseq;
+    return 0;
+}
+
+/* --- keywords --- */
+
+static void append_keywords(struct buffer *out, const struct keyword_names *names)
+{
+    for (unsigned i = 0; i < names->count; i++) {
+        buffer_append_byte(out, ' ');
+        buffer_append(out, names->names[i]);
+    }
+}
+
+void view_write_flag_lists(struct imap_session *session, const struct keyword_names *names)
+{
+    static const struct {
+        uint32_t right;
+        const char *name;
+    } flags[] = {{RIGHT_WRITE, "\\Answered"},
+                 {RIGHT_WRITE, "\\Flagged"},
+                 {RIGHT_DELETE_MESSAGES, "\\Deleted"},
+                 {RIGHT_SEEN, "\\Seen"},
+                 {RIGHT_WRITE, "\\Draft"}};
+    const struct mailbox_view *view = &session->mailbox;
+    struct buffer *out = session->out;
+    buffer_append(out, SLICE("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
+    append_keywords(out, names);
+    buffer_append(out, SLICE(")\r\n* OK [PERMANENTFLAGS ("));
+    const char *space = "";
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && !view->read_only; i++)
+        if (view->rights & flags[i].right) {
+            buffer_append_string(out, space);
+            buffer_append_string(out, flags[i].name);
+            space = " ";
+        }
+    if (!view->read_only && view->rights & RIGHT_WRITE) {
+        append_keywords(out, names);
+        if (names->count < KEYWORDS_MAXIMUM)
+            buffer_append(out, SLICE(" \\*"));
+    }
+    buffer_append(out, SLICE(")] Flags that can be changed\r\n"));
+    session->mailbox.keywords = names->count;
+}
+
+void view_announce_keywords(struct imap_session *session, const struct mailbox_snapshot *snapshot)
+{
+    const struct keyword_names *names = mailbox_snapshot_keywords(snapshot);
+    if (names->count != session->mailbox.keywords)
+        view_write_flag_lists(session, names);
+}
+
+/* --- sync --- */
+
+/* UIDs of the view that do not exist any more. */
+static int find_gone(struct mailbox_view *view, struct mailbox_snapshot *snapshot,
+                     struct range_set *gone)
+{
+    struct range_set uids;
+    range_set_init(&uids, SESSION_UID_RANGES_MAXIMUM);
+    int error = mailbox_vanished(snapshot, view->vanished_since, &uids);
+    if (!error) {
+        error = set_intersect(gone, &view->uids, &uids);
+    } else if (error == ERROR_CANNOT_CALCULATE) {
+        range_set_clear(&uids);
+        error = mailbox_uids(snapshot, &uids);
+        if (!error)
+            error = set_subtract(gone, &view->uids, &uids);
+    }
+    range_set_release(&uids);
+    return error;
+}
+
+static int remove_uids(struct mailbox_view *view, const struct range_set *uids)
+{
+    struct range_set left;
+    range_set_init(&left, view->uids.maximum);
+    int error = set_subtract(&left, &view->uids, uids);
+    if (!error)
+        set_take(&view->uids, &left);
+    range_set_release(&left);
+    return error;
+}
+
+/* Writes EXPUNGE for each UID, in ascending order; what was told before shifts the numbers. UIDs
+ * that did not fit into the slice are taken out of `gone`. */
+static int write_expunges(struct imap_session *session, struct range_set *gone)
+{
+    uint32_t told = 0, uid = range_set_next(gone, 1);
+    for (; uid && !session_slice_over(session); uid = range_set_next(gone, uid + 1)) {
+        char line[NUMBER_MAXIMUM + 16], *end = line;
+        memcpy(end, "* ", 2);
+        end = number_put(end + 2, range_set_position(&session->mailbox.uids, uid) - told++);
+        memcpy(end, " EXPUNGE\r\n", 10);
+        buffer_append(session->out, slice_make(line, (size_t)(end + 10 - line)));
+    }
+    return uid ? range_set_remove(gone, uid, UINT32_MAX - 1) : 0;
+}
+
+static enum progress sync_expunges(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                                   int *error)
+{
+    struct mailbox_view *view = &session->mailbox;
+    uint64_t modseq = mailbox_snapshot_collection(snapshot)->highest_modseq;
+    if (view->vanished_since == modseq)
+        return PROGRESS_DONE;
+    struct range_set gone;
+    range_set_init(&gone, SESSION_UID_RANGES_MAXIMUM);
+    *error = find_gone(view, snapshot, &gone);
+    uint32_t count = range_set_size(&gone);
+    if (!*error && count)
+        *error = write_expunges(session, &gone);
+    bool all = range_set_size(&gone) == count;
+    if (!*error && count)
+        *error = remove_uids(view, &gone);
+    range_set_release(&gone);
+    if (!*error && all)
+        view->vanished_since = modseq;
+    return all || *error ? PROGRESS_DONE : PROGRESS_AGAIN;
+}
+
+/* Counts in the UIDs that the client does not know yet. */
+static int sync_arrivals(struct imap_session *session, struct mailbox_snapshot *snapshot)
+{
+    struct mailbox_view *view = &session->mailbox;
+    const struct collection *now = mailbox_snapshot_collection(snapshot);
+    if (view->uid_next == now->uid_next)
+        return 0;
+    uint32_t before = range_set_size(&view->uids);
+    struct entry_cursor cursor;
+    struct entry entry;
+    entry_cursor_init(&cursor, snapshot, view->uid_next, 0);
+    int error;
+    while ((error = entry_cursor_next(&cursor, &entry)) == 0)
+        if ((error = range_set_add(&view->uids, entry.uid, entry.uid)) != 0)
+            break;
+    entry_cursor_release(&cursor);
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    view->uid_next = now->uid_next;
+    uint32_t count = range_set_size(&view->uids);
+    if (count != before)
+        buffer_append_format(session->out, "* %u EXISTS\r\n* 0 RECENT\r\n", count);
+    return 0;
+}
+
+static bool is_own(const struct imap_session *session, uint64_t modseq)
+{
+    size_t low = 0, high = session->own_change_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (session->own_changes[middle] < modseq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < session->own_change_count && session->own_changes[low] == modseq;
+}
+
+/* A change that cannot be remembered is told once more than needed. */
+static void remember_own(struct imap_session *session, uint64_t modseq)
+{
+    if (session->own_change_count == session->own_change_capacity) {
+        size_t capacity = session->own_change_capacity ? session->own_change_capacity * 2 : 8;
+        uint64_t *grown = arena_alloc_array(&session->arena, capacity, sizeof(*grown));
+        if (!grown)
+            return;
+        if (session->own_change_count)
+            memcpy(grown, session->own_changes, session->own_change_count * sizeof(*grown));
+        session->own_changes = grown;
+        session->own_change_capacity = capacity;
+    }
+    session->own_changes[session->own_change_count++] = modseq;
+}
+
+static void write_changed(struct imap_session *session, struct flags_cache *cache,
+                          const struct entry *entry, uint32_t number,
+                          const struct keyword_names *names)
+{
+    struct buffer *out = session->out;
+    buffer_append(out, SLICE("* "));
+    number_write(out, number);
+    buffer_append(out, SLICE(" FETCH (UID "));
+    number_write(out, entry->uid);
+    buffer_append(out, SLICE(" FLAGS "));
+    flags_write(out, cache, entry->flags, &entry->keywords, names);
+    buffer_append(out, SLICE(")\r\n"));
+}
+
+/* Flags that others changed. Arrivals since modseq are new to the client anyway. */
+static enum progress sync_changes(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                                  int *error)
+{
+    struct mailbox_view *view = &session->mailbox;
+    struct flags_cache cache;
+    struct entry_cursor cursor;
+    struct entry entry;
+    flags_cache_init(&cache);
+    entry_cursor_init(&cursor, snapshot, view->sync_uid, view->modseq);
+    bool over = false;
+    while (!over && (*error = entry_cursor_next(&cursor, &entry)) == 0) {
+        uint32_t number = 0;
+        if (entry.created_modseq <= view->modseq && !is_own(session, entry.modseq))
+            number = range_set_position(&view->uids, entry.uid);
+        if (number)
+            write_changed(session, &cache, &entry, number, mailbox_snapshot_keywords(snapshot));
+        view->sync_uid = entry.uid + 1;
+        over = session_slice_over(session);
+    }
+    entry_cursor_release(&cursor);
+    flags_cache_release(&cache);
+    if (*error == ERROR_NOT_FOUND)
+        *error = 0;
+    return over ? PROGRESS_AGAIN : PROGRESS_DONE;
+}
+
+static void sync_done(struct mailbox_view *view)
+{
+    view->modseq = view->sync_modseq;
+    view->sync_modseq = 0;
+}
+
+static enum progress sync_with(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                               bool expunges, int *error)
+{
+    struct mailbox_view *view = &session->mailbox;
+    const struct collection *now = mailbox_snapshot_collection(snapshot);
+    if (now->uid_validity != view->uid_validity) {
+        *error = ERROR_NOT_FOUND;
+        return PROGRESS_DONE;
+    }
+    if (expunges && sync_expunges(session, snapshot, error) == PROGRESS_AGAIN)
+        return PROGRESS_AGAIN;
+    if (*error || (view->modseq == now->highest_modseq && !view->sync_modseq))
+        return PROGRESS_DONE;
+    if (!view->sync_modseq) {
+        view->sync_modseq = now->highest_modseq;
+        view->sync_uid = 1;
+    }
+    view_announce_keywords(session, snapshot);
+    *error = sync_arrivals(session, snapshot);
+    if (*error || sync_changes(session, snapshot, error) == PROGRESS_AGAIN)
+        return *error ? PROGRESS_DONE : PROGRESS_AGAIN;
+    if (!*error)
+        sync_done(view);
+    return PROGRESS_DONE;
+}
+
+/* A mailbox that somebody deleted, or took the right to read from, cannot stay selected, and IMAP
+ * has no other way to say so than to end the session (RFC 2180 section 3.2). After other failures
+ * the next sync goes on from what was told. */
+enum progress view_sync(struct imap_session *session, bool expunges)
+{
+    if (!session->mailbox.id)
+        return PROGRESS_DONE;
+    struct mailbox_snapshot *snapshot;
+    int error = session_snapshot(session, &snapshot);
+    enum progress progress = PROGRESS_DONE;
+    if (!error) {
+        progress = sync_with(session, snapshot, expunges, &error);
+        mailbox_snapshot_close(&snapshot);
+    }
+    if (error == ERROR_NOT_FOUND || error == ERROR_DENIED)
+        session_bye(session, "The selected mailbox is not available any more");
+    else if (error == ERROR_LIMIT || error == ERROR_MEMORY)
+        session_bye(session, "The selected mailbox is too large for this session");
+    return progress;
+}
+
+/* --- sequence sets --- */
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct imap_sequence_range *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* The set's numbers in order, '*' replaced by `last`. ERROR_INVALID for one beyond that, unless
+ * lenient. */
+static int collect_numbers(struct imap_session *session, const struct imap_sequence_set *set,
+                           uint32_t last, bool lenient, struct range_set *numbers)
+{
+    struct imap_sequence_range *ranges =
+        arena_alloc_array(&session->arena, set->count, sizeof(*ranges));
+    if (!ranges)
+        return ERROR_LIMIT;
+    for (size_t i = 0; i < set->count; i++) {
+        uint32_t a = set->ranges[i].first, b = set->ranges[i].last;
+        a = a == IMAP_STAR ? last : a;
+        b = b == IMAP_STAR ? last : b;
+        ranges[i] = a < b ? (struct imap_sequence_range){a, b} : (struct imap_sequence_range){b, a};
+        if (!lenient && (ranges[i].first == 0 || ranges[i].last > last))
+            return ERROR_INVALID;
+        if (ranges[i].first == 0) /* '*' of an empty mailbox */
+            ranges[i].first = 1;
+        if (ranges[i].last == UINT32_MAX) /* beyond any UID */
+            ranges[i].last--;
+    }
+    qsort(ranges, set->count, sizeof(*ranges), compare_ranges);
+    int error = 0;
+    for (size_t i = 0; i < set->count && !error; i++)
+        if (ranges[i].first <= ranges[i].last)
+            error = range_set_add(numbers, ranges[i].first, ranges[i].last);
+    return error;
+}
+
+int view_resolve(struct imap_session *session, const struct imap_sequence_set *set, bool uid,
+                 bool lenient, struct range_set *uids)
+{
+    struct range_set *all = &session->mailbox.uids;
+    if (set->saved_result) /* SEARCHRES is not offered */
+        return ERROR_INVALID;
+    struct range_set numbers;
+    range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
+    uint32_t last = uid ? range_set_last(all) : range_set_size(all);
+    int error = collect_numbers(session, set, last, lenient || uid, &numbers);
+    if (!error)
+        error = uid ? set_intersect(uids, all, &numbers) : set_at_positions(uids, all, &numbers);
+    range_set_release(&numbers);
+    return error;
+}
+
+bool view_resolve_command(struct imap_session *session, const struct imap_sequence_set *set)
+{
+    int error = view_resolve(session, set, session->command->uid, false, &session->uids);
+    if (error == ERROR_INVALID)
+        session_reply(session, "BAD", NULL, "No message has this sequence number");
+    else if (error)
+        session_fail(session, error);
+    return !error;
+}
+
+/* --- what others have done meanwhile --- */
+
+int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                   const struct range_set *uids, bool *gone)
+{
+    struct range_set all, wanted;
+    range_set_init(&all, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&wanted, SESSION_UID_RANGES_MAXIMUM);
+    int error = find_gone(&session->mailbox, snapshot, &all);
+    if (!error)
+        error = set_intersect(&wanted, &all, uids);
+    if (!error)
+        *gone = wanted.count != 0;
+    range_set_release(&all);
+    range_set_release(&wanted);
+    return error;
+}
+
+/* Whether one of the UIDs has been changed by others since the client was told. */
+static int changed_by_others(struct imap_session *session, const struct range_set *uids,
+                             bool *changed)
+{
+    const struct mailbox_view *view = &session->mailbox;
+    struct mailbox_snapshot *snapshot;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    struct entry_cursor cursor;
+    struct entry entry;
+    *changed = false;
+    entry_cursor_init(&cursor, snapshot, 1, view->modseq);
+    while (!*changed && (error = entry_cursor_next(&cursor, &entry)) == 0)
+        *changed = !is_own(session, entry.modseq) && range_set_contains(uids, entry.uid);
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int view_change_flags(struct imap_session *session, const struct range_set *uids,
+                      const struct flag_change *change)
+{
+    struct mailbox_view *mailbox = &session->mailbox;
+    bool changed = false;
+    uint64_t modseq = 0;
+    struct store_view *view;
+    int error = session_view(session, &view);
+    if (!error)
+        error = changed_by_others(session, uids, &changed);
+    if (!error)
+        error = mailbox_change_flags(view, mailbox->id, uids, change, &modseq, NULL);
+    if (!error && !changed)
+        remember_own(session, modseq);
+    return error;
+}

@@ -1,0 +1,46 @@
+/*
+ * SEARCH: what cmd_search.c and search_match.c share.
+ */
+#ifndef SESSION_IMAP_SEARCH_PRIV_H
+#define SESSION_IMAP_SEARCH_PRIV_H
+
+#include "session/imap/session_priv.h"
+
+/* What a key needs to look at, cheapest first: children are tried in this order. */
+enum search_cost { COST_ENTRY, COST_SUMMARY, COST_HEADER, COST_BODY };
+
+/* A key made ready: sets resolved, texts folded. In the command's arena. */
+struct search_node {
+    const struct imap_search_key *key;
+    enum search_cost cost;
+    struct range_set uids; /* SEQUENCE, UID; its ranges are in the arena too: only to be read */
+    int keyword;           /* KEYWORD: bit, or -1: no message has it */
+    int header;            /* HEADER: enum summary_header, or -1: read from the message */
+    struct slice needle;   /* search key of the text */
+    struct search_node *children;
+    size_t child_count;
+};
+
+/* ERROR_INVALID for what the sequence set cannot be, ERROR_LIMIT over the command's budget. */
+int search_prepare(struct imap_session *session, const struct imap_search_key *key,
+                   const struct keyword_names *names, struct search_node *node);
+
+/* What lives within one slice. */
+struct search_slice {
+    struct imap_session *session;
+    struct mailbox_snapshot *snapshot;
+    const struct entry *entry;
+    struct summary summary;
+    bool has_summary, has_header;
+    bool failed; /* something could not be read: it did not match */
+    struct buffer encoded, header, text, scratch, raw, decoded, key;
+};
+void search_slice_init(struct search_slice *slice, struct imap_session *session,
+                       struct mailbox_snapshot *snapshot);
+void search_slice_release(struct search_slice *slice);
+
+/* Whether the entry matches. */
+bool search_matches(struct search_slice *slice, const struct search_node *node,
+                    const struct entry *entry);
+
+#endif

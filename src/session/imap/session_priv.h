@@ -1,0 +1,270 @@
+/*
+ * An IMAP session after login: what its files share.
+ *
+ *              IMAP_EVENT_COMMAND / _APPEND
+ *     PHASE_READING ────────────────────────> PHASE_RUNNING  handler->run(), slice by slice
+ *          ^  ^                                    │ done: reply is set
+ *          │  │ tagged response                    v
+ *          │  └─────────────────────────────── PHASE_SYNCING  the mailbox view is brought up to
+ * date │                                       ^ └── IDLE: no tagged response yet ───────┘ noticed:
+ * the account has changed
+ *
+ * Between two calls of run() a session keeps: this struct, the set of UIDs of the selected mailbox,
+ * and, while a command is under way, its arena. Store views and snapshots live within one call.
+ */
+#ifndef SESSION_IMAP_SESSION_PRIV_H
+#define SESSION_IMAP_SESSION_PRIV_H
+
+#include "base/arena.h"
+#include "proto/imap/reader.h"
+#include "proto/imap/writer.h"
+#include "session/stream.h"
+#include "store/message.h"
+
+enum {
+    SESSION_LINE_MAXIMUM = 64 * 1024,       /* bytes of a command outside literals */
+    SESSION_LITERALS_MAXIMUM = 256 * 1024,  /* bytes of a command's literals */
+    SESSION_COMMAND_MAXIMUM = 1024 * 1024,  /* arena of a parsed command */
+    SESSION_BAD_MAXIMUM = 10,               /* BAD answers in a row before the session ends */
+    SESSION_UID_RANGES_MAXIMUM = 1000000,   /* ranges of a set of UIDs: 12 bytes each */
+    SESSION_PIECE = 64 * 1024,              /* bytes of a message read in one go */
+    SESSION_HEADER_MAXIMUM = 1024 * 1024,   /* bytes of a header looked at field by field */
+    SESSION_APPEND_MEMORY = 256 * 1024,     /* bytes of an APPEND kept in memory */
+    SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
+};
+
+/* The capabilities after login, as CAPABILITY lists them. */
+#define SESSION_CAPABILITIES                                                                       \
+    "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \
+    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH STATUS=SIZE"
+
+enum session_phase { PHASE_READING, PHASE_RUNNING, PHASE_SYNCING };
+
+/* What a slice of work says. */
+enum progress {
+    PROGRESS_DONE,  /* finished */
+    PROGRESS_AGAIN, /* call again, now or after output was written: see session_slice_over */
+};
+
+/* The tagged response that waits for the sync to be over. */
+struct session_reply {
+    const char *status; /* "OK", "NO", "BAD" */
+    const char *code;   /* NULL: none; a literal or in the command's arena */
+    const char *text;
+};
+
+/* The selected mailbox as the client knows it: sequence number n is the n-th UID of the set. */
+struct mailbox_view {
+    collection_id id; /* 0: none is selected */
+    bool read_only;   /* EXAMINE, or no right to change anything */
+    uint32_t rights;
+    uint32_t uid_validity;
+    uint32_t uid_next; /* UIDs from here on are not known to the client */
+    unsigned keywords; /* how many keyword names FLAGS has announced */
+    struct range_set uids;
+    uint64_t modseq;         /* arrivals and flag changes up to here have been told */
+    uint64_t vanished_since; /* expunges up to here have been told */
+    /* A sync that is under way: 0 when none. */
+    uint64_t sync_modseq; /* what modseq becomes at its end */
+    uint32_t sync_uid;    /* flag changes have been told below this UID */
+};
+
+struct imap_session;
+
+/* One row for each command id. */
+struct command_handler {
+    enum progress (*run)(struct imap_session *session);
+    unsigned flags; /* enum command_flag bits */
+};
+enum command_flag {
+    COMMAND_KEEPS_NUMBERS = 1, /* no EXPUNGE responses unless it is the UID form */
+    COMMAND_WITHOUT_SYNC = 2,
+};
+extern const struct command_handler command_handlers[IMAP_COMMAND_COUNT];
+
+struct imap_session {
+    struct stream *stream;
+    struct buffer *out; /* stream->output */
+    struct imap_reader reader;
+    struct mailbox_view mailbox;
+    enum session_phase phase;
+    bool greeted, closing, idling;
+    unsigned bad_count;
+    char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
+
+    /* of the command under way */
+    const struct imap_command *command; /* in the reader; NULL when there is none */
+    struct arena arena;
+    void *work;                                  /* the handler's own, in the arena */
+    void (*release_work)(struct imap_session *); /* frees what work has outside the arena */
+    struct range_set uids;                       /* what the command is about */
+    struct session_reply reply;
+    /* Modseqs of the flag changes it made and answered, ascending: the sync does not tell them
+     * again. In the arena. */
+    uint64_t *own_changes;
+    size_t own_change_count, own_change_capacity;
+
+    /* within one run() */
+    struct store_view *view;
+    uint64_t deadline; /* monotonic microseconds */
+};
+
+/* --- imap.c --- */
+
+/* Whether the slice's time is over or the output long enough: return PROGRESS_AGAIN then. */
+bool session_slice_over(const struct imap_session *session);
+
+/* Sets the tagged response and returns PROGRESS_DONE. */
+enum progress session_reply(struct imap_session *session, const char *status, const char *code,
+                            const char *text);
+enum progress session_ok(struct imap_session *session, const char *text);
+
+/* The tagged response for a store's error (RFC 5530's codes); logs what is not the client's. */
+enum progress session_fail(struct imap_session *session, int error);
+
+/* Ends the session: "* BYE text". */
+void session_bye(struct imap_session *session, const char *text);
+
+/* The account's view, opened when first needed in this run(). Not the caller's to close. */
+int session_view(struct imap_session *session, struct store_view **view);
+
+/* A snapshot of the selected mailbox; the caller closes it. */
+int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot);
+
+/* The mailbox by its name as the client wrote it, in the command's arena. */
+int session_find_mailbox(struct imap_session *session, struct slice name, struct collection *found);
+
+/* The handler's state, zeroed in the arena at its first call; NULL: over the budget. */
+void *session_work(struct imap_session *session, size_t size);
+
+/* --- commands: see each file --- */
+enum progress cmd_capability(struct imap_session *session);
+enum progress cmd_noop(struct imap_session *session);
+enum progress cmd_logout(struct imap_session *session);
+enum progress cmd_id(struct imap_session *session);
+enum progress cmd_enable(struct imap_session *session);
+enum progress cmd_namespace(struct imap_session *session);
+enum progress cmd_select(struct imap_session *session);
+enum progress cmd_close(struct imap_session *session);
+enum progress cmd_unselect(struct imap_session *session);
+enum progress cmd_create(struct imap_session *session);
+enum progress cmd_delete(struct imap_session *session);
+enum progress cmd_rename(struct imap_session *session);
+enum progress cmd_subscribe(struct imap_session *session);
+enum progress cmd_list(struct imap_session *session);
+enum progress cmd_status(struct imap_session *session);
+enum progress cmd_append(struct imap_session *session);
+enum progress cmd_idle(struct imap_session *session);
+enum progress cmd_expunge(struct imap_session *session);
+enum progress cmd_search(struct imap_session *session);
+enum progress cmd_fetch(struct imap_session *session);
+enum progress cmd_store(struct imap_session *session);
+enum progress cmd_copy(struct imap_session *session);
+
+/* --- cmd_append.c: the message's way before the handler runs --- */
+void append_begin(struct imap_session *session);
+void append_piece(struct imap_session *session, struct slice bytes);
+
+/* --- cmd_idle.c --- */
+void idle_line(struct imap_session *session, struct slice line);
+
+/* --- cmd_status.c: one STATUS response --- */
+void status_write(struct buffer *out, const struct collection *mailbox, uint32_t items);
+
+/* --- mailbox_view.c --- */
+
+/* Selects the mailbox as the snapshot shows it. On failure nothing is selected. */
+int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                const struct collection *mailbox, bool read_only);
+void view_unselect(struct imap_session *session);
+
+/* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. */
+enum progress view_sync(struct imap_session *session, bool expunges);
+
+/* The UIDs of the view that a sequence set names. Numbers: ERROR_INVALID for one beyond the last
+ * (RFC 9051 section 9, seq-number) unless lenient; UIDs: those that do not exist are passed over.
+ * ERROR_LIMIT. */
+int view_resolve(struct imap_session *session, const struct imap_sequence_set *set, bool uid,
+                 bool lenient, struct range_set *uids);
+
+/* The same for the command's set into session->uids. False: the reply is set. */
+bool view_resolve_command(struct imap_session *session, const struct imap_sequence_set *set);
+
+/* Whether another session has expunged some of the UIDs. */
+int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                   const struct range_set *uids, bool *gone);
+
+/* Changes flags of messages of the view and remembers the change as the client's own, unless
+ * another session has changed one of them since the client was told. */
+int view_change_flags(struct imap_session *session, const struct range_set *uids,
+                      const struct flag_change *change);
+
+/* Sends FLAGS and PERMANENTFLAGS when the mailbox has keywords that were not announced yet. */
+void view_announce_keywords(struct imap_session *session, const struct mailbox_snapshot *snapshot);
+void view_write_flag_lists(struct imap_session *session, const struct keyword_names *names);
+
+/* --- sets.c: what range_set.h leaves to others, each in one pass --- */
+
+/* Appends what is in both; ERROR_LIMIT, ERROR_MEMORY. out is neither a nor b. */
+int set_intersect(struct range_set *out, const struct range_set *a, const struct range_set *b);
+
+/* Appends what is in a but not in b. */
+int set_subtract(struct range_set *out, const struct range_set *a, const struct range_set *b);
+
+/* Appends the positions in `all` of the numbers in `some`, which are all in it. */
+int set_positions(struct range_set *out, const struct range_set *all, const struct range_set *some);
+
+/* Appends the numbers of `all` at the positions. */
+int set_at_positions(struct range_set *out, const struct range_set *all,
+                     const struct range_set *positions);
+
+/* set becomes `with`, which is emptied. */
+void set_take(struct range_set *set, struct range_set *with);
+
+/* --- entry_walk.c --- */
+
+/* Walks the UIDs of a set from one on, with their entries where they still have one. Within one
+ * slice; the set and the snapshot stay the caller's. */
+struct entry_walk {
+    const struct range_set *uids;
+    struct entry_cursor cursor;
+    uint32_t next_uid;
+    struct entry entry; /* the cursor's last */
+};
+void entry_walk_init(struct entry_walk *walk, struct mailbox_snapshot *snapshot,
+                     const struct range_set *uids, uint32_t from);
+/* ERROR_NOT_FOUND at the end of the set. *entry is NULL for a UID whose message is gone. */
+int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry **entry);
+void entry_walk_release(struct entry_walk *walk);
+
+/* --- text.c: the hot parts of responses --- */
+
+enum { NUMBER_MAXIMUM = 20 }; /* digits of a 64-bit number */
+
+/* Writes the digits, returns where they end. */
+char *number_put(char *place, uint64_t number);
+void number_write(struct buffer *out, uint64_t number);
+
+/* An entry's flags as "(\Seen)". Entries next to each other mostly have the same ones. */
+struct flags_cache {
+    bool valid;
+    uint32_t flags;
+    struct keyword_set keywords;
+    struct buffer text;
+};
+void flags_cache_init(struct flags_cache *cache);
+void flags_cache_release(struct flags_cache *cache);
+void flags_write(struct buffer *out, struct flags_cache *cache, uint32_t flags,
+                 const struct keyword_set *keywords, const struct keyword_names *names);
+
+/* --- header_fields.c --- */
+
+/* Walks the fields of a raw header. */
+struct header_field {
+    struct slice whole; /* with its line ends */
+    struct slice name;  /* without white space before the colon; empty: a line that is no field */
+    struct slice value; /* folded, as it stands */
+};
+bool header_field_next(struct slice *header, struct header_field *field);
+
+#endif

@@ -1,0 +1,55 @@
+#include "session/imap/session_priv.h"
+
+char *number_put(char *place, uint64_t number)
+{
+    char digits[NUMBER_MAXIMUM];
+    size_t count = 0;
+    do
+        digits[count++] = (char)('0' + number % 10);
+    while (number /= 10);
+    while (count)
+        *place++ = digits[--count];
+    return place;
+}
+
+void number_write(struct buffer *out, uint64_t number)
+{
+    char text[NUMBER_MAXIMUM];
+    buffer_append(out, slice_make(text, (size_t)(number_put(text, number) - text)));
+}
+
+void flags_cache_init(struct flags_cache *cache)
+{
+    *cache = (struct flags_cache){.valid = false};
+    buffer_init(&cache->text, (KEYWORDS_MAXIMUM + 8) * (IMAP_KEYWORD_MAXIMUM + 1));
+}
+
+void flags_cache_release(struct flags_cache *cache)
+{
+    buffer_release(&cache->text);
+    cache->valid = false;
+}
+
+static void fill(struct flags_cache *cache, const struct keyword_names *names)
+{
+    struct slice set[KEYWORDS_MAXIMUM];
+    size_t count = 0;
+    for (unsigned i = 0; i < names->count; i++)
+        if (keyword_set_has(&cache->keywords, i))
+            set[count++] = names->names[i];
+    buffer_clear(&cache->text);
+    imap_write_flags(&cache->text, cache->flags, set, count);
+    cache->valid = true;
+}
+
+void flags_write(struct buffer *out, struct flags_cache *cache, uint32_t flags,
+                 const struct keyword_set *keywords, const struct keyword_names *names)
+{
+    if (!cache->valid || cache->flags != flags ||
+        memcmp(&cache->keywords, keywords, sizeof(*keywords)) != 0) {
+        cache->flags = flags;
+        cache->keywords = *keywords;
+        fill(cache, names);
+    }
+    buffer_append(out, buffer_slice(&cache->text));
+}

@@ -1,0 +1,166 @@
+/*
+ * Several sessions on one mailbox: who is told what, and when.
+ */
+#include "unit/check.h"
+
+#include "dialogue.h"
+
+static struct client *select_inbox(struct dialogue *dialogue)
+{
+    struct client *client = dialogue_client(dialogue);
+    check_has(client, "s SELECT INBOX\r\n", "s OK [READ-WRITE]");
+    return client;
+}
+
+static void open_box(struct dialogue *dialogue, int count)
+{
+    dialogue_open(dialogue);
+    for (int i = 0; i < count; i++)
+        dialogue_append(dialogue, "INBOX", "", "a: b\r\n\r\nx");
+}
+
+static void test_flags(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 3);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    check(a, "a STORE 2 +FLAGS (\\Seen)\r\n",
+          "* 2 FETCH (FLAGS (\\Seen))\r\na OK Store completed\r\n");
+    check(a, "a NOOP\r\n", "a OK NOOP completed\r\n");
+    check(b, "b NOOP\r\n", "* 2 FETCH (UID 2 FLAGS (\\Seen))\r\nb OK NOOP completed\r\n");
+    check(b, "b NOOP\r\n", "b OK NOOP completed\r\n");
+    /* Another's change is told although an own one came after it, even a silent one. */
+    check_has(a, "a STORE 2 +FLAGS (\\Flagged)\r\n", "a OK");
+    check(b, "b STORE 2 +FLAGS.SILENT (\\Answered)\r\n",
+          "* 2 FETCH (UID 2 FLAGS (\\Seen \\Answered \\Flagged))\r\nb OK Store completed\r\n");
+    check(a, "a FETCH 1 UID\r\n",
+          "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2 FLAGS (\\Seen \\Answered \\Flagged))\r\n"
+          "a OK Fetch completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+static void test_arrivals(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 1);
+    struct client *a = select_inbox(&dialogue);
+    dialogue_append(&dialogue, "INBOX", "(\\Seen)", "a: b\r\n\r\n");
+    check(a, "a FETCH 1 UID\r\n",
+          "* 1 FETCH (UID 1)\r\n* 2 EXISTS\r\n* 0 RECENT\r\na OK Fetch completed\r\n");
+    check(a, "a NOOP\r\n", "a OK NOOP completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* EXPUNGE is told neither in FETCH, STORE nor SEARCH, but in their UID forms and all else. */
+static void test_expunges(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 5);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    check_has(a, "a STORE 2,4 +FLAGS (\\Deleted)\r\na EXPUNGE\r\n",
+              "* 2 EXPUNGE\r\n* 3 EXPUNGE\r\na OK Expunge completed\r\n");
+    check(b, "b FETCH 1:3 UID\r\n",
+          "* 1 FETCH (UID 1)\r\n* 3 FETCH (UID 3)\r\n"
+          "b NO [EXPUNGEISSUED] Some messages are expunged\r\n");
+    check(b, "b FETCH 5 UID\r\n", "* 5 FETCH (UID 5)\r\nb OK Fetch completed\r\n");
+    check(b, "b SEARCH ALL\r\n", "* SEARCH 1 3 5\r\nb OK Search completed\r\n");
+    check(b, "b STORE 2:3 +FLAGS (\\Seen)\r\n",
+          "* 3 FETCH (FLAGS (\\Seen))\r\nb NO [EXPUNGEISSUED] Some messages are expunged\r\n");
+    check(b, "b STORE 4 +FLAGS.SILENT (\\Seen)\r\n",
+          "b NO [EXPUNGEISSUED] Some messages are expunged\r\n");
+    check(b, "b UID FETCH 5 FLAGS\r\n",
+          "* 5 FETCH (UID 5 FLAGS ())\r\n* 2 EXPUNGE\r\n* 3 EXPUNGE\r\n"
+          "b OK Fetch completed\r\n");
+    check(b, "b FETCH 1:* UID\r\n",
+          "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 3)\r\n* 3 FETCH (UID 5)\r\n"
+          "b OK Fetch completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* Arrivals while an expunge waits to be told: the numbers stay consistent. */
+static void test_pending_expunge_and_arrival(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 2);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    check_has(a, "a STORE 1 +FLAGS (\\Deleted)\r\na EXPUNGE\r\n", "* 1 EXPUNGE\r\n");
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n");
+    check(b, "b FETCH 2 UID\r\n",
+          "* 2 FETCH (UID 2)\r\n* 3 EXISTS\r\n* 0 RECENT\r\nb OK Fetch completed\r\n");
+    check(b, "b FETCH 3 UID\r\n", "* 3 FETCH (UID 3)\r\nb OK Fetch completed\r\n");
+    check(b, "b COPY 1:2 Junk\r\n",
+          "* 1 EXPUNGE\r\nb NO [EXPUNGEISSUED] Some messages are expunged\r\n");
+    check(b, "b NOOP\r\n", "b OK NOOP completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+static void test_idle(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 2);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    check_has(a, "a STORE 1 +FLAGS (\\Deleted)\r\n", "a OK");
+    check(b, "b IDLE\r\n", "+ idling\r\n* 1 FETCH (UID 1 FLAGS (\\Deleted))\r\n");
+    assert_int_equal(b->need, STREAM_NEED_NOTICE);
+    check_has(a, "a EXPUNGE\r\n", "a OK");
+    assert_string_equal(client_notice(b), "* 1 EXPUNGE\r\n");
+    assert_int_equal(b->need, STREAM_NEED_NOTICE);
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n");
+    assert_string_equal(client_notice(b), "* 2 EXISTS\r\n* 0 RECENT\r\n");
+    assert_string_equal(client_notice(b), "");
+    check_has(a, "a STORE 1 +FLAGS (\\Seen)\r\n", "a OK");
+    check(b, "DONE\r\n", "* 1 FETCH (UID 2 FLAGS (\\Seen))\r\nb OK Idle completed\r\n");
+    assert_int_equal(b->need, STREAM_NEED_INPUT);
+    check(b, "b IDLE\r\n", "+ idling\r\n");
+    check(b, "nonsense\r\n", "b BAD Expected DONE\r\n");
+    check_has(b, "b UNSELECT\r\n", "b OK");
+    check(b, "b IDLE\r\n", "+ idling\r\n");
+    assert_int_equal(b->need, STREAM_NEED_INPUT);
+    check(b, "done\r\n", "b OK Idle completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+static void test_mailbox_is_gone(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    struct client *a = dialogue_client(&dialogue), *b = dialogue_client(&dialogue);
+    check_has(a, "a CREATE x\r\n", "a OK");
+    check_has(b, "b SELECT x\r\n", "b OK");
+    check_has(a, "a RENAME x y\r\n", "a OK");
+    check(b, "b NOOP\r\n", "b OK NOOP completed\r\n");
+    check_has(a, "a DELETE y\r\n", "a OK");
+    check(b, "b NOOP\r\n", "* BYE The selected mailbox is not available any more\r\n");
+    assert_int_equal(b->need, STREAM_NEED_CLOSE);
+    dialogue_close(&dialogue);
+}
+
+static void test_move_is_told(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 3);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    check_has(a, "a MOVE 2 Trash\r\n", "* 2 EXPUNGE\r\na OK");
+    check(b, "b NOOP\r\n", "* 2 EXPUNGE\r\nb OK NOOP completed\r\n");
+    check_has(a, "a RENAME INBOX Old\r\n", "* 1 EXPUNGE\r\n* 1 EXPUNGE\r\na OK");
+    check(b, "b NOOP\r\n", "* 1 EXPUNGE\r\n* 1 EXPUNGE\r\nb OK NOOP completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flags),        cmocka_unit_test(test_arrivals),
+        cmocka_unit_test(test_expunges),     cmocka_unit_test(test_pending_expunge_and_arrival),
+        cmocka_unit_test(test_idle),         cmocka_unit_test(test_mailbox_is_gone),
+        cmocka_unit_test(test_move_is_told),
+    };
+    return dialogue_run_tests("imap sync", tests);
+}
