@@ -1,0 +1,371 @@
+/* chapar-auth in this process: the test is the login, the session and the administrator. */
+#include "../check.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "front/auth/auth_priv.h"
+#include "kv/kv.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#define NAME     "alice@example.test"
+#define PASSWORD "correct horse"
+
+static const uint8_t ALICE[16] = {0xa1, 7};
+
+struct fixture {
+    uv_loop_t loop;
+    struct kv_engine *engine;
+    struct auth auth;
+    int login, session, admin; /* our ends */
+    struct buffer body;
+    struct ipc_message message;
+};
+
+static int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind)
+{
+    int pair[2];
+    assert_int_equal(ipc_pair(pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    peers_add(&fixture->auth, kind, pair[0]);
+    return pair[1];
+}
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    struct credentials_cost cheap = {8192, 1, 4096};
+    assert_int_equal(uv_loop_init(&fixture.loop), 0);
+    assert_int_equal(auth_init(&fixture.auth, &fixture.loop, "example.test", 300), 0);
+    assert_int_equal(kv_memory_create(&fixture.engine), 0);
+    assert_int_equal(credentials_open(fixture.engine, &cheap, &fixture.auth.credentials), 0);
+    assert_int_equal(credentials_set(fixture.auth.credentials, SLICE(NAME), ALICE, SLICE(PASSWORD)),
+                     0);
+    fixture.login = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH);
+    fixture.session = connect_peer(&fixture, IPC_CHANNEL_SESSION_AUTH);
+    fixture.admin = connect_peer(&fixture, IPC_CHANNEL_ADMIN);
+    buffer_init(&fixture.body, IPC_BODY_MAXIMUM);
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    close(fixture->login);
+    close(fixture->session);
+    close(fixture->admin);
+    while (!jobs_idle(&fixture->auth.jobs))
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    assert_int_equal(fixture->auth.requests, 0);
+    auth_release(&fixture->auth);
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fixture->loop), 0);
+    credentials_close(&fixture->auth.credentials);
+    kv_engine_free(&fixture->engine);
+    buffer_release(&fixture->body);
+    return 0;
+}
+
+/* --- what the peers send --- */
+
+static void send_body(int socket, enum ipc_type type, struct buffer *body)
+{
+    assert_int_equal(buffer_error(body), 0);
+    assert_int_equal(ipc_send(socket, type, buffer_slice(body), NULL, 0), 0);
+    buffer_release(body);
+}
+
+static void begin(struct fixture *fixture, uint64_t id, const char *mechanism, bool has_response,
+                  struct slice response)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, id);
+    ipc_put_u8(&body, PROTOCOL_IMAP);
+    ipc_put_u8(&body, 1);
+    ipc_put_bytes(&body, SLICE("192.0.2.1"));
+    ipc_put_bytes(&body, slice_from_string(mechanism));
+    ipc_put_u8(&body, has_response);
+    ipc_put_bytes(&body, response);
+    send_body(fixture->login, IPC_AUTH_BEGIN, &body);
+}
+
+static void begin_plain(struct fixture *fixture, uint64_t id, const char *name,
+                        const char *password)
+{
+    char response[512];
+    int size = snprintf(response, sizeof response, "%c%s%c%s", 0, name, 0, password);
+    begin(fixture, id, "PLAIN", true, slice_make(response, (size_t)size));
+}
+
+static void respond(struct fixture *fixture, uint64_t id, struct slice response)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, id);
+    ipc_put_bytes(&body, response);
+    send_body(fixture->login, IPC_AUTH_RESPONSE, &body);
+}
+
+static void cancel(struct fixture *fixture, uint64_t id)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, id);
+    send_body(fixture->login, IPC_AUTH_CANCEL, &body);
+}
+
+static void redeem_ticket(struct fixture *fixture, const uint8_t ticket[TICKET_SIZE],
+                          uint8_t protocol)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u64(&body, 99);
+    buffer_append(&body, slice_make(ticket, TICKET_SIZE));
+    ipc_put_u8(&body, protocol);
+    send_body(fixture->session, IPC_TICKET_REDEEM, &body);
+}
+
+static void set_password(struct fixture *fixture, const char *name, const char *password)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    buffer_append(&body, slice_make(ALICE, sizeof ALICE));
+    ipc_put_bytes(&body, slice_from_string(name));
+    ipc_put_bytes(&body, slice_from_string(password));
+    send_body(fixture->admin, IPC_ADMIN_PASSWORD_SET, &body);
+}
+
+static void delete_password(struct fixture *fixture, const char *name)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_bytes(&body, slice_from_string(name));
+    send_body(fixture->admin, IPC_ADMIN_PASSWORD_DELETE, &body);
+}
+
+/* --- what they get --- */
+
+static int receive(struct fixture *fixture, int socket)
+{
+    int error;
+    while ((error = ipc_receive(socket, &fixture->body, &fixture->message)) == ERROR_BUSY)
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    return error;
+}
+
+static struct ipc_reader expect(struct fixture *fixture, int socket, enum ipc_type type)
+{
+    struct ipc_reader reader;
+    assert_int_equal(receive(fixture, socket), 0);
+    assert_int_equal(fixture->message.type, type);
+    ipc_reader_init(&reader, fixture->message.body);
+    return reader;
+}
+
+static void expect_refused(struct fixture *fixture, uint64_t id, int error)
+{
+    struct ipc_reader reader = expect(fixture, fixture->login, IPC_AUTH_REFUSED);
+    assert_int_equal(ipc_get_u64(&reader), id);
+    assert_int_equal(ipc_get_u32(&reader), -error);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+}
+
+static uint64_t expect_granted(struct fixture *fixture, uint64_t id, uint8_t ticket[TICKET_SIZE])
+{
+    struct ipc_reader reader = expect(fixture, fixture->login, IPC_AUTH_GRANTED);
+    assert_int_equal(ipc_get_u64(&reader), id);
+    ipc_get_fixed(&reader, ticket, TICKET_SIZE);
+    uint64_t route = ipc_get_u64(&reader);
+    assert_slice_equal(ipc_get_bytes(&reader, 400), NAME);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    return route;
+}
+
+static void expect_result(struct fixture *fixture, int error)
+{
+    struct ipc_reader reader = expect(fixture, fixture->admin, IPC_ADMIN_RESULT);
+    assert_int_equal(ipc_get_u32(&reader), -error);
+    assert_int_equal(ipc_get_bytes(&reader, 400).size > 0, error != 0);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+}
+
+/* --- tests --- */
+
+static void test_login_and_ticket(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE], again[TICKET_SIZE], account[16];
+    begin_plain(fixture, 1, NAME, PASSWORD);
+    uint64_t route = expect_granted(fixture, 1, ticket);
+    redeem_ticket(fixture, ticket, PROTOCOL_IMAP);
+    struct ipc_reader reader = expect(fixture, fixture->session, IPC_TICKET_GRANTED);
+    assert_int_equal(ipc_get_u64(&reader), 99);
+    ipc_get_fixed(&reader, account, sizeof account);
+    assert_memory_equal(account, ALICE, sizeof account);
+    assert_slice_equal(ipc_get_bytes(&reader, 400), NAME);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    redeem_ticket(fixture, ticket, PROTOCOL_IMAP);
+    expect(fixture, fixture->session, IPC_TICKET_REFUSED);
+    /* A bare name in any case is the same account. */
+    begin_plain(fixture, 1, "ALICE", PASSWORD);
+    assert_true(expect_granted(fixture, 1, again) == route);
+    assert_memory_not_equal(ticket, again, TICKET_SIZE);
+    redeem_ticket(fixture, again, PROTOCOL_LMTP);
+    expect(fixture, fixture->session, IPC_TICKET_REFUSED);
+}
+
+static void test_refusals(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_plain(fixture, 1, NAME, "wrong horse");
+    expect_refused(fixture, 1, ERROR_DENIED);
+    begin_plain(fixture, 2, "nobody", PASSWORD);
+    expect_refused(fixture, 2, ERROR_DENIED);
+    begin_plain(fixture, 3, "no address@@", PASSWORD);
+    expect_refused(fixture, 3, ERROR_DENIED);
+    begin(fixture, 4, "CRAM-MD5", true, SLICE("x"));
+    expect_refused(fixture, 4, ERROR_UNSUPPORTED);
+    begin(fixture, 5, "PLAIN", true, SLICE("no NUL in here"));
+    expect_refused(fixture, 5, ERROR_SYNTAX);
+    begin(fixture, 6, "PLAIN", true, SLICE("bob@example.test\0" NAME "\0" PASSWORD));
+    expect_refused(fixture, 6, ERROR_DENIED);
+    uint8_t ticket[TICKET_SIZE];
+    begin(fixture, 7, "plain", true, SLICE("Alice@example.test\0" NAME "\0" PASSWORD));
+    expect_granted(fixture, 7, ticket);
+}
+
+static void test_exchange(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    begin(fixture, 8, "PLAIN", false, SLICE(""));
+    struct ipc_reader reader = expect(fixture, fixture->login, IPC_AUTH_CHALLENGE);
+    assert_int_equal(ipc_get_u64(&reader), 8);
+    assert_int_equal(ipc_get_bytes(&reader, 10).size, 0);
+    respond(fixture, 8, SLICE("\0" NAME "\0" PASSWORD));
+    expect_granted(fixture, 8, ticket);
+    begin(fixture, 9, "PLAIN", false, SLICE(""));
+    expect(fixture, fixture->login, IPC_AUTH_CHALLENGE);
+    cancel(fixture, 9);
+    cancel(fixture, 9);
+    begin_plain(fixture, 10, NAME, PASSWORD);
+    expect_granted(fixture, 10, ticket);
+    assert_int_equal(fixture->auth.requests, 0);
+}
+
+/* A remembered password is answered before the slow ones that came first. */
+static void test_remembered(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    begin_plain(fixture, 1, NAME, PASSWORD);
+    expect_granted(fixture, 1, ticket);
+    int64_t remembered = counters_sum(COUNTER_AUTH_REMEMBERED);
+    for (uint64_t id = 2; id < 6; id++)
+        begin_plain(fixture, id, NAME, "wrong horse");
+    begin_plain(fixture, 6, NAME, PASSWORD);
+    expect_granted(fixture, 6, ticket);
+    assert_int_equal(counters_sum(COUNTER_AUTH_REMEMBERED), remembered + 1);
+    for (int i = 2; i < 6; i++)
+        expect(fixture, fixture->login, IPC_AUTH_REFUSED);
+}
+
+/* The queue is bounded: sooner or later one is refused as busy. What waits is dropped with the
+ * peer that asked. */
+static void test_busy(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t id = 0;
+    int error = 0;
+    while (error != ERROR_BUSY) {
+        struct ipc_reader reader;
+        begin_plain(fixture, ++id, NAME, "wrong horse");
+        uv_run(&fixture->loop, UV_RUN_NOWAIT);
+        assert_in_range(fixture->auth.jobs.running, 0, JOBS_RUNNING_MAXIMUM);
+        assert_in_range(fixture->auth.jobs.waiting, 0, JOBS_WAITING_MAXIMUM);
+        if (ipc_receive(fixture->login, &fixture->body, &fixture->message))
+            continue;
+        ipc_reader_init(&reader, fixture->message.body);
+        ipc_get_u64(&reader);
+        error = -(int)ipc_get_u32(&reader);
+    }
+    assert_true(id > JOBS_WAITING_MAXIMUM);
+}
+
+static void test_breach(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, 1, "PLAIN", false, SLICE(""));
+    expect(fixture, fixture->login, IPC_AUTH_CHALLENGE);
+    begin(fixture, 1, "PLAIN", false, SLICE(""));
+    assert_int_equal(receive(fixture, fixture->login), ERROR_CLOSED);
+    struct buffer body;
+    buffer_init(&body, 100);
+    ipc_put_u64(&body, 1);
+    send_body(fixture->session, IPC_AUTH_CANCEL, &body);
+    assert_int_equal(receive(fixture, fixture->session), ERROR_CLOSED);
+}
+
+static void test_admin(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    begin_plain(fixture, 1, NAME, PASSWORD);
+    expect_granted(fixture, 1, ticket);
+    set_password(fixture, "Alice", "battery staple");
+    expect_result(fixture, 0);
+    begin_plain(fixture, 2, NAME, PASSWORD);
+    expect_refused(fixture, 2, ERROR_DENIED);
+    begin_plain(fixture, 3, NAME, "battery staple");
+    expect_granted(fixture, 3, ticket);
+    set_password(fixture, NAME, "short");
+    expect_result(fixture, ERROR_LIMIT);
+    set_password(fixture, "@", "battery staple");
+    expect_result(fixture, ERROR_SYNTAX);
+    delete_password(fixture, NAME);
+    expect_result(fixture, 0);
+    delete_password(fixture, NAME);
+    expect_result(fixture, ERROR_NOT_FOUND);
+    begin_plain(fixture, 4, NAME, "battery staple");
+    expect_refused(fixture, 4, ERROR_DENIED);
+}
+
+static void note(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void test_drain(void **state)
+{
+    struct fixture *fixture = *state;
+    bool drained = false;
+    begin_plain(fixture, 1, NAME, "wrong horse");
+    while (jobs_idle(&fixture->auth.jobs))
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    auth_drain(&fixture->auth, UINT32_MAX, note, &drained);
+    assert_false(drained);
+    expect_refused(fixture, 1, ERROR_DENIED);
+    assert_true(drained);
+    begin_plain(fixture, 2, NAME, PASSWORD);
+    expect_refused(fixture, 2, ERROR_CLOSED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_login_and_ticket, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_exchange, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_breach, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_admin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
+    };
+    log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
