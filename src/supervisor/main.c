@@ -298,20 +298,28 @@ static int open_all(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
     int error = make_directories(config);
-    if (!error)
-        error = config_write_active(config, supervisor->active_path);
     if (error)
         return error;
-    raise_file_limit(config);
-    error = shared_create(&supervisor->shared);
-    if (error) {
-        supervisor->shared = (struct shared){-1, -1, -1, {-1}};
-        return error;
-    }
+    /* First the socket that only one chapard can have, then what it guards. */
     error = admin_open(supervisor, &supervisor->admin);
     if (error) {
         log_error("listen_failed", LOG_TEXT("service", "admin"),
-                  LOG_TEXT("address", config->admin_socket), LOG_TEXT("error", error_name(error)));
+                  LOG_TEXT("address", config->admin_socket), LOG_TEXT("error", error_name(error)),
+                  LOG_TEXT("reason", error == ERROR_BUSY ? "another chapard runs on this data"
+                                                         : error_text(error)));
+        return error;
+    }
+    error = config_write_active(config, supervisor->active_path);
+    if (error) {
+        log_error("write_failed", LOG_TEXT("path", supervisor->active_path),
+                  LOG_TEXT("error", error_name(error)));
+        return error;
+    }
+    supervisor->owns_data = true;
+    raise_file_limit(config);
+    error = shared_create(&supervisor->shared);
+    if (error) {
+        log_error("memory_failed", LOG_TEXT("error", error_name(error)));
         return error;
     }
     return listeners_open(&supervisor->listeners, config, &supervisor->systemd);
@@ -362,7 +370,8 @@ static int run(struct supervisor *supervisor)
     uv_walk(&supervisor->loop, no_callback, NULL);
     uv_run(&supervisor->loop, UV_RUN_NOWAIT);
     uv_loop_close(&supervisor->loop);
-    unlink(supervisor->active_path ? supervisor->active_path : "");
+    if (supervisor->owns_data)
+        unlink(supervisor->active_path);
     free(supervisor->active_path);
     free(supervisor->program_directory);
     config_free(&supervisor->previous);
@@ -384,7 +393,7 @@ int main(int count, char **arguments)
 {
     static const struct option options[] = {
         {"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    static struct supervisor supervisor = {.shared = {-1, -1, -1, {-1}}};
+    static struct supervisor supervisor;
     for (int option; (option = getopt_long(count, arguments, "c:", options, NULL)) != -1;) {
         if (option == 'v')
             return printf("chapard %s\n", CHAPAR_VERSION) < 0;

@@ -156,6 +156,7 @@ struct supervisor {
     uv_signal_t signals[3];
     uv_timer_t stop_timer;
     bool ready, stopping, reload_again;
+    bool owns_data; /* no other chapard runs on it */
     int exit_status;
 };
 

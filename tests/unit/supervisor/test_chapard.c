@@ -479,6 +479,27 @@ static void test_kills_what_does_not_end(void **state)
     clean_up(&server);
 }
 
+/* The first one must not even notice: it can still start processes. */
+static void test_only_one_on_the_same_data(void **state)
+{
+    (void)state;
+    struct server server;
+    start_server(&server, default_options);
+    pid_t first = server.pid;
+    int status;
+    launch(&server);
+    assert_int_equal(waitpid(server.pid, &status, 0), server.pid);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_true(log_has(&server, "another chapard runs on this data"));
+    server.pid = first;
+    struct greeting victim = connect_imap(server.port);
+    assert_int_equal(write(victim.socket, "crash", 5), 5);
+    expect_status(&server, "\"restarts\":1,\"crashes\":1", 1);
+    expect_status(&server, "\"state\":\"ready\"", 5);
+    close(victim.socket);
+    stop_server(&server);
+}
+
 /* The children drain and end by themselves. */
 static void test_chapard_is_killed(void **state)
 {
@@ -531,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_refuses_a_wrong_reload),
         cmocka_unit_test(test_gives_up_a_hopeless_reload),
         cmocka_unit_test(test_kills_what_does_not_end),
+        cmocka_unit_test(test_only_one_on_the_same_data),
         cmocka_unit_test(test_chapard_is_killed),
         cmocka_unit_test(test_children_refuse_to_be_started_by_hand),
     };
