@@ -33,7 +33,7 @@ struct job {
 
 struct jobs {
     uv_loop_t *loop;
-    TAILQ_HEAD(, job) queue;
+    TAILQ_HEAD(job_queue, job) queue;
     unsigned waiting, running;
 };
 

@@ -18,7 +18,7 @@ struct entry {
 
 /* All live equally long, so the order of issue is the order of expiry. */
 struct tickets {
-    TAILQ_HEAD(, entry) by_age;
+    TAILQ_HEAD(age_order, entry) by_age;
     LIST_HEAD(bucket, entry) buckets[BUCKETS];
     size_t count;
 };

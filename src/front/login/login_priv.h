@@ -1,0 +1,149 @@
+/*
+ * chapar-login: what its files share.
+ *
+ *   listener.c    accepts, within login_connections
+ *   connection.c  one client before it is logged in
+ *   peers.c       asks chapar-auth, hands streams to chapar-session
+ *   pump.c        after login over TLS: encrypts and decrypts for the session; and every farewell
+ *   tls.c         OpenSSL
+ *   login.c       what holds them together: start, counting, draining
+ *
+ * Everything runs in the loop's thread.
+ */
+#ifndef FRONT_LOGIN_LOGIN_PRIV_H
+#define FRONT_LOGIN_LOGIN_PRIV_H
+
+#include "front/login/tls_priv.h"
+#include "ipc/service.h"
+
+#include <sys/queue.h>
+
+enum {
+    CONNECTION_MEMORY_MAXIMUM = 64 * 1024, /* bytes before login, OpenSSL's own not counted */
+    CONNECTION_READ_MAXIMUM = 4096,        /* bytes read at once, and left over at most */
+    CONNECTION_OUTPUT_MARK = 4096,         /* with more output than this no command is begun */
+    LOGIN_SESSIONS_MAXIMUM = 256,          /* chapar-session processes, ending ones included */
+    LOGIN_FAREWELL_TIME = 5,               /* seconds a client has to take the last lines */
+    LOGIN_LINGER_TIME = 2,                 /* seconds until its side is closed too */
+};
+
+struct connection;
+struct pump;
+struct listener;
+
+struct login_session {
+    struct login *login;
+    uint32_t slot;
+    struct ipc_channel *channel;
+};
+
+struct login {
+    uv_loop_t *loop;
+    const struct config *config; /* not owned */
+    SSL_CTX *tls;                /* owned; NULL: no certificate is configured */
+    TAILQ_HEAD(listener_list, listener) listeners;
+    TAILQ_HEAD(connection_list, connection) connections;
+    TAILQ_HEAD(pump_list, pump) pumps;
+    size_t open;              /* connections and pumps */
+    uint64_t refused_logged;  /* when a refusal was last logged, clock_monotonic_us */
+    struct ipc_channel *auth; /* NULL: chapar-auth is away */
+    void *requests;           /* tsearch tree of the connections that asked it, by request */
+    uint64_t last_request;
+    struct login_session *sessions[LOGIN_SESSIONS_MAXIMUM]; /* the living, in no order */
+    size_t session_count;
+    uv_timer_t drain_timer;
+    bool draining;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    char scratch[TLS_RECORD_MAXIMUM]; /* what is read passes through here; never kept */
+};
+
+/* --- login.c --- */
+
+void login_init(struct login *login, uv_loop_t *loop, const struct config *config, SSL_CTX *tls);
+
+/* Closes everything at once. The memory may go when the loop has run the handles' callbacks. */
+void login_release(struct login *login);
+
+/* Takes nothing new, says goodbye to who has not logged in, pumps on for those who have; calls
+ * drained when the last is gone, or after `seconds` (UINT32_MAX: no limit). May be called again
+ * with less time. */
+void login_drain(struct login *login, uint32_t seconds, void (*drained)(void *arg), void *arg);
+
+/* One connection or pump more, one less. */
+void login_opened(struct login *login);
+void login_closed(struct login *login);
+
+/* --- listener.c --- */
+
+/* Accepts from the listening socket, which it takes over. ERROR_MEMORY, ERROR_INVALID. */
+int listener_create(struct login *login, int socket, enum service_protocol protocol);
+
+/* Closes all. */
+void listeners_close(struct login *login);
+
+/* A new connection: within the limit it is served, beyond it told so and closed. Takes the
+ * socket. */
+void listener_accepted(struct login *login, int socket, enum service_protocol protocol,
+                       const char *client);
+
+/* --- connection.c --- */
+
+/* Serves a client until it is logged in or gone. Takes the socket. */
+void connection_create(struct login *login, int socket, enum service_protocol protocol,
+                       const char *client);
+
+/* chapar-auth's answers to connection's request. */
+void connection_challenged(struct connection *connection, struct slice challenge);
+void connection_granted(struct connection *connection, const uint8_t ticket[TICKET_SIZE],
+                        uint64_t route, struct slice name);
+void connection_refused(struct connection *connection, int error);
+
+/* "* BYE [UNAVAILABLE] text", and the end. */
+void connection_dismiss(struct connection *connection, const char *text);
+
+/* Ends it without a word. */
+void connection_destroy(struct connection *connection);
+
+/* --- pump.c --- */
+
+/* Carries bytes between client and session until both sides have ended. Takes transport and
+ * session socket. `pending` is sent to the client first. session -1: it has ended already, so
+ * this is the farewell: pending is sent, and what the client still sends is read and dropped, so
+ * that it is not reset before it has read. */
+void pump_create(struct login *login, const struct transport *client, int session,
+                 struct slice pending);
+void pump_destroy(struct pump *pump);
+
+/* --- peers.c --- */
+
+/* A channel to a peer. Takes the socket; a new one to the same peer replaces the old. */
+void peers_add(struct login *login, enum ipc_channel_kind kind, uint32_t slot, int socket);
+void peers_release(struct login *login);
+
+/* One question to chapar-auth. */
+struct question {
+    struct connection *connection;
+    uint64_t id; /* 0: none is open. An open one goes on with AUTH_RESPONSE. */
+};
+
+/* Asks; the answer comes by connection_challenged, _granted or _refused, unless question_close
+ * is called. ERROR_CLOSED: chapar-auth is away, or has been away since the question was begun. */
+int question_begin(struct login *login, struct question *question, enum service_protocol protocol,
+                   bool tls, const char *client, const char *mechanism, bool has_response,
+                   struct slice response);
+int question_go_on(struct login *login, struct question *question, struct slice response);
+void question_close(struct login *login, struct question *question);
+
+/* Hands a stream to the session its account is routed to. The descriptor stays the caller's.
+ * ERROR_CLOSED: no chapar-session lives. */
+struct handover {
+    const uint8_t *ticket;
+    uint64_t route;
+    const char *client, *tls;
+    struct slice tag, input;
+    int stream;
+};
+int peers_hand_over(struct login *login, const struct handover *handover);
+
+#endif

@@ -1,0 +1,320 @@
+/*
+ * The channels to chapar-auth and to every chapar-session.
+ *
+ * A question that is open is in login->requests and known to chapar-auth; both end together. When
+ * chapar-auth goes, every open question that waits for an answer is refused as temporary.
+ */
+#include "front/login/login_priv.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <search.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = ((const struct question *)a)->id, right = ((const struct question *)b)->id;
+    return (left > right) - (left < right);
+}
+
+static struct question *find(struct login *login, uint64_t id)
+{
+    struct question key = {.id = id};
+    void *node = tfind(&key, &login->requests, compare);
+    return node ? *(struct question **)node : NULL;
+}
+
+/* Forgets the question, without a word to chapar-auth. */
+static void forget(struct login *login, struct question *question)
+{
+    tdelete(question, &login->requests, compare);
+    question->id = 0;
+}
+
+/* --- chapar-auth's answers; one to a question that was closed meanwhile is dropped --- */
+
+static int challenged(struct login *login, struct ipc_reader *reader)
+{
+    struct question *question = find(login, ipc_get_u64(reader));
+    struct slice challenge = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    if (ipc_reader_finish(reader))
+        return ERROR_PROTOCOL;
+    if (question)
+        connection_challenged(question->connection, challenge);
+    return 0;
+}
+
+static int granted(struct login *login, struct ipc_reader *reader)
+{
+    uint8_t ticket[TICKET_SIZE];
+    struct question *question = find(login, ipc_get_u64(reader));
+    ipc_get_fixed(reader, ticket, sizeof ticket);
+    uint64_t route = ipc_get_u64(reader);
+    struct slice name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    if (ipc_reader_finish(reader))
+        return ERROR_PROTOCOL;
+    if (question) {
+        forget(login, question);
+        connection_granted(question->connection, ticket, route, name);
+    }
+    sodium_memzero(ticket, sizeof ticket);
+    return 0;
+}
+
+static int refused(struct login *login, struct ipc_reader *reader)
+{
+    struct question *question = find(login, ipc_get_u64(reader));
+    int error = -(int)(ipc_get_u32(reader) & 0xffff);
+    if (ipc_reader_finish(reader) || !error)
+        return ERROR_PROTOCOL;
+    if (question) {
+        forget(login, question);
+        connection_refused(question->connection, error);
+    }
+    return 0;
+}
+
+static const struct {
+    enum ipc_type type;
+    int (*handle)(struct login *login, struct ipc_reader *reader);
+} answers[] = {
+    {IPC_AUTH_CHALLENGE, challenged},
+    {IPC_AUTH_GRANTED, granted},
+    {IPC_AUTH_REFUSED, refused},
+};
+
+static int auth_received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
+{
+    (void)channel;
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
+        if (answers[i].type == message->type)
+            return answers[i].handle(arg, &reader);
+    return ERROR_PROTOCOL;
+}
+
+/* The tree is taken off first: what is refused may ask again, and must not find it. */
+static void refuse_question(void *node)
+{
+    struct question *question = node;
+    question->id = 0;
+    connection_refused(question->connection, ERROR_BUSY);
+}
+
+static void auth_gone(struct login *login)
+{
+    void *requests = login->requests;
+    login->requests = NULL;
+    ipc_channel_free(&login->auth);
+    tdestroy(requests, refuse_question);
+}
+
+static void auth_closed(struct ipc_channel *channel, int error, void *arg)
+{
+    struct login *login = arg;
+    (void)channel;
+    log_warning("auth_lost", LOG_TEXT("reason", error_name(error)));
+    auth_gone(login);
+}
+
+/* --- questions --- */
+
+/* Bodies may hold a password. */
+static int send_secret(struct login *login, enum ipc_type type, struct buffer *body)
+{
+    int error = ipc_channel_send(login->auth, type, body, NULL, 0);
+    if (body->data)
+        sodium_memzero(body->data, body->capacity);
+    buffer_release(body);
+    return error ? ERROR_CLOSED : 0;
+}
+
+int question_begin(struct login *login, struct question *question, enum service_protocol protocol,
+                   bool tls, const char *client, const char *mechanism, bool has_response,
+                   struct slice response)
+{
+    question_close(login, question);
+    if (!login->auth)
+        return ERROR_CLOSED;
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    /* In one piece, so that no part of a password is left behind by growing. */
+    (void)buffer_reserve(&body, response.size + 512);
+    question->id = ++login->last_request;
+    if (!tsearch(question, &login->requests, compare)) {
+        question->id = 0;
+        buffer_release(&body);
+        return ERROR_CLOSED;
+    }
+    ipc_put_u64(&body, question->id);
+    ipc_put_u8(&body, (uint8_t)protocol);
+    ipc_put_u8(&body, tls);
+    ipc_put_bytes(&body, slice_from_string(client));
+    ipc_put_bytes(&body, slice_from_string(mechanism));
+    ipc_put_u8(&body, has_response);
+    ipc_put_bytes(&body, response);
+    int error = send_secret(login, IPC_AUTH_BEGIN, &body);
+    if (error)
+        forget(login, question);
+    return error;
+}
+
+int question_go_on(struct login *login, struct question *question, struct slice response)
+{
+    if (!login->auth || !question->id)
+        return ERROR_CLOSED;
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    (void)buffer_reserve(&body, response.size + 64);
+    ipc_put_u64(&body, question->id);
+    ipc_put_bytes(&body, response);
+    return send_secret(login, IPC_AUTH_RESPONSE, &body);
+}
+
+void question_close(struct login *login, struct question *question)
+{
+    if (!question->id)
+        return;
+    uint64_t id = question->id;
+    forget(login, question);
+    struct buffer body;
+    buffer_init(&body, 64);
+    ipc_put_u64(&body, id);
+    if (login->auth)
+        (void)ipc_channel_send(login->auth, IPC_AUTH_CANCEL, &body, NULL, 0);
+    buffer_release(&body);
+}
+
+/* --- sessions --- */
+
+/* A session only takes; anything from it is a breach, which the channel's table ends already. */
+static int session_received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
+{
+    (void)channel;
+    (void)message;
+    (void)arg;
+    return ERROR_PROTOCOL;
+}
+
+static void session_free(struct login_session *session)
+{
+    struct login *login = session->login;
+    for (size_t i = 0; i < login->session_count; i++)
+        if (login->sessions[i] == session)
+            login->sessions[i] = login->sessions[--login->session_count];
+    ipc_channel_free(&session->channel);
+    free(session);
+}
+
+static void session_closed(struct ipc_channel *channel, int error, void *arg)
+{
+    struct login_session *session = arg;
+    (void)channel;
+    log_debug("session_lost", LOG_NUMBER("slot", session->slot),
+              LOG_TEXT("reason", error_name(error)));
+    session_free(session);
+}
+
+/* How much a route prefers a slot. Each route goes to the living session it prefers most, so that
+ * only the routes of one that ended move, and move back when its slot lives again. */
+static uint64_t preference(uint64_t route, uint32_t slot)
+{
+    uint64_t mixed = (route ^ (slot + 1)) * UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return mixed ^ mixed >> 32;
+}
+
+static struct login_session *choose_session(struct login *login, uint64_t route)
+{
+    struct login_session *best = NULL;
+    for (size_t i = 0; i < login->session_count; i++) {
+        struct login_session *session = login->sessions[i];
+        if (!best || preference(route, session->slot) > preference(route, best->slot))
+            best = session;
+    }
+    return best;
+}
+
+int peers_hand_over(struct login *login, const struct handover *handover)
+{
+    struct login_session *session = choose_session(login, handover->route);
+    if (!session)
+        return ERROR_CLOSED;
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u8(&body, PROTOCOL_IMAP);
+    buffer_append(&body, slice_make(handover->ticket, TICKET_SIZE));
+    ipc_put_bytes(&body, slice_from_string(handover->client));
+    ipc_put_bytes(&body, slice_from_string(handover->tls));
+    ipc_put_bytes(&body, handover->tag);
+    ipc_put_bytes(&body, handover->input);
+    int error = ipc_channel_send(session->channel, IPC_STREAM, &body, &handover->stream, 1);
+    if (body.data)
+        sodium_memzero(body.data, body.size);
+    buffer_release(&body);
+    return error ? ERROR_CLOSED : 0;
+}
+
+/* --- channels --- */
+
+static int open_channel(struct login *login, enum ipc_channel_kind kind, int socket, void *arg,
+                        struct ipc_channel **channel)
+{
+    bool auth = kind == IPC_CHANNEL_LOGIN_AUTH;
+    struct ipc_channel_options options = {
+        .kind = kind,
+        .asking = true,
+        .state = IPC_STATE_RUNNING,
+        .received = auth ? auth_received : session_received,
+        .closed = auth ? auth_closed : session_closed,
+        .arg = arg,
+    };
+    int error = ipc_channel_create(login->loop, socket, &options, channel);
+    if (error) {
+        log_error("peer_failed", LOG_TEXT("reason", error_name(error)));
+        close(socket);
+    }
+    return error;
+}
+
+static void add_session(struct login *login, uint32_t slot, int socket)
+{
+    for (size_t i = 0; i < login->session_count; i++)
+        if (login->sessions[i]->slot == slot)
+            session_free(login->sessions[i]);
+    struct login_session *session =
+        login->session_count < LOGIN_SESSIONS_MAXIMUM ? calloc(1, sizeof *session) : NULL;
+    if (!session) {
+        close(socket);
+        return;
+    }
+    session->login = login;
+    session->slot = slot;
+    if (open_channel(login, IPC_CHANNEL_LOGIN_SESSION, socket, session, &session->channel))
+        free(session);
+    else
+        login->sessions[login->session_count++] = session;
+}
+
+void peers_add(struct login *login, enum ipc_channel_kind kind, uint32_t slot, int socket)
+{
+    if (kind == IPC_CHANNEL_LOGIN_AUTH) {
+        auth_gone(login);
+        (void)open_channel(login, kind, socket, login, &login->auth);
+    } else if (kind == IPC_CHANNEL_LOGIN_SESSION) {
+        add_session(login, slot, socket);
+    } else {
+        close(socket);
+    }
+}
+
+void peers_release(struct login *login)
+{
+    auth_gone(login);
+    while (login->session_count)
+        session_free(login->sessions[0]);
+}

@@ -1,0 +1,367 @@
+#include "login_fixture.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#define RESPONSE SLICE("\0alice\0correct horse")
+
+/* In every build with AddressSanitizer, as the unit tests are. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static void connect_plain(struct fixture *fixture)
+{
+    fixture->client = connect_client(fixture, PROTOCOL_IMAP);
+    hear(fixture, "* OK [CAPABILITY IMAP4");
+}
+
+static void wait_until_closed(struct fixture *fixture)
+{
+    while (fixture->login.open)
+        turn(fixture);
+}
+
+static void test_plaintext_login(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\nb NOOP\r\nc NO");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    int stream = expect_stream(fixture, "", "a", "b NOOP\r\nc NO");
+    assert_int_equal(fixture->login.open, 0);
+    assert_int_equal(send(stream, "a OK\r\n", 6, 0), 6);
+    hear(fixture, "a OK");
+    say(fixture, "OP\r\n");
+    expect_bytes(fixture, stream, "OP\r\n");
+    close(stream);
+    hear(fixture, NULL);
+}
+
+static void test_imaps_login(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->client = connect_client(fixture, PROTOCOL_IMAPS);
+    client_start_tls(fixture);
+    hear(fixture, "* OK [CAPABILITY IMAP4");
+    say(fixture, "a AUTHENTICATE PLAIN AGFsaWNlAGNvcnJlY3QgaG9yc2U=\r\nb NOOP\r\n");
+    uint64_t id = expect_question(fixture, RESPONSE, true);
+    say(fixture, "c NOOP\r\n");
+    grant(fixture, id);
+    int stream = expect_stream(fixture, "TLSv1.3 TLS_AES_256_GCM_SHA384", "a", "b NOOP\r\n");
+    expect_bytes(fixture, stream, "c NOOP\r\n");
+    assert_int_equal(fixture->login.open, 1);
+    assert_int_equal(send(stream, "a OK\r\n", 6, 0), 6);
+    hear(fixture, "a OK");
+    close(stream);
+    hear(fixture, NULL);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+}
+
+/* More in one record than is read at once before login: the rest is pumped. */
+static void test_large_record(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[10000];
+    fixture->client = connect_client(fixture, PROTOCOL_IMAPS);
+    client_start_tls(fixture);
+    hear(fixture, "* OK");
+    int size = snprintf(text, sizeof text, "a LOGIN alice \"correct horse\"\r\n");
+    memset(text + size, 'x', sizeof text - (size_t)size);
+    client_write(fixture, slice_make(text, sizeof text));
+    grant(fixture, expect_question(fixture, RESPONSE, true));
+    struct ipc_reader reader = expect(fixture, fixture->session, IPC_STREAM);
+    ipc_get_u8(&reader);
+    uint8_t ticket[TICKET_SIZE];
+    ipc_get_fixed(&reader, ticket, sizeof ticket);
+    for (int i = 0; i < 3; i++)
+        ipc_get_bytes(&reader, 100);
+    size_t received = ipc_get_bytes(&reader, CONNECTION_READ_MAXIMUM).size;
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    int stream = fixture->message.descriptors[0];
+    fcntl(stream, F_SETFL, O_NONBLOCK);
+    while (received < sizeof text - (size_t)size) {
+        char bytes[1000];
+        ssize_t got = recv(stream, bytes, sizeof bytes, 0);
+        received += got > 0 ? (size_t)got : 0;
+        turn(fixture);
+    }
+    close(stream);
+}
+
+/* What came in plaintext behind STARTTLS is dropped. */
+static void test_starttls(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.plaintext_login = false;
+    connect_plain(fixture);
+    assert_non_null(strstr(fixture->line, "LOGINDISABLED"));
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    hear(fixture, "a NO [PRIVACYREQUIRED]");
+    say(fixture, "b STARTTLS\r\nevil NOOP\r\n");
+    hear(fixture, "b OK");
+    client_start_tls(fixture);
+    say(fixture, "c NOOP\r\n");
+    hear(fixture, "c OK");
+    say(fixture, "d LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, true));
+    close(expect_stream(fixture, "TLSv1.3 TLS_AES_256_GCM_SHA384", "d", ""));
+    hear(fixture, NULL);
+}
+
+static void test_no_certificate(void **state)
+{
+    struct fixture *fixture = *state;
+    SSL_CTX_free(fixture->login.tls);
+    fixture->login.tls = NULL;
+    connect_plain(fixture);
+    assert_null(strstr(fixture->line, "STARTTLS"));
+    disconnect(fixture);
+    fixture->client = connect_client(fixture, PROTOCOL_IMAPS);
+    hear(fixture, NULL);
+}
+
+static void test_one_byte_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char text[] = "a AUTHENTICATE PLAIN\r\nAGFsaWNlAGNvcnJlY3QgaG9yc2U=\r\n";
+    connect_plain(fixture);
+    for (const char *byte = text; *byte; byte++) {
+        client_write(fixture, slice_make(byte, 1));
+        turn(fixture);
+    }
+    hear(fixture, "+ ");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    close(expect_stream(fixture, "", "a", ""));
+}
+
+static void test_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    for (int i = 0; i < 3; i++) {
+        say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+        refuse(fixture, expect_question(fixture, RESPONSE, false), ERROR_DENIED);
+        hear(fixture, "a NO [AUTHENTICATIONFAILED]");
+    }
+    hear(fixture, "* BYE");
+    hear(fixture, NULL);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+}
+
+static void test_failure_delay(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.login_failure_delay = 1;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\nb NOOP\r\n");
+    uint64_t id = expect_question(fixture, RESPONSE, false);
+    uint64_t start = uv_hrtime();
+    refuse(fixture, id, ERROR_DENIED);
+    hear(fixture, "a NO [AUTHENTICATIONFAILED]");
+    assert_true(uv_hrtime() - start > 900 * UINT64_C(1000000));
+    hear(fixture, "b OK");
+}
+
+/* chapar-auth dies with a question open, is away, and comes back. */
+static void test_auth_away(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    expect_question(fixture, RESPONSE, false);
+    close(fixture->auth);
+    hear(fixture, "a NO [UNAVAILABLE]");
+    say(fixture, "b LOGIN alice \"correct horse\"\r\n");
+    hear(fixture, "b NO [UNAVAILABLE]");
+    fixture->auth = connect_peer(fixture, IPC_CHANNEL_LOGIN_AUTH, 1);
+    say(fixture, "c LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    close(expect_stream(fixture, "", "c", ""));
+}
+
+static void test_session_away(void **state)
+{
+    struct fixture *fixture = *state;
+    close(fixture->session);
+    while (fixture->login.session_count)
+        turn(fixture);
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    hear(fixture, "a NO [UNAVAILABLE]");
+    fixture->session = connect_peer(fixture, IPC_CHANNEL_LOGIN_SESSION, 2);
+    say(fixture, "b LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    close(expect_stream(fixture, "", "b", ""));
+}
+
+/* Takes one STREAM. */
+static bool takes_stream(struct fixture *fixture, int session)
+{
+    struct ipc_message message;
+    if (ipc_receive(session, &fixture->body, &message))
+        return false;
+    ipc_message_clear(&message);
+    return true;
+}
+
+/* A route always goes to the same living session, and to another when that one is gone. */
+static void test_routes(void **state)
+{
+    struct fixture *fixture = *state;
+    int other = connect_peer(fixture, IPC_CHANNEL_LOGIN_SESSION, 3), counts[2] = {0};
+    struct handover handover = {.ticket = TICKET, .client = "", .tls = "", .stream = other};
+    for (handover.route = 0; handover.route < 200; handover.route++) {
+        assert_int_equal(peers_hand_over(&fixture->login, &handover), 0);
+        bool first = takes_stream(fixture, fixture->session);
+        assert_int_equal(takes_stream(fixture, other), !first);
+        assert_int_equal(peers_hand_over(&fixture->login, &handover), 0);
+        assert_int_equal(takes_stream(fixture, fixture->session), first);
+        assert_int_equal(takes_stream(fixture, other), !first);
+        counts[first]++;
+    }
+    assert_in_range(counts[0], 50, 150);
+    close(fixture->session);
+    while (fixture->login.session_count > 1)
+        turn(fixture);
+    for (handover.route = 0; handover.route < 20; handover.route++) {
+        assert_int_equal(peers_hand_over(&fixture->login, &handover), 0);
+        assert_true(takes_stream(fixture, other));
+    }
+    fixture->session = other;
+}
+
+static void test_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    uint64_t id = expect_question(fixture, RESPONSE, false);
+    login_drain(&fixture->login, UINT32_MAX, NULL, NULL);
+    struct ipc_reader reader = expect(fixture, fixture->auth, IPC_AUTH_CANCEL);
+    assert_int_equal(ipc_get_u64(&reader), id);
+    grant(fixture, id);
+    hear(fixture, "* BYE [UNAVAILABLE]");
+    hear(fixture, NULL);
+}
+
+static void test_timeout(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.login_timeout = 1;
+    connect_plain(fixture);
+    int silent = connect_client(fixture, PROTOCOL_IMAPS);
+    hear(fixture, "* BYE");
+    hear(fixture, NULL);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+    close(silent);
+}
+
+static void test_connection_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.login_connections = 1;
+    connect_plain(fixture);
+    int first = fixture->client;
+    fixture->client = connect_client(fixture, PROTOCOL_IMAP);
+    hear(fixture, "* BYE [UNAVAILABLE]");
+    hear(fixture, NULL);
+    close(first);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+    connect_plain(fixture);
+}
+
+/* The worst a client can make a connection keep. */
+static void test_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    static char text[32 * 1000];
+    if (!__sanitizer_get_current_allocated_bytes)
+        skip();
+    connect_plain(fixture);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+    for (int i = 0; i < 10; i++)
+        turn(fixture);
+    size_t before = __sanitizer_get_current_allocated_bytes();
+    connect_plain(fixture);
+    size_t idle = __sanitizer_get_current_allocated_bytes() - before;
+    memset(text, 'x', sizeof text);
+    size_t most = 0;
+    say(fixture, "a LOGIN {4000+}\r\n");
+    for (size_t sent = 0; sent < sizeof text; sent += 1000) {
+        client_write(fixture, slice_make(text + sent, 1000));
+        for (int i = 0; i < 3; i++)
+            turn(fixture);
+        size_t now = __sanitizer_get_current_allocated_bytes() - before;
+        most = now > most ? now : most;
+    }
+    print_message("# %zu bytes idle, %zu at most\n", idle, most);
+    assert_in_range(most, 4000, CONNECTION_MEMORY_MAXIMUM);
+}
+
+/* Thousands of commands in one write, and a client that does not read the answers at first. */
+static void test_flood(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COMMANDS = 5000 };
+    connect_plain(fixture);
+    for (int i = 0; i < COMMANDS; i++) {
+        char command[40];
+        int size = snprintf(command, sizeof command, "%d CAPABILITY\r\n", i);
+        ssize_t put = send(fixture->client, command, (size_t)size, 0);
+        while (put < 0) {
+            hear(fixture, "");
+            put = send(fixture->client, command, (size_t)size, 0);
+        }
+        assert_int_equal(put, size);
+    }
+    char last[40];
+    snprintf(last, sizeof last, "%d OK", COMMANDS - 1);
+    do
+        hear(fixture, "");
+    while (!slice_starts_with(slice_from_string(fixture->line), slice_from_string(last)));
+}
+
+static void test_listener(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listening, 10), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(listener_create(&fixture->login, listening, PROTOCOL_IMAP), 0);
+    fixture->client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fixture->client, (struct sockaddr *)&address, size), 0);
+    fcntl(fixture->client, F_SETFL, O_NONBLOCK);
+    hear(fixture, "* OK");
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    struct ipc_reader reader = expect(fixture, fixture->auth, IPC_AUTH_BEGIN);
+    ipc_get_u64(&reader);
+    ipc_get_u8(&reader);
+    ipc_get_u8(&reader);
+    assert_slice_equal(ipc_get_bytes(&reader, 100), "127.0.0.1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_plaintext_login), TEST(test_imaps_login),      TEST(test_large_record),
+        TEST(test_starttls),        TEST(test_no_certificate),   TEST(test_one_byte_at_a_time),
+        TEST(test_refused),         TEST(test_failure_delay),    TEST(test_auth_away),
+        TEST(test_session_away),    TEST(test_routes),           TEST(test_cancelled),
+        TEST(test_timeout),         TEST(test_connection_limit), TEST(test_memory),
+        TEST(test_flood),           TEST(test_listener),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
