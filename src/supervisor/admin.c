@@ -5,7 +5,7 @@
  */
 #include "base/error.h"
 #include "base/log.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

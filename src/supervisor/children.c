@@ -13,7 +13,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -54,7 +54,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "ipc/confine.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * systemd's readiness protocol is one datagram; libsystemd would bring much more than that into a
  * process that runs as root.
  */
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

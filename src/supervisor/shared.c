@@ -1,6 +1,6 @@
 #include "base/counters.h"
 #include "base/error.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

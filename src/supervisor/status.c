@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "ipc/confine.h"
-#include "supervisor_priv.h"
+#include "supervisor/supervisor_priv.h"
 
 #include <inttypes.h>
 #include <unistd.h>
