@@ -50,7 +50,7 @@ struct lmtp {
     struct buffer line;
     uint64_t discarded; /* bytes of a line over LMTP_LINE_MAXIMUM */
     int bad_count;
-    int data_state;
+    int data_state; /* private to data.c */
     uint64_t data_size;
     bool data_too_big; /* the rest is read past; every recipient gets 552 5.3.4 */
     size_t delivered;  /* replies given after DATA */

@@ -1,0 +1,428 @@
+/*
+ * The engine's states:
+ *
+ *     CONNECTED --LHLO--> READY --MAIL--> TRANSACTION --RCPT--> ASKING --reply--> TRANSACTION
+ *                           ^                 |
+ *                           |                DATA --> DATA --end--> DELIVERING
+ *                           +--- RSET, LHLO --+                          |
+ *                           +-------------- a reply for each recipient --+
+ *     CLOSED: QUIT, or too many bad commands
+ */
+#include "proto/lmtp/engine_priv.h"
+
+#include "base/error.h"
+
+#include <ctype.h>
+
+enum { CONNECTED, READY, TRANSACTION, ASKING, DATA, DELIVERING, CLOSED };
+
+void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits *limits)
+{
+    *lmtp = (struct lmtp){.limits = *limits, .hostname = hostname};
+    buffer_init(&lmtp->line, LMTP_LINE_MAXIMUM);
+    buffer_init(&lmtp->client, LMTP_ADDRESS_MAXIMUM);
+    buffer_init(&lmtp->sender, LMTP_ADDRESS_MAXIMUM);
+    buffer_init(&lmtp->address, LMTP_ADDRESS_MAXIMUM);
+}
+
+void lmtp_release(struct lmtp *lmtp)
+{
+    buffer_release(&lmtp->line);
+    buffer_release(&lmtp->client);
+    buffer_release(&lmtp->sender);
+    buffer_release(&lmtp->address);
+}
+
+void lmtp_greet(struct lmtp *lmtp, struct buffer *output)
+{
+    buffer_append_format(output, "220 %s LMTP ready\r\n", lmtp->hostname);
+}
+
+void lmtp_bye(struct lmtp *lmtp, const char *enhanced, const char *text, struct buffer *output)
+{
+    lmtp->state = CLOSED;
+    buffer_append_format(output, "421 %s %s\r\n", enhanced, text);
+}
+
+/* A good command's reply. */
+static enum lmtp_action reply(struct lmtp *lmtp, const char *text, struct buffer *output)
+{
+    lmtp->bad_count = 0;
+    buffer_append_format(output, "%s\r\n", text);
+    return LMTP_MORE;
+}
+
+/* A bad command's reply; too many of them in a row end the session. */
+static enum lmtp_action bad(struct lmtp *lmtp, const char *text, struct buffer *output)
+{
+    buffer_append_format(output, "%s\r\n", text);
+    if (++lmtp->bad_count < LMTP_BAD_MAXIMUM)
+        return LMTP_MORE;
+    lmtp_bye(lmtp, "4.7.0", "Too many bad commands", output);
+    return LMTP_CLOSE;
+}
+
+static void reset(struct lmtp *lmtp)
+{
+    lmtp->state = READY;
+    lmtp->accepted = 0;
+    lmtp->delivered = 0;
+    lmtp->declared_size = 0;
+    buffer_clear(&lmtp->sender);
+    buffer_clear(&lmtp->address);
+}
+
+/* --- one function for each command; argument: what follows its name --- */
+
+typedef enum lmtp_action command_handler(struct lmtp *lmtp, struct slice argument,
+                                         struct buffer *output);
+
+static enum lmtp_action do_lhlo(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    bool printable = argument.size > 0;
+    for (size_t i = 0; i < argument.size; i++)
+        printable = printable && isgraph((unsigned char)argument.data[i]);
+    if (!printable || argument.size > lmtp->client.maximum)
+        return bad(lmtp, "501 5.5.4 LHLO needs a host name", output);
+    reset(lmtp);
+    lmtp->bad_count = 0;
+    buffer_clear(&lmtp->client);
+    buffer_append(&lmtp->client, argument);
+    buffer_append_format(output,
+                         "250-%s\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"
+                         "250 SIZE %llu\r\n",
+                         lmtp->hostname, (unsigned long long)lmtp->limits.message);
+    return LMTP_RESET;
+}
+
+static enum lmtp_action do_helo(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    return bad(lmtp, "500 5.5.1 This is LMTP: say LHLO", output);
+}
+
+/* The argument behind "FROM:" or "TO:"; spaces behind the colon are common and harmless. */
+static bool take_prefix(struct slice *argument, struct slice prefix)
+{
+    if (!slice_equal_nocase(slice_sub(*argument, 0, prefix.size), prefix))
+        return false;
+    *argument = slice_sub(*argument, prefix.size, SIZE_MAX);
+    while (argument->size && argument->data[0] == ' ')
+        *argument = slice_sub(*argument, 1, SIZE_MAX);
+    return true;
+}
+
+/* SIZE's value (RFC 1870 section 6: up to 20 digits). */
+static int parse_size(struct slice digits, uint64_t *size)
+{
+    uint64_t number = 0;
+    if (digits.size == 0 || digits.size > 20)
+        return ERROR_SYNTAX;
+    for (size_t i = 0; i < digits.size; i++) {
+        if (!isdigit((unsigned char)digits.data[i]))
+            return ERROR_SYNTAX;
+        uint64_t digit = (uint64_t)(digits.data[i] - '0');
+        number = number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : number * 10 + digit;
+    }
+    *size = number;
+    return 0;
+}
+
+/* The reply that a parameter of MAIL deserves, or NULL. */
+static const char *mail_parameter(struct lmtp *lmtp, const struct lmtp_parameter *parameter)
+{
+    if (slice_equal_nocase(parameter->keyword, SLICE("SIZE"))) {
+        if (parse_size(parameter->value, &lmtp->declared_size) != 0)
+            return "501 5.5.4 SIZE needs a number";
+        if (lmtp->declared_size > lmtp->limits.message)
+            return "552 5.3.4 Message too large";
+        return NULL;
+    }
+    if (slice_equal_nocase(parameter->keyword, SLICE("BODY"))) {
+        bool known = slice_equal_nocase(parameter->value, SLICE("7BIT")) ||
+                     slice_equal_nocase(parameter->value, SLICE("8BITMIME"));
+        return known ? NULL : "501 5.5.4 BODY is 7BIT or 8BITMIME";
+    }
+    return "555 5.5.4 Unknown parameter";
+}
+
+static const char *mail_parameters(struct lmtp *lmtp, struct slice argument)
+{
+    struct lmtp_parameter parameter;
+    int more;
+    while ((more = lmtp_parameter_next(&argument, &parameter)) > 0) {
+        const char *problem = mail_parameter(lmtp, &parameter);
+        if (problem)
+            return problem;
+    }
+    return more < 0 ? "501 5.5.4 Malformed parameters" : NULL;
+}
+
+static enum lmtp_action do_mail(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (lmtp->state == CONNECTED)
+        return bad(lmtp, "503 5.5.1 Say LHLO first", output);
+    if (lmtp->state == TRANSACTION)
+        return bad(lmtp, "503 5.5.1 There is a sender already", output);
+    if (!take_prefix(&argument, SLICE("FROM:")))
+        return bad(lmtp, "501 5.5.4 Expected MAIL FROM:<address>", output);
+    const char *problem = NULL;
+    if (lmtp_path_parse(&argument, false, &lmtp->sender) != 0)
+        problem = "501 5.1.7 Malformed sender address";
+    else
+        problem = mail_parameters(lmtp, argument);
+    if (problem) {
+        reset(lmtp);
+        return bad(lmtp, problem, output);
+    }
+    lmtp->state = TRANSACTION;
+    return reply(lmtp, "250 2.1.0 Sender accepted", output);
+}
+
+static enum lmtp_action do_rcpt(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    struct lmtp_parameter parameter;
+    if (lmtp->state != TRANSACTION)
+        return bad(lmtp, "503 5.5.1 Say MAIL first", output);
+    if (!take_prefix(&argument, SLICE("TO:")))
+        return bad(lmtp, "501 5.5.4 Expected RCPT TO:<address>", output);
+    if (lmtp_path_parse(&argument, true, &lmtp->address) != 0 || lmtp->address.size == 0)
+        return bad(lmtp, "501 5.1.3 Malformed recipient address", output);
+    int more = lmtp_parameter_next(&argument, &parameter);
+    if (more != 0)
+        return bad(lmtp,
+                   more < 0 ? "501 5.5.4 Malformed parameters" : "555 5.5.4 Unknown parameter",
+                   output);
+    lmtp->bad_count = 0;
+    if (lmtp->accepted >= lmtp->limits.recipients)
+        return reply(lmtp, "452 4.5.3 Too many recipients", output);
+    lmtp->state = ASKING;
+    return LMTP_RECIPIENT;
+}
+
+/* Whether there is nothing behind a command that takes nothing. */
+static bool is_bare(struct slice argument)
+{
+    return argument.size == 0;
+}
+
+static enum lmtp_action do_data(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (!is_bare(argument))
+        return bad(lmtp, "501 5.5.4 DATA takes no argument", output);
+    /* RFC 2033 section 4.2: not even one recipient was accepted. */
+    if (lmtp->state != TRANSACTION || lmtp->accepted == 0)
+        return bad(lmtp, "503 5.5.1 No valid recipients", output);
+    lmtp->state = DATA;
+    lmtp->data_state = lmtp_data_begin();
+    lmtp->data_size = 0;
+    lmtp->data_too_big = false;
+    return reply(lmtp, "354 End the message with a dot on a line of its own", output);
+}
+
+static enum lmtp_action do_rset(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (!is_bare(argument))
+        return bad(lmtp, "501 5.5.4 RSET takes no argument", output);
+    if (lmtp->state == TRANSACTION)
+        reset(lmtp);
+    reply(lmtp, "250 2.0.0 Reset", output);
+    return LMTP_RESET;
+}
+
+static enum lmtp_action do_noop(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    return reply(lmtp, "250 2.0.0 OK", output);
+}
+
+static enum lmtp_action do_vrfy(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    return reply(lmtp, "252 2.5.0 Not verified; RCPT will say", output);
+}
+
+static enum lmtp_action do_help(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    return reply(lmtp, "214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY QUIT", output);
+}
+
+static enum lmtp_action do_quit(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    reply(lmtp, "221 2.0.0 Goodbye", output);
+    lmtp->state = CLOSED;
+    return LMTP_CLOSE;
+}
+
+static const struct {
+    const char *name;
+    command_handler *handler;
+} commands[] = {
+    {"LHLO", do_lhlo}, {"HELO", do_helo}, {"EHLO", do_helo}, {"MAIL", do_mail},
+    {"RCPT", do_rcpt}, {"DATA", do_data}, {"RSET", do_rset}, {"NOOP", do_noop},
+    {"VRFY", do_vrfy}, {"HELP", do_help}, {"QUIT", do_quit},
+};
+
+static enum lmtp_action do_command(struct lmtp *lmtp, struct slice line, struct buffer *output)
+{
+    struct slice name = slice_sub(line, 0, slice_find(line, ' '));
+    struct slice argument = slice_sub(line, name.size + 1, SIZE_MAX);
+    while (argument.size && argument.data[argument.size - 1] == ' ')
+        argument.size--;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (slice_equal_nocase(name, slice_from_string(commands[i].name)))
+            return commands[i].handler(lmtp, argument, output);
+    return bad(lmtp, "500 5.5.1 Unknown command", output);
+}
+
+/* --- lines --- */
+
+static struct slice take(struct slice *input, size_t size)
+{
+    struct slice taken = slice_sub(*input, 0, size);
+    *input = slice_sub(*input, size, SIZE_MAX);
+    return taken;
+}
+
+static struct slice without_line_end(struct slice line)
+{
+    line.size--;
+    if (line.size && line.data[line.size - 1] == '\r')
+        line.size--;
+    return line;
+}
+
+/* More than a line may have: read past, up to its end. */
+static enum lmtp_action discard_line(struct lmtp *lmtp, size_t size, bool complete,
+                                     struct buffer *output)
+{
+    lmtp->discarded += lmtp->line.size + size;
+    buffer_release(&lmtp->line);
+    if (lmtp->discarded > LMTP_DISCARD_MAXIMUM) {
+        lmtp_bye(lmtp, "4.7.0", "The line does not end", output);
+        return LMTP_CLOSE;
+    }
+    if (!complete)
+        return LMTP_MORE;
+    lmtp->discarded = 0;
+    return bad(lmtp, "500 5.5.2 Line too long", output);
+}
+
+/* A line that is in the input as a whole is not copied. */
+static enum lmtp_action consume_line(struct lmtp *lmtp, struct slice *input, struct buffer *output)
+{
+    size_t lf = slice_find(*input, '\n');
+    bool complete = lf < input->size;
+    struct slice bytes = take(input, complete ? lf + 1 : lf);
+    if (lmtp->discarded || bytes.size > LMTP_LINE_MAXIMUM - lmtp->line.size)
+        return discard_line(lmtp, bytes.size, complete, output);
+    if (lmtp->line.size || !complete)
+        buffer_append(&lmtp->line, bytes);
+    if (!complete)
+        return LMTP_MORE;
+    struct slice line = lmtp->line.size ? buffer_slice(&lmtp->line) : bytes;
+    enum lmtp_action action = do_command(lmtp, without_line_end(line), output);
+    buffer_release(&lmtp->line);
+    return action;
+}
+
+/* --- the message --- */
+
+static enum lmtp_action end_data(struct lmtp *lmtp, struct buffer *output)
+{
+    lmtp->delivered = 0;
+    lmtp->state = DELIVERING;
+    if (!lmtp->data_too_big)
+        return LMTP_DELIVER;
+    while (lmtp->state == DELIVERING)
+        lmtp_delivered(lmtp, ERROR_LIMIT, output);
+    return LMTP_RESET;
+}
+
+static enum lmtp_action consume_data(struct lmtp *lmtp, struct slice *input, struct buffer *output)
+{
+    struct slice piece;
+    enum lmtp_data_event event = lmtp_data_next(&lmtp->data_state, input, &piece);
+    if (event == LMTP_DATA_MORE)
+        return LMTP_MORE;
+    if (event == LMTP_DATA_END)
+        return end_data(lmtp, output);
+    if (piece.size > lmtp->limits.message - lmtp->data_size)
+        lmtp->data_too_big = true;
+    if (lmtp->data_too_big)
+        return LMTP_MORE;
+    lmtp->data_size += piece.size;
+    lmtp->data = piece;
+    return LMTP_DATA;
+}
+
+enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buffer *output)
+{
+    enum lmtp_action action = LMTP_MORE;
+    if (lmtp->state == ASKING)
+        return LMTP_RECIPIENT;
+    if (lmtp->state == DELIVERING)
+        return LMTP_DELIVER;
+    if (lmtp->state == CLOSED)
+        return LMTP_CLOSE;
+    while (input->size && action == LMTP_MORE) {
+        if (output->size && output->maximum - output->size < LMTP_REPLY_MAXIMUM)
+            break;
+        action = lmtp->state == DATA ? consume_data(lmtp, input, output)
+                                     : consume_line(lmtp, input, output);
+    }
+    return action;
+}
+
+/* --- the caller's answers --- */
+
+/* The reply for an error: the first row that fits. */
+struct error_row {
+    int error;
+    const char *text;
+};
+
+static const char *find_reply(const struct error_row *rows, int error, const char *temporary,
+                              const char *other)
+{
+    for (; rows->text; rows++)
+        if (rows->error == error)
+            return rows->text;
+    return error_is_temporary(error) ? temporary : other;
+}
+
+void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output)
+{
+    static const struct error_row rows[] = {
+        {0, "250 2.1.5 Recipient accepted"},
+        {ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here"},
+        {ERROR_QUOTA, "452 4.2.2 Mailbox full"},
+        {ERROR_SYNTAX, "501 5.1.3 Malformed recipient address"},
+        {ERROR_LIMIT, "452 4.5.3 Too many recipients"},
+        {0, NULL},
+    };
+    lmtp->state = TRANSACTION;
+    lmtp->accepted += error == 0;
+    buffer_append_format(output, "%s\r\n",
+                         find_reply(rows, error, "451 4.3.0 Try again later",
+                                    "550 5.7.1 Not accepted for this recipient"));
+}
+
+void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output)
+{
+    static const struct error_row rows[] = {
+        {0, "250 2.0.0 Delivered"},
+        {ERROR_SPACE, "452 4.3.1 No space"},
+        {ERROR_QUOTA, "452 4.2.2 Mailbox full"},
+        {ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here"},
+        {ERROR_LIMIT, "552 5.3.4 Message too large"},
+        {0, NULL},
+    };
+    buffer_append_format(output, "%s\r\n",
+                         find_reply(rows, error, "451 4.3.0 Try again later",
+                                    "554 5.6.0 The message cannot be stored"));
+    if (++lmtp->delivered == lmtp->accepted)
+        reset(lmtp);
+}

@@ -1,0 +1,387 @@
+#include "../check.h"
+#include "lmtp_caller.h"
+
+enum { MESSAGE_MAXIMUM = 1000, RECIPIENTS_MAXIMUM = 3 };
+
+#define LHLO                                                                                       \
+    "250-mx.example.test\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"         \
+    "250 SIZE 1000\r\n"
+#define SENT  "250 2.1.0 Sender accepted\r\n"
+#define KNOWN "250 2.1.5 Recipient accepted\r\n"
+#define GO    "354 End the message with a dot on a line of its own\r\n"
+#define DONE  "250 2.0.0 Delivered\r\n"
+
+static void check_pieces(struct slice input, size_t piece, int delivery_error, const char *expected,
+                         const char *file, int line)
+{
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    caller.delivery_error = delivery_error;
+    lmtp_caller_run(&caller, input, piece);
+    check_slice(buffer_slice(&caller.log), expected, file, line);
+    lmtp_caller_release(&caller);
+}
+
+/* Whole, byte by byte, and in pieces of five bytes. */
+static void check_slices(struct slice input, int delivery_error, const char *expected,
+                         const char *file, int line)
+{
+    check_pieces(input, input.size, delivery_error, expected, file, line);
+    check_pieces(input, 1, delivery_error, expected, file, line);
+    check_pieces(input, 5, delivery_error, expected, file, line);
+}
+
+#define check(input, expected)         check_slices(SLICE(input), 0, expected, __FILE__, __LINE__)
+/* Behind LHLO. */
+#define check_greeted(input, expected) check("LHLO c\r\n" input, LHLO expected)
+/* Behind LHLO, MAIL, RCPT and DATA: what is stored, and what comes after it. */
+#define check_message(input, stored, after)                                                        \
+    check_greeted("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" input,                            \
+                  SENT "[a@b -> c@d]\n" KNOWN GO stored after)
+
+static void test_session(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_greet(&caller.lmtp, &caller.output);
+    lmtp_caller_run(&caller,
+                    SLICE("LHLO client.example.test\r\n"
+                          "MAIL FROM:<alice@example.test> SIZE=20 BODY=8BITMIME\r\n"
+                          "RCPT TO:<bob@example.test>\r\nRCPT TO:<unknown@example.test>\r\n"
+                          "RCPT TO:<carol@example.test>\r\nDATA\r\n"
+                          "Subject: x\r\n\r\n..y\r\n.\r\nQUIT\r\nNOOP\r\n"),
+                    SIZE_MAX);
+    assert_slice_equal(buffer_slice(&caller.log),
+                       "220 mx.example.test LMTP ready\r\n" LHLO SENT
+                       "[alice@example.test -> bob@example.test]\n" KNOWN
+                       "[alice@example.test -> unknown@example.test]\n"
+                       "550 5.1.1 No such mailbox here\r\n"
+                       "[alice@example.test -> carol@example.test]\n" KNOWN GO
+                       "{Subject: x\r\n\r\n.y\r\n}\n" DONE DONE "221 2.0.0 Goodbye\r\n");
+    assert_slice_equal(buffer_slice(&caller.lmtp.client), "client.example.test");
+    lmtp_caller_release(&caller);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    check("MAIL FROM:<>\r\n", "503 5.5.1 Say LHLO first\r\n");
+    check("RCPT TO:<a>\r\n", "503 5.5.1 Say MAIL first\r\n");
+    check("HELO x\r\nehlo x\r\n", "500 5.5.1 This is LMTP: say LHLO\r\n"
+                                  "500 5.5.1 This is LMTP: say LHLO\r\n");
+    check("LHLO\r\n", "501 5.5.4 LHLO needs a host name\r\n");
+    check("LHLO a b\r\n", "501 5.5.4 LHLO needs a host name\r\n");
+    check_greeted("MAIL FROM:<a>\r\nMAIL FROM:<b>\r\n",
+                  SENT "503 5.5.1 There is a sender already\r\n");
+    check_greeted("DATA\r\n", "503 5.5.1 No valid recipients\r\n");
+    check_greeted("MAIL FROM:<a>\r\nDATA\r\n", SENT "503 5.5.1 No valid recipients\r\n");
+    check_greeted("MAIL FROM:<a>\r\nRCPT TO:<unknown>\r\nDATA\r\nRSET\r\nRCPT TO:<b>\r\n",
+                  SENT "[a -> unknown]\n550 5.1.1 No such mailbox here\r\n"
+                       "503 5.5.1 No valid recipients\r\n250 2.0.0 Reset\r\n"
+                       "503 5.5.1 Say MAIL first\r\n");
+    check("RSET\r\nMAIL FROM:<a>\r\n", "250 2.0.0 Reset\r\n503 5.5.1 Say LHLO first\r\n");
+    check_greeted("MAIL FROM:<a>\r\nLHLO d\r\nRCPT TO:<b>\r\n",
+                  SENT LHLO "503 5.5.1 Say MAIL first\r\n");
+}
+
+static void test_other_commands(void **state)
+{
+    (void)state;
+    check("noop\nNOOP x\r\nVRFY x\r\nHELP\r\nquit\r\n",
+          "250 2.0.0 OK\r\n250 2.0.0 OK\r\n252 2.5.0 Not verified; RCPT will say\r\n"
+          "214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY QUIT\r\n221 2.0.0 Goodbye\r\n");
+    check("XYZZY\r\n\r\nNOOP\0\r\n", "500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n"
+                                     "500 5.5.1 Unknown command\r\n");
+    check("RSET x\r\nDATA x\r\n", "501 5.5.4 RSET takes no argument\r\n"
+                                  "501 5.5.4 DATA takes no argument\r\n");
+}
+
+#define SENDER(input, address)                                                                     \
+    check_greeted("MAIL FROM:" input "\r\nRCPT TO:<x>\r\n", SENT "[" address " -> x]\n" KNOWN)
+#define RECIPIENT(input, address)                                                                  \
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:" input "\r\n", SENT "[ -> " address "]\n" KNOWN)
+#define NO_SENDER(input)                                                                           \
+    check_greeted("MAIL FROM:" input "\r\n", "501 5.1.7 Malformed sender address\r\n")
+#define NO_RECIPIENT(input)                                                                        \
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:" input "\r\n",                                         \
+                  SENT "501 5.1.3 Malformed recipient address\r\n")
+
+static void test_paths(void **state)
+{
+    (void)state;
+    SENDER("<>", "");
+    SENDER(" <a@b>", "a@b");
+    SENDER("<@one.test,@two.test:a@b.test>", "a@b.test");
+    SENDER("<\"a \\\"b\"@c>", "\"a \\\"b\"@c");
+    SENDER("<a+b=c/d'e.@[IPv6:2001:db8::1]>", "a+b=c/d'e.@[IPv6:2001:db8::1]");
+    RECIPIENT("<\"a \\\"b\"@c>", "a \"b@c");
+    RECIPIENT("<\"\"@c>", "@c");
+    RECIPIENT("<postmaster>", "postmaster");
+    NO_SENDER("a@b");
+    NO_SENDER("<a@b");
+    NO_SENDER("<a b@c>");
+    NO_SENDER("<a@>");
+    NO_SENDER("<@b>");
+    NO_SENDER("<a@b..c>");
+    NO_SENDER("<a@.b>");
+    NO_SENDER("<a@[]>");
+    NO_SENDER("<a@[1.2.3.4>");
+    NO_SENDER("<@one.test:>");
+    NO_SENDER("<@one.test,a@b>");
+    NO_SENDER("<\xc3\xa4@b>");
+    NO_SENDER("<\"a@b>");
+    NO_SENDER("<\"a\\");
+    NO_RECIPIENT("<>");
+    NO_RECIPIENT("<\"a\0b\"@c>");
+    check_greeted("MAIL TO:<a>\r\n", "501 5.5.4 Expected MAIL FROM:<address>\r\n");
+    check_greeted("MAIL FROM:<>\r\nRCPT <a>\r\n", SENT "501 5.5.4 Expected RCPT TO:<address>\r\n");
+}
+
+static void test_parameters(void **state)
+{
+    (void)state;
+    check_greeted("MAIL FROM:<> size=1000 body=7bit\r\n", SENT);
+    check_greeted("MAIL FROM:<> SIZE=1001\r\nMAIL FROM:<>\r\n",
+                  "552 5.3.4 Message too large\r\n" SENT);
+    check_greeted("MAIL FROM:<> SIZE=99999999999999999999\r\n", "552 5.3.4 Message too large\r\n");
+    check_greeted("MAIL FROM:<> SIZE\r\n", "501 5.5.4 SIZE needs a number\r\n");
+    check_greeted("MAIL FROM:<> SIZE=x\r\n", "501 5.5.4 SIZE needs a number\r\n");
+    check_greeted("MAIL FROM:<> BODY=BINARYMIME\r\n", "501 5.5.4 BODY is 7BIT or 8BITMIME\r\n");
+    check_greeted("MAIL FROM:<> RET=FULL\r\n", "555 5.5.4 Unknown parameter\r\n");
+    check_greeted("MAIL FROM:<>x\r\n", "501 5.5.4 Malformed parameters\r\n");
+    check_greeted("MAIL FROM:<> SIZE=\r\n", "501 5.5.4 Malformed parameters\r\n");
+    check_greeted("MAIL FROM:<> =1\r\n", "501 5.5.4 Malformed parameters\r\n");
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:<a> NOTIFY=NEVER\r\nRCPT TO:<a>x\r\n",
+                  SENT "555 5.5.4 Unknown parameter\r\n501 5.5.4 Malformed parameters\r\n");
+}
+
+static void test_recipient_replies(void **state)
+{
+    (void)state;
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:<full>\r\nRCPT TO:<bad>\r\nRCPT TO:<many>\r\n"
+                  "RCPT TO:<busy>\r\nRCPT TO:<no>\r\n",
+                  SENT "[ -> full]\n452 4.2.2 Mailbox full\r\n"
+                       "[ -> bad]\n501 5.1.3 Malformed recipient address\r\n"
+                       "[ -> many]\n452 4.5.3 Too many recipients\r\n"
+                       "[ -> busy]\n451 4.3.0 Try again later\r\n"
+                       "[ -> no]\n550 5.7.1 Not accepted for this recipient\r\n");
+}
+
+static void test_recipients_limit(void **state)
+{
+    (void)state;
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nRCPT TO:<d>\r\n",
+                  SENT "[ -> a]\n" KNOWN "[ -> b]\n" KNOWN "[ -> c]\n" KNOWN
+                       "452 4.5.3 Too many recipients\r\n");
+}
+
+static void check_delivery(int error, const char *reply)
+{
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             LHLO SENT "[ -> a]\n" KNOWN "[ -> b]\n" KNOWN GO
+                       "{x\r\n}\n%s\r\n%s\r\n250 2.0.0 OK\r\n",
+             reply, reply);
+    check_slices(SLICE("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\nx\r\n"
+                       ".\r\nNOOP\r\n"),
+                 error, expected, __FILE__, __LINE__);
+}
+
+static void test_delivery_replies(void **state)
+{
+    (void)state;
+    check_delivery(0, "250 2.0.0 Delivered");
+    check_delivery(ERROR_SPACE, "452 4.3.1 No space");
+    check_delivery(ERROR_QUOTA, "452 4.2.2 Mailbox full");
+    check_delivery(ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here");
+    check_delivery(ERROR_BUSY, "451 4.3.0 Try again later");
+    check_delivery(ERROR_LIMIT, "552 5.3.4 Message too large");
+    check_delivery(ERROR_CORRUPT, "554 5.6.0 The message cannot be stored");
+}
+
+static void test_data(void **state)
+{
+    (void)state;
+    check_message(".\r\n", "{}\n", DONE);
+    check_message("a\r\n.\r\nNOOP\r\n", "{a\r\n}\n", DONE "250 2.0.0 OK\r\n");
+    check_message("\r\n.\r\n", "{\r\n}\n", DONE);
+    check_message("..\r\n.a\r\n...\r\n.\r\n", "{.\r\na\r\n..\r\n}\n", DONE);
+    check_message("a\nb\n\nc\r\n.\r\n", "{a\r\nb\r\n\r\nc\r\n}\n", DONE);
+    check_message("a\rb\r\rc\r\r\n.\r\n", "{a\rb\r\rc\r\r\n}\n", DONE);
+    check_message("a.\r\n.\r\n", "{a.\r\n}\n", DONE);
+}
+
+/* What other servers have taken for a message's end, followed by a forged one. */
+static void test_smuggling(void **state)
+{
+    (void)state;
+    check_message("a\n.\nb\r\n.\r\n", "{a\r\n.\r\nb\r\n}\n", DONE);
+    check_message("a\r\n.\nb\r\n.\r\n", "{a\r\n\r\nb\r\n}\n", DONE);
+    check_message("a\n.\r\nb\r\n.\r\n", "{a\r\n.\r\nb\r\n}\n", DONE);
+    check_message("a\r.\rb\r\n.\r\n", "{a\r.\rb\r\n}\n", DONE);
+    check_message("a\r.\r\nb\r\n.\r\n", "{a\r.\r\nb\r\n}\n", DONE);
+    check_message("a\r\n.\rb\r\n.\r\n", "{a\r\n\rb\r\n}\n", DONE);
+    check_message("a\r\n.\r\r\nb\r\n.\r\n", "{a\r\n\r\r\nb\r\n}\n", DONE);
+}
+
+static void test_pieces_are_not_copied(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_caller_run(&caller, SLICE("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\n"), SIZE_MAX);
+    struct slice input = SLICE("one\r\ntwo\r\nthree.\r\n\r\n..four\r\n.\r\n"), rest = input;
+    assert_int_equal(lmtp_consume(&caller.lmtp, &rest, &caller.output), LMTP_DATA);
+    assert_ptr_equal(caller.lmtp.data.data, input.data);
+    assert_slice_equal(caller.lmtp.data, "one\r\ntwo\r\nthree.\r\n\r\n");
+    assert_int_equal(lmtp_consume(&caller.lmtp, &rest, &caller.output), LMTP_DATA);
+    assert_slice_equal(caller.lmtp.data, ".");
+    assert_int_equal(lmtp_consume(&caller.lmtp, &rest, &caller.output), LMTP_DATA);
+    assert_slice_equal(caller.lmtp.data, "four\r\n");
+    assert_int_equal(lmtp_consume(&caller.lmtp, &rest, &caller.output), LMTP_DELIVER);
+    assert_int_equal(rest.size, 0);
+    lmtp_caller_release(&caller);
+}
+
+/* A message of so many bytes for two recipients. */
+static void check_size(size_t size, size_t piece, bool fits)
+{
+    struct lmtp_caller caller;
+    char message[MESSAGE_MAXIMUM + 8];
+    memset(message, 'x', sizeof(message));
+    memcpy(message + size - 2, "\r\n.\r\n", 5);
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_caller_run(&caller,
+                    SLICE("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"),
+                    SIZE_MAX);
+    buffer_clear(&caller.log);
+    lmtp_caller_run(&caller, slice_make(message, size + 3), piece);
+    const char *expected =
+        fits ? "}\n" DONE DONE : "552 5.3.4 Message too large\r\n552 5.3.4 Message too large\r\n";
+    struct slice log = buffer_slice(&caller.log);
+    assert_slice_equal(slice_sub(log, log.size - strlen(expected), SIZE_MAX), expected);
+    lmtp_caller_release(&caller);
+}
+
+static void test_message_limit(void **state)
+{
+    (void)state;
+    check_size(MESSAGE_MAXIMUM, SIZE_MAX, true);
+    check_size(MESSAGE_MAXIMUM, 1, true);
+    check_size(MESSAGE_MAXIMUM + 1, SIZE_MAX, false);
+    check_size(MESSAGE_MAXIMUM + 1, 1, false);
+}
+
+/* "NOOP xxx" of so many bytes, CRLF included. */
+static void check_line(size_t size, const char *expected)
+{
+    char *line = malloc(size);
+    memset(line, 'x', size);
+    memcpy(line, "NOOP ", 5);
+    memcpy(line + size - 2, "\r\n", 2);
+    check_slices(slice_make(line, size), 0, expected, __FILE__, __LINE__);
+    free(line);
+}
+
+static void test_line_limit(void **state)
+{
+    (void)state;
+    check_line(LMTP_LINE_MAXIMUM, "250 2.0.0 OK\r\n");
+    check_line(LMTP_LINE_MAXIMUM + 1, "500 5.5.2 Line too long\r\n");
+    check_line(LMTP_DISCARD_MAXIMUM, "500 5.5.2 Line too long\r\n");
+    check_line(LMTP_DISCARD_MAXIMUM + 1, "421 4.7.0 The line does not end\r\n");
+}
+
+static void test_address_limit(void **state)
+{
+    (void)state;
+    char line[LMTP_ADDRESS_MAXIMUM + 64], *end;
+    for (int over = 0; over < 2; over++) {
+        struct lmtp_caller caller;
+        lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+        memset(line, 'x', sizeof(line));
+        memcpy(line, "LHLO c\r\nMAIL FROM:<", 19);
+        end = line + 19 + LMTP_ADDRESS_MAXIMUM + over;
+        memcpy(end, ">\r\n", 3);
+        lmtp_caller_run(&caller, slice_make(line, (size_t)(end + 3 - line)), SIZE_MAX);
+        assert_slice_equal(buffer_slice(&caller.log),
+                           over ? LHLO "501 5.1.7 Malformed sender address\r\n" : LHLO SENT);
+        lmtp_caller_release(&caller);
+    }
+}
+
+static void test_bad_limit(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    /* A good one begins the count anew; a refused recipient is no bad command. */
+    for (int i = 0; i < LMTP_BAD_MAXIMUM - 1; i++)
+        assert_true(lmtp_caller_feed(&caller, SLICE("XYZZY\r\n")));
+    assert_true(lmtp_caller_feed(&caller, SLICE("LHLO c\r\nMAIL FROM:<>\r\n")));
+    for (int i = 0; i < 2 * LMTP_BAD_MAXIMUM; i++)
+        assert_true(lmtp_caller_feed(&caller, SLICE("RCPT TO:<unknown>\r\n")));
+    for (int i = 0; i < LMTP_BAD_MAXIMUM - 1; i++)
+        assert_true(lmtp_caller_feed(&caller, SLICE("XYZZY\r\n")));
+    buffer_clear(&caller.log);
+    assert_false(lmtp_caller_feed(&caller, SLICE("XYZZY\r\nNOOP\r\n")));
+    assert_slice_equal(buffer_slice(&caller.log),
+                       "500 5.5.1 Unknown command\r\n421 4.7.0 Too many bad commands\r\n");
+    assert_false(lmtp_caller_feed(&caller, SLICE("NOOP\r\n")));
+    lmtp_caller_release(&caller);
+}
+
+static void test_output_limit(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    struct buffer input;
+    buffer_init(&input, 1024 * 1024);
+    for (int i = 0; i < 10000; i++)
+        buffer_append_string(&input, "NOOP\r\n");
+    struct slice rest = buffer_slice(&input);
+    assert_int_equal(lmtp_consume(&caller.lmtp, &rest, &caller.output), LMTP_MORE);
+    assert_true(rest.size > 0);
+    assert_int_equal(buffer_error(&caller.output), 0);
+    lmtp_caller_run(&caller, rest, SIZE_MAX);
+    assert_int_equal(caller.log.size, 10000 * strlen("250 2.0.0 OK\r\n"));
+    buffer_release(&input);
+    lmtp_caller_release(&caller);
+}
+
+static void test_bye(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_bye(&caller.lmtp, "4.4.2", "Too slow", &caller.output);
+    assert_slice_equal(buffer_slice(&caller.output), "421 4.4.2 Too slow\r\n");
+    assert_false(lmtp_caller_feed(&caller, SLICE("NOOP\r\n")));
+    lmtp_caller_release(&caller);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_other_commands),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_recipient_replies),
+        cmocka_unit_test(test_recipients_limit),
+        cmocka_unit_test(test_delivery_replies),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_smuggling),
+        cmocka_unit_test(test_pieces_are_not_copied),
+        cmocka_unit_test(test_message_limit),
+        cmocka_unit_test(test_line_limit),
+        cmocka_unit_test(test_address_limit),
+        cmocka_unit_test(test_bad_limit),
+        cmocka_unit_test(test_output_limit),
+        cmocka_unit_test(test_bye),
+    };
+    return cmocka_run_group_tests_name("lmtp", tests, NULL, NULL);
+}
