@@ -51,9 +51,9 @@ static int answer(struct ipc_channel *channel, int error, const char *text)
 static struct child *ready_child(struct supervisor *supervisor, enum process_role role)
 {
     struct child *child;
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    if (child->role == role && child->state == CHILD_READY)
-        return child;
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
+        if (child->role == role && child->state == CHILD_READY)
+            return child;
     return NULL;
 }
 

@@ -63,8 +63,8 @@ static void tell_shared(struct child *child, struct buffer *body)
 static void tell_listeners(struct child *child, struct buffer *body)
 {
     struct listener *listener;
-    TAILQ_FOREACH(listener, &child->supervisor->listeners, link)
-    {
+    for (listener = TAILQ_FIRST(&child->supervisor->listeners); listener;
+         listener = TAILQ_NEXT(listener, link)) {
         bool lmtp = strcmp(listener->service, "lmtp") == 0;
         bool current =
             child->generation > child->supervisor->accepted ? listener->newest : listener->accepted;
@@ -140,9 +140,9 @@ static void set_up(struct child *child)
     tell_shared(child, &body);
     tell_listeners(child, &body);
     struct child *other;
-    TAILQ_FOREACH(other, &child->supervisor->children, link)
-    if (other != child && are_peers(child, other))
-        children_connect(child, other);
+    for (other = TAILQ_FIRST(&child->supervisor->children); other; other = TAILQ_NEXT(other, link))
+        if (other != child && are_peers(child, other))
+            children_connect(child, other);
     tell(child, IPC_START, &body, NULL, 0);
     buffer_release(&body);
 }
@@ -352,9 +352,9 @@ static void start(struct child *child)
 static bool slot_is_free(struct supervisor *supervisor, uint32_t slot)
 {
     struct child *child;
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    if (child->slot == slot)
-        return false;
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
+        if (child->slot == slot)
+            return false;
     return true;
 }
 

@@ -171,9 +171,9 @@ static void close_listener(struct listener_list *listeners, struct listener *lis
 static struct listener *find(struct listener_list *listeners, const char *service, const char *text)
 {
     struct listener *listener;
-    TAILQ_FOREACH(listener, listeners, link)
-    if (strcmp(listener->service, service) == 0 && strcmp(listener->text, text) == 0)
-        return listener;
+    for (listener = TAILQ_FIRST(listeners); listener; listener = TAILQ_NEXT(listener, link))
+        if (strcmp(listener->service, service) == 0 && strcmp(listener->text, text) == 0)
+            return listener;
     return NULL;
 }
 
@@ -221,8 +221,8 @@ int listeners_open(struct listener_list *listeners, const struct config *config,
     };
     int error = 0;
     struct listener *listener;
-    TAILQ_FOREACH(listener, listeners, link)
-    listener->newest = false;
+    for (listener = TAILQ_FIRST(listeners); listener; listener = TAILQ_NEXT(listener, link))
+        listener->newest = false;
     for (size_t i = 0; i < 3; i++)
         for (size_t item = 0; !error && item < services[i].list->count; item++)
             error = add_listener(listeners, config, systemd, services[i].service,

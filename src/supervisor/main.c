@@ -71,10 +71,10 @@
 static bool all_ready(struct supervisor *supervisor)
 {
     struct child *child;
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    if (child->state != CHILD_READY &&
-        (child->role == PROCESS_AUTH || child->generation == supervisor->newest))
-        return false;
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
+        if (child->state != CHILD_READY &&
+            (child->role == PROCESS_AUTH || child->generation == supervisor->newest))
+            return false;
     return true;
 }
 
@@ -132,17 +132,16 @@ void supervisor_child_gone(struct supervisor *supervisor)
         uv_stop(&supervisor->loop);
         return;
     }
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    if (child->role != PROCESS_AUTH || child->state == CHILD_DRAINING)
-        return;
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
+        if (child->role != PROCESS_AUTH || child->state == CHILD_DRAINING)
+            return;
     drain_role(supervisor, true, 0);
 }
 
 static void kill_all(struct supervisor *supervisor)
 {
     struct child *child;
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    {
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link)) {
         log_warning("child_killed", LOG_TEXT("role", process_role_name(child->role)),
                     LOG_NUMBER("child", child->pid));
         child->state = CHILD_DRAINING;

@@ -167,13 +167,13 @@ void reload(struct supervisor *supervisor)
 static void connect_old_logins(struct supervisor *supervisor)
 {
     struct child *login, *session;
-    TAILQ_FOREACH(login, &supervisor->children, link)
-    {
+    for (login = TAILQ_FIRST(&supervisor->children); login; login = TAILQ_NEXT(login, link)) {
         if (login->role != PROCESS_LOGIN || login->generation == supervisor->newest)
             continue;
-        TAILQ_FOREACH(session, &supervisor->children, link)
-        if (session->role == PROCESS_SESSION && session->generation == supervisor->newest)
-            children_connect(login, session);
+        for (session = TAILQ_FIRST(&supervisor->children); session;
+             session = TAILQ_NEXT(session, link))
+            if (session->role == PROCESS_SESSION && session->generation == supervisor->newest)
+                children_connect(login, session);
     }
 }
 

@@ -86,8 +86,8 @@ static void put_processes(struct buffer *json, struct supervisor *supervisor)
     put_confinement(json, getpid());
     buffer_append_string(json, ",\"landlock\":0}");
     struct child *child;
-    TAILQ_FOREACH(child, &supervisor->children, link)
-    put_child(json, child);
+    for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
+        put_child(json, child);
     buffer_append_byte(json, ']');
 }
 
@@ -96,8 +96,8 @@ static void put_listeners(struct buffer *json, struct supervisor *supervisor)
     const char *separator = "";
     struct listener *listener;
     buffer_append_string(json, ",\"listeners\":[");
-    TAILQ_FOREACH(listener, &supervisor->listeners, link)
-    {
+    for (listener = TAILQ_FIRST(&supervisor->listeners); listener;
+         listener = TAILQ_NEXT(listener, link)) {
         buffer_append_format(json, "%s{\"service\":\"%s\",\"address\":", separator,
                              listener->service);
         put_text(json, listener->text);
