@@ -44,7 +44,7 @@ static void write_date(struct fetch_slice *slice, const struct imap_fetch_item *
 {
     (void)item;
     buffer_append(slice->session->out, SLICE("INTERNALDATE "));
-    imap_write_date(slice->session->out, slice->work->entry.internal_date);
+    date_write(slice->session->out, &slice->date, slice->work->entry.internal_date);
 }
 
 static void write_size(struct fetch_slice *slice, const struct imap_fetch_item *item)

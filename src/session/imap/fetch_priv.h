@@ -32,6 +32,7 @@ struct fetch_slice {
     struct fetch_work *work;
     struct mailbox_snapshot *snapshot;
     struct flags_cache flags;
+    struct date_cache date;
     struct range_set seen; /* becomes \Seen at the end of the slice */
     struct buffer encoded; /* the summary's bytes */
     struct summary summary;

@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "session/imap/session_priv.h"
 
+/* An idle session costs this, its stream, and 12 bytes for each gap in the mailbox's UIDs. */
+_Static_assert(sizeof(struct imap_session) <= 1024, "tens of thousands of them are to be idle");
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

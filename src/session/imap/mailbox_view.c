@@ -391,19 +391,20 @@ int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapsh
     return error;
 }
 
-/* Whether one of the UIDs has been changed by others since the client was told. */
+/* Whether one of the UIDs has been changed by others since the client was told. *highest: the
+ * mailbox's modseq at that moment. */
 static int changed_by_others(struct imap_session *session, const struct range_set *uids,
-                             bool *changed)
+                             bool *changed, uint64_t *highest)
 {
-    const struct mailbox_view *view = &session->mailbox;
     struct mailbox_snapshot *snapshot;
     int error = session_snapshot(session, &snapshot);
     if (error)
         return error;
     struct entry_cursor cursor;
     struct entry entry;
+    *highest = mailbox_snapshot_collection(snapshot)->highest_modseq;
     *changed = false;
-    entry_cursor_init(&cursor, snapshot, 1, view->modseq);
+    entry_cursor_init(&cursor, snapshot, 1, session->mailbox.modseq);
     while (!*changed && (error = entry_cursor_next(&cursor, &entry)) == 0)
         *changed = !is_own(session, entry.modseq) && range_set_contains(uids, entry.uid);
     entry_cursor_release(&cursor);
@@ -411,19 +412,19 @@ static int changed_by_others(struct imap_session *session, const struct range_se
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* When nothing changed the modseq given is an older one, perhaps another session's. */
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
                       const struct flag_change *change)
 {
-    struct mailbox_view *mailbox = &session->mailbox;
     bool changed = false;
-    uint64_t modseq = 0;
+    uint64_t modseq = 0, highest = 0;
     struct store_view *view;
     int error = session_view(session, &view);
     if (!error)
-        error = changed_by_others(session, uids, &changed);
+        error = changed_by_others(session, uids, &changed, &highest);
     if (!error)
-        error = mailbox_change_flags(view, mailbox->id, uids, change, &modseq, NULL);
-    if (!error && !changed)
+        error = mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, NULL);
+    if (!error && !changed && modseq > highest)
         remember_own(session, modseq);
     return error;
 }

@@ -257,6 +257,14 @@ void flags_cache_release(struct flags_cache *cache);
 void flags_write(struct buffer *out, struct flags_cache *cache, uint32_t flags,
                  const struct keyword_set *keywords, const struct keyword_names *names);
 
+/* A date as imap_write_date writes it. Messages next to each other mostly are of one day. */
+struct date_cache {
+    bool valid;
+    int64_t day;
+    char text[28]; /* "17-Jul-1996 02:44:25 +0000" in its quotes */
+};
+void date_write(struct buffer *out, struct date_cache *cache, int64_t seconds);
+
 /* --- header_fields.c --- */
 
 /* Walks the fields of a raw header. */

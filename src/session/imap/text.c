@@ -53,3 +53,29 @@ void flags_write(struct buffer *out, struct flags_cache *cache, uint32_t flags,
     }
     buffer_append(out, buffer_slice(&cache->text));
 }
+
+/* The day's text stays; hours, minutes and seconds are put into it. */
+void date_write(struct buffer *out, struct date_cache *cache, int64_t seconds)
+{
+    enum { DAY = 24 * 60 * 60, TIME = 13 /* where "02:44:25" begins */ };
+    int64_t time = seconds % DAY, day = seconds / DAY;
+    char *text = cache->text;
+    if (seconds < 0 || !cache->valid || cache->day != day) {
+        struct buffer fresh;
+        buffer_init(&fresh, sizeof(cache->text));
+        imap_write_date(&fresh, seconds);
+        cache->valid = fresh.size == sizeof(cache->text) && seconds >= 0;
+        cache->day = day;
+        if (cache->valid)
+            memcpy(text, fresh.data, fresh.size);
+        buffer_append(out, buffer_slice(&fresh));
+        buffer_release(&fresh);
+        return;
+    }
+    const int64_t parts[] = {time / 3600, time / 60 % 60, time % 60};
+    for (size_t i = 0; i < 3; i++) {
+        text[TIME + 3 * i] = (char)('0' + parts[i] / 10);
+        text[TIME + 3 * i + 1] = (char)('0' + parts[i] % 10);
+    }
+    buffer_append(out, slice_make(text, sizeof(cache->text)));
+}

@@ -1,5 +1,6 @@
 #include "unit/check.h"
 
+#include "base/clock.h"
 #include "blob/blob.h"
 #include "dialogue.h"
 #include "kv/kv.h"
@@ -95,19 +96,23 @@ static void receive(struct client *client, struct slice text)
 {
     static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ", "COPYUID "};
     while (text.size) {
-        for (size_t i = 0; i < 3; i++) {
-            struct slice word = slice_from_string(words[i]);
-            if (!slice_starts_with(text, word))
+        size_t before = slice_find(text, 'U'), digits = 0; /* "UID" is in all of them */
+        for (size_t i = 0; i < 3 && !digits; i++) {
+            size_t lead = (size_t)(strstr(words[i], "UID") - words[i]), size = strlen(words[i]);
+            if (before < lead || before + size > text.size + lead ||
+                memcmp(text.data + before - lead, words[i], size) != 0)
                 continue;
-            buffer_append(&client->received, word);
-            buffer_append_byte(&client->received, 'V');
-            text = slice_sub(text, word.size, text.size);
-            while (text.size && isdigit((unsigned char)text.data[0]))
-                text = slice_sub(text, 1, text.size);
+            before += size - lead;
+            while (before + digits < text.size &&
+                   isdigit((unsigned char)text.data[before + digits]))
+                digits++;
         }
-        if (text.size)
-            buffer_append_byte(&client->received, text.data[0]);
-        text = slice_sub(text, 1, text.size);
+        if (!digits && before < text.size)
+            before++;
+        buffer_append(&client->received, slice_sub(text, 0, before));
+        if (digits)
+            buffer_append_byte(&client->received, 'V');
+        text = slice_sub(text, before + digits, text.size);
     }
 }
 
@@ -118,7 +123,9 @@ static void run(struct client *client)
     do {
         struct slice given = buffer_slice(&client->unread);
         stream->input = given;
+        uint64_t start = clock_monotonic_us();
         client->need = imap_protocol.run(stream);
+        client->time += clock_monotonic_us() - start;
         stream->noticed = false;
         buffer_consume(&client->unread, given.size - stream->input.size);
         if (stream->output.size > client->widest)
@@ -136,6 +143,7 @@ static void begin(struct client *client)
     buffer_clear(&client->received);
     buffer_append(&client->received, SLICE(""));
     client->runs = client->widest = 0;
+    client->time = 0;
 }
 
 const char *client_send_bytes(struct client *client, struct slice bytes)

@@ -24,6 +24,7 @@ struct client {
     struct buffer received; /* since the last send; UIDVALIDITY replaced */
     enum stream_need need;
     size_t runs;   /* of the last send */
+    uint64_t time; /* microseconds in them */
     size_t widest; /* most output of one run */
     bool open;
 };
