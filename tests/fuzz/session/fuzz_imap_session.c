@@ -113,7 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store *store;
     struct account_id account;
     log_init("fuzz", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
-    require(kv_memory_create(&kv) == 0 && blob_memory_create(&blob) == 0);
+    require(kv_memory_create(&kv) == 0);
+    require(blob_memory_create(&blob) == 0);
     struct store_options options = {
         .kv = kv, .blob = blob, .open_accounts = 1, .default_domain = "example.test"};
     require(store_open(&options, &store) == 0);

@@ -1,9 +1,10 @@
 #include "unit/check.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "blob/blob.h"
-#include "dialogue.h"
 #include "kv/kv.h"
+#include "unit/session/imap/dialogue.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@ void service_note(struct service *service, const char *text)
 void dialogue_open(struct dialogue *dialogue)
 {
     memset(dialogue, 0, sizeof(*dialogue));
+    log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
     dialogue->spool = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     dialogue->config.command_memory = 8 * 1024 * 1024;
     dialogue->config.message_size = 1024 * 1024;

@@ -4,7 +4,7 @@
  */
 #include "unit/check.h"
 
-#include "dialogue.h"
+#include "unit/session/imap/dialogue.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  */
 #include "unit/check.h"
 
-#include "dialogue.h"
+#include "unit/session/imap/dialogue.h"
 
 #define FLAGS "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"
 #define PERMANENT                                                                                  \

@@ -3,7 +3,7 @@
  */
 #include "unit/check.h"
 
-#include "dialogue.h"
+#include "unit/session/imap/dialogue.h"
 
 #define SIMPLE                                                                                     \
     "From: Alice <alice@example.org>\r\nTo: bob@example.org\r\nSubject: Hello\r\n"                 \

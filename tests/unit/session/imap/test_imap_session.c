@@ -3,7 +3,7 @@
  */
 #include "unit/check.h"
 
-#include "dialogue.h"
+#include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
     "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \

@@ -3,7 +3,7 @@
  */
 #include "unit/check.h"
 
-#include "dialogue.h"
+#include "unit/session/imap/dialogue.h"
 
 static struct client *select_inbox(struct dialogue *dialogue)
 {
