@@ -43,7 +43,7 @@ static bool step(struct matcher *matcher, char byte, bool nocase)
 {
     bool alive = false;
     for (size_t i = matcher->pattern.size + 1; i-- > 0;) {
-        bool stays = matcher->at[i] && i < matcher->pattern.size &&
+        bool stays = i < matcher->pattern.size && matcher->at[i] &&
                      (matcher->pattern.data[i] == '*' ||
                       (matcher->pattern.data[i] == '%' && byte != matcher->separator));
         bool comes = i > 0 && matcher->at[i - 1] && !is_wildcard(matcher->pattern.data[i - 1]) &&

@@ -169,13 +169,15 @@ static void take_named_key(struct search_parser *parser, struct imap_search_key 
     }
     const struct key_row *row = &key_rows[found];
     if (row->negated) {
-        key->kind = IMAP_SEARCH_NOT;
-        key->child_count = 1;
-        key = key->children = arena_alloc(cursor->arena, sizeof(*key));
-        if (!key) {
+        struct imap_search_key *child = arena_alloc(cursor->arena, sizeof(*child));
+        if (!child) {
             imap_fail(cursor, "too large");
             return;
         }
+        key->kind = IMAP_SEARCH_NOT;
+        key->children = child;
+        key->child_count = 1;
+        key = child;
     }
     key->kind = row->kind;
     key->number = row->flag;

@@ -7,6 +7,7 @@
  * Commands: LHLO, MAIL, RCPT, DATA, RSET, NOOP, VRFY, HELP, QUIT; SIZE (RFC 1870), 8BITMIME
  * (RFC 6152), PIPELINING (RFC 2920), ENHANCEDSTATUSCODES (RFC 2034). Every reply carries an
  * enhanced status code (RFC 3463). Replies to pipelined commands are gathered in output.
+ * The end of a command line may be a bare LF.
  *
  * Data is handed on with dots unstuffed and line ends as they came but for a bare LF, which
  * becomes CRLF, so that stored messages always have CRLF; "CRLF . CRLF" alone ends it, so that no
@@ -39,7 +40,7 @@ enum lmtp_action {
     LMTP_DATA,      /* take lmtp->data (a piece of the message) */
     LMTP_DELIVER,   /* the message is complete: call lmtp_delivered once for each recipient that
                        was accepted, in order; input is not taken before the last */
-    LMTP_RESET,     /* forget the transaction (RSET, LHLO, or a new MAIL failed) */
+    LMTP_RESET,     /* forget the transaction and its data (RSET, LHLO, message too big) */
     LMTP_CLOSE,     /* send output and close */
 };
 
@@ -81,7 +82,8 @@ void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
 /* The reply for the next accepted recipient after the end of data. error 0: 250 2.0.0;
  * ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a temporary one:
  * 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC 3463 section 3.5);
- * any other: 554 5.6.0. */
+ * any other: 554 5.6.0. The last
+ * reply ends the transaction: accepted is 0 then, sender is empty. */
 void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
 
 /* "421 4.x.y text" for a caller that closes by itself. */
