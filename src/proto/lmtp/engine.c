@@ -418,6 +418,7 @@ void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output)
         {ERROR_QUOTA, "452 4.2.2 Mailbox full"},
         {ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here"},
         {ERROR_LIMIT, "552 5.3.4 Message too large"},
+        {ERROR_CONFLICT, "554 5.4.6 Mail loop"},
         {0, NULL},
     };
     buffer_append_format(output, "%s\r\n",
