@@ -1,0 +1,94 @@
+/*
+ * What LMTP's files share: a transaction's delivery, and the trace fields that find mail loops.
+ */
+#ifndef SESSION_LMTP_PRIV_H
+#define SESSION_LMTP_PRIV_H
+
+#include "base/spool.h"
+#include "proto/lmtp/engine.h"
+#include "session/stream.h"
+#include "store/message.h"
+
+enum {
+    TRACE_RECEIVED_MAXIMUM = 100,      /* Received fields; more is a loop (RFC 5321 section 6.3) */
+    TRACE_HEADER_MAXIMUM = 256 * 1024, /* bytes of a header that are looked at for loops */
+    DELIVERY_SCRATCH = 256 * 1024,     /* bytes that finding one recipient's mailbox may take */
+    DELIVERY_ID_MAXIMUM = 32,
+    DELIVERY_NAME_MAXIMUM = 255, /* bytes of the client's name that Received tells */
+};
+
+/* --- trace.c --- */
+
+/* Who the message says it has been delivered to by this server. */
+struct trace {
+    struct slice header;
+    const char *hostname;
+    size_t received; /* Received fields */
+    size_t own;      /* of them behind a Delivered-To, both of this server */
+};
+
+/* Counts. The message and the name must stay while the trace is used. */
+void trace_read(struct slice message, const char *hostname, struct trace *trace);
+
+/* Whether delivering to the address would be a loop. */
+bool trace_is_loop(const struct trace *trace, struct slice address);
+
+/* What trace_prefix writes about one delivery. */
+struct trace_facts {
+    struct slice sender, recipient;
+    struct slice client_name; /* as it said in LHLO */
+    const char *client;       /* address */
+    const char *hostname;
+    const char *id;
+    int64_t date;
+};
+
+/* Appends Return-Path, Delivered-To and Received (RFC 5321 section 4.4). Control characters in
+ * what strangers chose become '?'. Returns the buffer's error. */
+int trace_prefix(const struct trace_facts *facts, struct buffer *prefix);
+
+/* --- delivery.c --- */
+
+struct recipient {
+    struct recipient *next;
+    struct account_id account;
+    struct slice address;
+    struct slice detail; /* of "local+detail@domain"; empty: none */
+};
+
+/* One transaction: recipients, then the message, then one delivery after the other. */
+struct delivery {
+    struct stream *stream; /* not owned */
+    const struct lmtp *lmtp;
+    struct arena arena; /* recipients */
+    struct arena scratch;
+    struct recipient *first, **last;
+    struct spool spool;
+    struct recipient *next; /* to be delivered to */
+    struct prepared_message *prepared;
+    struct trace trace;
+    int64_t date;
+    char id[DELIVERY_ID_MAXIMUM];
+    int error; /* every recipient's */
+};
+
+void delivery_init(struct delivery *delivery, struct stream *stream, const struct lmtp *lmtp);
+
+/* Forgets the transaction and its memory; the next can begin. */
+void delivery_clear(struct delivery *delivery);
+
+/* The decision about RCPT's address. 0: it is remembered. ERROR_NOT_FOUND, ERROR_SYNTAX,
+ * ERROR_LIMIT, or the store's. */
+int delivery_add(struct delivery *delivery, struct slice address);
+
+/* A piece of the message. A failure is remembered. */
+void delivery_data(struct delivery *delivery, struct slice bytes);
+
+/* The message is complete: prepares it. A failure becomes every recipient's. */
+void delivery_begin(struct delivery *delivery);
+
+/* Delivers to the next recipient; durable when it returns 0. ERROR_CONFLICT: a mail loop. Only
+ * while delivery->next. */
+int delivery_step(struct delivery *delivery);
+
+#endif

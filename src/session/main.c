@@ -1,0 +1,247 @@
+/*
+ * chapar-session: serves authenticated streams (IMAP) and LMTP from the store.
+ *
+ *     chapar-session -c FILE            (started by chapard, chapard(8))
+ *
+ * One loop owns every socket; a bounded pool of threads runs the commands (session_threads).
+ * Streams come from chapar-login with a ticket that chapar-auth redeems; LMTP connections are
+ * accepted here. The process sees its mail root and nothing else.
+ *
+ * Order: listeners and shared memory from chapard -> confinement -> the store, within the mail root
+ * -> the loop -> drained: the store is brought to rest and closed.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "kv/notice_ring.h"
+#include "session/admin.h"
+#include "session/handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct session {
+    struct service *service;
+    struct notice_ring *notices;
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct store *store;
+    int spool_directory;
+    struct worker *worker;
+    struct handover *handover;
+    struct admin *admin;
+};
+
+static const struct handover_protocol protocols[] = {
+    {PROTOCOL_IMAP, &imap_protocol}, {PROTOCOL_IMAPS, &imap_protocol}, {0, NULL}};
+
+/* --- what chapard asks --- */
+
+static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_t slot, int socket)
+{
+    struct session *session = service_state(service);
+    int error = ERROR_INVALID;
+    if (kind == IPC_CHANNEL_LOGIN_SESSION)
+        error = handover_login(session->handover, slot, socket);
+    else if (kind == IPC_CHANNEL_SESSION_AUTH)
+        error = handover_auth(session->handover, slot, socket);
+    else
+        close(socket);
+    if (error)
+        log_error("peer", LOG_NUMBER("kind", kind), LOG_TEXT("reason", error_name(error)));
+}
+
+static void on_admin(struct service *service, uint32_t uid, int socket)
+{
+    struct session *session = service_state(service);
+    log_info("admin_connection", LOG_NUMBER("uid", uid));
+    admin_accept(session->admin, socket);
+}
+
+static void on_drain(struct service *service, uint32_t seconds)
+{
+    struct session *session = service_state(service);
+    worker_drain(session->worker, seconds);
+}
+
+static void on_admin_ended(void *arg)
+{
+    struct session *session = arg;
+    service_stop(session->service);
+}
+
+static void on_drained(void *arg)
+{
+    struct session *session = arg;
+    handover_end(session->handover);
+    admin_end(session->admin);
+}
+
+/* --- before confinement --- */
+
+/* Before anything runs in the pool. */
+static void set_threads(const struct config *config)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)config->session_threads);
+    setenv("UV_THREADPOOL_SIZE", text, 1);
+}
+
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Replies are written in one piece: accepted sockets inherit it. */
+static void set_listener_options(struct service *service)
+{
+    size_t count;
+    struct service_listener *listeners = service_listeners(service, &count);
+    for (size_t i = 0; i < count; i++) {
+        int on = 1;
+        setsockopt(listeners[i].socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+}
+
+static int attach_notices(struct session *session)
+{
+    const int *wake;
+    int memory = service_notices(session->service, &wake);
+    return notice_ring_attach(memory, wake, (int)service_slot(session->service), &session->notices);
+}
+
+/* --- after confinement --- */
+
+static int open_spool(struct session *session, const char *root)
+{
+    struct buffer path;
+    buffer_init(&path, 4096);
+    buffer_append_format(&path, "%s/spool", root);
+    int error = buffer_error(&path);
+    if (!error && mkdir(path.data, 0700) && errno != EEXIST)
+        error = error_from_errno(errno);
+    if (!error) {
+        session->spool_directory = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (session->spool_directory < 0)
+            error = error_from_errno(errno);
+    }
+    buffer_release(&path);
+    return error;
+}
+
+static int open_store(struct session *session)
+{
+    const struct config *config = service_config(session->service);
+    const char *root = service_root(session->service);
+    int error = kv_sqlite_create(root, &session->kv);
+    if (!error)
+        error = blob_pack_create(root, &session->blob);
+    if (error)
+        return error;
+    kv_engine_set_notices(session->kv, session->notices);
+    const struct store_options options = {.kv = session->kv,
+                                          .blob = session->blob,
+                                          .open_accounts = (size_t)config->open_accounts,
+                                          .default_domain = config->default_domain};
+    return store_open(&options, &session->store);
+}
+
+static int listen_lmtp(struct session *session)
+{
+    size_t count;
+    struct service_listener *listeners = service_listeners(session->service, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (listeners[i].protocol != PROTOCOL_LMTP)
+            continue;
+        int error = worker_listen(session->worker, listeners[i].socket, &lmtp_protocol,
+                                  "421 4.3.2 too many connections, try again later\r\n");
+        if (error)
+            return error;
+        listeners[i].socket = -1;
+    }
+    return 0;
+}
+
+static int start_worker(struct session *session)
+{
+    uv_loop_t *loop = service_loop(session->service);
+    const struct worker_options options = {.loop = loop,
+                                           .config = service_config(session->service),
+                                           .service = session->service,
+                                           .store = session->store,
+                                           .spool_directory = session->spool_directory,
+                                           .notices = session->notices,
+                                           .drained = on_drained,
+                                           .arg = session};
+    int error = worker_create(&options, &session->worker);
+    if (!error)
+        error = listen_lmtp(session);
+    if (!error)
+        error = handover_create(loop, session->worker, protocols, &session->handover);
+    const struct admin_options admin = {.loop = loop,
+                                        .store = session->store,
+                                        .worker = session->worker,
+                                        .ended = on_admin_ended,
+                                        .arg = session};
+    return error ? error : admin_create(&admin, &session->admin);
+}
+
+static int start(struct session *session)
+{
+    int error = open_spool(session, service_root(session->service));
+    if (!error)
+        error = open_store(session);
+    if (!error)
+        error = start_worker(session);
+    if (error)
+        log_error("start", LOG_TEXT("reason", error_name(error)),
+                  LOG_TEXT("root", service_root(session->service)));
+    return error;
+}
+
+/* The loop has ended. */
+static void finish(struct session *session)
+{
+    admin_free(&session->admin);
+    handover_free(&session->handover);
+    worker_free(&session->worker);
+    int error = store_maintain(session->store);
+    if (error)
+        log_error("maintain", LOG_TEXT("reason", error_name(error)));
+    store_close(&session->store);
+    blob_engine_free(&session->blob);
+    kv_engine_free(&session->kv);
+    notice_ring_detach(&session->notices);
+    close(session->spool_directory);
+}
+
+int main(int count, char **arguments)
+{
+    static const struct service_handlers handlers = {on_peer, on_admin, on_drain};
+    struct session session = {0};
+    if (service_start(count, arguments, PROCESS_SESSION, &handlers, &session, &session.service))
+        return 1;
+    set_threads(service_config(session.service));
+    allow_descriptors();
+    set_listener_options(session.service);
+    int error = attach_notices(&session);
+    if (error)
+        log_error("notices", LOG_TEXT("reason", error_name(error)));
+    if (error || service_confine(session.service) || start(&session))
+        return 1;
+    int status = service_run(session.service);
+    finish(&session);
+    return status;
+}

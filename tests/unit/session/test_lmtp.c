@@ -1,0 +1,455 @@
+/*
+ * LMTP over a store in memory: dialogues fed in one write and byte by byte, as the worker would.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "session/lmtp/lmtp_priv.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define HELLO   "LHLO mta.example.org\r\n"
+#define FROM    "MAIL FROM:<sender@example.org>\r\n"
+#define TO(who) "RCPT TO:<" who ">\r\n"
+#define MESSAGE "Subject: hello\r\n\r\nHello.\r\n"
+
+struct fixture {
+    struct config config;
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct store *store;
+    struct account_id alice, bob;
+    struct stream stream;
+    enum stream_need need;
+    struct buffer replies;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    static char hostname[] = "mail.example.test";
+    f->config = (struct config){.hostname = hostname,
+                                .message_size = 4 * 1024 * 1024,
+                                .lmtp_recipients = 100,
+                                .lmtp_timeout = 300};
+    assert_int_equal(kv_memory_create(&f->kv), 0);
+    assert_int_equal(blob_memory_create(&f->blob), 0);
+    const struct store_options options = {
+        .kv = f->kv, .blob = f->blob, .open_accounts = 10, .default_domain = "example.test"};
+    assert_int_equal(store_open(&options, &f->store), 0);
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice"), &f->alice), 0);
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &f->bob), 0);
+    f->stream = (struct stream){.protocol = &lmtp_protocol,
+                                .config = &f->config,
+                                .store = f->store,
+                                .client = "unix",
+                                .spool_directory = open("/tmp", O_RDONLY | O_DIRECTORY)};
+    buffer_init(&f->stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
+    buffer_init(&f->replies, 1024 * 1024);
+    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    lmtp_protocol.close(&f->stream, "logout");
+    buffer_release(&f->stream.output);
+    buffer_release(&f->replies);
+    close(f->stream.spool_directory);
+    store_close(&f->store);
+    blob_engine_free(&f->blob);
+    kv_engine_free(&f->kv);
+    free(f);
+    return 0;
+}
+
+/* --- the worker's part --- */
+
+static void run(struct fixture *f)
+{
+    do {
+        f->need = lmtp_protocol.run(&f->stream);
+        buffer_append(&f->replies, buffer_slice(&f->stream.output));
+        buffer_clear(&f->stream.output);
+    } while (f->need == STREAM_NEED_OUTPUT);
+}
+
+/* Feeds the bytes in pieces; what a piece leaves is given again with the next. */
+static void feed(struct fixture *f, struct slice bytes, size_t piece)
+{
+    size_t from = 0, to = 0;
+    while (to < bytes.size && f->need != STREAM_NEED_CLOSE) {
+        to = to + piece < bytes.size ? to + piece : bytes.size;
+        f->stream.input = slice_sub(bytes, from, to - from);
+        run(f);
+        from = to - f->stream.input.size;
+    }
+}
+
+static void greet(struct fixture *f)
+{
+    run(f);
+    assert_true(slice_starts_with(buffer_slice(&f->replies), SLICE("220 mail.example.test ")));
+    buffer_clear(&f->replies);
+}
+
+static void say(struct fixture *f, const char *text)
+{
+    feed(f, slice_from_string(text), 64 * 1024);
+}
+
+/* Each reply's code with its enhanced code, a multi-line reply's last line: "354, 250 2.0.0". */
+static void expect(struct fixture *f, const char *wanted)
+{
+    struct slice rest = buffer_slice(&f->replies);
+    struct buffer got;
+    buffer_init(&got, 64 * 1024);
+    while (rest.size > 5) {
+        size_t line = slice_find(rest, '\n') + 1;
+        bool enhanced = rest.data[4] >= '2' && rest.data[4] <= '5';
+        if (rest.data[3] == ' ')
+            buffer_append_format(&got, "%s%.*s", got.size ? ", " : "", enhanced ? 9 : 3, rest.data);
+        rest = slice_sub(rest, line, rest.size);
+    }
+    assert_string_equal(got.size ? got.data : "", wanted);
+    buffer_release(&got);
+    buffer_clear(&f->replies);
+}
+
+/* --- the store's part --- */
+
+static size_t count(struct fixture *f, struct account_id account, const char *path)
+{
+    struct arena arena;
+    struct store_view *view;
+    struct collection found;
+    arena_init(&arena, 1024 * 1024);
+    assert_int_equal(store_view_open(f->store, who_account(account), account, &view), 0);
+    assert_int_equal(collection_find(view, slice_from_string(path), &arena, &found), 0);
+    store_view_close(&view);
+    arena_release(&arena);
+    return found.messages;
+}
+
+/* The last message of the mailbox. */
+static void fetch(struct fixture *f, struct account_id account, const char *path,
+                  struct buffer *message)
+{
+    struct arena arena;
+    struct store_view *view;
+    struct collection found;
+    struct mailbox_snapshot *snapshot;
+    struct entry_cursor cursor;
+    struct entry entry, last = {0};
+    arena_init(&arena, 1024 * 1024);
+    assert_int_equal(store_view_open(f->store, who_account(account), account, &view), 0);
+    assert_int_equal(collection_find(view, slice_from_string(path), &arena, &found), 0);
+    assert_int_equal(mailbox_snapshot_open(view, found.id, &snapshot), 0);
+    entry_cursor_init(&cursor, snapshot, 1, 0);
+    while (entry_cursor_next(&cursor, &entry) == 0)
+        last = entry;
+    entry_cursor_release(&cursor);
+    assert_int_not_equal(last.uid, 0);
+    assert_int_equal(mailbox_message(snapshot, &last, 0, SIZE_MAX, message), 0);
+    assert_int_equal(message->size, last.size);
+    mailbox_snapshot_close(&snapshot);
+    store_view_close(&view);
+    arena_release(&arena);
+}
+
+/* --- tests --- */
+
+#define WHOLE HELLO FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\nQUIT\r\n"
+
+static void check_whole(struct fixture *f)
+{
+    struct buffer message;
+    assert_int_equal(f->need, STREAM_NEED_CLOSE);
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    buffer_init(&message, 65536);
+    fetch(f, f->alice, "INBOX", &message);
+    assert_true(slice_starts_with(buffer_slice(&message),
+                                  SLICE("Return-Path: <sender@example.org>\r\n"
+                                        "Delivered-To: alice@example.test\r\n"
+                                        "Received: from mta.example.org (unix)\r\n"
+                                        "\tby mail.example.test (Chapar) with LMTP id ")));
+    assert_non_null(strstr(message.data, "\r\n\tfor <alice@example.test>; "));
+    assert_string_equal(message.data + message.size - strlen(MESSAGE), MESSAGE);
+    buffer_release(&message);
+}
+
+static void whole_transaction_in_one_write(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, WHOLE);
+    check_whole(f);
+}
+
+static void whole_transaction_byte_by_byte(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    feed(f, SLICE(WHOLE), 1);
+    check_whole(f);
+}
+
+static void unknown_recipient_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    say(f, TO("nobody@example.test") TO("alice@elsewhere.example") "DATA\r\n");
+    expect(f, "550 5.1.1, 550 5.1.1, 503 5.5.1");
+}
+
+static void each_recipient_gets_a_reply(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    say(f, TO("alice@example.test") TO("nobody@example.test") TO("bob@example.test") "DATA\r\n");
+    /* Bob's account goes while the message comes. */
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->bob), 0);
+    say(f, MESSAGE ".\r\nNOOP\r\n");
+    expect(f, "250 2.1.5, 550 5.1.1, 250 2.1.5, 354, 250 2.0.0, 550 5.1.1, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+}
+
+static void reset_forgets_the_transaction(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM TO("alice@example.test") "RSET\r\n" FROM TO("bob@example.test"));
+    buffer_clear(&f->replies);
+    say(f, "DATA\r\n" MESSAGE ".\r\n");
+    expect(f, "354, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 0);
+    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+}
+
+static void transactions_follow_each_other(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO);
+    for (int i = 0; i < 3; i++)
+        say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+}
+
+static void say_lines(struct fixture *f, size_t lines)
+{
+    struct buffer text;
+    buffer_init(&text, 16 * 1024 * 1024);
+    for (size_t i = 0; i < lines; i++)
+        buffer_append_format(&text, "This is line %060zu of it.\r\n", i);
+    feed(f, buffer_slice(&text), 60000);
+    buffer_release(&text);
+}
+
+static void big_message_goes_through_a_file(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer message;
+    greet(f);
+    say(f,
+        HELLO FROM TO("alice@example.test") TO("bob@example.test") "DATA\r\nSubject: big\r\n\r\n");
+    say_lines(f, 20000); /* 1.6 MB */
+    buffer_clear(&f->replies);
+    say(f, ".\r\n");
+    expect(f, "250 2.0.0, 250 2.0.0");
+    buffer_init(&message, 4 * 1024 * 1024);
+    fetch(f, f->bob, "INBOX", &message);
+    assert_non_null(strstr(message.data, "\r\n\r\nThis is line 000"));
+    assert_string_equal(message.data + message.size - 14, "19999 of it.\r\n");
+    buffer_release(&message);
+}
+
+static void too_big_message_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO "MAIL FROM:<sender@example.org> SIZE=99999999\r\n");
+    say(f, FROM TO("alice@example.test") "DATA\r\nSubject: big\r\n\r\n");
+    buffer_clear(&f->replies);
+    say_lines(f, 60000); /* 4.8 MB */
+    say(f, ".\r\nNOOP\r\n");
+    expect(f, "552 5.3.4, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 0);
+}
+
+static void make_mailbox(struct fixture *f, const char *path)
+{
+    struct store_view *view;
+    collection_id id;
+    assert_int_equal(store_view_open(f->store, who_account(f->alice), f->alice, &view), 0);
+    assert_int_equal(collection_create(view, slice_from_string(path), ROLE_NONE, &id), 0);
+    store_view_close(&view);
+}
+
+static void detail_names_a_mailbox(void **state)
+{
+    struct fixture *f = *state;
+    make_mailbox(f, "lists");
+    greet(f);
+    say(f, HELLO FROM TO("alice+lists@example.test") TO("alice+none@example.test")
+               TO("alice+@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "lists"), 1);
+    assert_int_equal(count(f, f->alice, "INBOX"), 2);
+}
+
+static void detail_of_a_whole_name_is_none(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id id;
+    make_mailbox(f, "lists");
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice+lists"), &id), 0);
+    greet(f);
+    say(f, HELLO FROM TO("alice+lists@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "lists"), 0);
+    assert_int_equal(count(f, id, "INBOX"), 1);
+}
+
+static void own_delivery_is_a_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer message;
+    greet(f);
+    say(f, HELLO FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    buffer_init(&message, 65536);
+    fetch(f, f->alice, "INBOX", &message);
+    buffer_clear(&f->replies);
+    say(f, FROM TO("alice@example.test") TO("bob@example.test") "DATA\r\n");
+    feed(f, buffer_slice(&message), 65536);
+    say(f, ".\r\n");
+    expect(f, "250 2.1.0, 250 2.1.5, 250 2.1.5, 354, 554 5.4.6, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    buffer_release(&message);
+}
+
+static void another_servers_delivered_to_is_no_loop(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM TO("alice@example.test") "DATA\r\n");
+    buffer_clear(&f->replies);
+    say(f, "Delivered-To: alice@example.test\r\n"
+           "Received: from x by mail.example.test (Postfix) with ESMTP id 1; today\r\n" MESSAGE
+           ".\r\n");
+    expect(f, "250 2.0.0");
+}
+
+static void too_many_received_fields_are_a_loop(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    for (int extra = 0; extra < 2; extra++) {
+        say(f, extra ? FROM : HELLO FROM);
+        say(f, TO("alice@example.test") "DATA\r\n");
+        buffer_clear(&f->replies);
+        for (int i = 0; i < TRACE_RECEIVED_MAXIMUM + extra; i++)
+            say(f, "Received: from a by b\r\n\twith SMTP; today\r\n");
+        say(f, MESSAGE ".\r\n");
+        expect(f, extra ? "554 5.4.6" : "250 2.0.0");
+    }
+}
+
+static void half_closed_connection_delivers_what_is_complete(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    f->stream.input_ended = true;
+    say(f, HELLO FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n" FROM TO(
+               "alice@example.test") "DATA\r\nhalf");
+    assert_int_equal(f->need, STREAM_NEED_CLOSE);
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+}
+
+static void timeout_says_goodbye(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    f->stream.timed_out = lmtp_protocol.idle_limit_name;
+    run(f);
+    expect(f, "421 4.4.2");
+    assert_int_equal(f->need, STREAM_NEED_CLOSE);
+    assert_string_equal(f->stream.timed_out, "lmtp_timeout");
+    assert_int_equal(lmtp_protocol.idle_limit(&f->stream), 300);
+}
+
+static void draining_waits_for_the_transaction(void **state)
+{
+    struct fixture *f = *state;
+    greet(f);
+    say(f, HELLO FROM TO("alice@example.test") "DATA\r\nSubject: ");
+    buffer_clear(&f->replies);
+    f->stream.draining = true;
+    run(f);
+    assert_int_equal(f->need, STREAM_NEED_INPUT);
+    say(f, "x\r\n\r\n.\r\n");
+    expect(f, "250 2.0.0, 421 4.3.2");
+    assert_int_equal(f->need, STREAM_NEED_CLOSE);
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+}
+
+static void strangers_cannot_forge_fields(void **state)
+{
+    (void)state;
+    struct buffer prefix;
+    const struct trace_facts facts = {.sender = SLICE("a\nb@example.org"),
+                                      .recipient = SLICE("c\rd@example.test"),
+                                      .client_name = SLICE("x\ty"),
+                                      .client = "192.0.2.1",
+                                      .hostname = "mail.example.test",
+                                      .id = "1",
+                                      .date = 0};
+    buffer_init(&prefix, MESSAGE_PREFIX_MAXIMUM);
+    assert_int_equal(trace_prefix(&facts, &prefix), 0);
+    assert_string_equal(prefix.data, "Return-Path: <a?b@example.org>\r\n"
+                                     "Delivered-To: c?d@example.test\r\n"
+                                     "Received: from x?y (192.0.2.1)\r\n"
+                                     "\tby mail.example.test (Chapar) with LMTP id 1\r\n"
+                                     "\tfor <c?d@example.test>; "
+                                     "Thu, 01 Jan 1970 00:00:00 +0000\r\n");
+    buffer_release(&prefix);
+}
+
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STORE(whole_transaction_in_one_write),
+        WITH_STORE(whole_transaction_byte_by_byte),
+        WITH_STORE(unknown_recipient_is_refused),
+        WITH_STORE(each_recipient_gets_a_reply),
+        WITH_STORE(reset_forgets_the_transaction),
+        WITH_STORE(transactions_follow_each_other),
+        WITH_STORE(big_message_goes_through_a_file),
+        WITH_STORE(too_big_message_is_refused),
+        WITH_STORE(detail_names_a_mailbox),
+        WITH_STORE(detail_of_a_whole_name_is_none),
+        WITH_STORE(own_delivery_is_a_loop),
+        WITH_STORE(another_servers_delivered_to_is_no_loop),
+        WITH_STORE(too_many_received_fields_are_a_loop),
+        WITH_STORE(half_closed_connection_delivers_what_is_complete),
+        WITH_STORE(timeout_says_goodbye),
+        WITH_STORE(draining_waits_for_the_transaction),
+        cmocka_unit_test(strangers_cannot_forge_fields),
+    };
+    log_init("test_lmtp", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
