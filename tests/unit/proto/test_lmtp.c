@@ -197,6 +197,7 @@ static void test_delivery_replies(void **state)
     check_delivery(ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here");
     check_delivery(ERROR_BUSY, "451 4.3.0 Try again later");
     check_delivery(ERROR_LIMIT, "552 5.3.4 Message too large");
+    check_delivery(ERROR_CONFLICT, "554 5.4.6 Mail loop");
     check_delivery(ERROR_CORRUPT, "554 5.6.0 The message cannot be stored");
 }
 
