@@ -1,0 +1,236 @@
+/*
+ * Times of the store over SQLite, in the directory given (default: the current one).
+ *
+ *     store_bench [-n MESSAGES] [DIRECTORY]
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "store/message.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { APPENDS = 2000, MESSAGE_SIZE = 20 * 1024 };
+
+static void check(int error, const char *what)
+{
+    if (!error)
+        return;
+    fprintf(stderr, "%s: %s\n", what, error_text(error));
+    exit(1);
+}
+
+static double now_ms(void)
+{
+    return (double)clock_monotonic_us() / 1000;
+}
+
+static double cpu_ms(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+struct bench {
+    struct store *store;
+    struct store_view *view;
+    collection_id inbox, large;
+    uint32_t messages;
+};
+
+/* A message like many: some header fields, plain text. */
+static struct slice make_message(char *text, size_t size, uint32_t number)
+{
+    int head = snprintf(text, size,
+                        "From: Somebody <somebody@example.org>\r\nTo: alice@example.test\r\n"
+                        "Subject: Message number %u of the bench\r\n"
+                        "Date: Fri, 21 Nov 1997 09:55:06 -0600\r\n"
+                        "Message-ID: <%u@bench.example.org>\r\nMIME-Version: 1.0\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n\r\n",
+                        number, number);
+    for (size_t i = (size_t)head; i < size; i++)
+        text[i] = i % 72 == 71 ? '\n' : (char)('a' + i % 25);
+    return slice_make(text, size);
+}
+
+static void append_all(struct bench *bench, collection_id mailbox, uint32_t count, size_t size)
+{
+    char *text = malloc(size);
+    for (uint32_t i = 0; i < count; i++) {
+        struct append append = {.internal_date = 1000000000 + i};
+        struct append_result result;
+        check(prepared_message_create(make_message(text, size, i), &append.message), "prepare");
+        append.prefix = SLICE("Return-Path: <somebody@example.org>\r\n");
+        check(mailbox_append(bench->view, mailbox, &append, &result), "append");
+        prepared_message_free(&append.message);
+    }
+    free(text);
+}
+
+static void bench_append(struct bench *bench, collection_id mailbox, const char *into)
+{
+    double start = now_ms(), cpu = cpu_ms();
+    append_all(bench, mailbox, APPENDS, MESSAGE_SIZE);
+    double elapsed = now_ms() - start;
+    cpu = cpu_ms() - cpu;
+    printf("append of 20 KiB into %s: %.0f/s, %.3f ms, %.3f ms CPU\n", into,
+           APPENDS / elapsed * 1000, elapsed / APPENDS, cpu / APPENDS);
+}
+
+/* Fills a mailbox by copying it onto itself: as many messages, without as many flushes. */
+static void fill(struct bench *bench)
+{
+    append_all(bench, bench->large, 500, 1024);
+    for (uint32_t count = 500; count < bench->messages; count *= 2) {
+        struct range_set uids;
+        struct copy_result result;
+        uint32_t more = bench->messages - count < count ? bench->messages - count : count;
+        range_set_init(&uids, 1000);
+        range_set_init(&result.from, 1000);
+        range_set_init(&result.to, 1000);
+        check(range_set_add(&uids, 1, more), "fill");
+        check(mailbox_copy(bench->view, bench->large, &uids, bench->large, false, &result), "fill");
+        range_set_release(&uids);
+        range_set_release(&result.from);
+        range_set_release(&result.to);
+    }
+}
+
+static void bench_open(struct bench *bench)
+{
+    enum { ROUNDS = 200 };
+    double start = now_ms();
+    for (int i = 0; i < ROUNDS; i++) {
+        struct mailbox_snapshot *snapshot;
+        struct range_set uids;
+        uint32_t unseen;
+        range_set_init(&uids, 100000);
+        check(mailbox_snapshot_open(bench->view, bench->large, &snapshot), "open");
+        check(mailbox_uids(snapshot, &uids), "uids");
+        check(mailbox_first_unseen(snapshot, &unseen), "unseen");
+        mailbox_snapshot_close(&snapshot);
+        range_set_release(&uids);
+    }
+    printf("open, all UIDs, first unseen: %.3f ms\n", (now_ms() - start) / ROUNDS);
+}
+
+static void bench_entries(struct bench *bench, uint64_t since, const char *what)
+{
+    struct mailbox_snapshot *snapshot;
+    struct entry_cursor cursor;
+    struct entry entry;
+    uint32_t count = 0;
+    double start = now_ms();
+    check(mailbox_snapshot_open(bench->view, bench->large, &snapshot), "open");
+    entry_cursor_init(&cursor, snapshot, 1, since);
+    while (!entry_cursor_next(&cursor, &entry))
+        count++;
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    printf("%s: %u in %.2f ms\n", what, count, now_ms() - start);
+}
+
+static void bench_flags(struct bench *bench, uint32_t first, uint32_t last, unsigned flags,
+                        const char *what)
+{
+    struct range_set uids;
+    uint64_t modseq;
+    struct flag_change change = {FLAGS_ADD, flags, .unchanged_since = UINT64_MAX};
+    range_set_init(&uids, 10);
+    check(range_set_add(&uids, first, last), "flags");
+    double start = now_ms();
+    check(mailbox_change_flags(bench->view, bench->large, &uids, &change, &modseq, NULL), "flags");
+    printf("%s: %.2f ms\n", what, now_ms() - start);
+    range_set_release(&uids);
+}
+
+static void bench_summaries(struct bench *bench, collection_id mailbox, const char *what)
+{
+    struct mailbox_snapshot *snapshot;
+    struct entry_cursor cursor;
+    struct entry entry;
+    struct buffer encoded;
+    struct summary summary;
+    uint32_t count = 0;
+    buffer_init(&encoded, SUMMARY_SIZE_MAXIMUM);
+    double start = now_ms();
+    check(mailbox_snapshot_open(bench->view, mailbox, &snapshot), "open");
+    entry_cursor_init(&cursor, snapshot, 1, 0);
+    while (!entry_cursor_next(&cursor, &entry)) {
+        check(mailbox_summary(snapshot, &entry, &encoded, &summary), "summary");
+        count++;
+    }
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    buffer_release(&encoded);
+    printf("%s: %u in %.2f ms\n", what, count, now_ms() - start);
+}
+
+static void bench_expunge(struct bench *bench)
+{
+    struct range_set expunged;
+    uint64_t modseq;
+    range_set_init(&expunged, 100000);
+    double start = now_ms();
+    check(mailbox_expunge(bench->view, bench->large, NULL, &expunged, &modseq), "expunge");
+    printf("expunge of %u: %.1f ms\n", range_set_size(&expunged), now_ms() - start);
+    range_set_release(&expunged);
+}
+
+static void run(struct bench *bench)
+{
+    struct account_id id;
+    check(store_account_create(bench->store, WHO_SYSTEM, SLICE("bench@example.test"), &id),
+          "account");
+    check(store_view_open(bench->store, WHO_SYSTEM, id, &bench->view), "view");
+    check(collection_create(bench->view, SLICE("A"), ROLE_NONE, &bench->inbox), "create");
+    check(collection_create(bench->view, SLICE("B"), ROLE_NONE, &bench->large), "create");
+    bench_append(bench, bench->inbox, "an empty mailbox");
+    fill(bench);
+    check(store_maintain(bench->store), "maintain");
+    printf("a mailbox of %u messages:\n", bench->messages);
+    bench_open(bench);
+    bench_entries(bench, 0, "all entries");
+    bench_flags(bench, 7, 7, ENTRY_FLAGGED, "a flag of one");
+    bench_flags(bench, 1, bench->messages, ENTRY_SEEN, "a flag of all");
+    check(store_maintain(bench->store), "maintain");
+    bench_flags(bench, 1, bench->messages, ENTRY_ANSWERED, "a flag of all again");
+    struct mailbox_snapshot *snapshot;
+    check(mailbox_snapshot_open(bench->view, bench->large, &snapshot), "open");
+    uint64_t since = mailbox_snapshot_collection(snapshot)->highest_modseq;
+    mailbox_snapshot_close(&snapshot);
+    bench_flags(bench, 100, 109, ENTRY_FLAGGED, "a flag of ten");
+    bench_entries(bench, since, "entries changed since");
+    bench_append(bench, bench->large, "it");
+    bench_summaries(bench, bench->inbox, "summaries in order");
+    bench_summaries(bench, bench->large, "summaries (copies of 500)");
+    bench_flags(bench, 1, UINT32_MAX - 1, ENTRY_DELETED, "\\Deleted for all");
+    bench_expunge(bench);
+    check(store_maintain(bench->store), "maintain");
+    store_view_close(&bench->view);
+    check(store_account_delete(bench->store, WHO_SYSTEM, id), "delete");
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {.messages = 50000};
+    struct store_options options = {.open_accounts = 8, .default_domain = "example.test"};
+    int option;
+    while ((option = getopt(argc, argv, "n:")) != -1)
+        bench.messages = option == 'n' ? (uint32_t)strtoul(optarg, NULL, 10) : bench.messages;
+    const char *directory = optind < argc ? argv[optind] : ".";
+    check(kv_sqlite_create(directory, &options.kv), directory);
+    check(blob_pack_create(directory, &options.blob), directory);
+    check(store_open(&options, &bench.store), directory);
+    run(&bench);
+    store_close(&bench.store);
+    kv_engine_free(&options.kv);
+    blob_engine_free(&options.blob);
+    return 0;
+}
