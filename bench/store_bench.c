@@ -144,9 +144,9 @@ static void bench_flags(struct bench *bench, uint32_t first, uint32_t last, unsi
     struct flag_change change = {FLAGS_ADD, flags, .unchanged_since = UINT64_MAX};
     range_set_init(&uids, 10);
     check(range_set_add(&uids, first, last), "flags");
-    double start = now_ms();
+    double start = now_ms(), cpu = cpu_ms();
     check(mailbox_change_flags(bench->view, bench->large, &uids, &change, &modseq, NULL), "flags");
-    printf("%s: %.2f ms\n", what, now_ms() - start);
+    printf("%s: %.2f ms, %.2f ms CPU\n", what, now_ms() - start, cpu_ms() - cpu);
     range_set_release(&uids);
 }
 

@@ -79,11 +79,12 @@ static int change_page(struct change *change, const struct flags_call *call,
                        bool *page_changed)
 {
     size_t count = (page->size - PAGE_VALUE_HEADER) / ENTRY_SIZE;
+    struct entry entry;
     for (size_t i = 0; i < count; i++) {
-        struct entry entry;
-        entry_read(page_entry(page, i), &entry);
-        if (!range_walk_meets(walk, entry.uid, entry.uid))
+        uint32_t uid = entry_read_uid(page_entry(page, i));
+        if (!range_walk_meets(walk, uid, uid))
             continue;
+        entry_read(page_entry(page, i), &entry);
         if (entry.modseq > call->change->unchanged_since) {
             int error = call->failed ? range_set_add(call->failed, entry.uid, entry.uid) : 0;
             if (error)

@@ -123,17 +123,18 @@ static struct page_header count_page(const struct buffer *value, uint32_t base)
 {
     struct page_header header = {.base = base};
     size_t count = (value->size - PAGE_VALUE_HEADER) / ENTRY_SIZE;
-    struct entry entry;
     for (size_t i = 0; i < count; i++) {
-        entry_read(page_entry(value, i), &entry);
-        header.unseen += !(entry.flags & ENTRY_SEEN);
-        header.deleted += (entry.flags & ENTRY_DELETED) != 0;
-        header.modseq = entry.modseq > header.modseq ? entry.modseq : header.modseq;
+        const char *entry = page_entry(value, i);
+        uint32_t flags = entry_read_flags(entry);
+        uint64_t modseq = entry_read_modseq(entry);
+        header.unseen += !(flags & ENTRY_SEEN);
+        header.deleted += (flags & ENTRY_DELETED) != 0;
+        header.modseq = modseq > header.modseq ? modseq : header.modseq;
     }
     header.count = (uint16_t)count;
     if (count) {
         header.first = entry_read_uid(page_entry(value, 0));
-        header.last = entry.uid;
+        header.last = entry_read_uid(page_entry(value, count - 1));
     }
     return header;
 }

@@ -144,33 +144,60 @@ void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count)
     head[2] = (char)count;
 }
 
+static uint64_t load_bytes(const char *bytes, size_t size)
+{
+    uint64_t number = 0;
+    memcpy(&number, bytes, size);
+    return le64toh(number);
+}
+
+static void store_bytes(char *bytes, size_t size, uint64_t number)
+{
+    number = htole64(number);
+    memcpy(bytes, &number, size);
+}
+
+enum { DATE_BITS = 40 };
+
+static int64_t load_date(const char *bytes)
+{
+    return (int64_t)(load_bytes(bytes, DATE_BITS / 8) << (64 - DATE_BITS)) >> (64 - DATE_BITS);
+}
+
+static void store_date(char *bytes, int64_t date)
+{
+    const int64_t latest = (INT64_C(1) << (DATE_BITS - 1)) - 1;
+    date = date > latest ? latest : date < -latest ? -latest : date;
+    store_bytes(bytes, DATE_BITS / 8, (uint64_t)date);
+}
+
 void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry)
 {
     *entry = (struct entry){
         .uid = load_u32(bytes),
-        .flags = load_u32(bytes + 4),
-        .keywords = {{load_u64(bytes + 8), load_u64(bytes + 16)}},
-        .message = load_u64(bytes + 24),
-        .modseq = load_u64(bytes + 32),
-        .created_modseq = load_u64(bytes + 40),
-        .internal_date = (int64_t)load_u64(bytes + 48),
-        .save_date = (int64_t)load_u64(bytes + 56),
-        .size = load_u64(bytes + 64),
+        .flags = (uint32_t)load_bytes(bytes + 4, 2),
+        .size = load_bytes(bytes + 6, 6),
+        .keywords = {{load_u64(bytes + 12), load_u64(bytes + 20)}},
+        .message = load_bytes(bytes + 28, 6),
+        .modseq = load_bytes(bytes + 34, 6),
+        .created_modseq = load_bytes(bytes + 40, 6),
+        .internal_date = load_date(bytes + 46),
+        .save_date = load_date(bytes + 51),
     };
 }
 
 void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE])
 {
     store_u32(bytes, entry->uid);
-    store_u32(bytes + 4, entry->flags);
-    store_u64(bytes + 8, entry->keywords.bits[0]);
-    store_u64(bytes + 16, entry->keywords.bits[1]);
-    store_u64(bytes + 24, entry->message);
-    store_u64(bytes + 32, entry->modseq);
-    store_u64(bytes + 40, entry->created_modseq);
-    store_u64(bytes + 48, (uint64_t)entry->internal_date);
-    store_u64(bytes + 56, (uint64_t)entry->save_date);
-    store_u64(bytes + 64, entry->size);
+    store_bytes(bytes + 4, 2, entry->flags);
+    store_bytes(bytes + 6, 6, entry->size);
+    store_u64(bytes + 12, entry->keywords.bits[0]);
+    store_u64(bytes + 20, entry->keywords.bits[1]);
+    store_bytes(bytes + 28, 6, entry->message);
+    store_bytes(bytes + 34, 6, entry->modseq);
+    store_bytes(bytes + 40, 6, entry->created_modseq);
+    store_date(bytes + 46, entry->internal_date);
+    store_date(bytes + 51, entry->save_date);
 }
 
 /* --- collections --- */

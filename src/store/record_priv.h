@@ -73,17 +73,19 @@ void account_record_write(const struct account_record *record, struct buffer *va
 /* --- a page of entries, as its collection's page directory knows it --- */
 
 enum {
-    PAGE_ENTRIES = 128,        /* entries in one page */
+    /* As many as fit into one page of SQLite's with their key: a value that needs an overflow page
+     * is dearer to rewrite. */
+    PAGE_ENTRIES = 144,
     PAGE_HEADER_SIZE = 32,     /* of one page in the directory */
     PAGE_DIRECTORY_HEADER = 8, /* before the first of them */
     PAGE_VALUE_HEADER = 16,    /* before the entries of a page's value */
-    ENTRY_SIZE = 72,
+    ENTRY_SIZE = 56,
     PAGE_VALUE_MAXIMUM = PAGE_VALUE_HEADER + PAGE_ENTRIES * ENTRY_SIZE,
     /* Pages of one mailbox, so that the directory fits into a value of 1 MiB: 4 million messages
-     * in full pages, and never fewer than a million (see PAGE_MERGED). */
+     * in full pages, and never fewer than 1.7 million (see PAGE_MERGED). */
     MAILBOX_PAGES_MAXIMUM = 32000,
     /* Two neighbours that have no more entries than this together are made one. */
-    PAGE_MERGED = 96,
+    PAGE_MERGED = 108,
 };
 
 struct page_header {
@@ -107,11 +109,22 @@ void page_directory_begin(struct buffer *value);
 int page_value_read(struct slice value, size_t count);
 void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count);
 
+/* Message number and modseqs have 48 bits, size 48, dates 40 (signed; what is beyond becomes the
+ * nearest), flags 16. */
 void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry);
 void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE]);
+/* One field alone. */
 static inline uint32_t entry_read_uid(const char bytes[ENTRY_SIZE])
 {
     return load_u32(bytes);
+}
+static inline uint32_t entry_read_flags(const char bytes[ENTRY_SIZE])
+{
+    return load_u32(bytes + 4) & 0xffff;
+}
+static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
+{
+    return load_u64(bytes + 34) & 0xffffffffffff;
 }
 
 /* --- a collection (keys c, n, k) --- */

@@ -1,0 +1,143 @@
+#include "store/key_priv.h"
+#include "store/record_priv.h"
+#include "store_test.h"
+
+static void test_numbers_in_keys(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {
+        0, 1, 127, 128, 16383, 16384, UINT32_MAX, 1ULL << 48, UINT64_MAX - 1, UINT64_MAX};
+    struct key keys[sizeof(numbers) / sizeof(numbers[0])];
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct slice key = key_of_message(&keys[i], KEY_BODY, numbers[i]);
+        struct slice rest = slice_sub(key, 1, SIZE_MAX);
+        uint64_t read = 5;
+        assert_null(memchr(key.data, '\0', key.size));
+        assert_int_equal(key_read_number(&rest, &read), 0);
+        assert_true(read == numbers[i]);
+        assert_int_equal(rest.size, 0);
+        rest = slice_make(key.data + 1, key.size - 2);
+        assert_int_equal(key_read_number(&rest, &read), ERROR_CORRUPT);
+        if (i)
+            assert_true(slice_compare(slice_make(keys[i - 1].bytes, keys[i - 1].size), key) < 0);
+    }
+    uint8_t sha256[32] = {0};
+    struct slice hash = key_hash(&keys[0], sha256);
+    assert_int_equal(hash.size, 11);
+    assert_null(memchr(hash.data, '\0', hash.size));
+}
+
+static void test_entry(void **state)
+{
+    (void)state;
+    struct entry entry = {.uid = 0xfffffffd,
+                          .flags = ENTRY_FLAGS,
+                          .keywords = {{1, UINT64_C(1) << 63}},
+                          .message = UINT64_C(0xffffffffffff),
+                          .modseq = UINT64_C(0xfffffffffffe),
+                          .created_modseq = 3,
+                          .internal_date = -1,
+                          .save_date = INT64_MAX,
+                          .size = UINT64_C(0xfffffffffffd)};
+    struct entry read;
+    char bytes[ENTRY_SIZE];
+    entry_write(&entry, bytes);
+    entry_read(bytes, &read);
+    entry.save_date = (INT64_C(1) << 39) - 1; /* the nearest there is */
+    assert_memory_equal(&read, &entry, sizeof(entry));
+    assert_int_equal(entry_read_flags(bytes), ENTRY_FLAGS);
+    assert_true(entry_read_modseq(bytes) == entry.modseq);
+}
+
+/* Every record, cut short at each byte and with a byte too many, is corrupt, never read. */
+static int read_any(int kind, struct slice value)
+{
+    struct account_record account;
+    struct collection_record collection;
+    struct message_record message;
+    struct keyword_names names;
+    struct account_id id;
+    uint64_t number;
+    switch (kind) {
+    case 0:
+        return account_record_read(value, &account);
+    case 1:
+        return collection_record_read(value, &collection);
+    case 2:
+        return message_record_read(value, &message);
+    case 3:
+        return keyword_names_read(value, &names);
+    case 4:
+        return directory_name_read(value, &id);
+    default:
+        return number_record_read(value, &number);
+    }
+}
+
+static void write_any(int kind, struct buffer *value)
+{
+    struct keyword_names names = {.names = {SLICE("a"), SLICE("")}, .count = 2};
+    switch (kind) {
+    case 0:
+        account_record_write(&(struct account_record){.modseq = 7}, value);
+        break;
+    case 1:
+        collection_record_write(&(struct collection_record){.type = 1, .name = SLICE("x")}, value);
+        break;
+    case 2:
+        message_record_write(&(struct message_record){.place = MESSAGE_IN_BLOB, .blob = {1, 2, 3}},
+                             value);
+        break;
+    case 3:
+        keyword_names_write(&names, value);
+        break;
+    case 4:
+        directory_name_write((struct account_id){{1}}, value);
+        break;
+    default:
+        number_record_write(5, value);
+    }
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    struct buffer value;
+    buffer_init(&value, 4096);
+    for (int kind = 0; kind < 6; kind++) {
+        write_any(kind, &value);
+        assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
+        for (size_t size = 0; size < value.size; size++)
+            assert_int_equal(read_any(kind, slice_make(value.data, size)), ERROR_CORRUPT);
+        value.data[0]++;
+        assert_int_equal(read_any(kind, buffer_slice(&value)), ERROR_CORRUPT);
+        value.data[0]--;
+        buffer_append_byte(&value, 0);
+        assert_int_equal(read_any(kind, buffer_slice(&value)), ERROR_CORRUPT);
+    }
+    buffer_release(&value);
+    struct range_set set;
+    range_set_init(&set, 10);
+    assert_int_equal(vanished_record_read(SLICE("\1\2\0\0\0\1\0\0\0"), &set), ERROR_CORRUPT);
+    assert_int_equal(vanished_record_read(SLICE("\1\1\0\0\0\2\0\0\0"), &set), 0);
+    assert_int_equal(subscriptions_read(SLICE("\1\0\0\0\0"), &set), ERROR_CORRUPT);
+    range_set_release(&set);
+    const char *headers;
+    char bytes[PAGE_VALUE_HEADER + ENTRY_SIZE] = {1};
+    assert_int_equal(page_directory_read(slice_make(bytes, 40), 1, &headers), 0);
+    assert_int_equal(page_directory_read(slice_make(bytes, 40), 2, &headers), ERROR_CORRUPT);
+    page_value_begin(bytes, 1);
+    assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes)), 1), 0);
+    assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes)), 2), ERROR_CORRUPT);
+    assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes) - 1), 1), ERROR_CORRUPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_in_keys),
+        cmocka_unit_test(test_entry),
+        cmocka_unit_test(test_damaged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
