@@ -88,9 +88,10 @@ enum progress cmd_append(struct imap_session *session)
         error = store_message(session, message, &result);
     if (error == ERROR_NOT_FOUND) /* deleted while the message came */
         return session_reply(session, "NO", "TRYCREATE", "No such mailbox");
+    if (error)
+        return session_fail(session, error);
     char code[64];
     snprintf(code, sizeof(code), "APPENDUID %u %u", result.uid_validity, result.uid);
-    const char *kept = error ? NULL : arena_string(&session->arena, slice_from_string(code));
-    return error ? session_fail(session, error)
-                 : session_reply(session, "OK", kept, "Append completed");
+    return session_reply(session, "OK", arena_string(&session->arena, slice_from_string(code)),
+                         "Append completed");
 }

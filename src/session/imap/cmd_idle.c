@@ -7,6 +7,7 @@ enum progress cmd_idle(struct imap_session *session)
 {
     buffer_append(session->out, SLICE("+ idling\r\n"));
     imap_reader_expect_line(&session->reader);
+    session->command = NULL; /* the reader has let it go */
     session->idling = true;
     return session_ok(session, "Idle completed");
 }

@@ -23,9 +23,10 @@ bool header_field_next(struct slice *header, struct header_field *field)
     field->whole = slice_sub(*header, 0, end);
     *header = slice_sub(*header, end, header->size);
     size_t colon = slice_find(field->whole, ':');
+    bool is_field = colon < field->whole.size;
     field->value = slice_sub(field->whole, colon + 1, end);
     while (colon > 0 && is_blank(field->whole.data[colon - 1]))
         colon--;
-    field->name = field->value.size ? slice_sub(field->whole, 0, colon) : SLICE("");
+    field->name = is_field ? slice_sub(field->whole, 0, colon) : SLICE("");
     return true;
 }

@@ -404,8 +404,9 @@ static int changed_by_others(struct imap_session *session, const struct range_se
     struct entry entry;
     *highest = mailbox_snapshot_collection(snapshot)->highest_modseq;
     *changed = false;
-    entry_cursor_init(&cursor, snapshot, 1, session->mailbox.modseq);
-    while (!*changed && (error = entry_cursor_next(&cursor, &entry)) == 0)
+    entry_cursor_init(&cursor, snapshot, range_set_next(uids, 1), session->mailbox.modseq);
+    while (!*changed && (error = entry_cursor_next(&cursor, &entry)) == 0 &&
+           entry.uid <= range_set_last(uids))
         *changed = !is_own(session, entry.modseq) && range_set_contains(uids, entry.uid);
     entry_cursor_release(&cursor);
     mailbox_snapshot_close(&snapshot);
