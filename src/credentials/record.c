@@ -59,7 +59,8 @@ int record_decode(struct slice value, struct credentials_record *record)
     uint8_t number[4];
     take_size(&cursor, RECORD_VERSION, RECORD_VERSION);
     take(&cursor, decoded.account, sizeof decoded.account);
-    take(&cursor, decoded.argon2, take_size(&cursor, 1, RECORD_ARGON2_MAXIMUM));
+    uint8_t argon2_size = take_size(&cursor, 1, RECORD_ARGON2_MAXIMUM);
+    take(&cursor, decoded.argon2, argon2_size);
     take(&cursor, number, sizeof number);
     scram->iterations = number[0] | (uint32_t)number[1] << 8 | (uint32_t)number[2] << 16 |
                         (uint32_t)number[3] << 24;
@@ -67,7 +68,8 @@ int record_decode(struct slice value, struct credentials_record *record)
     take(&cursor, scram->salt, scram->salt_size);
     take(&cursor, scram->stored_key, sizeof scram->stored_key);
     take(&cursor, scram->server_key, sizeof scram->server_key);
-    if (cursor.failed || cursor.rest.size || scram->iterations < RECORD_ITERATIONS_MINIMUM)
+    if (cursor.failed || cursor.rest.size || strlen(decoded.argon2) != argon2_size ||
+        scram->iterations < RECORD_ITERATIONS_MINIMUM)
         return ERROR_CORRUPT;
     *record = decoded;
     return 0;

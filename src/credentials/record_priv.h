@@ -12,7 +12,8 @@
  *            StoredKey     32     (RFC 5802 section 3)
  *            ServerKey     32
  *
- * Nothing follows. A value of an unknown version, or one byte short or over, is corrupt.
+ * argon2 has no NUL in it, and nothing follows. A value of an unknown version, or one byte short
+ * or over, is corrupt.
  */
 #ifndef CREDENTIALS_RECORD_PRIV_H
 #define CREDENTIALS_RECORD_PRIV_H

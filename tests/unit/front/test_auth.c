@@ -296,6 +296,23 @@ static void test_busy(void **state)
     assert_true(id > JOBS_WAITING_MAXIMUM);
 }
 
+static void test_limits(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->auth.requests = AUTH_REQUESTS_MAXIMUM;
+    begin(fixture, 1, "PLAIN", false, SLICE(""));
+    expect_refused(fixture, 1, ERROR_BUSY);
+    fixture->auth.requests = 0;
+    int admins[AUTH_ADMIN_MAXIMUM];
+    for (int i = 0; i < AUTH_ADMIN_MAXIMUM; i++) /* one is there already */
+        admins[i] = connect_peer(fixture, IPC_CHANNEL_ADMIN);
+    assert_int_equal(receive(fixture, admins[AUTH_ADMIN_MAXIMUM - 1]), ERROR_CLOSED);
+    for (int i = 0; i < AUTH_ADMIN_MAXIMUM; i++)
+        close(admins[i]);
+    while (fixture->auth.admin_connections > 1)
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+}
+
 static void test_breach(void **state)
 {
     struct fixture *fixture = *state;
@@ -362,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_exchange, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_breach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_admin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
