@@ -81,9 +81,9 @@ void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
 
 /* The reply for the next accepted recipient after the end of data. error 0: 250 2.0.0;
  * ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a temporary one:
- * 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC 3463 section 3.5);
- * any other: 554 5.6.0. The last
- * reply ends the transaction: accepted is 0 then, sender is empty. */
+ * 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC 3463 section
+ * 3.5); any other: 554 5.6.0. The last reply ends the transaction: accepted is 0 then, sender is
+ * empty. */
 void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
 
 /* "421 4.x.y text" for a caller that closes by itself. */
