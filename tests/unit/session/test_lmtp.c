@@ -238,6 +238,24 @@ static void reset_forgets_the_transaction(void **state)
     assert_int_equal(count(f, f->bob, "INBOX"), 1);
 }
 
+static void recipients_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    char line[256];
+    greet(f);
+    say(f, HELLO FROM);
+    for (int i = 0; i < f->config.lmtp_recipients; i++) {
+        buffer_clear(&f->replies);
+        snprintf(line, sizeof(line), "RCPT TO:<alice+%040d@example.test>\r\n", i);
+        say(f, line);
+        expect(f, "250 2.1.5");
+    }
+    say(f, TO("alice@example.test"));
+    expect(f, "452 4.5.3");
+    say(f, "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "INBOX"), f->config.lmtp_recipients);
+}
+
 static void transactions_follow_each_other(void **state)
 {
     struct fixture *f = *state;
@@ -437,6 +455,7 @@ int main(void)
         WITH_STORE(unknown_recipient_is_refused),
         WITH_STORE(each_recipient_gets_a_reply),
         WITH_STORE(reset_forgets_the_transaction),
+        WITH_STORE(recipients_are_limited),
         WITH_STORE(transactions_follow_each_other),
         WITH_STORE(big_message_goes_through_a_file),
         WITH_STORE(too_big_message_is_refused),
