@@ -2,7 +2,8 @@
  * Time limits of streams, in whole seconds: a wheel of WHEEL_SLOTS lists.
  *
  * Invariant: a stream with due != 0 hangs in slot due % WHEEL_SLOTS, and
- * now < due <= now + WHEEL_SLOTS - 1, and due <= deadline unless the deadline was moved later.
+ * now < due <= now + WHEEL_SLOTS - 1. It is looked at by its deadline: due <= deadline, or due is
+ * the next second.
  */
 #include "session/worker_priv.h"
 
