@@ -60,13 +60,15 @@ bool log_level_parse(struct slice text, enum log_level *level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 /* log_info("event", fields...): the event is a fixed word or words-with-hyphens, by which lines are
- * found again; everything that varies is a field. */
+ * found again; everything that varies is a field. The first element only keeps the list from being
+ * empty. */
 #define LOG_EVENT(level, event, ...)                                                               \
     log_write((level), (event),                                                                    \
-              (const struct log_field[]){__VA_OPT__(__VA_ARGS__, ){NULL, {NULL, 0}, 0, false}})
-#define log_debug(event, ...)   LOG_EVENT(LOG_LEVEL_DEBUG, event __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(event, ...)    LOG_EVENT(LOG_LEVEL_INFO, event __VA_OPT__(, ) __VA_ARGS__)
-#define log_warning(event, ...) LOG_EVENT(LOG_LEVEL_WARNING, event __VA_OPT__(, ) __VA_ARGS__)
-#define log_error(event, ...)   LOG_EVENT(LOG_LEVEL_ERROR, event __VA_OPT__(, ) __VA_ARGS__)
+              (const struct log_field[]){LOG_NUMBER("", 0), ##__VA_ARGS__, LOG_TEXT(NULL, NULL)} + \
+                  1)
+#define log_debug(event, ...)   LOG_EVENT(LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
+#define log_info(event, ...)    LOG_EVENT(LOG_LEVEL_INFO, event, ##__VA_ARGS__)
+#define log_warning(event, ...) LOG_EVENT(LOG_LEVEL_WARNING, event, ##__VA_ARGS__)
+#define log_error(event, ...)   LOG_EVENT(LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
 
 #endif
