@@ -23,7 +23,7 @@ PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/ch
 .PHONY: all run test unit wire lint bench fuzz fuzz-quick thread install clean sanitized
 
 all: build/release/build.ninja
-	@ninja -C build/release --quiet
+	@ninja -C build/release --quiet >/dev/null || ninja -C build/release
 	@mkdir -p build/bin
 	@cd build/release && install -C -t ../bin $(PROGRAMS)
 
@@ -33,7 +33,7 @@ build/release/build.ninja:
 
 # The tests run the sanitizer build: unit tests, and a server of it for wire and client tests.
 sanitized: build/sanitized/build.ninja
-	@ninja -C build/sanitized --quiet
+	@ninja -C build/sanitized --quiet >/dev/null || ninja -C build/sanitized
 	@mkdir -p build/sanitized/bin
 	@cd build/sanitized && install -C -t bin $(PROGRAMS)
 

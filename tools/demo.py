@@ -74,8 +74,9 @@ def welcome():
     message["Date"] = formatdate()
     message["Message-ID"] = f"<welcome@{DOMAIN}>"
     message.set_content(
-        "Welcome!\n\nThis message was delivered over LMTP, stored durably, and is read by you "
-        "over IMAP,\nthrough processes that each can do one thing only. See what they may do:\n\n"
+        "Welcome!\n\nThis message was delivered over LMTP, stored durably, and is read\n"
+        "by you over IMAP, through processes that each can do one thing only.\n"
+        "See what they may do:\n\n"
         "    build/bin/chapar -c run/demo/chapar.conf status\n\nHave a good ride.\n")
     with smtplib.LMTP("127.0.0.1", PORTS + 24, timeout=START_SECONDS) as lmtp:
         lmtp.send_message(message, f"postmaster@{DOMAIN}", [f"alice@{DOMAIN}"])

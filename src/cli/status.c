@@ -87,7 +87,7 @@ static void print_status(const json_t *status)
          "all read back from the kernel\n\nlisteners:");
     json_array_foreach(json_object_get(status, "listeners"), index, value)
     {
-        printf("  %-6s %s\n", text_of(value, "protocol"), text_of(value, "address"));
+        printf("  %-6s %s\n", text_of(value, "service"), text_of(value, "address"));
     }
     puts("\ncounters:");
     json_object_foreach(json_object_get((json_t *)status, "counters"), key, value)

@@ -5,11 +5,11 @@ import subprocess
 from harness.server import message
 
 
-def curl(server, account, path, *arguments, text=None):
+def curl(server, account, path, *arguments):
     result = subprocess.run(
         ["curl", "--silent", "--show-error", "--cacert", server.directory / "tls/certificate.pem",
          "--user", ":".join(account), f"imaps://127.0.0.1:{server.imaps_port}/{path}", *arguments],
-        input=text, capture_output=True, timeout=60)
+        capture_output=True, timeout=60)
     assert result.returncode == 0, result.stderr
     return result.stdout.decode()
 
@@ -27,7 +27,8 @@ def test_mailboxes_are_listed(shared_server, account):
         assert name in listed
 
 
-def test_what_is_uploaded_is_there(shared_server, account):
-    curl(shared_server, account, "Sent", "--upload-file", "-", text=message("uploaded"))
+def test_what_is_uploaded_is_there(shared_server, account, tmp_path):
+    (tmp_path / "message").write_bytes(message("uploaded"))
+    curl(shared_server, account, "Sent", "--upload-file", tmp_path / "message")
     assert "Subject: uploaded" in curl(shared_server, account, "Sent;MAILINDEX=1")
     assert "SEARCH 1" in curl(shared_server, account, "Sent?SUBJECT%20uploaded")
