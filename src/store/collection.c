@@ -196,8 +196,8 @@ int collection_find(struct store_view *view, struct slice text, struct arena *ar
 struct listing {
     const struct store_view *view;
     enum collection_type type;
-    const struct tree *tree;
-    const struct range_set *subscribed;
+    struct tree tree;
+    struct range_set subscribed;
     struct arena *arena;
     struct collection *list;
     size_t count;
@@ -223,18 +223,18 @@ static void list_below(struct listing *listing, collection_id parent, struct sli
     size_t first, end, child_first, child_end;
     if (depth > COLLECTION_DEPTH_MAXIMUM)
         return;
-    tree_children(listing->tree, parent, &first, &end);
+    tree_children(&listing->tree, parent, &first, &end);
     for (size_t i = first; i < end; i++) {
-        const struct tree_node *node = &listing->tree->nodes[i];
+        const struct tree_node *node = &listing->tree.nodes[i];
         struct slice path = join(listing->arena, parent_path, node->record.name);
-        tree_children(listing->tree, node->id, &child_first, &child_end);
+        tree_children(&listing->tree, node->id, &child_first, &child_end);
         if (node->record.type == listing->type &&
             !view_require(listing->view, node->id, RIGHT_LOOKUP)) {
             struct collection *collection = &listing->list[listing->count++];
             collection_from_record(listing->view, node->id, &node->record, collection);
             collection->path = path;
             collection->has_children = child_first < child_end;
-            collection->subscribed = range_set_contains(listing->subscribed, node->id);
+            collection->subscribed = range_set_contains(&listing->subscribed, node->id);
         }
         list_below(listing, node->id, path, depth + 1);
     }
@@ -242,21 +242,19 @@ static void list_below(struct listing *listing, collection_id parent, struct sli
 
 static int list_all(struct listing *listing, struct kv_transaction *transaction)
 {
-    struct tree tree;
-    struct range_set subscribed;
-    range_set_init(&subscribed, COLLECTIONS_MAXIMUM);
-    int error = tree_load(transaction, listing->arena, &tree);
+    struct range_set *subscribed = &listing->subscribed;
+    range_set_init(subscribed, COLLECTIONS_MAXIMUM);
+    int error = tree_load(transaction, listing->arena, &listing->tree);
     if (!error)
-        error = subscriptions_load(transaction, view_subscriber(listing->view), &subscribed);
+        error = subscriptions_load(transaction, view_subscriber(listing->view), subscribed);
     if (!error) {
-        listing->tree = &tree;
-        listing->subscribed = &subscribed;
-        listing->list = arena_alloc_array(listing->arena, tree.count, sizeof(*listing->list));
+        listing->list =
+            arena_alloc_array(listing->arena, listing->tree.count, sizeof(*listing->list));
         if (listing->list)
             list_below(listing, 0, SLICE(""), 1);
         error = arena_failed(listing->arena) ? ERROR_LIMIT : 0;
     }
-    range_set_release(&subscribed);
+    range_set_release(subscribed);
     return error;
 }
 

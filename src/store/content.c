@@ -75,7 +75,7 @@ static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entr
 {
     struct key key;
     struct buffer value;
-    struct message_record record;
+    struct message_record record = {0};
     buffer_init(&value, KV_VALUE_MAXIMUM);
     int error =
         kv_get(snapshot->transaction, key_of_message(&key, KEY_MESSAGE, entry->message), &value);

@@ -97,7 +97,7 @@ int store_account_find(struct store *store, struct who who, struct slice address
                        struct account_id *id)
 {
     struct buffer normal;
-    struct account_id found;
+    struct account_id found = {{0}};
     buffer_init(&normal, ADDRESS_MAXIMUM);
     int error = store_normalise_address(store, address, &normal);
     if (!error)
@@ -132,8 +132,8 @@ static int read_info(struct kv_transaction *transaction, struct slice name_key,
                      struct slice name_value, struct buffer *value, struct arena *arena,
                      struct account_info *info)
 {
-    struct key key;
-    struct directory_account record;
+    struct key key = {.size = 0};
+    struct directory_account record = {0};
     int error = directory_name_read(name_value, &info->id);
     if (!error)
         error = value_get(transaction, key_of_account(&key, KEY_ACCOUNT, info->id), value);
@@ -197,7 +197,7 @@ static int read_account(struct kv_transaction *transaction, struct account_id id
 {
     struct key key;
     struct buffer value;
-    struct directory_account record;
+    struct directory_account record = {0};
     buffer_init(&value, KV_VALUE_MAXIMUM);
     int error = value_get(transaction, key_of_account(&key, KEY_ACCOUNT, id), &value);
     if (!error)
@@ -258,7 +258,7 @@ static int remove_names(struct kv_transaction *transaction, void *arg)
 {
     const struct account_id *id = arg;
     struct key account_key, key;
-    struct directory_account record;
+    struct directory_account record = {0};
     struct buffer value;
     buffer_init(&value, KV_VALUE_MAXIMUM);
     struct slice found = key_of_account(&account_key, KEY_ACCOUNT, *id);
