@@ -140,6 +140,15 @@ static int call_account_list(struct caller *c)
     return store_account_list(c->store, c->who, &c->f->arena, &list, &count);
 }
 
+static int call_account_get(struct caller *c)
+{
+    struct account_info info;
+    int error = store_account_get(c->store, c->who, c->f->alice, &c->f->arena, &info);
+    if (!error)
+        assert_slice_equal(info.address, "alice@example.test");
+    return error;
+}
+
 static int call_account_find(struct caller *c)
 {
     struct account_id id;
@@ -180,6 +189,7 @@ static const struct {
     {"collection_delete", call_delete, ERROR_NOT_FOUND, false},
     {"store_account_create", call_account_create, ERROR_DENIED, true},
     {"store_account_find", call_account_find, ERROR_NOT_FOUND, false},
+    {"store_account_get", call_account_get, ERROR_DENIED, true},
     {"store_account_list", call_account_list, ERROR_DENIED, true},
     {"store_check_account", call_check, ERROR_DENIED, true},
     {"store_account_delete", call_account_delete, ERROR_DENIED, true},
@@ -220,7 +230,6 @@ static void test_table(void **state)
     store_view_close(&f->view);
     assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &f->view), 0);
     c.mailbox = make_mailbox(f, "Box");
-    assert_int_equal(collection_delete(f->view, find_mailbox(f, "Other")), ERROR_NOT_FOUND);
     try_all(&c, WHO_SYSTEM, true, true);
 
     prepared_message_free(&c.message);
