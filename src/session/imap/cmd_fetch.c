@@ -100,6 +100,7 @@ static void begin_message(struct fetch_slice *slice, const struct entry *entry)
         work->failed = error;
         return;
     }
+    view_announce_keywords(slice->session, slice->snapshot);
     char line[NUMBER_MAXIMUM + 16] = "* ", *end = line + 2;
     end = number_put(end, range_set_position(&slice->session->mailbox.uids, entry->uid));
     memcpy(end, " FETCH (", 8);
@@ -211,7 +212,6 @@ static int run_slice(struct imap_session *session)
     if (error)
         return error;
     slice_init(&slice, session, snapshot);
-    view_announce_keywords(session, snapshot);
     error = write_messages(&slice);
     mailbox_snapshot_close(&snapshot);
     int seen_error = set_seen(&slice);

@@ -11,8 +11,8 @@
  *     vanished_since  expunges up to it have been told; never more than the truth, so asking the
  *                     store again from there is always right, merely longer
  *
- * A sync that fills the output stops and goes on later; it may see a newer snapshot then. Its
- * modseq is the first snapshot's, so nothing is missed; a change may be told twice.
+ * A sync that fills the output stops and goes on later; it may see a newer snapshot then. Arrivals
+ * and its modseq are the first snapshot's, so nothing is missed; a change may be told twice.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -178,8 +178,10 @@ static int sync_arrivals(struct imap_session *session, struct mailbox_snapshot *
         if ((error = range_set_add(&view->uids, entry.uid, entry.uid)) != 0)
             break;
     entry_cursor_release(&cursor);
-    if (error != ERROR_NOT_FOUND)
+    if (error != ERROR_NOT_FOUND) {
+        range_set_remove(&view->uids, view->uid_next, UINT32_MAX - 1);
         return error;
+    }
     view->uid_next = now->uid_next;
     uint32_t count = range_set_size(&view->uids);
     if (count != before)
@@ -276,14 +278,16 @@ static enum progress sync_with(struct imap_session *session, struct mailbox_snap
         return PROGRESS_AGAIN;
     if (*error || (view->modseq == now->highest_modseq && !view->sync_modseq))
         return PROGRESS_DONE;
+    view_announce_keywords(session, snapshot);
     if (!view->sync_modseq) {
+        *error = sync_arrivals(session, snapshot);
+        if (*error)
+            return PROGRESS_DONE;
         view->sync_modseq = now->highest_modseq;
         view->sync_uid = 1;
     }
-    view_announce_keywords(session, snapshot);
-    *error = sync_arrivals(session, snapshot);
-    if (*error || sync_changes(session, snapshot, error) == PROGRESS_AGAIN)
-        return *error ? PROGRESS_DONE : PROGRESS_AGAIN;
+    if (sync_changes(session, snapshot, error) == PROGRESS_AGAIN)
+        return PROGRESS_AGAIN;
     if (!*error)
         sync_done(view);
     return PROGRESS_DONE;

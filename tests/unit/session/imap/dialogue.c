@@ -118,24 +118,29 @@ static void receive(struct client *client, struct slice text)
     }
 }
 
+static void run_once(struct client *client)
+{
+    struct stream *stream = &client->stream;
+    struct slice given = buffer_slice(&client->unread);
+    uint64_t start = clock_monotonic_us();
+    stream->input = given;
+    client->need = imap_protocol.run(stream);
+    client->time += clock_monotonic_us() - start;
+    stream->noticed = false;
+    buffer_consume(&client->unread, given.size - stream->input.size);
+    if (stream->output.size > client->widest)
+        client->widest = stream->output.size;
+    receive(client, buffer_slice(&stream->output));
+    buffer_clear(&stream->output);
+    client->runs++;
+}
+
 /* Runs as the worker does, until the session wants something that is not there. */
 static void run(struct client *client)
 {
-    struct stream *stream = &client->stream;
-    do {
-        struct slice given = buffer_slice(&client->unread);
-        stream->input = given;
-        uint64_t start = clock_monotonic_us();
-        client->need = imap_protocol.run(stream);
-        client->time += clock_monotonic_us() - start;
-        stream->noticed = false;
-        buffer_consume(&client->unread, given.size - stream->input.size);
-        if (stream->output.size > client->widest)
-            client->widest = stream->output.size;
-        receive(client, buffer_slice(&stream->output));
-        buffer_clear(&stream->output);
-        client->runs++;
-    } while (client->need == STREAM_NEED_OUTPUT);
+    do
+        run_once(client);
+    while (client->need == STREAM_NEED_OUTPUT);
     if (client->need != STREAM_NEED_CLOSE)
         assert_int_equal(client->unread.size, 0);
 }
@@ -166,6 +171,14 @@ const char *client_send_bytes(struct client *client, struct slice bytes)
 const char *client_send(struct client *client, const char *text)
 {
     return client_send_bytes(client, slice_from_string(text));
+}
+
+const char *client_run_once(struct client *client, const char *text)
+{
+    begin(client);
+    buffer_append(&client->unread, slice_from_string(text));
+    run_once(client);
+    return client->received.data ? client->received.data : "";
 }
 
 const char *client_notice(struct client *client)

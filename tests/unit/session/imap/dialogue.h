@@ -56,6 +56,9 @@ void client_close(struct client *client);
 const char *client_send(struct client *client, const char *text);
 const char *client_send_bytes(struct client *client, struct slice bytes);
 
+/* One run only, with input or without: a long command in the middle. */
+const char *client_run_once(struct client *client, const char *text);
+
 /* Woken without input: an IDLE's notice. */
 const char *client_notice(struct client *client);
 

@@ -5,6 +5,8 @@
 
 #include "unit/session/imap/dialogue.h"
 
+#include <stdlib.h>
+
 static struct client *select_inbox(struct dialogue *dialogue)
 {
     struct client *client = dialogue_client(dialogue);
@@ -154,13 +156,41 @@ static void test_move_is_told(void **state)
     dialogue_close(&dialogue);
 }
 
+/* While a long message is being sent, another session adds a keyword and expunges the message: the
+ * literal is not broken, and what has changed is told afterwards. */
+static void test_changes_within_literal(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    size_t size = 300 * 1000;
+    char *text = malloc(size + 1);
+    memset(text, 'x', size);
+    memcpy(text, "a: b\r\n\r\n", 8);
+    text[size] = '\0';
+    dialogue_append(&dialogue, "INBOX", "", text);
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n");
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    const char *received = client_run_once(b, "b FETCH 1:2 BODY.PEEK[]\r\n");
+    assert_int_equal(b->need, STREAM_NEED_OUTPUT);
+    assert_memory_equal(received, "* 1 FETCH (BODY[] {300000}\r\na: b\r\n", 34);
+    check_has(a, "a STORE 2 +FLAGS ($New)\r\na MOVE 1 Junk\r\n", "* 1 EXPUNGE\r\na OK");
+    received = client_send(b, "");
+    assert_non_null(strstr(received, "xxx)\r\n"));
+    assert_true(strspn(received, "x") > 200 * 1000);
+    assert_non_null(strstr(received, "* 2 FETCH (UID 2 FLAGS ($New))\r\nb OK Fetch completed\r\n"));
+    check(b, "b NOOP\r\n", "* 1 EXPUNGE\r\nb OK NOOP completed\r\n");
+    free(text);
+    dialogue_close(&dialogue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags),        cmocka_unit_test(test_arrivals),
         cmocka_unit_test(test_expunges),     cmocka_unit_test(test_pending_expunge_and_arrival),
         cmocka_unit_test(test_idle),         cmocka_unit_test(test_mailbox_is_gone),
-        cmocka_unit_test(test_move_is_told),
+        cmocka_unit_test(test_move_is_told), cmocka_unit_test(test_changes_within_literal),
     };
     return dialogue_run_tests("imap sync", tests);
 }
