@@ -142,6 +142,28 @@ static void test_list(void **state)
     dialogue_close(&dialogue);
 }
 
+/* More than one run's output. */
+static void test_list_many(void **state)
+{
+    (void)state;
+    if (dialogue_bytewise)
+        return;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    struct client *client = dialogue_client(&dialogue);
+    for (int i = 0; i < 2000; i++) {
+        char command[64];
+        snprintf(command, sizeof(command), "a CREATE many/%04d\r\n", i);
+        check(client, command, "a OK Create completed\r\n");
+    }
+    check_has(client, "a LIST \"\" many/* RETURN (STATUS (MESSAGES))\r\n",
+              "* LIST (\\HasNoChildren) \"/\" many/1999\r\n* STATUS many/1999 (MESSAGES 0)\r\n"
+              "a OK List completed\r\n");
+    assert_true(client->runs > 1);
+    assert_true(client->widest < STREAM_OUTPUT_MARK + 1024);
+    dialogue_close(&dialogue);
+}
+
 static void test_subscriptions(void **state)
 {
     (void)state;
@@ -189,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_create_delete_rename),
         cmocka_unit_test(test_special_use),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_many),
         cmocka_unit_test(test_subscriptions),
         cmocka_unit_test(test_status),
     };

@@ -67,6 +67,13 @@ static void test_append_large(void **state)
     assert_string_equal(received + 29 + size, ")\r\na OK Fetch completed\r\n");
     assert_true(client->runs > 5);
     assert_true(client->widest < 2 * STREAM_OUTPUT_MARK + 100);
+    /* However often it is asked for, no run gives more. */
+    received =
+        client_send(client, "a FETCH 1 (RFC822.SIZE BODY.PEEK[] BODY.PEEK[TEXT] BODY.PEEK[1] "
+                            "RFC822.HEADER BODY.PEEK[]<0.900000>)\r\n");
+    assert_true(strlen(received) > 3900 * 1000);
+    assert_non_null(strstr(received, " RFC822.HEADER {8}\r\na: b\r\n\r\n BODY[]<0> {900000}\r\n"));
+    assert_true(client->widest < 2 * STREAM_OUTPUT_MARK + 100);
     free(text);
     dialogue_close(&dialogue);
 }
