@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/capability.h>
 #include <unistd.h>
 
 enum { ARENA_MAXIMUM = 1 << 30, OPEN_ACCOUNTS = 4 };
@@ -26,6 +27,19 @@ struct offline {
     struct credentials *credentials;
 };
 
+/* The way to the data may lead through directories that are open to root alone, such as its home:
+ * looking is still permitted, writing is the user's. */
+static int keep_looking(void)
+{
+    const cap_value_t search = CAP_DAC_READ_SEARCH;
+    cap_t capabilities = cap_get_proc();
+    bool done = capabilities &&
+                cap_set_flag(capabilities, CAP_EFFECTIVE, 1, &search, CAP_SET) == 0 &&
+                cap_set_proc(capabilities) == 0;
+    cap_free(capabilities);
+    return done ? 0 : ERROR_DENIED;
+}
+
 /* Becomes the user for a while; root comes back with become_root. */
 static int become(const char *user)
 {
@@ -36,7 +50,7 @@ static int become(const char *user)
     int error = confine_user(user, &uid, &gid);
     if (!error && (setegid(gid) < 0 || seteuid(uid) < 0))
         error = error_from_errno(errno);
-    return error;
+    return error ? error : keep_looking();
 }
 
 static void become_root(void)

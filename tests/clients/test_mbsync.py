@@ -39,26 +39,23 @@ SyncState *
 
 
 def sync(config):
-    """Runs mbsync; returns what it says it did: six numbers (added, flagged, expunged; far, near)."""
-    result = subprocess.run(["mbsync", "-c", config, "-a"], capture_output=True, text=True,
-                            timeout=120)
+    """Runs mbsync; returns how many commands it sent that transfer something."""
+    result = subprocess.run(["mbsync", "-Dn", "-c", config, "-a"], capture_output=True, text=True,
+                            errors="replace", timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
-    done = re.findall(r"[FN]: \+(\d+)/\d+ \*(\d+)/\d+ #(\d+)/\d+", result.stdout)
-    if not done:
-        done = re.findall(r"(?:Far|Near|[FN]): \+(\d+) \*(\d+) #(\d+)", result.stdout)
-    assert done, result.stdout
-    return [int(number) for side in done[-2:] for number in side]
+    return len(re.findall(r">>> \d+ (?:APPEND|UID STORE|UID FETCH \d+ \(.*BODY\.PEEK\[\]|"
+                          r"UID EXPUNGE|CREATE)", result.stdout))
 
 
 def test_both_ways_and_then_nothing(shared_server, account, tmp_path):
     for number in range(20):
         shared_server.deliver(message(f"pulled {number}"), account[0])
     config, maildir = configure(shared_server, account, tmp_path)
-    assert sync(config) == [0, 0, 0, 20, 0, 0]
+    assert sync(config) >= 20
     inbox = maildir / "INBOX"
     pulled = sorted([*(inbox / "new").iterdir(), *(inbox / "cur").iterdir()])
     assert len(pulled) == 20
-    assert sync(config) == [0] * 6
+    assert sync(config) == 0
 
     # A new message, a flag and a deletion on this side; a flag on the other.
     (inbox / "cur" / "1700000000.1.host:2,S").write_bytes(message("pushed").replace(b"\r\n", b"\n"))
@@ -68,8 +65,8 @@ def test_both_ways_and_then_nothing(shared_server, account, tmp_path):
     with shared_server.imap(account) as client:
         client.ok("SELECT INBOX")
         client.ok("STORE 20 +FLAGS (\\Answered)")
-    sync(config)
-    assert sync(config) == [0] * 6
+    assert sync(config) >= 3
+    assert sync(config) == 0
     with shared_server.imap(account) as client:
         client.ok("SELECT INBOX")
         assert len(client.uids()) == 20
@@ -91,4 +88,4 @@ def test_mailboxes_of_either_side_are_made(shared_server, account, tmp_path):
     assert (maildir / "Drafts" / "cur").is_dir()
     with shared_server.imap(account) as client:
         assert any("Projects" in line for line in client.ok('LIST "" *'))
-    assert sync(config) == [0] * 6
+    assert sync(config) == 0
