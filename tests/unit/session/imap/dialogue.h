@@ -39,7 +39,7 @@ struct dialogue {
     struct client clients[DIALOGUE_CLIENTS];
 };
 
-/* Feed every byte alone. */
+/* Feed every byte alone: for the whole program, when it has an argument. */
 extern bool dialogue_bytewise;
 
 /* With the account alice@example.test. */
@@ -76,11 +76,5 @@ void check_has_at(struct client *client, const char *text, const char *expected,
 /* Appends a message to the mailbox through a client of its own. Flags: "(\\Seen)" or "". */
 void dialogue_append(struct dialogue *dialogue, const char *mailbox, const char *flags,
                      const char *message);
-
-/* Runs cmocka tests as they are, then byte by byte. */
-#define dialogue_run_tests(name, tests)                                                            \
-    ((dialogue_bytewise = false, cmocka_run_group_tests_name(name, tests, NULL, NULL)) +           \
-     (dialogue_bytewise = true,                                                                    \
-      cmocka_run_group_tests_name(name " byte by byte", tests, NULL, NULL)))
 
 #endif

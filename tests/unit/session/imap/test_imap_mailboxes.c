@@ -203,8 +203,10 @@ static void test_status(void **state)
     dialogue_close(&dialogue);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_select),
         cmocka_unit_test(test_close_and_unselect),
@@ -215,5 +217,5 @@ int main(void)
         cmocka_unit_test(test_subscriptions),
         cmocka_unit_test(test_status),
     };
-    return dialogue_run_tests("imap mailboxes", tests);
+    return cmocka_run_group_tests_name("imap mailboxes", tests, NULL, NULL);
 }

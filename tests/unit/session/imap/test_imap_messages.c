@@ -258,13 +258,15 @@ static void test_copy_and_move(void **state)
     dialogue_close(&dialogue);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append),        cmocka_unit_test(test_append_large),
         cmocka_unit_test(test_fetch_items),   cmocka_unit_test(test_sections),
         cmocka_unit_test(test_implicit_seen), cmocka_unit_test(test_store),
         cmocka_unit_test(test_expunge),       cmocka_unit_test(test_copy_and_move),
     };
-    return dialogue_run_tests("imap messages", tests);
+    return cmocka_run_group_tests_name("imap messages", tests, NULL, NULL);
 }

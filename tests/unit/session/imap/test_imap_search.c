@@ -150,13 +150,15 @@ static void test_long_body(void **state)
     dialogue_close(&dialogue);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_charsets),
         cmocka_unit_test(test_extended),
         cmocka_unit_test(test_long_body),
     };
-    return dialogue_run_tests("imap search", tests);
+    return cmocka_run_group_tests_name("imap search", tests, NULL, NULL);
 }

@@ -145,13 +145,15 @@ static void test_pipelining(void **state)
     dialogue_close(&dialogue);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greeting),    cmocka_unit_test(test_simple_commands),
         cmocka_unit_test(test_wrong_state), cmocka_unit_test(test_ten_errors),
         cmocka_unit_test(test_goodbyes),    cmocka_unit_test(test_drain_waits_for_append),
         cmocka_unit_test(test_memory),      cmocka_unit_test(test_pipelining),
     };
-    return dialogue_run_tests("imap session", tests);
+    return cmocka_run_group_tests_name("imap session", tests, NULL, NULL);
 }

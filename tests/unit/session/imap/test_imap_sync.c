@@ -184,13 +184,15 @@ static void test_changes_within_literal(void **state)
     dialogue_close(&dialogue);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
+    dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags),        cmocka_unit_test(test_arrivals),
         cmocka_unit_test(test_expunges),     cmocka_unit_test(test_pending_expunge_and_arrival),
         cmocka_unit_test(test_idle),         cmocka_unit_test(test_mailbox_is_gone),
         cmocka_unit_test(test_move_is_told), cmocka_unit_test(test_changes_within_literal),
     };
-    return dialogue_run_tests("imap sync", tests);
+    return cmocka_run_group_tests_name("imap sync", tests, NULL, NULL);
 }
