@@ -41,11 +41,11 @@ WHO_SYSTEM_ALLOWED = {
 }
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
-STORAGE = r"(kv|blob|store|mailbox|collection|credentials|imap_session|sqlite3)_\w+"
+STORAGE = r"(kv|blob|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
 FORBIDDEN_SYMBOLS = {
     "chapard": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|summary_\w+|mime_\w+|SSL_\w+)$"),
     "chapar-login": re.compile(rf"^({STORAGE}|lmtp_\w+|summary_\w+|mime_\w+)$"),
-    "chapar-auth": re.compile(r"^((blob|store|mailbox|collection|imap|lmtp|summary|mime)_\w+|"
+    "chapar-auth": re.compile(r"^((blob|store|mailbox(?!_name)|collection|imap|lmtp|summary|mime)_\w+|"
                               r"SSL_\w+)$"),
 }
 FORBIDDEN_LIBRARIES = {

@@ -31,7 +31,7 @@ struct connection {
 
 struct admin {
     struct admin_options options;
-    LIST_HEAD(, connection) connections;
+    LIST_HEAD(connection_list, connection) connections;
     size_t running;
     bool ending;
 };

@@ -24,7 +24,7 @@ struct admin {
     struct supervisor *supervisor;
     uv_poll_t poll;
     int socket;
-    TAILQ_HEAD(, connection) connections;
+    TAILQ_HEAD(connection_list, connection) connections;
     size_t count;
 };
 

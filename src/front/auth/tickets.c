@@ -86,10 +86,9 @@ int tickets_redeem(struct tickets *tickets, const uint8_t ticket[TICKET_SIZE], u
                    uint64_t now, struct ticket_facts *facts)
 {
     discard_expired(tickets, now);
-    struct entry *entry;
-    LIST_FOREACH(entry, bucket_of(tickets, ticket), in_bucket)
-    if (sodium_memcmp(entry->ticket, ticket, TICKET_SIZE) == 0)
-        break;
+    struct entry *entry = LIST_FIRST(bucket_of(tickets, ticket));
+    while (entry && sodium_memcmp(entry->ticket, ticket, TICKET_SIZE) != 0)
+        entry = LIST_NEXT(entry, in_bucket);
     if (!entry)
         return ERROR_NOT_FOUND;
     bool right = entry->facts.protocol == protocol;

@@ -81,7 +81,7 @@ static int get(struct kv_transaction *transaction, struct slice key, struct buff
     bind(statement, 1, key);
     int result = sqlite3_step(statement);
     int error;
-    struct slice bytes;
+    struct slice bytes = {NULL, 0};
     if (result == SQLITE_DONE)
         error = ERROR_NOT_FOUND;
     else if (result != SQLITE_ROW)
