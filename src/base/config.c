@@ -300,6 +300,64 @@ static void check_meaning(struct reading *reading)
 
 /* --- reading --- */
 
+static bool begins_comment(const char *at)
+{
+    return *at == '#' || (at[0] == '/' && at[1] == '/');
+}
+
+/* Comments become white space: libconfuse 3.3 counts three lines for each of them, and its errors
+ * would name the wrong one. */
+static void blank_comments(char *text)
+{
+    char quote = '\0';
+    for (char *at = text; *at; at++) {
+        if (quote) {
+            if (*at == '\\' && at[1])
+                at++;
+            else if (*at == quote)
+                quote = '\0';
+        } else if (*at == '"' || *at == '\'') {
+            quote = *at;
+        } else if (begins_comment(at)) {
+            size_t size = strcspn(at, "\n");
+            memset(at, ' ', size);
+            at += size - 1;
+        }
+    }
+}
+
+/* The file's text, ended with NUL. */
+static int read_file(const char *path, struct buffer *text)
+{
+    char piece[4096];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
+    for (size_t size; (size = fread(piece, 1, sizeof(piece), file)) > 0;)
+        buffer_append(text, slice_make(piece, size));
+    int error = ferror(file) ? ERROR_IO : 0;
+    fclose(file);
+    buffer_append_byte(text, '\0');
+    return error ? error : buffer_error(text);
+}
+
+static int parse_file(struct reading *reading, cfg_t *cfg)
+{
+    struct buffer text;
+    buffer_init(&text, CONFIG_FILE_MAXIMUM);
+    int error = read_file(reading->path, &text);
+    if (error) {
+        problem(reading, 0, "cannot be read: %s", error_text(error));
+    } else {
+        blank_comments(text.data);
+        current = reading;
+        error = cfg_parse_buf(cfg, text.data) == CFG_SUCCESS ? 0 : ERROR_SYNTAX;
+        current = NULL;
+    }
+    buffer_release(&text);
+    return error;
+}
+
 static int read_into(struct reading *reading)
 {
     cfg_opt_t rows[OPTION_COUNT + 1];
@@ -311,16 +369,10 @@ static int read_into(struct reading *reading)
     for (size_t i = 0; i < OPTION_COUNT; i++)
         cfg_set_validate_func(cfg, config_options[i].name, check_value);
 
-    int error = 0;
-    current = reading;
-    int result = cfg_parse(cfg, reading->path);
-    current = NULL;
-    if (result == CFG_FILE_ERROR) {
-        error = errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
-        problem(reading, 0, "cannot be read: %s", strerror(errno));
-    } else if (result != CFG_SUCCESS || reading->problems->size > 0) {
+    int error = parse_file(reading, cfg);
+    if (!error && reading->problems->size > 0)
         error = ERROR_SYNTAX;
-    } else {
+    if (!error) {
         error = take_values(cfg, reading->config);
         if (!error)
             error = resolve_paths(reading->config);

@@ -12,6 +12,8 @@
 
 #include "base/buffer.h"
 
+enum { CONFIG_FILE_MAXIMUM = 1024 * 1024 }; /* bytes of the file */
+
 struct config_list {
     char **items;
     size_t count;
@@ -54,7 +56,8 @@ struct config_option {
 extern const struct config_option config_options[];
 
 /* Reads the file. On failure *config is untouched and *problems (a buffer of the caller's) holds
- * one line for each problem, "FILE:LINE: text". ERROR_NOT_FOUND, ERROR_SYNTAX, ERROR_IO.
+ * one line for each problem, "FILE:LINE: text". ERROR_NOT_FOUND, ERROR_SYNTAX, ERROR_IO,
+ * ERROR_LIMIT.
  * Does not log. The caller frees with config_free. */
 int config_read(const char *path, struct config **config, struct buffer *problems);
 

@@ -38,6 +38,25 @@ static int read_text(const char *text, struct config **config)
     return config_read(path, config, &problems);
 }
 
+static void lines_are_counted_with_comments(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    char expected[128];
+    int error = read_text("# a comment\n// another\n"
+                          "hostname = \"a # no comment\" # a comment\n"
+                          "\n"
+                          "no_such_option = 1\n",
+                          &config);
+    assert_int_equal(error, ERROR_SYNTAX);
+    snprintf(expected, sizeof(expected), "%s:5: ", path);
+    assert_int_equal(strncmp(problems.data, expected, strlen(expected)), 0);
+    assert_int_equal(read_text("data_directory = /tmp\nhostname = \"a // \\\" # b\"\n", &config),
+                     0);
+    assert_string_equal(config->hostname, "a // \" # b");
+    config_free(&config);
+}
+
 static void values_defaults_and_units(void **state)
 {
     (void)state;
@@ -159,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_defaults_and_units),
+        cmocka_unit_test(lines_are_counted_with_comments),
         cmocka_unit_test(problems_name_file_and_line),
         cmocka_unit_test(contradictions_are_problems),
         cmocka_unit_test(a_missing_file_is_said_so),
