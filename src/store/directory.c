@@ -353,7 +353,9 @@ static int remove_record(struct kv_transaction *transaction, void *arg)
 {
     (void)arg;
     struct key key;
-    return kv_delete(transaction, key_account(&key));
+    struct change change = {.transaction = transaction};
+    int error = change_delete_all(&change, key_numbers(&key, KEY_COLLECTION, 0, NULL));
+    return error ? error : kv_delete(transaction, key_account(&key));
 }
 
 int store_account_delete(struct store *store, struct who who, struct account_id id)
@@ -367,8 +369,8 @@ int store_account_delete(struct store *store, struct who who, struct account_id 
     error = account_take(store, id, 0, &account);
     if (error)
         return error == ERROR_NOT_FOUND ? 0 : error;
-    /* Without its record nothing in the account can be changed any more, by other processes that
-     * have it open either. */
+    /* Other processes that have it open find no mailbox in it any more, and without its record
+     * can change nothing. */
     error = kv_update(account->kv, KV_RELAXED, remove_record, NULL);
     account_doom(account);
     account_give(account);
