@@ -109,6 +109,8 @@ static int request_account(struct live *live, enum ipc_type type, struct slice a
 {
     struct buffer request;
     struct ipc_message answer = {0};
+    if (address.size > ADDRESS_MAXIMUM)
+        return ERROR_LIMIT;
     buffer_init(&request, IPC_BODY_MAXIMUM);
     ipc_put_bytes(&request, address);
     int error = exchange(live, &live->session, ADMIN_SERVICE_SESSION, type, &request, &answer);
