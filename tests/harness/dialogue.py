@@ -6,17 +6,25 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @imap plain           connect without TLS, do not log in; @imap tls: with TLS, do not log in
     @lmtp                 connect to LMTP
     @second               a second connection, logged in to the same account; its lines are C2, S2
+    @account              a second account: {address2} {user2} {password2}
     @deliver SUBJECT      a message with this subject arrives through LMTP
+    @append MAILBOX FLAGS another connection appends the message in the lines that follow:
+    | Subject: x          a line of it (CRLF is added)
+    @starttls             the first connection does its TLS handshake
+    @half_close           the first connection will send no more
 
-    C: a1 NOOP            sent with CRLF; {user} {password} {address} {domain} are filled in
+    C: a1 NOOP            sent with CRLF; {user} {password} {address} {domain} and the other names of
+                          need_account() are filled in
     C|raw                 sent without CRLF; \\r \\n \\0 \\\\ and \\xNN are understood
     S: a1 OK {*}          the next line must be this; {*} is anything, {=name} keeps a word that
                           {name} gives again later in any line
     S*: a1 OK {*}         lines are passed over until this one
+    S~: * LIST {*}        lines of this kind that follow each other come in any order
     S!: EXPUNGE           none of the lines passed over by the next S* may hold this
     S-                    the server closes
 """
 
+import base64
 import re
 import socket
 import ssl
@@ -33,17 +41,19 @@ class Dialogue:
         self.values = {"domain": server.domain}
         self.account = None
         self.forbidden = []
+        self.unordered = []
         self.transcript = []
 
     def run(self):
-        if not any(line.startswith("@imap") or line.startswith("@lmtp") for line in self.lines):
+        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp", line)), "")
+        if not first.startswith("@"):
             self.directive("@imap")
         try:
             for number, line in enumerate(self.lines, 1):
-                if not line.strip() or line.startswith("#"):
+                if not line.strip() or line[0] in "#|":
                     continue
                 try:
-                    self.step(line)
+                    self.step(line, number)
                 except (AssertionError, OSError, KeyError) as problem:
                     said = "\n".join(self.transcript[-30:])
                     raise AssertionError(f"line {number}: {line}\n{type(problem).__name__}: "
@@ -52,21 +62,33 @@ class Dialogue:
             for client in self.clients.values():
                 client.close()
 
-    def step(self, line):
+    def step(self, line, number):
         if line.startswith("@"):
-            self.directive(line)
+            self.directive(line, self.text_after(number))
             return
-        match = re.match(r"([CS])(\d?)(\*:|!:|:|\||-) ?(.*)", line) \
-            if line[1:2] != "|" and line[2:3] != "|" else re.match(r"([CS])(\d?)(\|)(.*)", line)
+        match = re.match(r"([CS])(\d?)(?:(\|)|(\*:|!:|~:|:|-) ?)(.*)", line)
         assert match, "not a line of a dialogue"
-        side, number, kind, text = match.groups()
-        client = self.clients[number or "1"]
+        side, connection, raw, kind, text = match.groups()
+        client = self.clients[connection or "1"]
         if side == "C":
-            self.say(client, kind, text)
+            self.say(client, raw or kind, text)
+        elif kind == "~:":
+            self.unordered.append(self.pattern(text))
+            if not self.lines[number:] or not self.lines[number].startswith(line[:line.index("~")]
+                                                                            + "~:"):
+                self.hear_unordered(client)
         else:
             self.hear(client, kind, text)
 
-    def directive(self, line):
+    def text_after(self, number):
+        """The message in the lines that follow this one."""
+        text = ""
+        while self.lines[number:] and self.lines[number].startswith("|"):
+            text += self.lines[number][2:] + "\r\n"
+            number += 1
+        return self.fill_in(text).encode()
+
+    def directive(self, line, text=b""):
         words = line.split()
         if words[0] == "@imap":
             self.need_account()
@@ -85,6 +107,15 @@ class Dialogue:
         elif words[0] == "@deliver":
             refused = self.server.deliver(message(line[9:].strip()), self.account[0])
             assert not refused, refused
+        elif words[0] == "@append":
+            self.need_account()
+            with self.server.imap(self.account) as other:
+                status, _ = other.command("APPEND " + " ".join(words[1:]), text)
+            assert status.startswith("OK"), status
+        elif words[0] == "@account":
+            self.values.update(self.names(self.server.fresh_account(), "2"))
+        elif words[0] == "@half_close":
+            self.clients["1"].half_close()
         elif words[0] == "@starttls":
             client = self.clients["1"]
             client.socket = self.server.tls_context().wrap_socket(client.socket,
@@ -92,12 +123,21 @@ class Dialogue:
         else:
             raise AssertionError("no such directive")
 
+    def names(self, account, suffix=""):
+        """What a dialogue may say of an account."""
+        address, password = account
+        user = address.split("@")[0]
+        plain = base64.b64encode(f"\0{address}\0{password}".encode()).decode()
+        return {"address" + suffix: address, "user" + suffix: user, "password" + suffix: password,
+                "upper_address" + suffix: address.upper(), "plain" + suffix: plain,
+                "user_size" + suffix: str(len(user)), "password_size" + suffix: str(len(password))}
+
     def need_account(self):
         if self.account:
             return
         self.account = self.server.fresh_account()
-        self.values.update(address=self.account[0], user=self.account[0].split("@")[0],
-                           password=self.account[1])
+        self.values.update(self.names(self.account), hostname=self.server.hostname,
+                           name_of_255="n" * 255)
 
     def fill_in(self, text):
         return re.sub(r"\{(\w*[a-z]\w*)\}", lambda found: self.values.get(
@@ -121,7 +161,7 @@ class Dialogue:
 
     def hear(self, client, kind, text):
         if kind == "!:":
-            self.forbidden.append(text)
+            self.forbidden.append(self.fill_in(text))
             return
         if kind == "-":
             self.hear_close(client)
@@ -138,6 +178,17 @@ class Dialogue:
             for word in self.forbidden:
                 assert word not in line, f"{word} is not permitted here: {line}"
         self.forbidden = []
+
+    def hear_unordered(self, client):
+        patterns, self.unordered = self.unordered, []
+        while patterns:
+            line = client.raw_line()[:-2].decode("utf-8", "surrogateescape")
+            self.transcript.append("S: " + line)
+            found = next((pattern for pattern in patterns if pattern.fullmatch(line)), None)
+            assert found, f"the server said: {line}\nnot one of: " + \
+                "\n".join(pattern.pattern for pattern in patterns)
+            self.values.update(found.fullmatch(line).groupdict())
+            patterns.remove(found)
 
     def hear_close(self, client):
         try:

@@ -2,9 +2,10 @@
 
 import re
 import socket
+import ssl
 import time
 
-TIMEOUT = 30
+TIMEOUT = 20
 
 
 class Imap:
@@ -105,6 +106,18 @@ class Imap:
                     return line, time.monotonic() - start
         finally:
             self.socket.settimeout(TIMEOUT)
+
+    def half_close(self):
+        """Says that nothing more will be sent; answers can still be read."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.socket.shutdown(socket.SHUT_WR)
+            return
+        self.socket.setblocking(False)
+        try:
+            self.socket.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # close_notify is sent; the server's is read behind its last answer
+        self.socket.settimeout(TIMEOUT)
 
     def close(self):
         self.socket.close()

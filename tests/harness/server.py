@@ -9,8 +9,8 @@ import json
 import os
 import random
 import re
+import resource
 import signal
-import smtplib
 import socket
 import ssl
 import subprocess
@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from .imap import Imap
+from .lmtp import Lmtp
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_BIN = ROOT / "build" / "sanitized" / "bin"
@@ -42,12 +43,18 @@ def free_offset():
             continue
 
 
+def no_core():
+    """Killed servers leave no core files behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 class Server:
-    def __init__(self, directory, binaries=None, domain="example.test"):
+    def __init__(self, directory, binaries=None, domain="example.test", asan_options=""):
         self.directory = Path(directory) / "chapar"
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self.bin = Path(binaries or os.environ.get("CHAPAR_BIN", DEFAULT_BIN))
         self.domain = domain
+        self.asan_options = asan_options
         self.offset = free_offset()
         self.log_path = self.directory.parent / "chapard.log"
         self.process = None
@@ -60,6 +67,7 @@ class Server:
 
     imap_port = property(lambda self: self.offset + 143)
     imaps_port = property(lambda self: self.offset + 993)
+    hostname = property(lambda self: self.domain)
     lmtp_port = property(lambda self: self.offset + 24)
     config = property(lambda self: self.directory / "chapar.conf")
     lmtp_socket = property(lambda self: self.directory / "data" / "lmtp.sock")
@@ -69,7 +77,8 @@ class Server:
     def environment(self):
         # A confined process cannot look for leaks (it may not trace itself): unit tests do.
         return dict(os.environ,
-                    ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:disable_coredump=1",
+                    ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:disable_coredump=1:" +
+                    self.asan_options,
                     UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1")
 
     def run(self, *arguments, configured=True, check=True, text="", **options):
@@ -86,6 +95,10 @@ class Server:
 
     def json(self, *arguments):
         return json.loads(self.run("--json", *arguments).stdout)
+
+    def json_with(self, text, *arguments):
+        """The same for a command that reads standard input."""
+        return json.loads(self.run("--json", *arguments, text=text).stdout)
 
     def configure(self, **options):
         """Appends options to chapar.conf (the last one of a name counts)."""
@@ -114,7 +127,7 @@ class Server:
         notify.settimeout(START_SECONDS)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([self.bin / "chapard", "-c", self.config], stderr=log,
-                                            stdin=subprocess.DEVNULL,
+                                            stdin=subprocess.DEVNULL, preexec_fn=no_core,
                                             env=dict(self.environment(), NOTIFY_SOCKET=path))
         try:
             while wait and b"READY=1" not in notify.recv(4096):
@@ -188,15 +201,19 @@ class Server:
             client.login(*account)
         return client
 
+    def lmtp(self):
+        return Lmtp(self.lmtp_port)
+
     def deliver(self, message, *recipients, sender="sender@example.org"):
-        """Delivers over LMTP; returns the refused recipients as smtplib does."""
-        with smtplib.LMTP("127.0.0.1", self.lmtp_port, timeout=30) as lmtp:
-            return lmtp.sendmail(sender, list(recipients), message)
+        """Delivers over LMTP; returns {recipient: reply} of those that were refused."""
+        with self.lmtp() as client:
+            return client.deliver(sender, recipients, message)
 
 
 def message(subject="A message", body="Hello.\r\n", **fields):
     head = {"From": "Sender <sender@example.org>", "To": "reader@example.test",
             "Subject": subject, "Date": "Mon, 2 Jan 2023 03:04:05 +0000",
-            "Message-ID": f"<{next(numbers)}.{os.getpid()}@example.org>", **fields}
-    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items())
+            "Message-ID": f"<{next(numbers)}.{os.getpid()}@example.org>"}
+    head.update((name.replace("_", "-"), value) for name, value in fields.items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
     return (lines + "\r\n" + body).encode()
