@@ -1,0 +1,406 @@
+"""The administrator's command: exit codes, JSON, with and without a running server."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.imap import Imap
+from harness.server import PASSWORD, Server, free_offset, message
+
+# chapar(1): exit statuses, for scripts.
+DONE, FAILED, USAGE, MISSING, EXISTS, TEMPORARY, NOT_RUNNING = range(7)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A running server for the tests of this file."""
+    server = Server(tmp_path_factory.mktemp("admin"))
+    server.start()
+    yield server
+    server.stop()
+    server.check_log()
+
+
+@pytest.fixture
+def offline(tmp_path):
+    """A server that is made but does not run."""
+    return Server(tmp_path / "offline")
+
+
+def refused(server, account):
+    with server.imap() as client:
+        status, _ = client.command(f'LOGIN "{account[0]}" "{account[1]}"')
+        return status.startswith("NO [AUTHENTICATIONFAILED]")
+
+
+# --- chapar init ---
+
+def init(server, directory, *arguments, text=""):
+    return server.run("init", directory, *arguments, configured=False, check=False, text=text)
+
+
+def test_init_refuses_what_is_not_empty(offline, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    result = init(offline, tmp_path / "full", "--domain", "example.test")
+    assert result.returncode == EXISTS and "not empty" in result.stderr
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--domain"], ["--domain", "no domain"], ["--domain", "example.test", "--colour", "red"],
+    ["--domain", "example.test", "--ports", "many"], ["--domain", "example.test", "--ports", "-1"],
+    ["--domain", "example.test", "--certificate", "x.pem"], ["a", "b", "--domain", "example.test"],
+], ids=" ".join)
+def test_init_usage(offline, tmp_path, arguments):
+    result = init(offline, tmp_path / "new", *arguments)
+    assert result.returncode == USAGE and result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_with_account(tmp_path):
+    """One command makes a server that can be logged in to."""
+    server = Server(tmp_path / "one")
+    directory = tmp_path / "two"
+    offset = free_offset()
+    result = init(server, directory, "--domain", "example.test", "--ports", str(offset),
+                  "--listen", "127.0.0.1", "--account", "alice", text=PASSWORD + "\n")
+    assert result.returncode == DONE, result.stderr
+    # What it prints: how to connect, what the MTA and the DNS need.
+    for word in (str(offset + 993), str(offset + 24), "alice", "MX", "SRV", "chapar.conf"):
+        assert word in result.stdout
+    assert PASSWORD not in result.stdout + result.stderr
+    server.directory, server.offset = directory, offset
+    server.start()
+    with server.imap(("alice@example.test", PASSWORD)) as client:
+        client.ok("SELECT INBOX")
+    server.stop()
+    server.check_log()
+
+
+def test_init_json(offline, tmp_path):
+    result = offline.run("--json", "init", tmp_path / "new", "--domain", "example.test",
+                         configured=False)
+    assert json.loads(result.stdout)["directory"] == str(tmp_path / "new")
+
+
+def test_init_keeps_secrets_to_itself(offline):
+    """The key and the passwords' folder are for their owners alone."""
+    for path in ("tls/key.pem", "tls", "data/auth", "data/mail"):
+        assert (offline.directory / path).stat().st_mode & 0o077 == 0, path
+
+
+# --- accounts ---
+
+def accounts(server):
+    return {account["address"] for account in server.json("account", "list")}
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_account_life(which, request):
+    """Add, list, password, delete: the same with a running server and without."""
+    server = request.getfixturevalue(which)
+    name = f"life-{which}@example.test"
+    added = json.loads(server.run("--json", "account", "add", name, text=PASSWORD + "\n").stdout)
+    assert added["address"] == name and re.fullmatch(r"[0-9a-f]{32}", added["id"])
+    assert name in accounts(server)
+    listed = server.run("account", "list").stdout
+    assert re.search(rf"^{added['id']}  \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {name}$", listed, re.M)
+
+    again = server.run("account", "add", name, text=PASSWORD + "\n", check=False)
+    assert again.returncode == EXISTS and "password" not in again.stderr.lower()
+    changed = server.json_with("a new password\n", "account", "password", name)
+    assert changed["address"] == name
+    deleted = server.run("account", "delete", name, check=False)
+    assert deleted.returncode == USAGE and "--yes" in deleted.stderr
+    server.run("account", "delete", name, "--yes")
+    assert name not in accounts(server)
+    for verb in (["delete", name, "--yes"], ["password", name]):
+        missing = server.run("account", *verb, text="a new password\n", check=False)
+        assert missing.returncode == MISSING, verb
+
+
+def test_what_was_done_offline_holds_live(offline):
+    server = offline
+    first = server.add_account("first")
+    second = server.add_account("second")
+    server.run("account", "password", "first", text="another password\n")
+    server.run("account", "delete", "second", "--yes")
+    server.start()
+    assert refused(server, first)
+    assert refused(server, second)
+    with server.imap((first[0], "another password")) as client:
+        assert len(client.ok('LIST "" *')) == 6
+    server.stop()
+    server.check_log()
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+@pytest.mark.parametrize("address", ["", "a b", "@example.test", "a@", "x" * 400, "a@b@c"],
+                         ids=["empty", "space", "no local part", "no domain", "long", "two"])
+def test_no_address(which, address, request):
+    server = request.getfixturevalue(which)
+    result = server.run("account", "add", address, text=PASSWORD + "\n", check=False)
+    assert result.returncode in (FAILED, USAGE) and result.stderr
+    assert address not in accounts(server)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short\n", "nul\0nul nul\n", "x" * 5000 + "\n"],
+                         ids=["none", "empty", "short", "nul", "long"])
+def test_no_password(live, text):
+    """An account without a password that can be used is not left behind."""
+    result = live.run("account", "add", "nopassword", text=text, check=False)
+    assert result.returncode not in (DONE, USAGE), result.stdout
+    assert "nopassword@example.test" not in accounts(live)
+
+
+def test_password_change_holds_at_once(live):
+    """The old one is refused, though it is remembered; a session that is open goes on."""
+    account = live.fresh_account()
+    with live.imap(account) as session:
+        session.ok("SELECT INBOX")
+        live.run("account", "password", account[0], text="quite another one\n")
+        assert refused(live, account)
+        with live.imap((account[0], "quite another one")) as other:
+            other.ok("NOOP")
+        session.ok("NOOP")
+        live.deliver(message("still here"), account[0])
+        assert "* 1 EXISTS" in session.ok("NOOP")
+
+
+def test_deleted_account(live):
+    """It cannot log in, takes no mail, and its sessions end."""
+    account = live.fresh_account()
+    session = live.imap(account)
+    session.ok("SELECT INBOX")
+    live.run("account", "delete", account[0], "--yes")
+    assert refused(live, account)
+    assert live.deliver(message(), account[0])[account[0]].startswith("550 5.1.1")
+    with pytest.raises((ConnectionError, AssertionError, OSError)):
+        for _ in range(100):
+            session.ok("NOOP")
+            time.sleep(0.05)
+    session.close()
+    # A new account of the name begins empty.
+    live.add_account(account[0])
+    with live.imap(account) as client:
+        assert "* 0 EXISTS" in client.ok("SELECT INBOX")
+
+
+def test_many_accounts_at_once(live):
+    """Several administrators at work: each change is there once."""
+    names = [f"many{number}" for number in range(12)]
+    threads = [threading.Thread(target=live.add_account, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    listed = [account["address"] for account in live.json("account", "list")]
+    assert all(listed.count(f"{name}@example.test") == 1 for name in names)
+    assert listed == sorted(listed)
+
+
+# --- passwords stay secret ---
+
+def command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes() + (path.parent / "environ").read_bytes()
+        except OSError:
+            continue
+
+
+def test_password_is_nowhere_to_be_read(live):
+    """Not in a command line or environment, not in the log, not in the data, in no error."""
+    secret = "an unusual secret 7391"
+    process = subprocess.Popen([live.bin / "chapar", "-c", live.config, "account", "add", "secret"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=live.environment())
+    process.stdin.write(secret.encode() + b"\n")
+    process.stdin.flush()
+    seen = b"".join(command_lines())
+    output = b"".join(process.communicate())
+    account = ("secret@example.test", secret)
+    with live.imap(account) as client:
+        client.ok("NOOP")
+    with live.imap() as client:
+        client.command(f'LOGIN "nobody" "{secret}"')
+        client.send(f't9 LOGIN "secret" "{secret}" "{secret}"\r\n')
+        answer = "".join([client.line()])
+    for text in (seen, output, answer.encode(), live.log().encode()):
+        assert secret.encode() not in text
+    for path in live.directory.rglob("*"):
+        if path.is_file() and not path.is_socket():
+            assert secret.encode() not in path.read_bytes(), path
+
+
+# --- chapar status ---
+
+def test_status_without_server(offline):
+    result = offline.run("status", check=False)
+    assert result.returncode == NOT_RUNNING and "does not run" in result.stderr
+
+
+def test_status_json(live):
+    status = live.json("status")
+    roles = [process["role"] for process in status["processes"]]
+    assert roles.count("chapard") == 1 and roles.count("chapar-auth") == 1
+    assert roles.count("chapar-login") == 1
+    assert roles.count("chapar-session") == len(os.sched_getaffinity(0)) or \
+        roles.count("chapar-session") == os.cpu_count()
+    for process in status["processes"]:
+        assert process["state"] == "ready"
+        assert process["crashes"] == 0 and process["restarts"] == 0
+        assert process["last_crash"] is None
+        assert process["resident_bytes"] > 1 << 20
+        os.kill(process["pid"], 0)
+    services = {(listener["service"], listener["address"]) for listener in status["listeners"]}
+    assert ("imap", f"127.0.0.1:{live.imap_port}") in services
+    assert ("imaps", f"127.0.0.1:{live.imaps_port}") in services
+    assert ("lmtp", f"127.0.0.1:{live.lmtp_port}") in services
+    assert any(service == "lmtp" and address.startswith("unix:") for service, address in services)
+
+
+def test_status_counts(live):
+    """What clients do is seen in the counters, every one of counters.def being there."""
+    account = live.fresh_account()
+    before = live.json("status")["counters"]
+    live.deliver(message(), account[0])
+    with live.imap(account) as client:
+        client.ok("SELECT INBOX")
+        client.command("NONSENSE")
+    refused(live, (account[0], "wrong"))
+    after = live.json("status")["counters"]
+    definitions = (Path(__file__).resolve().parents[2] / "src/base/counters.def").read_text()
+    assert set(after) == set(re.findall(r'^COUNTER\(\w+, "(\w+)"', definitions, re.M))
+    for name, least in {"lmtp_delivered": 1, "lmtp_transactions": 1, "store_messages": 1,
+                        "auth_successes": 1, "auth_failures": 1, "login_connections": 2,
+                        "imap_commands": 1, "imap_errors": 1, "session_streams": 2}.items():
+        assert after[name] - before[name] >= least, name
+
+
+def test_status_text(live):
+    text = live.run("status").stdout
+    for word in ("chapard", "chapar-login", "chapar-auth", "chapar-session", "filter",
+                 str(live.imaps_port), "lmtp_delivered"):
+        assert word in text
+    assert "None" not in text and "(null)" not in text
+
+
+# --- chapar config ---
+
+def problems(server, text):
+    """What `config check` says of the configuration with these lines at its end."""
+    path = server.directory / "wrong.conf"
+    good = server.config.read_text()
+    path.write_text(good + text)
+    result = server.run("-c", path, "config", "check", configured=False, check=False)
+    return result, len(good.splitlines())
+
+
+@pytest.mark.parametrize("text, line, word", [
+    ("no_such_option = 1\n", True, "no_such_option"),
+    ("message_size = banana\n", True, "message_size"),
+    ("message_size = 1\n", True, "message_size"),
+    ("login_timeout = 99999\n", True, "login_timeout"),
+    ("plaintext_login = perhaps\n", True, "plaintext_login"),
+    ("imap_listen = {\"nonsense\"}\n", False, "imap_listen"),
+    ("lmtp_listen = {\"192.0.2.1:24\"}\n", False, "lmtp_listen"),
+    ("log_level = \"loud\"\n", False, "log_level"),
+    ("hostname = \"unfinished\n", True, ""),
+], ids=lambda value: str(value).split(" ")[0])
+def test_config_check_says_where(offline, text, line, word):
+    """File and line; of what several lines make up together, the file."""
+    result, lines = problems(offline, text)
+    assert result.returncode == FAILED
+    where = rf"wrong\.conf:({lines + 1}|{lines + 2}): " if line else r"wrong\.conf: "
+    assert re.search(where + f".*{word}", result.stderr), result.stderr
+
+
+def test_config_check_says_all(offline):
+    result, lines = problems(offline, "drain_time = x\nmessage_size = 1\nlogin_timeout = 99999\n")
+    for number, word in enumerate(("drain_time", "message_size", "login_timeout"), lines + 1):
+        assert re.search(rf"wrong\.conf:{number}\b.*{word}", result.stderr), result.stderr
+
+
+def test_config_check_good(offline):
+    assert offline.run("config", "check").returncode == DONE
+    assert offline.json("config", "check")["valid"] is True
+
+
+def test_config_missing(offline, tmp_path):
+    result = offline.run("-c", tmp_path / "none.conf", "config", "check", configured=False,
+                         check=False)
+    assert result.returncode == MISSING and "none.conf" in result.stderr
+
+
+def test_config_show_round_trip(offline):
+    """What `config show` prints is a configuration with the same meaning."""
+    offline.configure(message_size=1234567, log_format="json")
+    shown = offline.json("config", "show")
+    assert shown["message_size"]["value"] == 1234567
+    assert shown["login_timeout"]["value"] == int(shown["login_timeout"]["default"])
+    definitions = (Path(__file__).resolve().parents[2] / "src/base/config.def").read_text()
+    assert set(shown) == set(re.findall(r"^CONFIG_\w+\((\w+),", definitions, re.M))
+    path = offline.directory / "again.conf"
+    path.write_text(offline.run("config", "show").stdout)
+    again = json.loads(offline.run("--json", "-c", path, "config", "show",
+                                   configured=False).stdout)
+    assert again == shown
+
+
+def test_server_does_not_start_with_a_broken_configuration(offline):
+    offline.configure(no_such_option=1)
+    result = subprocess.run([offline.bin / "chapard", "-c", offline.config], capture_output=True,
+                            text=True, env=offline.environment(), timeout=20)
+    assert result.returncode != 0
+    assert "no_such_option" in result.stderr and "chapar.conf:" in result.stderr
+
+
+# --- the command itself ---
+
+@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["account"], ["account", "frobnicate"],
+                                       ["account", "add"], ["account", "list", "more"],
+                                       ["status", "--colour"], ["config"]], ids=" ".join)
+def test_usage(offline, arguments):
+    result = offline.run(*arguments, check=False)
+    assert result.returncode == USAGE and result.stderr and not result.stdout
+
+
+@pytest.mark.parametrize("verb", ["init", "account add", "account list", "account delete",
+                                  "account password", "status", "config check", "config show"])
+def test_help(offline, verb):
+    result = offline.run(*verb.split(), "--help")
+    assert verb in result.stdout and len(result.stdout.splitlines()) >= 2
+    assert verb in offline.run("--help").stdout
+
+
+def test_manual_page(offline):
+    for page in ("chapar.1", "chapar.conf.5"):
+        text = offline.run("manual", page, configured=False).stdout
+        assert text.startswith(".") and ".TH" in text
+
+
+def test_who_may_not(live):
+    """Another user may not even reach the admin socket."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    live.directory.parent.chmod(0o755)
+    result = live.run("status", check=False, user=65534, group=65534, extra_groups=[])
+    assert result.returncode not in (DONE, USAGE)
+
+
+def test_two_servers_on_one_data_directory(live):
+    """The second refuses to start, and the first goes on."""
+    result = subprocess.run([live.bin / "chapard", "-c", live.config], capture_output=True,
+                            text=True, env=live.environment(), timeout=20)
+    assert result.returncode != 0 and result.stderr
+    with Imap("127.0.0.1", live.imap_port) as client:
+        assert client.line().startswith("* OK")
+    assert live.json("status")["processes"]
