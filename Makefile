@@ -58,7 +58,7 @@ unit: sanitized
 	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS)
 
 wire: all sanitized
-	@$(PYTEST) -n $(JOBS) --dist worksteal tests
+	@$(PYTEST) -n $(JOBS) tests
 
 fuzz-quick: FUZZ_SECONDS = 5
 fuzz-quick: fuzz
