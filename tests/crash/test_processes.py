@@ -300,7 +300,7 @@ def test_reload_of_a_listener_and_a_limit(pair):
 
 
 def test_reload_again_and_again(pair):
-    """Ten reloads under load: no session is lost, no process stays behind."""
+    """Five reloads under load: no session is lost, no process stays behind."""
     account = pair.add_account("often")
     stop = threading.Event()
     delivered = []
