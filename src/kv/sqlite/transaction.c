@@ -187,6 +187,8 @@ static int update_begin(struct kv *base, enum kv_durability durability,
     struct connection *connection = NULL;
     error = connection_take(kv, &connection);
     if (!error)
+        error = connection_widen(connection);
+    if (!error)
         error = set_durability(connection, durability);
     if (!error)
         error = connection_run(connection, STATEMENT_BEGIN);
@@ -323,7 +325,7 @@ static int maintain(struct kv *base)
         return error;
     connection_close_idle(kv);
     error = checkpoint(connection);
-    sqlite3_db_release_memory(connection->db);
+    connection_shrink(connection);
     connection_give(kv, connection);
     return error;
 }
