@@ -13,6 +13,9 @@ enum {
     /* How long a waiter for another process's lock sleeps: doubled up to the longest. */
     WAIT_FIRST_US = 100,
     WAIT_LONGEST_US = 5000,
+    /* The commit that makes the log so long copies it itself: a safety net for when nobody calls
+     * kv_maintain, at 128 MiB. */
+    LOG_FRAMES_MAXIMUM = 16384,
 };
 
 /* The version of the table's layout, in the file's user_version. */
@@ -23,15 +26,13 @@ enum {
  * it does not hold is in the system's page cache. Who writes has a larger one until the next
  * kv_maintain (connection_widen): a delivery touches about 20 pages, most of which the next one
  * needs again. A change is not written early because of that (cache_spill, in pages). No mapping of
- * the file: it gains nothing measurable here, and a read error would be a signal, not an error. The
- * automatic checkpoint is a safety net for when nobody calls kv_maintain, at 128 MiB of log.
+ * the file: it gains nothing measurable here, and a read error would be a signal, not an error.
  */
 static const char set_up[] = "PRAGMA cache_spill=4096;"
                              "PRAGMA mmap_size=0;"
                              "PRAGMA temp_store=MEMORY;"
                              "PRAGMA trusted_schema=OFF;"
                              "PRAGMA cell_size_check=ON;"
-                             "PRAGMA wal_autocheckpoint=16384;"
                              "PRAGMA synchronous=FULL;";
 static const char narrow[] = "PRAGMA cache_size=-64";
 static const char wide[] = "PRAGMA cache_size=-1024";
@@ -212,6 +213,16 @@ static int open_file(struct connection *connection, const char *path)
     return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
 }
 
+/* After each commit: how many frames the log has now. */
+static int committed(void *arg, sqlite3 *db, const char *database, int frames)
+{
+    struct connection *connection = arg;
+    ((struct sqlite_kv *)connection->transaction.kv)->log_frames = frames;
+    if (frames >= LOG_FRAMES_MAXIMUM)
+        sqlite3_wal_checkpoint_v2(db, database, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return SQLITE_OK;
+}
+
 static int check_version(struct connection *connection)
 {
     sqlite3_stmt *statement = NULL;
@@ -231,6 +242,7 @@ static int set_connection_up(struct connection *connection, const char *path)
     if (error)
         return error;
     connection_set_waiting(connection);
+    sqlite3_wal_hook(connection->db, committed, connection);
     error = connection_execute(connection, set_up);
     if (!error)
         error = connection_execute(connection, narrow);

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum { SQLITE_SPACE_PAGE_SIZE = 8192 };
 
@@ -43,6 +44,7 @@ struct sqlite_kv {
     pthread_mutex_t lock;
     struct connection *idle; /* by lock; the last used first */
     unsigned idle_count;     /* by lock */
+    atomic_int log_frames;   /* in the log, at the last commit by this process */
     char path[];
 };
 

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 enum {
+    /* A shorter log (2 MiB) is not copied: that takes two flushes, and one more at the next commit.
+     * The last to close the space copies it whatever its length. */
+    LOG_FRAMES_MINIMUM = 256,
     /* A log that has grown larger than this is cut when it has been checkpointed. Otherwise the
      * file is kept as it is and written anew from its start: growing a file makes every flush
      * dearer. */
@@ -324,7 +327,8 @@ static int maintain(struct kv *base)
     if (error)
         return error;
     connection_close_idle(kv);
-    error = checkpoint(connection);
+    if (kv->log_frames >= LOG_FRAMES_MINIMUM)
+        error = checkpoint(connection);
     connection_shrink(connection);
     connection_give(kv, connection);
     return error;
