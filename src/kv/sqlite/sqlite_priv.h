@@ -1,5 +1,6 @@
 /*
- * kv/sqlite: a database file for each space, in WAL mode, with one table of keys and values.
+ * kv/sqlite: a database file for each space, in WAL mode, with two tables of keys and
+ * values, of which one holds the large ones.
  *
  *   engine.c       the engine, the files of spaces: making, removing, finding them
  *   connection.c   SQLite connections, their set-up, the pool of a space, SQLite's errors
@@ -19,7 +20,12 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-enum { SQLITE_SPACE_PAGE_SIZE = 8192 };
+enum {
+    SQLITE_SPACE_PAGE_SIZE = 8192,
+    /* Key and value together, of the table of small ones: no row needs an overflow page there
+     * (which begins behind 2030 bytes, SQLite's own few of each row included). */
+    SQLITE_SMALL_MAXIMUM = 2000,
+};
 
 enum statement {
     STATEMENT_PIN,
@@ -27,8 +33,10 @@ enum statement {
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
     STATEMENT_GET,
-    STATEMENT_PUT,
-    STATEMENT_DELETE,
+    STATEMENT_PUT_SMALL,
+    STATEMENT_PUT_LARGE,
+    STATEMENT_DELETE_SMALL,
+    STATEMENT_DELETE_LARGE,
     STATEMENT_RANGE,
     STATEMENTS
 };

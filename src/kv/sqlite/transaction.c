@@ -226,35 +226,46 @@ static int update_commit(struct kv_transaction *transaction)
     return error;
 }
 
-static int change(struct connection *connection, sqlite3_stmt *statement)
+/* Runs a statement on a key, and on a value unless that is NULL. */
+static int change(struct connection *connection, enum statement which, struct slice key,
+                  const struct slice *value)
 {
+    sqlite3_stmt *statement = connection_statement(connection, which);
+    if (!statement)
+        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    bind(statement, 1, key);
+    if (value)
+        bind(statement, 2, *value);
     int result = sqlite3_step(statement);
     int error = result == SQLITE_DONE ? 0 : sqlite_error(connection, result);
     sqlite3_reset(statement);
     return error;
 }
 
+/* The key may be in the other table with a value of another size. */
 static int put(struct kv_transaction *transaction, struct slice key, struct slice value)
 {
     struct connection *connection = (struct connection *)transaction;
-    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_PUT);
-    if (!statement)
-        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
-    bind(statement, 1, key);
-    bind(statement, 2, value);
-    return change(connection, statement);
+    bool small = key.size + value.size <= SQLITE_SMALL_MAXIMUM;
+    int error =
+        change(connection, small ? STATEMENT_DELETE_LARGE : STATEMENT_DELETE_SMALL, key, NULL);
+    return error
+               ? error
+               : change(connection, small ? STATEMENT_PUT_SMALL : STATEMENT_PUT_LARGE, key, &value);
 }
 
 static int delete (struct kv_transaction *transaction, struct slice key, bool *deleted)
 {
     struct connection *connection = (struct connection *)transaction;
-    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_DELETE);
-    if (!statement)
-        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
-    bind(statement, 1, key);
-    int error = change(connection, statement);
+    int64_t before = sqlite3_total_changes64(connection->db);
+    int error = change(connection, STATEMENT_DELETE_SMALL, key, NULL);
+    bool found = !error && sqlite3_total_changes64(connection->db) != before;
+    if (!error && !found) {
+        error = change(connection, STATEMENT_DELETE_LARGE, key, NULL);
+        found = !error && sqlite3_total_changes64(connection->db) != before;
+    }
     if (!error)
-        *deleted = sqlite3_changes(connection->db) > 0;
+        *deleted = found;
     return error;
 }
 
