@@ -48,11 +48,12 @@ static int answer(struct ipc_channel *channel, int error, const char *text)
     return result;
 }
 
+/* One that has closed its control channel is still ready until its end is known. */
 static struct child *ready_child(struct supervisor *supervisor, enum process_role role)
 {
     struct child *child;
     for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
-        if (child->role == role && child->state == CHILD_READY)
+        if (child->role == role && child->state == CHILD_READY && child->control)
             return child;
     return NULL;
 }

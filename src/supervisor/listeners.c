@@ -99,18 +99,39 @@ static int remove_stale(const struct sockaddr_un *address, int type)
     return unlink(address->sun_path) ? error_from_errno(errno) : 0;
 }
 
-static int set_access(const char *path, mode_t mode, const char *group)
+static int find_group(const char *name, gid_t *gid)
 {
     struct group entry, *found = NULL;
     char room[16384];
-    if (*group) {
-        getgrnam_r(group, &entry, room, sizeof(room), &found);
-        if (!found)
-            return ERROR_NOT_FOUND;
-        if (chown(path, (uid_t)-1, found->gr_gid))
-            return error_from_errno(errno);
-    }
-    return chmod(path, mode) ? error_from_errno(errno) : 0;
+    *gid = (gid_t)-1; /* as it is */
+    if (!*name)
+        return 0;
+    getgrnam_r(name, &entry, room, sizeof(room), &found);
+    if (!found)
+        return ERROR_NOT_FOUND;
+    *gid = found->gr_gid;
+    return 0;
+}
+
+int listen_set_access(const char *path, mode_t mode, const char *group)
+{
+    struct stat status;
+    char opened[64];
+    gid_t gid;
+    int error = find_group(group, &gid);
+    if (error)
+        return error;
+    int descriptor = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0 || fstat(descriptor, &status))
+        return failed(descriptor);
+    snprintf(opened, sizeof(opened), "/proc/self/fd/%d", descriptor);
+    if (!S_ISSOCK(status.st_mode) || status.st_uid != geteuid())
+        error = ERROR_DENIED;
+    else if ((gid != (gid_t)-1 && fchownat(descriptor, "", (uid_t)-1, gid, AT_EMPTY_PATH)) ||
+             chmod(opened, mode))
+        error = error_from_errno(errno);
+    close(descriptor);
+    return error;
 }
 
 int listen_unix(const char *path, int type, mode_t mode, const char *group)
@@ -127,7 +148,7 @@ int listen_unix(const char *path, int type, mode_t mode, const char *group)
     if (descriptor < 0 || bind(descriptor, (struct sockaddr *)&address, sizeof(address)) ||
         listen(descriptor, SOMAXCONN))
         return failed(descriptor);
-    error = set_access(path, mode, group);
+    error = listen_set_access(path, mode, group);
     if (error) {
         close(descriptor);
         unlink(path);

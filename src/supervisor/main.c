@@ -193,25 +193,36 @@ void supervisor_set_log(const struct config *config)
              strcmp(config->log_format, "json") ? LOG_FORMAT_KEY_VALUE : LOG_FORMAT_JSON);
 }
 
-static int make_directory(const char *path, mode_t mode, const char *user)
+/* By descriptor, so that nobody can put a link in its place meanwhile. */
+static int give_directory(const char *path, mode_t mode, const char *user)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    if (mkdir(path, mode) == 0) {
-        int error = *user && uid == 0 ? confine_user(user, &uid, &gid) : 0;
-        if (!error && (chmod(path, mode) || chown(path, uid, gid)))
-            error = error_from_errno(errno);
-        if (error) {
-            rmdir(path);
-            log_error("directory_failed", LOG_TEXT("path", path), LOG_TEXT("user", user),
-                      LOG_TEXT("error", error_name(error)));
-        }
+    int error = *user && uid == 0 ? confine_user(user, &uid, &gid) : 0;
+    if (error)
         return error;
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0)
+        return error_from_errno(errno);
+    if (fchmod(descriptor, mode) || fchown(descriptor, uid, gid))
+        error = error_from_errno(errno);
+    close(descriptor);
+    return error;
+}
+
+static int make_directory(const char *path, mode_t mode, const char *user)
+{
+    int error = 0;
+    if (mkdir(path, mode) == 0) {
+        error = give_directory(path, mode, user);
+        if (error)
+            rmdir(path);
+    } else if (errno != EEXIST) {
+        error = error_from_errno(errno);
     }
-    if (errno == EEXIST)
-        return 0;
-    int error = error_from_errno(errno);
-    log_error("directory_failed", LOG_TEXT("path", path), LOG_TEXT("error", error_name(error)));
+    if (error)
+        log_error("directory_failed", LOG_TEXT("path", path), LOG_TEXT("user", user),
+                  LOG_TEXT("error", error_name(error)));
     return error;
 }
 

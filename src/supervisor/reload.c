@@ -23,7 +23,10 @@ static int format_config(const struct config *config, struct buffer *text)
 
 static int write_file(const char *path, struct slice text)
 {
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* Always a new file: what lies there is not written through, be it a link. */
+    if (unlink(path) && errno != ENOENT)
+        return error_from_errno(errno);
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0)
         return error_from_errno(errno);
     ssize_t written = write(descriptor, text.data, text.size);

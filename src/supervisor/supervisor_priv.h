@@ -75,6 +75,11 @@ void listeners_close(struct listener_list *listeners);
 /* Binds and listens; takes a stale socket file away. */
 int listen_unix(const char *path, int type, mode_t mode, const char *group);
 
+/* Mode and group ("": as it is) of a socket file that this process has made. It may lie in a
+ * directory of somebody else's, such as Postfix's, who could put another file or a link to one in
+ * its place: then ERROR_DENIED, and nothing is changed. ERROR_NOT_FOUND: no such group. */
+int listen_set_access(const char *path, mode_t mode, const char *group);
+
 /* --- children.c --- */
 
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_DRAINING, CHILD_WAITING };

@@ -114,6 +114,25 @@ static void test_unix_listener(void **state)
     assert_int_equal(listen_unix(long_path, SOCK_STREAM, 0600, ""), ERROR_LIMIT);
 }
 
+/* The directory's owner has put a link to another file, or the file, in the socket's place. */
+static void test_access_is_given_to_sockets_alone(void **state)
+{
+    (void)state;
+    char path[128], link[128];
+    struct stat status;
+    snprintf(path, sizeof(path), "%s/secret", directory);
+    snprintf(link, sizeof(link), "%s/socket", directory);
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(listen_set_access(link, 0666, ""), ERROR_DENIED);
+    assert_int_equal(listen_set_access(path, 0666, ""), ERROR_DENIED);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    unlink(link);
+    unlink(path);
+    assert_int_equal(listen_set_access(path, 0666, ""), ERROR_NOT_FOUND);
+}
+
 /* Descriptor 3 is where systemd's sockets begin. */
 static void test_systemd_sockets(void **state)
 {
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_shared_memory_is_enough_for_notices),
         cmocka_unit_test(test_notes_are_joined_and_forgotten),
         cmocka_unit_test(test_unix_listener),
+        cmocka_unit_test(test_access_is_given_to_sockets_alone),
         cmocka_unit_test(test_systemd_sockets),
         cmocka_unit_test(test_listeners_across_a_reload),
         cmocka_unit_test(test_active_configuration),
