@@ -75,7 +75,8 @@ struct stream_protocol {
      * between runs. */
     uint32_t (*idle_limit)(const struct stream *stream);
     const char *idle_limit_name; /* what timed_out says then, an option: "idle_timeout" */
-    /* Frees stream->state. `why` for the protocol's own log line: "logout", "closed", ... */
+    /* Frees stream->state. `why`: "logout", "closed", ... The worker logs it, and the statistics.
+     */
     void (*close)(struct stream *stream, const char *why);
 };
 

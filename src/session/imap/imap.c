@@ -416,9 +416,7 @@ static uint32_t imap_idle_limit(const struct stream *stream)
 static void imap_close(struct stream *stream, const char *why)
 {
     struct imap_session *session = stream->state;
-    log_info("imap_end", LOG_TEXT("user", stream->user), LOG_TEXT("client", stream->client),
-             LOG_TEXT("why", why), LOG_NUMBER("commands", stream->commands),
-             LOG_NUMBER("bytes_in", stream->bytes_in), LOG_NUMBER("bytes_out", stream->bytes_out));
+    (void)why;
     forget_command(session);
     view_unselect(session);
     imap_reader_release(&session->reader);
