@@ -322,12 +322,17 @@ static void polled(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
+/* A client that sends faster than it is served must not keep the loop from all others: after
+ * CONNECTION_STEPS_AT_ONCE it waits for what is true at once, unless its own output is stuck. */
 static void run(struct connection *connection)
 {
+    int left = CONNECTION_STEPS_AT_ONCE;
     enum outcome outcome;
     do
         outcome = steps[connection->state](connection);
-    while (outcome == GO_ON);
+    while (outcome == GO_ON && --left > 0);
+    if (outcome == GO_ON)
+        outcome = wait_for(connection, UV_READABLE | UV_WRITABLE);
     if (outcome == GONE || connection->waits_for == connection->events)
         return;
     connection->events = connection->waits_for;

@@ -21,7 +21,7 @@
 enum {
     CONNECTION_MEMORY_MAXIMUM = 64 * 1024, /* bytes before login, OpenSSL's own not counted */
     CONNECTION_READ_MAXIMUM = 4096,        /* bytes read at once, and left over at most */
-    CONNECTION_OUTPUT_MARK = 4096,         /* with more output than this no command is begun */
+    CONNECTION_STEPS_AT_ONCE = 16,         /* reads, writes before other connections get a turn */
     LOGIN_SESSIONS_MAXIMUM = 256,          /* chapar-session processes, ending ones included */
     LOGIN_FAREWELL_TIME = 5,               /* seconds a client has to take the last lines */
     LOGIN_LINGER_TIME = 2,                 /* seconds until its side is closed too */
@@ -135,8 +135,9 @@ int question_begin(struct login *login, struct question *question, enum service_
 int question_go_on(struct login *login, struct question *question, struct slice response);
 void question_close(struct login *login, struct question *question);
 
-/* Hands a stream to the session its account is routed to. The descriptor stays the caller's.
- * ERROR_CLOSED: no chapar-session lives. */
+/* Hands a stream to the session its account is routed to, or to the next when that one takes no
+ * more (it is draining). The descriptor stays the caller's. ERROR_CLOSED: no chapar-session lives.
+ */
 struct handover {
     const uint8_t *ticket;
     uint64_t route;

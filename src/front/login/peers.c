@@ -241,10 +241,9 @@ static struct login_session *choose_session(struct login *login, uint64_t route)
 
 int peers_hand_over(struct login *login, const struct handover *handover)
 {
-    struct login_session *session = choose_session(login, handover->route);
-    if (!session)
-        return ERROR_CLOSED;
+    struct login_session *session;
     struct buffer body;
+    int error = ERROR_CLOSED;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     ipc_put_u8(&body, PROTOCOL_IMAP);
     buffer_append(&body, slice_make(handover->ticket, TICKET_SIZE));
@@ -252,7 +251,11 @@ int peers_hand_over(struct login *login, const struct handover *handover)
     ipc_put_bytes(&body, slice_from_string(handover->tls));
     ipc_put_bytes(&body, handover->tag);
     ipc_put_bytes(&body, handover->input);
-    int error = ipc_channel_send(session->channel, IPC_STREAM, &body, &handover->stream, 1);
+    while (error == ERROR_CLOSED && (session = choose_session(login, handover->route))) {
+        error = ipc_channel_send(session->channel, IPC_STREAM, &body, &handover->stream, 1);
+        if (error == ERROR_CLOSED) /* what it was sent before, it has */
+            session_free(session);
+    }
     if (body.data)
         sodium_memzero(body.data, body.size);
     buffer_release(&body);

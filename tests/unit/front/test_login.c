@@ -1,7 +1,9 @@
 #include "login_fixture.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #define RESPONSE SLICE("\0alice\0correct horse")
 
@@ -232,6 +234,23 @@ static void test_routes(void **state)
     fixture->session = other;
 }
 
+/* One that takes no more is left, before it has gone. */
+static void test_draining_session(void **state)
+{
+    struct fixture *fixture = *state;
+    int other = connect_peer(fixture, IPC_CHANNEL_LOGIN_SESSION, 3);
+    struct handover handover = {.ticket = TICKET, .client = "", .tls = "", .stream = other};
+    shutdown(fixture->session, SHUT_RD);
+    for (handover.route = 0; handover.route < 20; handover.route++) {
+        assert_int_equal(peers_hand_over(&fixture->login, &handover), 0);
+        assert_true(takes_stream(fixture, other));
+    }
+    shutdown(other, SHUT_RD);
+    assert_int_equal(peers_hand_over(&fixture->login, &handover), ERROR_CLOSED);
+    assert_int_equal(fixture->login.session_count, 0);
+    close(other);
+}
+
 static void test_cancelled(void **state)
 {
     struct fixture *fixture = *state;
@@ -326,6 +345,32 @@ static void test_flood(void **state)
     while (!slice_starts_with(slice_from_string(fixture->line), slice_from_string(last)));
 }
 
+/* However much has come from one client, the others get their turn in between. */
+static void test_fairness(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { SENT = 32 * CONNECTION_READ_MAXIMUM };
+    static char text[SENT];
+    int left = 0;
+    connect_plain(fixture);
+    memset(text, 'x', sizeof text);
+    assert_int_equal(send(fixture->client, text, sizeof text, 0), SENT);
+    assert_int_equal(ioctl(fixture->client, SIOCOUTQ, &left), 0);
+    int before = left;
+    while (left == before) {
+        turn(fixture);
+        assert_int_equal(ioctl(fixture->client, SIOCOUTQ, &left), 0);
+    }
+    assert_true(left > 0);
+    while (left > 0) {
+        turn(fixture);
+        assert_int_equal(ioctl(fixture->client, SIOCOUTQ, &left), 0);
+    }
+    say(fixture, "\r\na NOOP\r\n");
+    hear(fixture, "BAD");
+    hear(fixture, "a OK");
+}
+
 static void test_listener(void **state)
 {
     struct fixture *fixture = *state;
@@ -354,12 +399,13 @@ static void test_listener(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plaintext_login), TEST(test_imaps_login),      TEST(test_large_record),
-        TEST(test_starttls),        TEST(test_no_certificate),   TEST(test_one_byte_at_a_time),
-        TEST(test_refused),         TEST(test_failure_delay),    TEST(test_auth_away),
-        TEST(test_session_away),    TEST(test_routes),           TEST(test_cancelled),
-        TEST(test_timeout),         TEST(test_connection_limit), TEST(test_memory),
-        TEST(test_flood),           TEST(test_listener),
+        TEST(test_plaintext_login), TEST(test_imaps_login),    TEST(test_large_record),
+        TEST(test_starttls),        TEST(test_no_certificate), TEST(test_one_byte_at_a_time),
+        TEST(test_refused),         TEST(test_failure_delay),  TEST(test_auth_away),
+        TEST(test_session_away),    TEST(test_routes),         TEST(test_draining_session),
+        TEST(test_cancelled),       TEST(test_timeout),        TEST(test_connection_limit),
+        TEST(test_memory),          TEST(test_flood),          TEST(test_fairness),
+        TEST(test_listener),
     };
     signal(SIGPIPE, SIG_IGN);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
