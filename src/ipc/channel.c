@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Messages handled before the loop's other handles get their turn. */
@@ -253,6 +254,11 @@ int ipc_channel_send(struct ipc_channel *channel, enum ipc_type type, const stru
         return ERROR_LIMIT;
     }
     return enqueue(channel, type, bytes, descriptors, descriptor_count);
+}
+
+void ipc_channel_end_input(struct ipc_channel *channel)
+{
+    (void)shutdown(channel->socket, SHUT_RD);
 }
 
 void ipc_channel_set_state(struct ipc_channel *channel, enum ipc_state state)

@@ -45,6 +45,10 @@ int ipc_channel_send(struct ipc_channel *channel, enum ipc_type type, const stru
 
 void ipc_channel_set_state(struct ipc_channel *channel, enum ipc_state state);
 
+/* Takes no more: what the peer sends from now on fails there with ERROR_CLOSED. What it had sent
+ * before is still received; then `closed` is called. */
+void ipc_channel_end_input(struct ipc_channel *channel);
+
 /* Gives the socket back (to be passed on) and frees the channel. */
 int ipc_channel_detach(struct ipc_channel **channel);
 

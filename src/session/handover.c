@@ -29,7 +29,31 @@ struct handover {
     struct waiting *waiting[HANDOVER_WAITING_MAXIMUM];
     size_t waiting_count;
     uint64_t last_id;
+    bool draining;
+    bool holding; /* the worker */
 };
+
+/* --- draining --- */
+
+static void look_for_end(struct handover *handover)
+{
+    if (!handover->draining || !handover->holding || handover->waiting_count)
+        return;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++)
+        if (handover->logins[i])
+            return;
+    handover->holding = false;
+    worker_let_go(handover->worker);
+}
+
+void handover_drain(struct handover *handover)
+{
+    handover->draining = true;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++)
+        if (handover->logins[i])
+            ipc_channel_end_input(handover->logins[i]);
+    look_for_end(handover);
+}
 
 /* --- refusing --- */
 
@@ -60,6 +84,7 @@ static void forget(struct handover *handover, struct waiting *stream)
     if (--handover->waiting_count == 0)
         uv_timer_stop(&handover->timer);
     free(stream);
+    look_for_end(handover);
 }
 
 static void give_up(struct handover *handover, struct waiting *stream, int error)
@@ -257,6 +282,7 @@ static void login_closed(struct ipc_channel *channel, int error, void *arg)
             log_warning("login_gone", LOG_TEXT("reason", error_name(error)));
         ipc_channel_free(&handover->logins[i]);
     }
+    look_for_end(handover);
 }
 
 /* --- channels --- */
@@ -279,9 +305,9 @@ int handover_login(struct handover *handover, uint32_t slot, int socket)
                                                 .received = login_received,
                                                 .closed = login_closed,
                                                 .arg = handover};
-    if (slot >= SERVICE_SLOTS) {
+    if (slot >= SERVICE_SLOTS || handover->draining) {
         close(socket);
-        return ERROR_INVALID;
+        return handover->draining ? 0 : ERROR_INVALID;
     }
     return open_channel(handover, &handover->logins[slot], socket, &options);
 }
@@ -310,6 +336,8 @@ int handover_create(uv_loop_t *loop, struct worker *worker,
     made->protocols = protocols;
     uv_timer_init(loop, &made->timer);
     made->timer.data = made;
+    made->holding = true;
+    worker_hold(worker);
     *handover = made;
     return 0;
 }
@@ -320,6 +348,8 @@ void handover_end(struct handover *handover)
     ipc_channel_free(&handover->auth);
     for (size_t i = 0; i < SERVICE_SLOTS; i++)
         ipc_channel_free(&handover->logins[i]);
+    handover->draining = true;
+    look_for_end(handover);
     uv_close((uv_handle_t *)&handover->timer, NULL);
 }
 

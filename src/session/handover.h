@@ -35,6 +35,11 @@ int handover_create(uv_loop_t *loop, struct worker *worker,
 int handover_login(struct handover *handover, uint32_t slot, int socket);
 int handover_auth(struct handover *handover, uint32_t slot, int socket);
 
+/* Takes nothing new: logins that hand a stream over from now on learn that at once and look for
+ * another session. What they had handed over before is served; only then lets the worker end, which
+ * the handover holds (worker_hold). */
+void handover_drain(struct handover *handover);
+
 /* Closes the channels and refuses what waits. Its handles are gone after the loop's next turn; free
  * it then. */
 void handover_end(struct handover *handover);

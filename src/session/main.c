@@ -70,6 +70,7 @@ static void on_drain(struct service *service, uint32_t seconds)
 {
     struct session *session = service_state(service);
     worker_drain(session->worker, seconds);
+    handover_drain(session->handover);
 }
 
 static void on_admin_ended(void *arg)

@@ -64,8 +64,19 @@ static void finish(struct worker *worker)
 
 static void look_for_end(struct worker *worker)
 {
-    if (worker->draining && !worker->finishing && worker->streams == 0)
+    if (worker->draining && !worker->finishing && worker->streams + worker->holds == 0)
         finish(worker);
+}
+
+void worker_hold(struct worker *worker)
+{
+    worker->holds++;
+}
+
+void worker_let_go(struct worker *worker)
+{
+    worker->holds--;
+    look_for_end(worker);
 }
 
 void worker_handle_closed(struct worker *worker)

@@ -76,6 +76,11 @@ void worker_end_account(struct worker *worker, struct account_id account);
  * their way are still taken. May be called again with less time. */
 void worker_drain(struct worker *worker, uint32_t seconds);
 
+/* While it is held, a draining worker does not end: streams may still come. Let it go as often as
+ * it was held. */
+void worker_hold(struct worker *worker);
+void worker_let_go(struct worker *worker);
+
 /* Streams open now. */
 size_t worker_streams(const struct worker *worker);
 

@@ -70,6 +70,7 @@ struct worker {
     uv_work_t maintenance;
     size_t handles; /* open in the loop, the work under way included */
     size_t streams;
+    size_t holds; /* worker_hold */
     struct served_list all;
     struct served_list *buckets; /* by notice */
     size_t bucket_mask;

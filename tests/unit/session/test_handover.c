@@ -319,6 +319,40 @@ static void waiting_streams_are_limited(void **state)
     free(clients);
 }
 
+/* What was on its way when the process was told to drain is served, what comes later goes to
+ * another process, and the end waits for both. */
+static void draining_serves_what_was_on_its_way(void **state)
+{
+    struct fixture *f = *state;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    worker_drain(f->worker, WORKER_DRAIN_NO_HURRY);
+    handover_drain(f->handover);
+    assert_int_equal(ipc_send(f->login, IPC_STREAM, SLICE(""), NULL, 0), ERROR_CLOSED);
+    uint64_t id = asked(f);
+    for (int i = 0; i < 5; i++)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_false(f->drained);
+    grant(f, id);
+    expect(f, client, "a1 alice@example.test");
+    assert_false(f->drained);
+    close(client);
+    uint64_t start = clock_monotonic_us();
+    while (!f->drained && clock_monotonic_us() - start < PATIENCE_US)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_true(f->drained);
+}
+
+static void draining_ends_when_nothing_is_left(void **state)
+{
+    struct fixture *f = *state;
+    worker_drain(f->worker, WORKER_DRAIN_NO_HURRY);
+    handover_drain(f->handover);
+    uint64_t start = clock_monotonic_us();
+    while (!f->drained && clock_monotonic_us() - start < PATIENCE_US)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_true(f->drained);
+}
+
 #define WITH_HANDOVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -330,6 +364,8 @@ int main(void)
         WITH_HANDOVER(streams_are_refused_while_auth_is_away),
         WITH_HANDOVER(wrong_message_ends_the_login),
         WITH_HANDOVER(waiting_streams_are_limited),
+        WITH_HANDOVER(draining_serves_what_was_on_its_way),
+        WITH_HANDOVER(draining_ends_when_nothing_is_left),
     };
     log_init("test_handover", LOG_LEVEL_ERROR + 1, LOG_FORMAT_KEY_VALUE);
     return cmocka_run_group_tests(tests, NULL, NULL);
