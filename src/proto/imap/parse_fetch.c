@@ -87,6 +87,8 @@ static void take_field_name(struct imap_cursor *cursor, struct imap_fetch_item *
     for (size_t i = 0; i < name.size; i++)
         if (!isgraph((unsigned char)name.data[i]) || name.data[i] == ':')
             imap_fail(cursor, "not the name of a header field");
+    if (++cursor->fields > IMAP_FETCH_FIELDS_MAXIMUM)
+        imap_fail(cursor, "too many header fields");
     item->fields = imap_grow(cursor, item->fields, item->field_count, sizeof(name));
     if (!cursor->problem)
         item->fields[item->field_count++] = name;

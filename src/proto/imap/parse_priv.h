@@ -21,6 +21,8 @@ struct imap_cursor {
     bool bad_charset;    /* SEARCH: not a syntax error, but a charset nobody knows */
     int depth;           /* parentheses, NOT and OR; IMAP_NESTING_MAXIMUM */
     size_t count;        /* search keys; IMAP_SEARCH_KEYS_MAXIMUM */
+    size_t texts;        /* search keys that read bodies; IMAP_SEARCH_TEXTS_MAXIMUM */
+    size_t fields;       /* header fields to fetch; IMAP_FETCH_FIELDS_MAXIMUM */
 };
 
 /* "{n}" or "{n+}" at the end of a line (RFC 7888). */

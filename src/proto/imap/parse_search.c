@@ -146,6 +146,9 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         key->field = imap_astring(cursor);
         imap_expect(cursor, ' ', "expected a text behind the field");
     }
+    bool reads_body = key->kind == IMAP_SEARCH_BODY || key->kind == IMAP_SEARCH_TEXT;
+    if (reads_body && ++cursor->texts > IMAP_SEARCH_TEXTS_MAXIMUM)
+        imap_fail(cursor, "too many for BODY and TEXT");
     if (argument == TEXT || argument == FIELD_AND_TEXT)
         key->text = take_text(parser);
     else if (argument == ATOM)

@@ -37,7 +37,10 @@ enum {
     IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
+    IMAP_SEARCH_TEXTS_MAXIMUM = 20, /* BODY and TEXT keys, each of which reads whole messages */
     IMAP_FETCH_ITEMS_MAXIMUM = 200,
+    IMAP_FETCH_FIELDS_MAXIMUM = 250, /* header fields named by all items of one command: each field
+                                        of a header is compared with them */
     IMAP_SECTION_DEPTH_MAXIMUM = 64, /* part numbers of a section */
     IMAP_FLAGS_MAXIMUM = 100,        /* flags and keywords of one command */
     IMAP_KEYWORD_MAXIMUM = 100,      /* bytes of a keyword */

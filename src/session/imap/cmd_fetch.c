@@ -139,7 +139,8 @@ static int write_message(struct fetch_slice *slice)
             if (work->broken)
                 return work->broken;
         }
-        if (out->size >= STREAM_OUTPUT_MARK || buffer_error(out))
+        /* An item can take its time and write little: a header of which no field is wanted. */
+        if (session_slice_over(slice->session))
             break;
     }
     if (!work->in_literal && work->item == fetch->item_count)

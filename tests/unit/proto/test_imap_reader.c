@@ -352,7 +352,11 @@ static void test_grammar_limits(void **state)
                   "Search key: nested too deeply");
     check_count("SEARCH ", "(", "", IMAP_NESTING_MAXIMUM, "ALL",
                 "BAD a Search key: nested too deeply\n");
+    check_maximum("SEARCH ", "TEXT x", " ", IMAP_SEARCH_TEXTS_MAXIMUM, "",
+                  "Search key: too many for BODY and TEXT");
     check_maximum("FETCH 1 (", "FLAGS", " ", IMAP_FETCH_ITEMS_MAXIMUM, ")", "Fetch item: too many");
+    check_maximum("FETCH 1 BODY[HEADER.FIELDS (", "To", " ", IMAP_FETCH_FIELDS_MAXIMUM, ")]",
+                  "Fetch item: too many header fields");
     check_maximum("FETCH 1 BODY[", "1", ".", IMAP_SECTION_DEPTH_MAXIMUM, "]",
                   "Fetch item: too many part numbers");
     check_maximum("LIST \"\" (", "x", " ", IMAP_LIST_PATTERNS_MAXIMUM, ")",
