@@ -19,6 +19,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
+/* For clang, _FORTIFY_SOURCE makes macros of these two. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf strtok strtok_r gets
 #pragma GCC poison atoi atol atoll atof scanf sscanf fscanf vsscanf mktemp tmpnam tempnam
 #pragma GCC poison gmtime localtime ctime asctime ctime_r asctime_r
