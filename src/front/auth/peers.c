@@ -90,6 +90,7 @@ void peers_add(struct auth *auth, enum ipc_channel_kind kind, int socket)
     int error = ipc_channel_create(auth->loop, socket, &options, &peer->channel);
     if (error) {
         log_error("peer_failed", LOG_TEXT("reason", error_name(error)));
+        close(socket);
         free(peer);
         return;
     }

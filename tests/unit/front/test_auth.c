@@ -356,6 +356,16 @@ static void note(void *arg)
     *(bool *)arg = true;
 }
 
+/* What cannot be watched is closed. */
+static void test_bad_peer(void **state)
+{
+    struct fixture *fixture = *state;
+    int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    peers_add(&fixture->auth, IPC_CHANNEL_LOGIN_AUTH, file);
+    assert_int_equal(fcntl(file, F_GETFD), -1);
+}
+
 static void test_drain(void **state)
 {
     struct fixture *fixture = *state;
@@ -382,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_breach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_admin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
     };
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
