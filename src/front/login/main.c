@@ -77,6 +77,7 @@ int main(int count, char **arguments)
 {
     static const struct service_handlers handlers = {on_peer, NULL, on_drain};
     static struct program program;
+    tls_limit_memory();
     if (service_start(count, arguments, PROCESS_LOGIN, &handlers, &program, &program.service))
         return 1;
     const struct config *config = service_config(program.service);

@@ -2,14 +2,18 @@
  * What OpenSSL 3.0 takes for itself, measured by tests/unit/front/test_tls.c on x86-64 with an
  * RSA-2048 certificate: 9 KiB for a stream whose handshake has not begun, 14 KiB for an idle one
  * after it. During a handshake and while a record is read or written, a record's buffer (up to
- * 17 KiB) comes on top in each direction; SSL_MODE_RELEASE_BUFFERS gives it back.
+ * 17 KiB) comes on top in each direction; SSL_MODE_RELEASE_BUFFERS gives it back. No other piece is
+ * larger than TLS_PIECE_MAXIMUM, whatever the client announces.
  */
 #include "front/login/tls_priv.h"
 
 #include "base/error.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -19,6 +23,38 @@ const char *tls_reason(void)
     const char *reason = ERR_reason_error_string(ERR_peek_error());
     return reason ? reason : "connection lost";
 }
+
+/* --- OpenSSL's memory --- */
+
+static size_t piece_maximum = SIZE_MAX;
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return size <= piece_maximum ? malloc(size) : NULL;
+}
+
+static void *reallocate(void *piece, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return size <= piece_maximum ? realloc(piece, size) : NULL;
+}
+
+static void release(void *piece, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(piece);
+}
+
+void tls_limit_memory(void)
+{
+    (void)CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+/* --- the context --- */
 
 static void set_options(SSL_CTX *context)
 {
@@ -48,6 +84,7 @@ int tls_context_create(const char *certificate, const char *key, SSL_CTX **conte
             file = key;
         else {
             *context = made;
+            piece_maximum = TLS_PIECE_MAXIMUM;
             return 0;
         }
     }
@@ -56,6 +93,8 @@ int tls_context_create(const char *certificate, const char *key, SSL_CTX **conte
     SSL_CTX_free(made);
     return ERROR_INVALID;
 }
+
+/* --- streams --- */
 
 int transport_start_tls(struct transport *transport, SSL_CTX *context)
 {

@@ -16,8 +16,14 @@
 
 enum {
     TLS_RECORD_MAXIMUM = 16384, /* bytes a record carries (RFC 8446 section 5.1) */
+    TLS_PIECE_MAXIMUM = 49152,  /* bytes of memory OpenSSL is given in one piece */
     TLS_FACTS_MAXIMUM = 96,     /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
 };
+
+/* To be called before anything else of OpenSSL's. From the first tls_context_create on it is given
+ * no more than TLS_PIECE_MAXIMUM in one piece: else a stranger who announces a ClientHello of 128
+ * KiB makes it take so much memory, nine bytes into the connection. */
+void tls_limit_memory(void);
 
 /* Reads certificate chain and key (PEM) while files can be opened. ERROR_INVALID, with a line for
  * people in problem. */

@@ -345,6 +345,18 @@ static void test_flood(void **state)
     while (!slice_starts_with(slice_from_string(fixture->line), slice_from_string(last)));
 }
 
+/* The head of a ClientHello of 128 KiB: refused before there is memory for it. */
+static void test_large_hello(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char head[] = "\x16\x03\x01\x40\x00\x01\x01\xff\xff";
+    fixture->client = connect_client(fixture, PROTOCOL_IMAPS);
+    client_write(fixture, slice_make(head, sizeof head - 1));
+    static char zeros[0x4000 - 4];
+    client_write(fixture, slice_make(zeros, sizeof zeros));
+    wait_until_closed(fixture);
+}
+
 /* However much has come from one client, the others get their turn in between. */
 static void test_fairness(void **state)
 {
@@ -398,6 +410,7 @@ static void test_listener(void **state)
 
 int main(void)
 {
+    tls_limit_memory();
     const struct CMUnitTest tests[] = {
         TEST(test_plaintext_login), TEST(test_imaps_login),    TEST(test_large_record),
         TEST(test_starttls),        TEST(test_no_certificate), TEST(test_one_byte_at_a_time),
@@ -405,7 +418,7 @@ int main(void)
         TEST(test_session_away),    TEST(test_routes),         TEST(test_draining_session),
         TEST(test_cancelled),       TEST(test_timeout),        TEST(test_connection_limit),
         TEST(test_memory),          TEST(test_flood),          TEST(test_fairness),
-        TEST(test_listener),
+        TEST(test_large_hello),     TEST(test_listener),
     };
     signal(SIGPIPE, SIG_IGN);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
