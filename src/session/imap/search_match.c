@@ -228,7 +228,8 @@ static bool window_contains(struct search_slice *slice, struct slice charset, bo
     if (text_to_utf8(charset, window, &slice->text) == ERROR_UNSUPPORTED)
         text_to_utf8(SLICE(""), window, &slice->text);
     text_search_key(buffer_slice(&slice->text), &slice->key);
-    bool found = memmem(slice->key.data, slice->key.size, needle.data, needle.size) != NULL;
+    bool found = needle.size == 0 || (slice->key.size && memmem(slice->key.data, slice->key.size,
+                                                                needle.data, needle.size));
     size_t kept = needle.size ? needle.size - 1 : 0;
     if (slice->key.size > kept)
         buffer_consume(&slice->key, slice->key.size - kept);
