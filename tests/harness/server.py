@@ -124,19 +124,27 @@ class Server:
         path = str(self.directory.parent / "notify")
         Path(path).unlink(missing_ok=True)
         notify.bind(path)
-        notify.settimeout(START_SECONDS)
+        notify.settimeout(0.1)
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.bin / "chapard", "-c", self.config], stderr=log,
-                                            stdin=subprocess.DEVNULL, preexec_fn=no_core,
+            self.process = subprocess.Popen([self.bin / "chapard", "-c", self.config], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL,
+                                            preexec_fn=no_core,
                                             env=dict(self.environment(), NOTIFY_SOCKET=path))
+        deadline = time.monotonic() + START_SECONDS
         try:
-            while wait and b"READY=1" not in notify.recv(4096):
-                pass
-        except socket.timeout:
-            raise AssertionError("not ready in time:\n" + self.log()) from None
+            while wait and not self.is_ready(notify):
+                assert self.process.poll() is None, "it does not start:\n" + self.log()
+                assert time.monotonic() < deadline, "not ready in time:\n" + self.log()
         finally:
             notify.close()
         return self
+
+    @staticmethod
+    def is_ready(notify):
+        try:
+            return b"READY=1" in notify.recv(4096)
+        except socket.timeout:
+            return False
 
     def stop(self, seconds=20):
         if not self.process:
