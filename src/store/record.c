@@ -144,25 +144,13 @@ void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count)
     head[2] = (char)count;
 }
 
-static uint64_t load_bytes(const char *bytes, size_t size)
-{
-    uint64_t number = 0;
-    memcpy(&number, bytes, size);
-    return le64toh(number);
-}
-
 static void store_bytes(char *bytes, size_t size, uint64_t number)
 {
     number = htole64(number);
     memcpy(bytes, &number, size);
 }
 
-enum { DATE_BITS = 40 };
-
-static int64_t load_date(const char *bytes)
-{
-    return (int64_t)(load_bytes(bytes, DATE_BITS / 8) << (64 - DATE_BITS)) >> (64 - DATE_BITS);
-}
+enum { DATE_BITS = 40, NUMBER_BITS = 48 };
 
 static void store_date(char *bytes, int64_t date)
 {
@@ -171,18 +159,21 @@ static void store_date(char *bytes, int64_t date)
     store_bytes(bytes, DATE_BITS / 8, (uint64_t)date);
 }
 
+/* Each field by a load of 8 bytes that also takes what lies beside it, shifted out again: a copy of
+ * 6 bytes and then a load of 8 would wait for one another. */
 void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry)
 {
+    const uint64_t number = (UINT64_C(1) << NUMBER_BITS) - 1;
     *entry = (struct entry){
         .uid = load_u32(bytes),
-        .flags = (uint32_t)load_bytes(bytes + 4, 2),
-        .size = load_bytes(bytes + 6, 6),
+        .flags = entry_read_flags(bytes),
+        .size = load_u64(bytes + 6) & number,
         .keywords = {{load_u64(bytes + 12), load_u64(bytes + 20)}},
-        .message = load_bytes(bytes + 28, 6),
-        .modseq = load_bytes(bytes + 34, 6),
-        .created_modseq = load_bytes(bytes + 40, 6),
-        .internal_date = load_date(bytes + 46),
-        .save_date = load_date(bytes + 51),
+        .message = load_u64(bytes + 28) & number,
+        .modseq = load_u64(bytes + 34) & number,
+        .created_modseq = load_u64(bytes + 40) & number,
+        .internal_date = (int64_t)(load_u64(bytes + 46) << (64 - DATE_BITS)) >> (64 - DATE_BITS),
+        .save_date = (int64_t)load_u64(bytes + 48) >> (64 - DATE_BITS),
     };
 }
 
