@@ -168,22 +168,27 @@ void account_doom(struct account *account)
 
 /* --- maintenance --- */
 
-void account_mark_changed(struct account *account, enum kv_durability durability)
+void account_mark_used(struct account *account)
 {
     struct store *store = account->store;
+    pthread_mutex_lock(&store->lock);
+    if (!account->used) {
+        account->used = true;
+        account->references++;
+        account->used_next = store->used;
+        store->used = account;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+void account_mark_changed(struct account *account, enum kv_durability durability)
+{
     if (durability == KV_RELAXED)
         account->relaxed = true;
     counters_add(durability == KV_RELAXED ? COUNTER_STORE_COMMITS_RELAXED
                                           : COUNTER_STORE_COMMITS_DURABLE,
                  1);
-    pthread_mutex_lock(&store->lock);
-    if (!account->changed) {
-        account->changed = true;
-        account->references++;
-        account->changed_next = store->changed;
-        store->changed = account;
-    }
-    pthread_mutex_unlock(&store->lock);
+    account_mark_used(account);
 }
 
 static int maintain_account(struct account *account)
@@ -203,8 +208,8 @@ static int maintain_account(struct account *account)
 int store_maintain(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
-    struct account *account = store->changed;
-    store->changed = NULL;
+    struct account *account = store->used;
+    store->used = NULL;
     bool directory = store->directory_changed;
     store->directory_changed = false;
     pthread_mutex_unlock(&store->lock);
@@ -212,8 +217,8 @@ int store_maintain(struct store *store)
     int error = directory ? kv_maintain(store->directory) : 0;
     while (account) {
         pthread_mutex_lock(&store->lock);
-        struct account *next = account->changed_next;
-        account->changed = false;
+        struct account *next = account->used_next;
+        account->used = false;
         pthread_mutex_unlock(&store->lock);
         int failed = account->doomed ? 0 : maintain_account(account);
         error = error ? error : failed;
@@ -254,9 +259,9 @@ void store_close(struct store **closed)
         return;
     store_maintain(store);
     /* What could not be flushed is let go all the same. */
-    while (store->changed) {
-        struct account *account = store->changed;
-        store->changed = account->changed_next;
+    while (store->used) {
+        struct account *account = store->used;
+        store->used = account->used_next;
         account_give(account);
     }
     while (store->unused_first) {

@@ -330,7 +330,7 @@ int store_check_account(struct store *store, struct who who, struct account_id a
     error = view_read(view, &check.transaction);
     if (!error) {
         error = check_all(&check);
-        kv_read_end(&check.transaction);
+        view_read_end(view, &check.transaction);
     }
     buffer_release(&check.value);
     arena_release(&check.arena);

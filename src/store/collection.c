@@ -166,7 +166,7 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
     if (error)
         return error;
     error = get(view, transaction, id, arena, found);
-    kv_read_end(&transaction);
+    view_read_end(view, &transaction);
     return error;
 }
 
@@ -187,7 +187,7 @@ int collection_find(struct store_view *view, struct slice text, struct arena *ar
         error = view_require(view, id, RIGHT_LOOKUP);
     if (!error)
         error = get(view, transaction, id, arena, found);
-    kv_read_end(&transaction);
+    view_read_end(view, &transaction);
     return error;
 }
 
@@ -267,7 +267,7 @@ int collection_list(struct store_view *view, enum collection_type type, struct a
     if (error)
         return error;
     error = list_all(&listing, transaction);
-    kv_read_end(&transaction);
+    view_read_end(view, &transaction);
     if (error)
         return error;
     *list = listing.list;

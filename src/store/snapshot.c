@@ -29,7 +29,7 @@ int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
     if (!error) {
         error = open_in(view, snapshot, mailbox);
         if (error)
-            kv_read_end(&snapshot->transaction);
+            view_read_end(snapshot->view, &snapshot->transaction);
     }
     if (error)
         free(snapshot);
@@ -46,7 +46,7 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
     if (snapshot->ahead)
         kv_cursor_close(&snapshot->ahead);
     mailbox_release(&snapshot->mailbox);
-    kv_read_end(&snapshot->transaction);
+    view_read_end(snapshot->view, &snapshot->transaction);
     free(snapshot);
     *closed = NULL;
 }

@@ -89,8 +89,8 @@ int store_open(const struct store_options *options, struct store **store);
 /* Every view must have been closed. */
 void store_close(struct store **store);
 
-/* Makes relaxed commits durable and lets engines tidy up, for every account that was changed
- * since the last call. A background job calls it about once a second. */
+/* Makes relaxed commits durable and lets engines tidy up, for every account that was used since
+ * the last call. A background job calls it about once a second. */
 int store_maintain(struct store *store);
 
 /* --- the directory --- */

@@ -35,13 +35,13 @@ struct account {
     struct kv *kv;
     unsigned references;
     bool opening;
-    bool changed;        /* in the list of changed ones, which holds a reference */
+    bool used;           /* in the list of those used, which holds a reference */
     atomic_bool relaxed; /* has commits that are not flushed */
     atomic_bool doomed;
     int error; /* of opening */
     struct account *bucket_next;
     struct account *unused_previous, *unused_next;
-    struct account *changed_next;
+    struct account *used_next;
 };
 
 struct store {
@@ -55,7 +55,7 @@ struct store {
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
     size_t unused;
-    struct account *changed;
+    struct account *used; /* since the last store_maintain */
     bool directory_changed;
 };
 
@@ -70,7 +70,8 @@ void account_give(struct account *account);
 /* Its space and blobs are destroyed as soon as nobody in this process uses it. */
 void account_doom(struct account *account);
 
-/* Tells store_maintain of a commit. */
+/* Tell store_maintain of a read that has ended, or of a commit. */
+void account_mark_used(struct account *account);
 void account_mark_changed(struct account *account, enum kv_durability durability);
 
 /* --- views (view.c) --- */
@@ -92,6 +93,7 @@ int view_require(const struct store_view *view, collection_id collection, uint32
 struct account_id view_subscriber(const struct store_view *view);
 
 int view_read(struct store_view *view, struct kv_transaction **transaction);
+void view_read_end(struct store_view *view, struct kv_transaction **transaction);
 
 /* One transaction that changes the account. */
 struct change {

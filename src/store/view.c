@@ -75,6 +75,12 @@ int value_get(struct kv_transaction *transaction, struct slice key, struct buffe
     return kv_get(transaction, key, value);
 }
 
+void view_read_end(struct store_view *view, struct kv_transaction **transaction)
+{
+    kv_read_end(transaction);
+    account_mark_used(view->account);
+}
+
 /* --- changing --- */
 
 struct change_call {

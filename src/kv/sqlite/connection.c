@@ -22,20 +22,18 @@ enum {
 #define FORMAT_VERSION "1"
 
 /*
- * The set-up of every connection. The cache is small, as a process holds many accounts open: what
- * it does not hold is in the system's page cache. Who writes has a larger one until the next
- * kv_maintain (connection_widen): a delivery touches about 20 pages, most of which the next one
- * needs again. A change is not written early because of that (cache_spill, in pages). No mapping of
- * the file: it gains nothing measurable here, and a read error would be a signal, not an error.
+ * The set-up of every connection. A delivery touches about 20 pages, most of which the next one
+ * needs again, so the cache has room for them, until kv_maintain empties it: a process holds many
+ * accounts open. A change is not written early because of that (cache_spill, in pages). No mapping
+ * of the file: it gains nothing measurable here, and a read error would be a signal, not an error.
  */
-static const char set_up[] = "PRAGMA cache_spill=4096;"
+static const char set_up[] = "PRAGMA cache_size=-1024;"
+                             "PRAGMA cache_spill=4096;"
                              "PRAGMA mmap_size=0;"
                              "PRAGMA temp_store=MEMORY;"
                              "PRAGMA trusted_schema=OFF;"
                              "PRAGMA cell_size_check=ON;"
                              "PRAGMA synchronous=FULL;";
-static const char narrow[] = "PRAGMA cache_size=-64";
-static const char wide[] = "PRAGMA cache_size=-1024";
 
 /*
  * A key is in one of two tables, by the size of its value. The small ones lie in the order of their
@@ -176,22 +174,6 @@ int connection_execute(struct connection *connection, const char *sql)
     return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
 }
 
-int connection_widen(struct connection *connection)
-{
-    if (connection->wide)
-        return 0;
-    int error = connection_execute(connection, wide);
-    connection->wide = !error;
-    return error;
-}
-
-void connection_shrink(struct connection *connection)
-{
-    if (connection->wide && connection_execute(connection, narrow) == 0)
-        connection->wide = false;
-    sqlite3_db_release_memory(connection->db);
-}
-
 /* --- opening --- */
 
 static int wait_for_lock(void *arg, int tries)
@@ -255,8 +237,6 @@ static int set_connection_up(struct connection *connection, const char *path)
     connection_set_waiting(connection);
     sqlite3_wal_hook(connection->db, committed, connection);
     error = connection_execute(connection, set_up);
-    if (!error)
-        error = connection_execute(connection, narrow);
     if (!error)
         error = check_version(connection);
     if (!error && !connection_statement(connection, STATEMENT_GET))

@@ -71,7 +71,6 @@ struct connection {
     sqlite3_stmt *statements[STATEMENTS]; /* made when first used */
     struct sqlite_cursor cursor;          /* the first open cursor; further ones are allocated */
     enum kv_durability durability;        /* what PRAGMA synchronous is set for */
-    bool wide;                            /* has the larger cache */
     bool relaxed;                         /* has committed without a flush since its last flush */
     sqlite3_int64 flushed_version;        /* data_version at its last kv_sync; -1 before */
     uint64_t deadline_us;                 /* of waiting for another process's lock */
@@ -107,10 +106,6 @@ int connection_run(struct connection *connection, enum statement statement);
 
 /* Runs SQL that is not worth keeping. */
 int connection_execute(struct connection *connection, const char *sql);
-
-/* Gives it the cache of who writes; takes that away again, and what is in it. */
-int connection_widen(struct connection *connection);
-void connection_shrink(struct connection *connection);
 
 /* engine.c's part of the operations; the rest is in transaction.c. */
 void sqlite_engine_free(struct kv_engine *engine);

@@ -190,8 +190,6 @@ static int update_begin(struct kv *base, enum kv_durability durability,
     struct connection *connection = NULL;
     error = connection_take(kv, &connection);
     if (!error)
-        error = connection_widen(connection);
-    if (!error)
         error = set_durability(connection, durability);
     if (!error)
         error = connection_run(connection, STATEMENT_BEGIN);
@@ -340,7 +338,7 @@ static int maintain(struct kv *base)
     connection_close_idle(kv);
     if (kv->log_frames >= LOG_FRAMES_MINIMUM)
         error = checkpoint(connection);
-    connection_shrink(connection);
+    sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
     return error;
 }
