@@ -3,6 +3,11 @@
  */
 #include "base/counters.h"
 #include "cli/cli_priv.h"
+#include "format/mime.h"
+#include "proto/imap/login.h"
+#include "proto/lmtp/engine.h"
+#include "proto/sasl/plain.h"
+#include "store/collection.h"
 
 #include <stdio.h>
 
@@ -69,6 +74,51 @@ static const char *unit_text(enum config_unit unit)
     }
 }
 
+/* What is fixed of what a stranger or a user can choose the size of. */
+static const struct {
+    long maximum;
+    const char *what;
+} limits[] = {
+    {IMAP_LOGIN_LINE_MAXIMUM, "bytes of an IMAP command line before login"},
+    {IMAP_LOGIN_LITERALS_MAXIMUM, "bytes of an IMAP command's literals before login"},
+    {IMAP_LOGIN_BAD_MAXIMUM, "bad IMAP commands before login until the connection is closed"},
+    {SASL_NAME_MAXIMUM, "bytes of a login name"},
+    {SASL_PASSWORD_MAXIMUM, "bytes of a password"},
+    {IMAP_TAG_MAXIMUM, "bytes of an IMAP command's tag"},
+    {IMAP_MAILBOX_NAME_MAXIMUM, "bytes of a mailbox name in IMAP"},
+    {IMAP_NESTING_MAXIMUM, "levels of parentheses, NOT and OR in SEARCH"},
+    {IMAP_SEARCH_KEYS_MAXIMUM, "keys of one SEARCH"},
+    {IMAP_SEARCH_TEXTS_MAXIMUM, "BODY and TEXT keys of one SEARCH"},
+    {IMAP_SEQUENCE_RANGES_MAXIMUM, "ranges of a sequence set"},
+    {IMAP_FETCH_ITEMS_MAXIMUM, "items of one FETCH"},
+    {IMAP_FETCH_FIELDS_MAXIMUM, "header fields named by one FETCH"},
+    {IMAP_SECTION_DEPTH_MAXIMUM, "part numbers of a section"},
+    {IMAP_FLAGS_MAXIMUM, "flags and keywords of one command"},
+    {IMAP_KEYWORD_MAXIMUM, "bytes of a keyword"},
+    {IMAP_LIST_PATTERNS_MAXIMUM, "patterns of one LIST"},
+    {IMAP_DISCARD_MAXIMUM, "bytes of a refused IMAP command until the connection is closed"},
+    {LMTP_LINE_MAXIMUM, "bytes of an LMTP command line"},
+    {LMTP_ADDRESS_MAXIMUM, "bytes of an address in LMTP"},
+    {LMTP_BAD_MAXIMUM, "bad LMTP commands in a row until the connection is closed"},
+    {LMTP_DISCARD_MAXIMUM, "bytes of an LMTP line until the connection is closed"},
+    {MIME_DEPTH_MAXIMUM, "levels of nested parts that are looked into"},
+    {MIME_PARTS_MAXIMUM, "parts of a message that are told apart"},
+    {MIME_HEADER_BYTES_MAXIMUM, "bytes of a part's header that are looked at"},
+    {MIME_HEADER_FIELDS_MAXIMUM, "fields of a part's header that are looked at"},
+    {COLLECTION_NAME_MAXIMUM, "bytes of one level of a mailbox's path"},
+    {COLLECTION_DEPTH_MAXIMUM, "levels of a mailbox's path"},
+    {COLLECTIONS_MAXIMUM, "mailboxes of an account"},
+    {KEYWORDS_MAXIMUM, "different keywords in a mailbox"},
+};
+
+static void put_limits(void)
+{
+    puts(".SH LIMITS\nThese are fixed. What passes one is refused with the protocol's own error; "
+         "what is said to be looked at is merely not looked at beyond it.");
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        printf(".TP\n.B %ld\n%s\n", limits[i].maximum, limits[i].what);
+}
+
 static void put_config_page(void)
 {
     static const char *const types[] = {"string", "number", "true or false", "list of strings"};
@@ -88,6 +138,7 @@ static void put_config_page(void)
         put_text(*option->default_text ? option->default_text : "not set");
         putchar('\n');
     }
+    put_limits();
     puts(".SH SEE ALSO\nchapar(1), chapard(8)");
 }
 

@@ -385,6 +385,7 @@ def test_manual_page(offline):
     for page in ("chapar.1", "chapar.conf.5"):
         text = offline.run("manual", page, configured=False).stdout
         assert text.startswith(".") and ".TH" in text
+        assert ("keys of one SEARCH" in text) == (page == "chapar.conf.5")
 
 
 def test_who_may_not(live):
