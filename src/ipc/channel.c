@@ -31,7 +31,8 @@ struct ipc_channel {
     int socket;
     uv_poll_t poll;
     uv_timer_t failure; /* calls `closed` from the loop */
-    int handles;        /* not closed yet */
+    uv_timer_t idle;
+    int handles; /* not closed yet */
     bool closing;
     int error;
     struct queued *first, **last;
@@ -72,6 +73,7 @@ static void let_go(struct ipc_channel *channel)
     }
     uv_close((uv_handle_t *)&channel->poll, handle_closed);
     uv_close((uv_handle_t *)&channel->failure, handle_closed);
+    uv_close((uv_handle_t *)&channel->idle, handle_closed);
 }
 
 void ipc_channel_free(struct ipc_channel **channel)
@@ -104,6 +106,19 @@ static void fail(struct ipc_channel *channel, int error)
     channel->error = error;
     uv_poll_stop(&channel->poll);
     uv_timer_start(&channel->failure, report_failure, 0, 0);
+}
+
+static void out_of_time(uv_timer_t *timer)
+{
+    fail(timer->data, ERROR_TIMEOUT);
+}
+
+/* A message came or went. */
+static void touch(struct ipc_channel *channel)
+{
+    if (channel->options.idle_seconds)
+        uv_timer_start(&channel->idle, out_of_time, channel->options.idle_seconds * UINT64_C(1000),
+                       0);
 }
 
 static void polled(uv_poll_t *poll, int status, int events);
@@ -143,6 +158,7 @@ static bool handle_message(struct ipc_channel *channel, struct ipc_message *mess
 {
     const struct ipc_channel_options *options = &channel->options;
     int error = ERROR_PROTOCOL;
+    touch(channel);
     if (ipc_permitted(options->kind, !options->asking, options->state, message->type,
                       message->descriptor_count))
         error = options->received(channel, message, options->arg);
@@ -182,7 +198,7 @@ int ipc_channel_create(uv_loop_t *loop, int socket, const struct ipc_channel_opt
     struct ipc_channel *made = calloc(1, sizeof(*made));
     if (!made)
         return ERROR_MEMORY;
-    *made = (struct ipc_channel){.options = *options, .socket = socket, .handles = 2};
+    *made = (struct ipc_channel){.options = *options, .socket = socket, .handles = 3};
     made->last = &made->first;
     buffer_init(&made->body, IPC_BODY_MAXIMUM);
     int flags = fcntl(socket, F_GETFL);
@@ -192,7 +208,9 @@ int ipc_channel_create(uv_loop_t *loop, int socket, const struct ipc_channel_opt
         return ERROR_INVALID;
     }
     uv_timer_init(loop, &made->failure);
-    made->poll.data = made->failure.data = made;
+    uv_timer_init(loop, &made->idle);
+    made->poll.data = made->failure.data = made->idle.data = made;
+    touch(made);
     watch(made);
     *channel = made;
     return 0;
@@ -243,6 +261,7 @@ int ipc_channel_send(struct ipc_channel *channel, enum ipc_type type, const stru
     struct slice bytes = body ? buffer_slice(body) : slice_make(NULL, 0);
     if (bytes.size > IPC_BODY_MAXIMUM || descriptor_count > IPC_DESCRIPTORS_MAXIMUM)
         return ERROR_LIMIT;
+    touch(channel);
     if (!channel->first) {
         int error =
             sent(channel, ipc_send(channel->socket, type, bytes, descriptors, descriptor_count));

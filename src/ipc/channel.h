@@ -12,7 +12,10 @@
 
 #include <uv.h>
 
-enum { CHANNEL_QUEUE_MAXIMUM = 4 * 1024 * 1024 };
+enum {
+    CHANNEL_QUEUE_MAXIMUM = 4 * 1024 * 1024,
+    CHANNEL_ADMIN_TIME = 300, /* idle_seconds of connections of the chapar command */
+};
 
 struct ipc_channel;
 
@@ -24,10 +27,11 @@ struct ipc_channel_options {
      * by setting its place to -1. A non-zero return ends the channel as a breach does. */
     int (*received)(struct ipc_channel *channel, struct ipc_message *message, void *arg);
     /* The peer has gone, or broke the protocol (error is ERROR_CLOSED or ERROR_PROTOCOL), or is
-     * stuck (ERROR_LIMIT). Called once, never from within ipc_channel_send; free the channel here
-     * or later. */
+     * stuck (ERROR_LIMIT), or silent too long (ERROR_TIMEOUT). Called once, never from within
+     * ipc_channel_send; free the channel here or later. */
     void (*closed)(struct ipc_channel *channel, int error, void *arg);
     void *arg;
+    unsigned idle_seconds; /* without a message in either direction; 0: no limit */
 };
 
 /* Takes over the socket. */

@@ -254,7 +254,8 @@ void admin_accept(struct admin *admin, int socket)
                                                 .state = IPC_STATE_RUNNING,
                                                 .received = received,
                                                 .closed = channel_closed,
-                                                .arg = connection};
+                                                .arg = connection,
+                                                .idle_seconds = CHANNEL_ADMIN_TIME};
     if (!connection ||
         ipc_channel_create(admin->options.loop, socket, &options, &connection->channel)) {
         free(connection);

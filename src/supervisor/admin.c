@@ -139,8 +139,12 @@ static int add_connection(struct admin *admin, int socket, struct ucred peer)
     if (!connection)
         return ERROR_MEMORY;
     *connection = (struct connection){.admin = admin, .peer = peer};
-    struct ipc_channel_options options = {IPC_CHANNEL_ADMIN, false,  IPC_STATE_SETUP,
-                                          received,          closed, connection};
+    struct ipc_channel_options options = {.kind = IPC_CHANNEL_ADMIN,
+                                          .state = IPC_STATE_SETUP,
+                                          .received = received,
+                                          .closed = closed,
+                                          .arg = connection,
+                                          .idle_seconds = CHANNEL_ADMIN_TIME};
     int error =
         ipc_channel_create(&admin->supervisor->loop, socket, &options, &connection->channel);
     if (error) {

@@ -321,8 +321,11 @@ static int spawn(struct child *child, int control)
 
 static int open_control(struct child *child, int socket)
 {
-    struct ipc_channel_options options = {
-        IPC_CHANNEL_CONTROL, false, IPC_STATE_SETUP, received, closed, child};
+    struct ipc_channel_options options = {.kind = IPC_CHANNEL_CONTROL,
+                                          .state = IPC_STATE_SETUP,
+                                          .received = received,
+                                          .closed = closed,
+                                          .arg = child};
     return ipc_channel_create(&child->supervisor->loop, socket, &options, &child->control);
 }
 

@@ -86,6 +86,7 @@ void peers_add(struct auth *auth, enum ipc_channel_kind kind, int socket)
         .received = received,
         .closed = closed,
         .arg = peer,
+        .idle_seconds = admin ? CHANNEL_ADMIN_TIME : 0,
     };
     int error = ipc_channel_create(auth->loop, socket, &options, &peer->channel);
     if (error) {

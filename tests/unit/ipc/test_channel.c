@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static unsigned idle_seconds; /* of the next channel */
+
 /* One end in a loop, the other a plain socket in the test's hand. */
 struct fixture {
     uv_loop_t loop;
@@ -52,8 +54,13 @@ static void open_channel(struct fixture *fixture, enum ipc_state state)
     uv_loop_init(&fixture->loop);
     buffer_init(&fixture->body, IPC_BODY_MAXIMUM);
     fixture->peer = sockets[1];
-    struct ipc_channel_options options = {
-        IPC_CHANNEL_CONTROL, true, state, received, closed, fixture};
+    struct ipc_channel_options options = {.kind = IPC_CHANNEL_CONTROL,
+                                          .asking = true,
+                                          .state = state,
+                                          .received = received,
+                                          .closed = closed,
+                                          .arg = fixture,
+                                          .idle_seconds = idle_seconds};
     assert_int_equal(ipc_channel_create(&fixture->loop, sockets[0], &options, &fixture->channel),
                      0);
 }
@@ -192,6 +199,28 @@ static void fill_ready(struct buffer *body, uint32_t number)
     ipc_put_u8(body, 0);
 }
 
+/* A peer that says nothing is let go; every message gives it its time anew. */
+static void test_silent_peer_is_let_go(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    idle_seconds = 1;
+    open_channel(&fixture, IPC_STATE_SETUP);
+    idle_seconds = 0;
+    for (int i = 0; i < 3; i++) {
+        usleep(400 * 1000);
+        send_start(&fixture);
+        turn(&fixture);
+    }
+    assert_int_equal(fixture.received, 3);
+    assert_int_equal(fixture.closed, 0);
+    usleep(1100 * 1000);
+    turn(&fixture);
+    assert_int_equal(fixture.closed, 1);
+    assert_int_equal(fixture.error, ERROR_TIMEOUT);
+    close_fixture(&fixture);
+}
+
 static void test_queue_keeps_order(void **state)
 {
     (void)state;
@@ -269,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_handler_refuses),
         cmocka_unit_test(test_handler_frees),
         cmocka_unit_test(test_handler_detaches),
+        cmocka_unit_test(test_silent_peer_is_let_go),
         cmocka_unit_test(test_queue_keeps_order),
         cmocka_unit_test(test_stuck_peer_is_given_up),
         cmocka_unit_test(test_failed_body_is_not_sent),
