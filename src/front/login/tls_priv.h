@@ -21,8 +21,8 @@ enum {
 };
 
 /* To be called before anything else of OpenSSL's. From the first tls_context_create on it is given
- * no more than TLS_PIECE_MAXIMUM in one piece: else a stranger who announces a ClientHello of 128
- * KiB makes it take so much memory, nine bytes into the connection. */
+ * no more than TLS_PIECE_MAXIMUM in one piece: else a ClientHello of up to 128 KiB, which nobody
+ * needs, makes it take more than that for a stranger. */
 void tls_limit_memory(void);
 
 /* Reads certificate chain and key (PEM) while files can be opened. ERROR_INVALID, with a line for
