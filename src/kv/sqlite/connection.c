@@ -177,6 +177,13 @@ int connection_execute(struct connection *connection, const char *sql)
     return result == SQLITE_OK ? 0 : sqlite_error(connection, result);
 }
 
+/* Pages that an update has changed stay in the cache. Once they fill it, SQLite keeps no other page
+ * there, and reads those between the root and a value again for each value. */
+void connection_set_cache(struct connection *connection, bool large)
+{
+    connection_execute(connection, large ? "PRAGMA cache_size=-32768" : "PRAGMA cache_size=-1024");
+}
+
 /* --- opening --- */
 
 static int wait_for_lock(void *arg, int tries)

@@ -71,6 +71,7 @@ struct connection {
     sqlite3_stmt *statements[STATEMENTS]; /* made when first used */
     struct sqlite_cursor cursor;          /* the first open cursor; further ones are allocated */
     enum kv_durability durability;        /* what PRAGMA synchronous is set for */
+    unsigned changes;                     /* in the update that goes on */
     bool relaxed;                         /* has committed without a flush since its last flush */
     sqlite3_int64 flushed_version;        /* data_version at its last kv_sync; -1 before */
     uint64_t deadline_us;                 /* of waiting for another process's lock */
@@ -106,6 +107,9 @@ int connection_run(struct connection *connection, enum statement statement);
 
 /* Runs SQL that is not worth keeping. */
 int connection_execute(struct connection *connection, const char *sql);
+
+/* The size of its cache: the usual one or the one of an update with many changes. */
+void connection_set_cache(struct connection *connection, bool large);
 
 /* engine.c's part of the operations; the rest is in transaction.c. */
 void sqlite_engine_free(struct kv_engine *engine);

@@ -10,7 +10,9 @@ enum {
     /* A log that has grown larger than this is cut when it has been checkpointed. Otherwise the
      * file is kept as it is and written anew from its start: growing a file makes every flush
      * dearer. */
-    LOG_KEPT_BYTES = 32 * 1024 * 1024
+    LOG_KEPT_BYTES = 32 * 1024 * 1024,
+    /* An update with as many changes gets a cache for large ones. */
+    MANY_CHANGES = 64,
 };
 
 /* --- reading --- */
@@ -206,10 +208,14 @@ static int update_begin(struct kv *base, enum kv_durability durability,
 static void update_abort(struct kv_transaction *transaction)
 {
     struct connection *connection = (struct connection *)transaction;
+    bool many = connection->changes >= MANY_CHANGES;
     struct sqlite_kv *kv = (struct sqlite_kv *)transaction->kv;
     /* SQLite has rolled back itself after some errors. */
     if (!sqlite3_get_autocommit(connection->db))
         connection_run(connection, STATEMENT_ROLLBACK);
+    connection->changes = 0;
+    if (many)
+        connection_set_cache(connection, false);
     connection_give(kv, connection);
     turn_give(&kv->turn);
 }
@@ -231,6 +237,8 @@ static int change(struct connection *connection, enum statement which, struct sl
     sqlite3_stmt *statement = connection_statement(connection, which);
     if (!statement)
         return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+    if (++connection->changes == MANY_CHANGES)
+        connection_set_cache(connection, true);
     bind(statement, 1, key);
     if (value)
         bind(statement, 2, *value);
