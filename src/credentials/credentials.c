@@ -5,6 +5,7 @@
 #include "credentials/record_priv.h"
 #include "kv/kv.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -201,6 +202,16 @@ static void renew(struct credentials *credentials, const struct credentials_reco
     (void)set_prepared(credentials, record->account, password, change);
 }
 
+/* A password that is not the right one is EINVAL; otherwise there was no memory to find out, and
+ * nobody must be told that a right one is wrong. */
+static int verify_argon2(const char *verifier, const struct prepared_password *password)
+{
+    errno = 0;
+    if (crypto_pwhash_str_verify(verifier, password->bytes, password->size) == 0)
+        return 0;
+    return errno == EINVAL ? ERROR_DENIED : ERROR_MEMORY;
+}
+
 static int verify_prepared(struct credentials *credentials,
                            const struct prepared_password *password, struct change *change,
                            uint8_t account[16])
@@ -213,9 +224,8 @@ static int verify_prepared(struct credentials *credentials,
         error = record_decode(buffer_slice(&change->expected), &record);
     if (error)
         return error;
-    if (crypto_pwhash_str_verify(record.argon2, password->bytes, password->size)) {
-        error = ERROR_DENIED;
-    } else {
+    error = verify_argon2(record.argon2, password);
+    if (!error) {
         memcpy(account, record.account, sizeof record.account);
         renew(credentials, &record, password, change);
     }

@@ -3,9 +3,11 @@
 #include "credentials/credentials.h"
 #include "kv/kv.h"
 
+#include <errno.h>
 #include <sodium.h>
 
 static int hashes, verifications, made;
+static bool out_of_memory; /* crypto_pwhash_str_verify */
 
 int __real_crypto_pwhash(unsigned char *out, unsigned long long out_size, const char *password,
                          unsigned long long password_size, const unsigned char *salt,
@@ -48,6 +50,10 @@ int __wrap_crypto_pwhash_str_verify(const char *string, const char *password,
                                     unsigned long long password_size)
 {
     verifications++;
+    if (out_of_memory) {
+        errno = ENOMEM;
+        return -1;
+    }
     return __real_crypto_pwhash_str_verify(string, password, password_size);
 }
 
@@ -106,6 +112,18 @@ static void test_set_verify_delete(void **state)
     assert_int_equal(credentials_delete(credentials, NAME), 0);
     assert_int_equal(credentials_delete(credentials, NAME), ERROR_NOT_FOUND);
     assert_int_equal(verify(fixture, NAME, "battery staple", BOB), ERROR_DENIED);
+}
+
+/* Nobody is told that a right password is wrong. */
+static void test_no_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(credentials_set(fixture->credentials, NAME, ALICE, SLICE("correct horse")), 0);
+    out_of_memory = true;
+    int error = verify(fixture, NAME, "correct horse", ALICE);
+    out_of_memory = false;
+    assert_int_equal(error, ERROR_MEMORY);
+    assert_int_equal(verify(fixture, NAME, "correct horse", ALICE), 0);
 }
 
 /* The same password composed or decomposed. */
@@ -190,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_verify_delete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_prepared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_same_work, set_up, tear_down),
