@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,17 +48,23 @@ static void choose_users(struct plan *plan)
 
 /* --- the directories --- */
 
+/* Mode and owner are set by descriptor: root may work in a directory of somebody else's, who could
+ * put a link in the new one's place. */
 static int make_directory(const char *path, mode_t mode, const char *owner)
 {
-    uid_t uid;
-    gid_t gid;
-    if (mkdir(path, mode) < 0 || chmod(path, mode) < 0)
+    uid_t uid = (uid_t)-1; /* as it is */
+    gid_t gid = (gid_t)-1;
+    int error = owner && getuid() == 0 ? confine_user(owner, &uid, &gid) : 0;
+    if (error)
+        return error;
+    if (mkdir(path, mode) < 0)
         return error_from_errno(errno);
-    if (!owner || getuid() != 0)
-        return 0;
-    int error = confine_user(owner, &uid, &gid);
-    if (!error && chown(path, uid, gid) < 0)
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory < 0)
+        return error_from_errno(errno);
+    if (fchmod(directory, mode) < 0 || fchown(directory, uid, gid) < 0)
         error = error_from_errno(errno);
+    close(directory);
     return error;
 }
 
