@@ -27,8 +27,8 @@ MESSAGES, SIZE, ACCOUNTS = 3000, 20000, 100
 MAILBOX = 50000
 IDLE_STEPS = (200, 1000)
 
-def show(name, value, command):
-    print(f"{name:<58} {value:>14}   {command}", flush=True)
+def show(name, value, how):
+    print(f"{name:<58} {value:>14}   {how}", flush=True)
 
 def load(server, connections, messages, size, recipients):
     output = subprocess.run([LOAD, str(server.lmtp_port), str(connections), str(messages),
@@ -65,6 +65,7 @@ def traced(server, role, action):
     return calls
 
 def bench_delivery(server):
+    """Deliveries over LMTP."""
     recipients = [server.add_account(f"box{i}")[0] for i in range(ACCOUNTS)]
     load(server, 2, 200, SIZE, recipients)
     for connections in (1, 8):
@@ -72,16 +73,16 @@ def bench_delivery(server):
         before = cpu_seconds(pids)
         rate, median, p99 = load(server, connections, MESSAGES, SIZE, recipients)
         cpu = (cpu_seconds(pids) - before) / MESSAGES
-        command = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
-        show(f"deliveries/s, {connections} connection(s), 20 KB", rate, command)
-        show("  a delivery, median / p99, us", f"{median} / {p99}", command)
-        show("  CPU of the server a delivery, us", round(cpu * 1e6), command)
+        how = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
+        show(f"deliveries/s, {connections} connection(s), 20 KB", rate, how)
+        show("  a delivery, median / p99, us", f"{median} / {p99}", how)
+        show("  CPU of the server a delivery, us", round(cpu * 1e6), how)
     count = 500
     calls = traced(server, "chapar-session", lambda: load(server, 1, count, SIZE, recipients))
     flushes = sum(calls.get(name, 0) for name in ("fsync", "fdatasync", "msync", "sync_file_range"))
-    command = f"strace -f -c -p PID while lmtp_load PORT 1 {count} {SIZE}"
-    show("flushes a delivery", f"{flushes / count:.2f}", command)
-    show("system calls a delivery", f"{sum(calls.values()) / count:.1f}", command)
+    how = f"strace -f -c -p PID while lmtp_load PORT 1 {count} {SIZE}"
+    show("flushes a delivery", f"{flushes / count:.2f}", how)
+    show("system calls a delivery", f"{sum(calls.values()) / count:.1f}", how)
 
 def timed(action, times=5):
     spent = []
@@ -108,6 +109,7 @@ def drain(client, command):
             return
 
 def bench_mailbox(server):
+    """A mailbox of 50,000 messages over IMAP."""
     account = server.add_account("reader")
     start = time.monotonic()
     load(server, 8, MAILBOX, 6000, [account[0]])
@@ -138,6 +140,7 @@ def proportional_bytes(pids):
     return total
 
 def bench_idle(server):
+    """Idle IMAP connections."""
     account = server.add_account("idler")
     server.deliver(message("one"), account[0])
     for tls in (False, True):
@@ -159,6 +162,7 @@ def bench_idle(server):
         time.sleep(1)
 
 def bench_login(server):
+    """Logins."""
     account = server.add_account("visitor")
     count = 300
     for tls in (False, True):
@@ -182,6 +186,7 @@ def main():
     server.start()
     try:
         for name in sys.argv[1:] or BENCHES:
+            print(f"\n{BENCHES[name].__doc__} Repeat with: /usr/bin/python3 bench/run.py {name}")
             BENCHES[name](server)
     finally:
         server.stop()
