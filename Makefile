@@ -55,7 +55,7 @@ run: all
 test: unit wire fuzz-quick
 
 unit: sanitized
-	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS)
+	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS) --timeout-multiplier 6
 
 wire: all sanitized
 	@$(PYTEST) -n $(JOBS) tests
