@@ -180,7 +180,8 @@ static int write_messages(struct fetch_slice *slice)
     uint32_t uid;
     int error = 0;
     entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
-    while (!session_slice_over(session)) {
+    /* One step at least: opening the snapshot may have taken the slice's time. */
+    do {
         if (work->open) {
             if ((error = write_message(slice)) != 0)
                 break;
@@ -193,7 +194,7 @@ static int write_messages(struct fetch_slice *slice)
             begin_message(slice, entry);
         else
             work->gone = true;
-    }
+    } while (!session_slice_over(session));
     entry_walk_release(&walk);
     return error;
 }

@@ -65,10 +65,13 @@ static int match_entries(struct search_slice *slice, struct search_work *work)
     uint32_t uid;
     int error = 0;
     entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
-    while (!session_slice_over(session) && (error = entry_walk_next(&walk, &uid, &entry)) == 0) {
+    /* One at least: opening the snapshot may have taken the slice's time. */
+    while ((error = entry_walk_next(&walk, &uid, &entry)) == 0) {
         work->next_uid = uid + 1;
         if (entry && search_matches(slice, &work->root, entry) &&
             (error = range_set_add(&work->found, uid, uid)) != 0)
+            break;
+        if (session_slice_over(session))
             break;
     }
     entry_walk_release(&walk);

@@ -69,7 +69,8 @@ static void write_flags(struct imap_session *session, struct flags_cache *cache,
     buffer_append(out, SLICE(")\r\n"));
 }
 
-/* The changed messages' flags as they are now, from next_uid on, until the slice is over. */
+/* The changed messages' flags as they are now, from next_uid on, until the slice is over; those of
+ * one at least. */
 static int answer_part(struct imap_session *session, struct store_work *work,
                        struct mailbox_snapshot *snapshot)
 {
@@ -81,14 +82,15 @@ static int answer_part(struct imap_session *session, struct store_work *work,
     view_announce_keywords(session, snapshot);
     flags_cache_init(&cache);
     entry_walk_init(&walk, snapshot, &session->uids, work->next_uid);
-    while (work->next_uid <= work->changed && !session_slice_over(session) &&
-           (error = entry_walk_next(&walk, &uid, &entry)) == 0) {
+    do {
+        if ((error = entry_walk_next(&walk, &uid, &entry)) != 0)
+            break;
         work->next_uid = uid + 1;
         if (entry)
             write_flags(session, &cache, entry, mailbox_snapshot_keywords(snapshot));
         else
             work->gone = true;
-    }
+    } while (work->next_uid <= work->changed && !session_slice_over(session));
     entry_walk_release(&walk);
     flags_cache_release(&cache);
     return error;

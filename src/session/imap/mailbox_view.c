@@ -126,11 +126,11 @@ static int remove_uids(struct mailbox_view *view, const struct range_set *uids)
 }
 
 /* Writes EXPUNGE for each UID, in ascending order; what was told before shifts the numbers. UIDs
- * that did not fit into the slice are taken out of `gone`. */
+ * that did not fit into the slice are taken out of `gone`; the first always fits. */
 static int write_expunges(struct imap_session *session, struct range_set *gone)
 {
     uint32_t told = 0, uid = range_set_next(gone, 1);
-    for (; uid && !session_slice_over(session); uid = range_set_next(gone, uid + 1)) {
+    for (; uid && (!told || !session_slice_over(session)); uid = range_set_next(gone, uid + 1)) {
         char line[NUMBER_MAXIMUM + 16], *end = line;
         memcpy(end, "* ", 2);
         end = number_put(end + 2, range_set_position(&session->mailbox.uids, uid) - told++);
