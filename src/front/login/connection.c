@@ -315,11 +315,14 @@ static enum outcome (*const steps[STATES])(struct connection *connection) = {
     [ASKING] = step_asking,       [CHECKING] = step_waiting, [DELAYING] = step_waiting,
 };
 
+/* libuv has stopped watching a socket with an error; what came before the error is still read. */
 static void polled(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
+    struct connection *connection = poll->data;
     (void)events;
-    run(poll->data);
+    if (status < 0)
+        connection->events = 0;
+    run(connection);
 }
 
 /* A client that sends faster than it is served must not keep the loop from all others: after

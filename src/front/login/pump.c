@@ -236,11 +236,14 @@ static void say_farewell(struct pump *pump)
 
 static void run(struct pump *pump);
 
+/* libuv has stopped watching a socket with an error; what came before the error is still read. */
 static void polled(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
+    struct pump *pump = poll->data;
     (void)events;
-    run(poll->data);
+    if (status < 0)
+        *(poll == &pump->client_poll ? &pump->client_events : &pump->session_events) = 0;
+    run(pump);
 }
 
 static void watch(uv_poll_t *poll, int *watched, int events)
