@@ -27,20 +27,34 @@ START_SECONDS = 30
 
 SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:")
 numbers = itertools.count(1)
+reserved = []
+
+
+def reserve(port):
+    """Takes a port for this process, also while no server listens on it: by a name that no other
+    test can have at the same time."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0chapar-test-port-{port}")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        name.close()
+        return None
+    return name
 
 
 def free_offset():
-    """An offset for `--ports` with which every standard port is free."""
+    """An offset for `--ports` with which every standard port is free, and stays so."""
     while True:
         offset = random.randrange(12000, 31000)
-        try:
-            for port in (24, 143, 993):
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port + offset))
+        names = [reserve(port + offset) for port in (24, 143, 993)]
+        if all(names):
+            reserved.extend(names)
             return offset
-        except OSError:
-            continue
+        for name in filter(None, names):
+            name.close()
 
 
 def no_core():
@@ -177,6 +191,19 @@ class Server:
         if self.process:
             self.process.wait()
             self.process = None
+        # Until the last of them has gone, its sockets are in use.
+        deadline = time.monotonic() + 10
+        while any(self.is_alive(int(child)) for child in children):
+            assert time.monotonic() < deadline, "a process outlives SIGKILL"
+            time.sleep(0.005)
+
+    @staticmethod
+    def is_alive(pid):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return False
+        return state not in "ZX"
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
