@@ -379,8 +379,13 @@ GRAMMAR = {
     "IMAP_SEARCH_KEYS_MAXIMUM": ("a SEARCH " + "ALL " * 998 + "ALL", "a SEARCH " + "ALL " * 1001),
     "IMAP_SEQUENCE_RANGES_MAXIMUM": ("a UID FETCH " + ",".join(["1"] * 20000) + " UID",
                                      "a UID FETCH " + ",".join(["1"] * 20001) + " UID"),
+    "IMAP_SEARCH_TEXTS_MAXIMUM": ("a SEARCH " + "BODY x TEXT y " * 10 + "ALL",
+                                  "a SEARCH " + "BODY x TEXT y " * 10 + "BODY x ALL"),
     "IMAP_FETCH_ITEMS_MAXIMUM": ("a FETCH 1 (" + "FLAGS " * 199 + "UID)",
                                  "a FETCH 1 (" + "FLAGS " * 200 + "UID)"),
+    "IMAP_FETCH_FIELDS_MAXIMUM": (
+        "a FETCH 1 BODY.PEEK[HEADER.FIELDS (" + " ".join(["To"] * 250) + ")]",
+        "a FETCH 1 BODY.PEEK[HEADER.FIELDS (" + " ".join(["To"] * 251) + ")]"),
     "IMAP_SECTION_DEPTH_MAXIMUM": ("a FETCH 1 BODY.PEEK[" + ".".join(["1"] * 64) + "]",
                                    "a FETCH 1 BODY.PEEK[" + ".".join(["1"] * 65) + "]"),
     "IMAP_FLAGS_MAXIMUM": ("a STORE 1 FLAGS (" + " ".join(numbered(100, "k{}")) + ")",
