@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import resource
 import signal
 import socket
@@ -60,6 +61,20 @@ def free_offset():
 def no_core():
     """Killed servers leave no core files behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def copy_for_everybody(directory, binaries=None):
+    """The executables (and the harness) where every user can reach them; returns the folder."""
+    directory = Path(directory)
+    shutil.copytree(binaries or os.environ.get("CHAPAR_BIN", DEFAULT_BIN), directory / "bin")
+    shutil.copytree(Path(__file__).parent, directory / "tests" / "harness",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [directory, *directory.rglob("*")]:
+        path.chmod(0o755)
+    for parent in directory.parents:
+        if parent.name.startswith(("pytest-", "popen-")):
+            parent.chmod(0o755)
+    return directory
 
 
 class Server:

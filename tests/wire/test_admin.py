@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.imap import Imap
-from harness.server import PASSWORD, Server, free_offset, message
+from harness.server import PASSWORD, Server, copy_for_everybody, free_offset, message
 
 # chapar(1): exit statuses, for scripts.
 DONE, FAILED, USAGE, MISSING, EXISTS, TEMPORARY, NOT_RUNNING = range(7)
@@ -388,12 +388,16 @@ def test_manual_page(offline):
         assert ("keys of one SEARCH" in text) == (page == "chapar.conf.5")
 
 
-def test_who_may_not(live):
+def test_who_may_not(live, tmp_path_factory):
     """Another user may not even reach the admin socket."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
+    home = tmp_path_factory.mktemp("somebody")
     live.directory.parent.chmod(0o755)
-    result = live.run("status", check=False, user=65534, group=65534, extra_groups=[])
+    command = copy_for_everybody(home) / "bin" / "chapar"
+    result = subprocess.run([command, "-c", live.config, "status"], capture_output=True, text=True,
+                            env=live.environment(), timeout=60, user=65534, group=65534,
+                            extra_groups=[], cwd=home)
     assert result.returncode not in (DONE, USAGE)
 
 
