@@ -189,8 +189,10 @@ static void run(struct bench *bench)
     check(store_account_create(bench->store, WHO_SYSTEM, SLICE("bench@example.test"), &id),
           "account");
     check(store_view_open(bench->store, WHO_SYSTEM, id, &bench->view), "view");
-    check(collection_create(bench->view, SLICE("A"), ROLE_NONE, &bench->inbox), "create");
-    check(collection_create(bench->view, SLICE("B"), ROLE_NONE, &bench->large), "create");
+    check(collection_create(bench->view, COLLECTION_MAILBOX, SLICE("A"), ROLE_NONE, &bench->inbox),
+          "create");
+    check(collection_create(bench->view, COLLECTION_MAILBOX, SLICE("B"), ROLE_NONE, &bench->large),
+          "create");
     bench_append(bench, bench->inbox, "an empty mailbox");
     fill(bench);
     check(store_maintain(bench->store), "maintain");

@@ -39,7 +39,7 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     };
     int error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
     if (!error)
-        error = message_add(change, call->message, &entry.message);
+        error = message_add(change, call->message, mailbox_next_position(mailbox), &entry.message);
     if (!error)
         error = mailbox_add(change, mailbox, &entry);
     if (!error)

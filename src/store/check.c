@@ -14,10 +14,15 @@ struct check {
     struct account_record account;
     struct arena arena;
     struct tree tree;
-    /* By message number. */
-    uint32_t *references;
+    /* By message number: the sum of place_hash of its entries, and how many of its places name one
+     * of them. */
+    struct found {
+        uint64_t hash;
+        uint32_t named;
+    } * found;
     uint64_t entries, entry_bytes;
     struct buffer value;
+    struct buffer message;
 };
 
 static void problem(struct check *check, const char *format, ...)
@@ -67,17 +72,42 @@ static const struct tree_node *find_node(const struct check *check, uint64_t id)
     return NULL;
 }
 
+/* Sums of these, once for each entry, are equal when the places are, but for one case in 2^64. */
+static uint64_t place_hash(collection_id collection)
+{
+    uint64_t mixed = (collection ^ UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
 /* --- mailboxes --- */
+
+/* Whether the message's place in this mailbox names this entry. */
+static bool is_named(struct check *check, const struct mailbox *mailbox, const struct entry *entry)
+{
+    struct key key;
+    struct message_record record;
+    if (value_get(check->transaction, key_of_message(&key, KEY_MESSAGE, entry->message),
+                  &check->message) ||
+        message_record_read(buffer_slice(&check->message), &record))
+        return false;
+    size_t index = message_place_find(&record, mailbox->id);
+    return index < message_places(&record) &&
+           message_place_at(&record, index).collection == mailbox->id &&
+           message_place_at(&record, index).uid == entry->uid;
+}
 
 static void check_entry(struct check *check, const struct mailbox *mailbox,
                         const struct entry *entry)
 {
     check->entries++;
     check->entry_bytes += entry->size;
-    if (entry->message == 0 || entry->message >= check->account.next_message)
+    if (entry->message == 0 || entry->message >= check->account.next_message) {
         problem(check, "mailbox %u: UID %u has no message", mailbox->id, entry->uid);
-    else
-        check->references[entry->message]++;
+    } else {
+        check->found[entry->message].hash += place_hash(mailbox->id);
+        check->found[entry->message].named += is_named(check, mailbox, entry);
+    }
     if (entry->modseq > mailbox->record.highest_modseq || entry->created_modseq > entry->modseq)
         problem(check, "mailbox %u: UID %u has a wrong modseq", mailbox->id, entry->uid);
     if (entry->flags & ~(uint32_t)ENTRY_FLAGS)
@@ -154,7 +184,8 @@ static int check_mailbox(struct check *check, const struct tree_node *node)
     struct mailbox mailbox;
     const struct collection_record *record = &node->record;
     collection_id named = 0;
-    int error = collection_child(check->transaction, record->parent, record->name, &named);
+    int error =
+        collection_child(check->transaction, record->type, record->parent, record->name, &named);
     if (error || named != node->id)
         problem(check, "collection %u is not found by its name", node->id);
     if (record->parent && !find_node(check, record->parent))
@@ -227,16 +258,23 @@ static void check_message(struct check *check, const uint64_t *numbers, struct s
         problem(check, "message %llu: its record cannot be read", number);
         return;
     }
-    if (number >= check->account.next_message || record.references == 0 ||
-        record.references != check->references[number])
-        problem(check, "message %llu has a wrong number of references", number);
+    struct found places = {0};
+    for (size_t i = 0; i < message_places(&record); i++) {
+        struct place place = message_place_at(&record, i);
+        places.hash += place.entries * place_hash(place.collection);
+        places.named += place.uid != 0;
+    }
+    if (number >= check->account.next_message || places.hash != check->found[number].hash ||
+        places.named != check->found[number].named ||
+        (!message_places(&record) && !record.retained))
+        problem(check, "message %llu is in other places than its record says", number);
     if (number < check->account.next_message)
-        check->references[number] = 0;
+        check->found[number] = (struct found){0};
     if (!is_there(check, KEY_SUMMARY, number))
         problem(check, "message %llu has no summary", number);
-    if (is_there(check, KEY_BODY, number) != (record.place == MESSAGE_INLINE))
+    if (is_there(check, KEY_BODY, number) != (record.body == MESSAGE_INLINE))
         problem(check, "message %llu: its body is not where it should be", number);
-    else if (record.place == MESSAGE_INLINE && check->value.size != record.size)
+    else if (record.body == MESSAGE_INLINE && check->value.size != record.size)
         problem(check, "message %llu has a wrong size", number);
 }
 
@@ -262,7 +300,7 @@ static int check_belongings(struct check *check)
         size_t numbers;
         void (*fn)(struct check *check, const uint64_t *numbers, struct slice value);
     } families[] = {
-        {KEY_NAME, 1, check_name},
+        {KEY_NAME, 2, check_name},
         {KEY_DIRECTORY, 1, check_of_collection},
         {KEY_KEYWORDS, 1, check_of_collection},
         {KEY_VANISHED, 3, check_of_collection},
@@ -276,7 +314,7 @@ static int check_belongings(struct check *check)
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !error; i++)
         error = each_key(check, families[i].family, families[i].numbers, families[i].fn);
     for (uint64_t i = 0; i < check->account.next_message && !error; i++)
-        if (check->references[i])
+        if (check->found[i].hash)
             problem(check, "message %llu is missing", (unsigned long long)i);
     return error;
 }
@@ -299,8 +337,8 @@ static int check_all(struct check *check)
         error = ERROR_LIMIT;
     if (error)
         return error;
-    check->references = calloc(check->account.next_message + 1, sizeof(*check->references));
-    if (!check->references)
+    check->found = calloc(check->account.next_message + 1, sizeof(*check->found));
+    if (!check->found)
         return ERROR_MEMORY;
     for (size_t i = 0; i < check->tree.count && !error; i++)
         error = check_mailbox(check, &check->tree.nodes[i]);
@@ -311,7 +349,7 @@ static int check_all(struct check *check)
         problem(check, "the account counts its messages wrongly");
     if (!error)
         error = check_belongings(check);
-    free(check->references);
+    free(check->found);
     return error;
 }
 
@@ -327,12 +365,14 @@ int store_check_account(struct store *store, struct who who, struct account_id a
         return error;
     arena_init(&check.arena, 64 * 1024 * 1024);
     buffer_init(&check.value, KV_VALUE_MAXIMUM);
+    buffer_init(&check.message, KV_VALUE_MAXIMUM);
     error = view_read(view, &check.transaction);
     if (!error) {
         error = check_all(&check);
         view_read_end(view, &check.transaction);
     }
     buffer_release(&check.value);
+    buffer_release(&check.message);
     arena_release(&check.arena);
     store_view_close(&view);
     if (!error)

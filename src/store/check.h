@@ -8,7 +8,7 @@
 
 /* Reads everything but the bodies in one snapshot and calls report with a sentence for each thing
  * that is not as it must be: counters, page headers, references, names, orphans. Changes nothing.
- * *problems is how many there were. Takes memory for each message: 8 bytes.
+ * *problems is how many there were. Takes memory for each message: 16 bytes.
  * ERROR_DENIED unless WHO_SYSTEM, ERROR_NOT_FOUND. A record that cannot be read is a problem, not
  * an error. */
 int store_check_account(struct store *store, struct who who, struct account_id account,

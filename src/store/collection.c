@@ -37,14 +37,14 @@ int collection_read(struct kv_transaction *transaction, collection_id id, struct
     return error ? error : collection_record_read(buffer_slice(value), record);
 }
 
-int collection_child(struct kv_transaction *transaction, collection_id parent, struct slice name,
-                     collection_id *id)
+int collection_child(struct kv_transaction *transaction, enum collection_type type,
+                     collection_id parent, struct slice name, collection_id *id)
 {
     struct key key;
     struct buffer value;
     uint64_t number = 0;
     buffer_init(&value, 64);
-    int error = kv_get(transaction, key_name(&key, parent, name), &value);
+    int error = kv_get(transaction, key_name(&key, type, parent, name), &value);
     if (!error)
         error = number_record_read(buffer_slice(&value), &number);
     buffer_release(&value);
@@ -81,13 +81,14 @@ void collection_from_record(const struct store_view *view, collection_id id,
 
 /* --- one collection --- */
 
-int collection_has_children(struct kv_transaction *transaction, collection_id id, bool *children)
+int collection_has_children(struct kv_transaction *transaction, enum collection_type type,
+                            collection_id id, bool *children)
 {
     struct key key;
     struct kv_cursor *cursor;
     struct slice found, value;
     int error =
-        kv_cursor_open(transaction, key_of_collection(&key, KEY_NAME, id), SLICE(""), &cursor);
+        kv_cursor_open(transaction, key_name(&key, type, id, SLICE("")), SLICE(""), &cursor);
     if (error)
         return error;
     error = kv_cursor_next(cursor, &found, &value);
@@ -147,7 +148,7 @@ static int get(struct store_view *view, struct kv_transaction *transaction, coll
                     : path_of(transaction, &record, &value, arena, &collection.path);
     }
     if (!error)
-        error = collection_has_children(transaction, id, &collection.has_children);
+        error = collection_has_children(transaction, record.type, id, &collection.has_children);
     if (!error)
         error = is_subscribed(transaction, view, id, &collection.subscribed);
     if (!error)
@@ -170,19 +171,19 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
     return error;
 }
 
-int collection_find(struct store_view *view, struct slice text, struct arena *arena,
-                    struct collection *found)
+int collection_find(struct store_view *view, enum collection_type type, struct slice text,
+                    struct arena *arena, struct collection *found)
 {
     struct path path;
     struct kv_transaction *transaction;
-    if (path_parse(text, &path))
+    if (path_parse(type, text, &path))
         return ERROR_NOT_FOUND;
     int error = view_read(view, &transaction);
     if (error)
         return error;
     collection_id id = 0;
     for (size_t i = 0; i < path.count && !error; i++)
-        error = collection_child(transaction, id, path.levels[i], &id);
+        error = collection_child(transaction, type, id, path.levels[i], &id);
     if (!error)
         error = view_require(view, id, RIGHT_LOOKUP);
     if (!error)

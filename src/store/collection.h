@@ -1,5 +1,5 @@
 /*
- * Collections: an account's mailboxes (later calendars, address books, files) as a tree.
+ * Collections: an account's mailboxes, calendars, address books and files, a tree for each type.
  *
  * A collection has a stable id and a parent; its path ("Lists/C" in UTF-8, levels separated by
  * '/') is derived from the tree, so renaming one with a thousand children is one record.
@@ -22,7 +22,12 @@ enum {
 
 typedef uint32_t collection_id; /* within its account; never reused; 0 is none (the root) */
 
-enum collection_type { COLLECTION_MAILBOX = 1, COLLECTION_CALENDAR, COLLECTION_ADDRESS_BOOK };
+enum collection_type {
+    COLLECTION_MAILBOX = 1,
+    COLLECTION_CALENDAR,
+    COLLECTION_ADDRESS_BOOK,
+    COLLECTION_FILES,
+};
 
 /* Special uses (RFC 6154, RFC 8457), and INBOX. */
 enum collection_role {
@@ -69,18 +74,18 @@ int collection_list(struct store_view *view, enum collection_type type, struct a
 
 /* One collection by path or id. Strings are in the arena. ERROR_NOT_FOUND (also without the right
  * to look it up). */
-int collection_find(struct store_view *view, struct slice path, struct arena *arena,
-                    struct collection *found);
+int collection_find(struct store_view *view, enum collection_type type, struct slice path,
+                    struct arena *arena, struct collection *found);
 int collection_get(struct store_view *view, collection_id id, struct arena *arena,
                    struct collection *found);
 
-/* Makes a mailbox, and the levels above it that are missing (RFC 9051 section 6.3.4). A trailing
- * '/' is ignored. Durable. ERROR_EXISTS, ERROR_DENIED, ERROR_SYNTAX (empty level, control
+/* Makes a collection, and the levels above it that are missing (RFC 9051 section 6.3.4). A
+ * trailing '/' is ignored. Durable. ERROR_EXISTS, ERROR_DENIED, ERROR_SYNTAX (empty level, control
  * characters, not UTF-8, over a limit), ERROR_LIMIT, ERROR_CONFLICT (another has this role). */
-int collection_create(struct store_view *view, struct slice path, enum collection_role role,
-                      collection_id *id);
+int collection_create(struct store_view *view, enum collection_type type, struct slice path,
+                      enum collection_role role, collection_id *id);
 
-/* Removes a mailbox and its messages. ERROR_INVALID for INBOX and for one with children.
+/* Removes a collection and its messages. ERROR_INVALID for INBOX and for one with children.
  * ERROR_NOT_FOUND, ERROR_DENIED. Durable. */
 int collection_delete(struct store_view *view, collection_id id);
 

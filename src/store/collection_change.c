@@ -14,12 +14,12 @@ static int put_record(struct change *change, collection_id id,
     return change_put(change, key_of_collection(&key, KEY_COLLECTION, id), &change->value);
 }
 
-static int put_name(struct change *change, collection_id parent, struct slice name,
-                    collection_id id)
+static int put_name(struct change *change, enum collection_type type, collection_id parent,
+                    struct slice name, collection_id id)
 {
     struct key key;
     number_record_write(id, &change->value);
-    return change_put(change, key_name(&key, parent, name), &change->value);
+    return change_put(change, key_name(&key, type, parent, name), &change->value);
 }
 
 /* The next UIDVALIDITY of the account: never given twice, and growing with time, so that an
@@ -30,14 +30,14 @@ static uint32_t next_uid_validity(struct change *change)
     return change->account.uid_validity = next > now ? next : now;
 }
 
-static int add_mailbox(struct change *change, collection_id parent, struct slice name,
-                       enum collection_role role, collection_id *id)
+static int add_collection(struct change *change, enum collection_type type, collection_id parent,
+                          struct slice name, enum collection_role role, collection_id *id)
 {
     struct account_record *account = &change->account;
     if (account->collections >= COLLECTIONS_MAXIMUM || account->next_collection >= UINT32_MAX - 1)
         return ERROR_LIMIT;
     struct collection_record record = {
-        .type = COLLECTION_MAILBOX,
+        .type = (uint8_t)type,
         .role = (uint8_t)role,
         .parent = parent,
         .uid_validity = next_uid_validity(change),
@@ -50,7 +50,7 @@ static int add_mailbox(struct change *change, collection_id parent, struct slice
     *id = account->next_collection++;
     account->collections++;
     int error = put_record(change, *id, &record);
-    return error ? error : put_name(change, parent, name, *id);
+    return error ? error : put_name(change, type, parent, name, *id);
 }
 
 /* --- making --- */
@@ -68,8 +68,8 @@ int collections_make_template(struct change *change, void *arg)
     int error = 0;
     for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]) && !error; i++) {
         collection_id id;
-        error =
-            add_mailbox(change, 0, slice_from_string(mailboxes[i].name), mailboxes[i].role, &id);
+        error = add_collection(change, COLLECTION_MAILBOX, 0, slice_from_string(mailboxes[i].name),
+                               mailboxes[i].role, &id);
         if (!error)
             error = subscriptions_set(change, view_subscriber(change->view), id, true);
     }
@@ -99,18 +99,19 @@ static int check_role(struct kv_transaction *transaction, enum collection_role r
 
 /* Finds the levels but the last, and makes those that are missing. ERROR_EXISTS when the last one
  * is there. */
-static int make_parents(struct change *change, const struct path *path, collection_id *parent)
+static int make_parents(struct change *change, enum collection_type type, const struct path *path,
+                        collection_id *parent)
 {
     collection_id at = 0, child;
     for (size_t i = 0; i < path->count; i++) {
         bool last = i + 1 == path->count;
-        int error = collection_child(change->transaction, at, path->levels[i], &child);
+        int error = collection_child(change->transaction, type, at, path->levels[i], &child);
         if (!error && last)
             return view_require(change->view, child, RIGHT_LOOKUP) ? ERROR_DENIED : ERROR_EXISTS;
         if (error == ERROR_NOT_FOUND)
             error = view_require(change->view, at, RIGHT_CREATE) ? ERROR_DENIED : ERROR_NOT_FOUND;
         if (error == ERROR_NOT_FOUND && !last)
-            error = add_mailbox(change, at, path->levels[i], ROLE_NONE, &child);
+            error = add_collection(change, type, at, path->levels[i], ROLE_NONE, &child);
         if (error && !(last && error == ERROR_NOT_FOUND))
             return error;
         if (!last)
@@ -121,6 +122,7 @@ static int make_parents(struct change *change, const struct path *path, collecti
 }
 
 struct create_call {
+    enum collection_type type;
     struct path path;
     enum collection_role role;
     collection_id id;
@@ -130,20 +132,20 @@ static int create(struct change *change, void *arg)
 {
     struct create_call *call = arg;
     collection_id parent;
-    int error = make_parents(change, &call->path, &parent);
+    int error = make_parents(change, call->type, &call->path, &parent);
     if (!error)
         error = check_role(change->transaction, call->role);
     if (!error)
-        error = add_mailbox(change, parent, call->path.levels[call->path.count - 1], call->role,
-                            &call->id);
+        error = add_collection(change, call->type, parent, call->path.levels[call->path.count - 1],
+                               call->role, &call->id);
     return error;
 }
 
-int collection_create(struct store_view *view, struct slice path, enum collection_role role,
-                      collection_id *id)
+int collection_create(struct store_view *view, enum collection_type type, struct slice path,
+                      enum collection_role role, collection_id *id)
 {
-    struct create_call call = {.role = role};
-    int error = path_parse(path, &call.path);
+    struct create_call call = {.type = type, .role = role};
+    int error = path_parse(type, path, &call.path);
     if (!error)
         error = view_change(view, KV_DURABLE, create, &call);
     if (!error)
@@ -158,7 +160,8 @@ static int remove_records(struct change *change, struct mailbox *mailbox)
 {
     struct key key;
     collection_id id = mailbox->id;
-    int error = change_delete(change, key_name(&key, mailbox->record.parent, mailbox->record.name));
+    int error = change_delete(
+        change, key_name(&key, mailbox->record.type, mailbox->record.parent, mailbox->record.name));
     if (!error)
         error = change_delete(change, key_of_collection(&key, KEY_COLLECTION, id));
     if (!error)
@@ -171,7 +174,8 @@ static int remove_records(struct change *change, struct mailbox *mailbox)
         error = subscriptions_set(change, view_subscriber(change->view), id, false);
     number_record_write(mailbox->record.type, &change->value);
     if (!error)
-        error = change_put(change, key_destroyed(&key, change->modseq, id), &change->value);
+        error = change_put(change, key_destroyed(&key, change->modseq, DESTROYED_COLLECTION, id),
+                           &change->value);
     change->account.collections--;
     return error;
 }
@@ -184,7 +188,7 @@ static int delete_mailbox(struct change *change, void *arg)
     int error = mailbox_open(change->transaction, id, &mailbox);
     if (error)
         return error;
-    error = collection_has_children(change->transaction, id, &children);
+    error = collection_has_children(change->transaction, mailbox.record.type, id, &children);
     if (!error && (children || mailbox.record.role == ROLE_INBOX))
         error = ERROR_INVALID;
     if (!error)
@@ -205,9 +209,17 @@ int collection_delete(struct store_view *view, collection_id id)
 
 struct rename_call {
     collection_id id;
+    struct slice text; /* the new path */
     struct path path;
-    size_t path_size; /* bytes */
 };
+
+static size_t path_size(const struct path *path)
+{
+    size_t size = path->count - 1;
+    for (size_t i = 0; i < path->count; i++)
+        size += path->levels[i].size;
+    return size;
+}
 
 /* ERROR_INVALID when id is parent or above it. */
 static int check_not_below(struct kv_transaction *transaction, collection_id id,
@@ -238,7 +250,7 @@ static int check_extent(struct kv_transaction *transaction, const struct rename_
     if (!error) {
         tree_extent(&tree, call->id, &depth, &bytes);
         if (call->path.count + depth > COLLECTION_DEPTH_MAXIMUM ||
-            call->path_size + bytes > COLLECTION_PATH_MAXIMUM)
+            path_size(&call->path) + bytes > COLLECTION_PATH_MAXIMUM)
             error = ERROR_SYNTAX;
     }
     arena_release(&arena);
@@ -250,55 +262,57 @@ static int move_record(struct change *change, const struct rename_call *call,
 {
     struct key key;
     struct slice name = call->path.levels[call->path.count - 1];
-    int error = change_delete(change, key_name(&key, record->parent, record->name));
+    int error = change_delete(change, key_name(&key, record->type, record->parent, record->name));
     record->parent = parent;
     record->name = name;
     record->changed_modseq = change->modseq;
     if (!error)
-        error = put_name(change, parent, name, call->id);
+        error = put_name(change, record->type, parent, name, call->id);
     if (!error)
         error = put_record(change, call->id, record);
     return error;
 }
 
+/* INBOX stays, and gives its messages to a new mailbox (RFC 9051 section 6.3.6). */
+static int rename_inbox(struct change *change, const struct rename_call *call, collection_id parent)
+{
+    collection_id made;
+    int error = add_collection(change, COLLECTION_MAILBOX, parent,
+                               call->path.levels[call->path.count - 1], ROLE_NONE, &made);
+    return error ? error : mailbox_move_all(change, call->id, made);
+}
+
+static int rename_record(struct change *change, struct rename_call *call,
+                         struct collection_record *record)
+{
+    collection_id parent;
+    int error = path_parse(record->type, call->text, &call->path);
+    if (!error)
+        error = make_parents(change, record->type, &call->path, &parent);
+    if (error || record->role == ROLE_INBOX)
+        return error ? error : rename_inbox(change, call, parent);
+    error = check_not_below(change->transaction, call->id, parent);
+    if (!error)
+        error = check_extent(change->transaction, call);
+    return error ? error : move_record(change, call, record, parent);
+}
+
 static int rename_to(struct change *change, void *arg)
 {
-    const struct rename_call *call = arg;
+    struct rename_call *call = arg;
     struct buffer value;
     struct collection_record record;
-    collection_id parent, made;
     buffer_init(&value, KV_VALUE_MAXIMUM);
     int error = collection_read(change->transaction, call->id, &value, &record);
     if (!error)
-        error = make_parents(change, &call->path, &parent);
-    if (error) {
-        buffer_release(&value);
-        return error;
-    }
-    /* INBOX stays, and gives its messages to a new mailbox (RFC 9051 section 6.3.6). */
-    if (record.role == ROLE_INBOX) {
-        error =
-            add_mailbox(change, parent, call->path.levels[call->path.count - 1], ROLE_NONE, &made);
-        if (!error)
-            error = mailbox_move_all(change, call->id, made);
-    } else {
-        error = check_not_below(change->transaction, call->id, parent);
-        if (!error)
-            error = check_extent(change->transaction, call);
-        if (!error)
-            error = move_record(change, call, &record, parent);
-    }
+        error = rename_record(change, call, &record);
     buffer_release(&value);
     return error;
 }
 
 int collection_rename(struct store_view *view, collection_id id, struct slice path)
 {
-    struct rename_call call = {.id = id};
-    int error = path_parse(path, &call.path);
-    for (size_t i = 0; i < call.path.count && !error; i++)
-        call.path_size += call.path.levels[i].size + (i > 0);
-    if (!error)
-        error = view_require(view, id, RIGHT_DELETE_MAILBOX);
+    struct rename_call call = {.id = id, .text = path};
+    int error = view_require(view, id, RIGHT_DELETE_MAILBOX);
     return error ? error : view_change(view, KV_DURABLE, rename_to, &call);
 }

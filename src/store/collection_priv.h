@@ -9,12 +9,12 @@
 /* --- paths (path.c) --- */
 
 struct path {
-    struct slice levels[COLLECTION_DEPTH_MAXIMUM]; /* "INBOX" in its one spelling */
+    struct slice levels[COLLECTION_DEPTH_MAXIMUM]; /* mailboxes: "INBOX" in its one spelling */
     size_t count;
 };
 
 /* Slices point into text. A '/' at the end is ignored. ERROR_SYNTAX. */
-int path_parse(struct slice text, struct path *path);
+int path_parse(enum collection_type type, struct slice text, struct path *path);
 
 /* --- the tree (tree.c) --- */
 
@@ -50,11 +50,12 @@ int collection_read(struct kv_transaction *transaction, collection_id id, struct
 void collection_from_record(const struct store_view *view, collection_id id,
                             const struct collection_record *record, struct collection *collection);
 
-/* The collection of that name below a parent. ERROR_NOT_FOUND. */
-int collection_child(struct kv_transaction *transaction, collection_id parent, struct slice name,
-                     collection_id *id);
+/* The collection of that type and name below a parent. ERROR_NOT_FOUND. */
+int collection_child(struct kv_transaction *transaction, enum collection_type type,
+                     collection_id parent, struct slice name, collection_id *id);
 
-int collection_has_children(struct kv_transaction *transaction, collection_id id, bool *children);
+int collection_has_children(struct kv_transaction *transaction, enum collection_type type,
+                            collection_id id, bool *children);
 
 /* The first change of a new account, for view_change: its record, INBOX and the template. arg:
  * int64_t, when the account was made. */

@@ -82,7 +82,7 @@ static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entr
     if (!error)
         error = message_record_read(buffer_slice(&value), &record);
     buffer_release(&value);
-    if (!error && record.place != MESSAGE_IN_BLOB)
+    if (!error && record.body != MESSAGE_IN_BLOB)
         error = ERROR_CORRUPT;
     if (!error) {
         const struct store_view *view = snapshot->view;

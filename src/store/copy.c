@@ -60,8 +60,11 @@ static int copy_entry(struct copier *copier, struct entry *entry)
     entry->flags &= call->allowed;
     entry->save_date = call->now;
     int error = copier->source == copier->target ? 0 : map_keywords(copier, entry);
-    if (!error && !call->move)
-        error = message_reference(copier->change, entry->message);
+    if (!error)
+        error = message_place(
+            copier->change, entry->message,
+            (struct position){call->move ? copier->source->id : 0, call->move ? uid : 0},
+            mailbox_next_position(copier->target));
     if (!error)
         error = mailbox_add(copier->change, copier->target, entry);
     if (!error)

@@ -66,9 +66,11 @@ struct slice key_hash(struct key *key, const uint8_t sha256[32])
     return finished(key);
 }
 
-struct slice key_name(struct key *key, collection_id parent, struct slice name)
+struct slice key_name(struct key *key, enum collection_type type, collection_id parent,
+                      struct slice name)
 {
     begin(key, KEY_NAME);
+    append_number(key, type);
     append_number(key, parent);
     append_bytes(key, name);
     return finished(key);

@@ -16,12 +16,12 @@
  *     k COLLECTION                  keyword names
  *     m MESSAGE                     message record
  *     b MESSAGE                     inline body
- *     n PARENT name                 collection of that name below the parent
+ *     n TYPE PARENT name            collection of that type and name below the parent
  *     p COLLECTION BASE             entry page; BASE is the UID it began with
  *     s MESSAGE                     summary
  *     u HEX32                       subscriptions of that account
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
- *     x MODSEQ COLLECTION           tombstone of a collection: its type
+ *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *
  * In the directory's:
  *
@@ -72,7 +72,7 @@ static inline struct slice key_account(struct key *key)
     return key_numbers(key, KEY_ACCOUNT, 0, NULL);
 }
 
-/* c, d, k, and the prefixes of p, n and v. */
+/* c, d, k, and the prefixes of p and v. */
 static inline struct slice key_of_collection(struct key *key, enum key_family family,
                                              collection_id collection)
 {
@@ -96,16 +96,22 @@ static inline struct slice key_vanished(struct key *key, collection_id collectio
     return key_numbers(key, KEY_VANISHED, 3, (uint64_t[]){collection, modseq, uid});
 }
 
-static inline struct slice key_destroyed(struct key *key, uint64_t modseq, collection_id collection)
+/* What the change log keeps tombstones of. */
+enum destroyed_kind { DESTROYED_COLLECTION = 1, DESTROYED_MESSAGE, DESTROYED_THREAD };
+
+static inline struct slice key_destroyed(struct key *key, uint64_t modseq, enum destroyed_kind kind,
+                                         uint64_t number)
 {
-    return key_numbers(key, KEY_DESTROYED, 2, (uint64_t[]){modseq, collection});
+    return key_numbers(key, KEY_DESTROYED, 3, (uint64_t[]){modseq, kind, number});
 }
 
 /* The first 64 bits of a SHA-256. */
 struct slice key_hash(struct key *key, const uint8_t sha256[32]);
 
-/* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes. */
-struct slice key_name(struct key *key, collection_id parent, struct slice name);
+/* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes; empty: the prefix of all names
+ * below the parent. Each type has a tree of its own. */
+struct slice key_name(struct key *key, enum collection_type type, collection_id parent,
+                      struct slice name);
 
 /* u of the account's space, a of the directory's. */
 struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);

@@ -12,8 +12,6 @@ int mailbox_open(struct kv_transaction *transaction, collection_id id, struct ma
     buffer_init(&mailbox->name_bytes, KV_VALUE_MAXIMUM);
     buffer_init(&mailbox->tail, PAGE_VALUE_MAXIMUM);
     int error = collection_read(transaction, id, &mailbox->record_bytes, &mailbox->record);
-    if (!error && mailbox->record.type != COLLECTION_MAILBOX)
-        error = ERROR_NOT_FOUND;
     if (error)
         mailbox_release(mailbox);
     return error;

@@ -1,5 +1,6 @@
 /*
  * A mailbox inside one transaction: its record, its page directory, its keyword names, its pages.
+ * A collection of another type has entries in the same way.
  *
  * Pages are numbered 0 .. mailbox_page_count() - 1 in UID order. The last one's header (the tail)
  * is in the collection record, those of all others are in the page directory, so that an append
@@ -31,7 +32,7 @@ struct mailbox {
     struct buffer tail; /* the last page's value while entries are added to it; else empty */
 };
 
-/* Reads the record. ERROR_NOT_FOUND, also when it is no mailbox. */
+/* Reads the record. ERROR_NOT_FOUND. */
 int mailbox_open(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox);
 void mailbox_release(struct mailbox *mailbox);
 
@@ -125,11 +126,25 @@ struct stored_message {
     struct blob_id blob; /* where the bytes are when they are too large to be inline */
 };
 
-/* Stores it, or finds its equal. The message has one reference more afterwards. */
-int message_add(struct change *change, const struct stored_message *message, uint64_t *number);
-int message_reference(struct change *change, uint64_t number);
-/* Takes a reference; with the last one goes the message. */
-int message_release(struct change *change, uint64_t number);
+/* Where an entry is; uid 0: nowhere. */
+struct position {
+    collection_id collection;
+    uint32_t uid;
+};
+
+/* Stores it, or finds its equal, for an entry there. */
+int message_add(struct change *change, const struct stored_message *message,
+                struct position position, uint64_t *number);
+
+/* An entry has gone from one position to another; either may be nowhere. With its last entry goes
+ * the message, unless it is retained. ERROR_CORRUPT: it was not there. */
+int message_place(struct change *change, uint64_t number, struct position from, struct position to);
+
+/* Where the next entry will be. */
+static inline struct position mailbox_next_position(const struct mailbox *mailbox)
+{
+    return (struct position){mailbox->id, mailbox->record.uid_next};
+}
 
 /* --- flags --- */
 

@@ -1,13 +1,14 @@
 #include "base/error.h"
 #include "store/mailbox_priv.h"
 
+/* The places point into change->message until the next message is read. */
 static int read_message(struct change *change, uint64_t number, struct message_record *record)
 {
     struct key key;
     int error =
-        value_get(change->transaction, key_of_message(&key, KEY_MESSAGE, number), &change->value);
+        value_get(change->transaction, key_of_message(&key, KEY_MESSAGE, number), &change->message);
     if (!error)
-        error = message_record_read(buffer_slice(&change->value), record);
+        error = message_record_read(buffer_slice(&change->message), record);
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
 
@@ -44,62 +45,7 @@ static int drop_blob(struct change *change, struct blob_id blob)
     return buffer_append(&change->dropped, slice_make(&blob, sizeof(blob)));
 }
 
-static int add_new(struct change *change, const struct stored_message *message, bool indexed,
-                   uint64_t number)
-{
-    struct key key;
-    struct message_record record = {
-        .place = message->blob.pack ? MESSAGE_IN_BLOB : MESSAGE_INLINE,
-        .references = 1,
-        .size = message->bytes.size,
-        .created_modseq = change->modseq,
-        .blob = message->blob,
-    };
-    memcpy(record.sha256, message->sha256, sizeof(record.sha256));
-    int error = write_message(change, number, &record);
-    if (!error)
-        error = put_slice(change, key_of_message(&key, KEY_SUMMARY, number), message->summary);
-    if (!error && record.place == MESSAGE_INLINE)
-        error = put_slice(change, key_of_message(&key, KEY_BODY, number), message->bytes);
-    if (!error && indexed) {
-        number_record_write(number, &change->value);
-        error = change_put(change, key_hash(&key, message->sha256), &change->value);
-    }
-    return error;
-}
-
-int message_add(struct change *change, const struct stored_message *message, uint64_t *number)
-{
-    uint64_t known;
-    struct message_record record;
-    int error = look_up(change, message->sha256, &known);
-    if (!error && known) {
-        error = read_message(change, known, &record);
-        if (!error && record.size == message->bytes.size &&
-            memcmp(record.sha256, message->sha256, sizeof(record.sha256)) == 0) {
-            *number = known;
-            if (message->blob.pack)
-                error = drop_blob(change, message->blob);
-            return error ? error : message_reference(change, known);
-        }
-    }
-    if (error)
-        return error;
-    *number = change->account.next_message++;
-    return add_new(change, message, !known, *number);
-}
-
-int message_reference(struct change *change, uint64_t number)
-{
-    struct message_record record;
-    int error = read_message(change, number, &record);
-    if (!error && record.references == UINT32_MAX)
-        error = ERROR_LIMIT;
-    if (error)
-        return error;
-    record.references++;
-    return write_message(change, number, &record);
-}
+/* --- places --- */
 
 static int remove_message(struct change *change, uint64_t number,
                           const struct message_record *record)
@@ -113,22 +59,94 @@ static int remove_message(struct change *change, uint64_t number,
         error = change_delete(change, key_of_message(&key, KEY_MESSAGE, number));
     if (!error)
         error = change_delete(change, key_of_message(&key, KEY_SUMMARY, number));
-    if (!error && record->place == MESSAGE_INLINE)
+    if (!error && record->body == MESSAGE_INLINE)
         error = change_delete(change, key_of_message(&key, KEY_BODY, number));
-    if (!error && record->place == MESSAGE_IN_BLOB)
+    if (!error && record->body == MESSAGE_IN_BLOB)
         error = drop_blob(change, record->blob);
     return error;
 }
 
-int message_release(struct change *change, uint64_t number)
+/* Writes the record with one entry less (from.uid not 0) and one more (to.uid not 0). */
+static int change_places(struct change *change, uint64_t number, struct message_record *record,
+                         struct position from, struct position to)
+{
+    struct buffer places;
+    int error = 0;
+    buffer_init(&places, KV_VALUE_MAXIMUM);
+    buffer_append(&places, record->places);
+    if (from.uid)
+        error = places_remove(&places, from.collection, from.uid);
+    if (!error && to.uid)
+        error = places_add(&places, to.collection, to.uid);
+    error = error ? error : buffer_error(&places);
+    record->places = buffer_slice(&places);
+    if (!error && !places.size && !record->retained)
+        error = remove_message(change, number, record);
+    else if (!error)
+        error = write_message(change, number, record);
+    buffer_release(&places);
+    return error;
+}
+
+int message_place(struct change *change, uint64_t number, struct position from, struct position to)
 {
     struct message_record record;
     int error = read_message(change, number, &record);
-    if (!error && record.references == 0)
-        error = ERROR_CORRUPT;
+    return error ? error : change_places(change, number, &record, from, to);
+}
+
+/* --- storing --- */
+
+static int add_new(struct change *change, const struct stored_message *message,
+                   struct position position, bool indexed, uint64_t number)
+{
+    struct key key;
+    struct buffer places;
+    buffer_init(&places, PLACE_SIZE);
+    int error = places_add(&places, position.collection, position.uid);
+    struct message_record record = {
+        .body = message->blob.pack ? MESSAGE_IN_BLOB : MESSAGE_INLINE,
+        .size = message->bytes.size,
+        .created_modseq = change->modseq,
+        .blob = message->blob,
+        .places = buffer_slice(&places),
+    };
+    memcpy(record.sha256, message->sha256, sizeof(record.sha256));
+    if (!error)
+        error = write_message(change, number, &record);
+    buffer_release(&places);
+    if (!error)
+        error = put_slice(change, key_of_message(&key, KEY_SUMMARY, number), message->summary);
+    if (!error && record.body == MESSAGE_INLINE)
+        error = put_slice(change, key_of_message(&key, KEY_BODY, number), message->bytes);
+    if (!error && indexed) {
+        number_record_write(number, &change->value);
+        error = change_put(change, key_hash(&key, message->sha256), &change->value);
+    }
+    return error;
+}
+
+static bool is_equal(const struct message_record *record, const struct stored_message *message)
+{
+    return record->size == message->bytes.size &&
+           memcmp(record->sha256, message->sha256, sizeof(record->sha256)) == 0;
+}
+
+int message_add(struct change *change, const struct stored_message *message,
+                struct position position, uint64_t *number)
+{
+    uint64_t known;
+    struct message_record record;
+    int error = look_up(change, message->sha256, &known);
+    if (!error && known)
+        error = read_message(change, known, &record);
     if (error)
         return error;
-    if (--record.references == 0)
-        return remove_message(change, number, &record);
-    return write_message(change, number, &record);
+    if (known && is_equal(&record, message)) {
+        *number = known;
+        error = change_places(change, known, &record, (struct position){0}, position);
+        return !error && message->blob.pack ? drop_blob(change, message->blob) : error;
+    }
+    *number = change->account.next_message++;
+    return add_new(change, message, position, !known, *number);
 }

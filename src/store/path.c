@@ -14,7 +14,7 @@ static int check_level(struct slice level)
     return 0;
 }
 
-int path_parse(struct slice text, struct path *path)
+int path_parse(enum collection_type type, struct slice text, struct path *path)
 {
     if (text.size && text.data[text.size - 1] == '/')
         text.size--;
@@ -27,7 +27,8 @@ int path_parse(struct slice text, struct path *path)
         struct slice level = slice_sub(text, 0, end);
         if (parsed.count == COLLECTION_DEPTH_MAXIMUM || check_level(level))
             return ERROR_SYNTAX;
-        if (parsed.count == 0 && slice_equal_nocase(level, SLICE("INBOX")))
+        if (type == COLLECTION_MAILBOX && parsed.count == 0 &&
+            slice_equal_nocase(level, SLICE("INBOX")))
             level = SLICE("INBOX");
         parsed.levels[parsed.count++] = level;
         more = end < text.size;

@@ -64,6 +64,13 @@ int account_record_read(struct slice value, struct account_record *record)
     read.uid_validity = (uint32_t)record_read_number(&reader, 4);
     read.entries = record_read_number(&reader, 8);
     read.entry_bytes = record_read_number(&reader, 8);
+    read.annotation_bytes = record_read_number(&reader, 8);
+    for (size_t i = 0; i < QUOTA_RESOURCES; i++)
+        read.limits[i] = record_read_number(&reader, 8);
+    read.destroyed_modseq = record_read_number(&reader, 8);
+    read.retained_since = (int64_t)record_read_number(&reader, 8);
+    read.retained = record_read_number(&reader, 8);
+    read.retained_bytes = record_read_number(&reader, 8);
     int error = record_reader_finish(&reader);
     if (!error)
         *record = read;
@@ -81,6 +88,13 @@ void account_record_write(const struct account_record *record, struct buffer *va
     record_write_number(value, 4, record->uid_validity);
     record_write_number(value, 8, record->entries);
     record_write_number(value, 8, record->entry_bytes);
+    record_write_number(value, 8, record->annotation_bytes);
+    for (size_t i = 0; i < QUOTA_RESOURCES; i++)
+        record_write_number(value, 8, record->limits[i]);
+    record_write_number(value, 8, record->destroyed_modseq);
+    record_write_number(value, 8, (uint64_t)record->retained_since);
+    record_write_number(value, 8, record->retained);
+    record_write_number(value, 8, record->retained_bytes);
 }
 
 /* --- pages --- */
@@ -210,6 +224,7 @@ int collection_record_read(struct slice value, struct collection_record *record)
     struct collection_record read = {0};
     read.type = (uint8_t)record_read_number(&reader, 1);
     read.role = (uint8_t)record_read_number(&reader, 1);
+    read.flags = (uint8_t)record_read_number(&reader, 1);
     read.parent = (collection_id)record_read_number(&reader, 4);
     read.uid_validity = (uint32_t)record_read_number(&reader, 4);
     read.uid_next = (uint32_t)record_read_number(&reader, 4);
@@ -217,6 +232,7 @@ int collection_record_read(struct slice value, struct collection_record *record)
     read.created_modseq = record_read_number(&reader, 8);
     read.changed_modseq = record_read_number(&reader, 8);
     read.vanished_modseq = record_read_number(&reader, 8);
+    read.annotation_modseq = record_read_number(&reader, 8);
     read.messages = (uint32_t)record_read_number(&reader, 4);
     read.unseen = (uint32_t)record_read_number(&reader, 4);
     read.deleted = (uint32_t)record_read_number(&reader, 4);
@@ -240,6 +256,7 @@ void collection_record_write(const struct collection_record *record, struct buff
     record_write_begin(value, COLLECTION_VERSION);
     record_write_number(value, 1, record->type);
     record_write_number(value, 1, record->role);
+    record_write_number(value, 1, record->flags);
     record_write_number(value, 4, record->parent);
     record_write_number(value, 4, record->uid_validity);
     record_write_number(value, 4, record->uid_next);
@@ -247,6 +264,7 @@ void collection_record_write(const struct collection_record *record, struct buff
     record_write_number(value, 8, record->created_modseq);
     record_write_number(value, 8, record->changed_modseq);
     record_write_number(value, 8, record->vanished_modseq);
+    record_write_number(value, 8, record->annotation_modseq);
     record_write_number(value, 4, record->messages);
     record_write_number(value, 4, record->unseen);
     record_write_number(value, 4, record->deleted);
@@ -303,18 +321,20 @@ int message_record_read(struct slice value, struct message_record *record)
 {
     struct record_reader reader = record_reader_make(value, MESSAGE_VERSION);
     struct message_record read = {0};
-    read.place = (uint8_t)record_read_number(&reader, 1);
-    read.references = (uint32_t)record_read_number(&reader, 4);
+    read.body = (uint8_t)record_read_number(&reader, 1);
+    read.retained = (uint32_t)record_read_number(&reader, 4);
     read.size = record_read_number(&reader, 8);
     read.thread = record_read_number(&reader, 8);
     read.created_modseq = record_read_number(&reader, 8);
     struct slice sha256 = record_read_bytes(&reader, sizeof(read.sha256));
     if (sha256.size)
         memcpy(read.sha256, sha256.data, sizeof(read.sha256));
-    if (!reader.error && read.place == MESSAGE_IN_BLOB)
+    if (!reader.error && read.body == MESSAGE_IN_BLOB)
         reader.error = blob_id_decode(record_read_bytes(&reader, BLOB_ID_ENCODED), &read.blob);
+    size_t places = (size_t)record_read_number(&reader, 2);
+    read.places = record_read_bytes(&reader, places * PLACE_SIZE);
     int error = record_reader_finish(&reader);
-    if (!error && read.place != MESSAGE_INLINE && read.place != MESSAGE_IN_BLOB)
+    if (!error && read.body != MESSAGE_INLINE && read.body != MESSAGE_IN_BLOB)
         error = ERROR_CORRUPT;
     if (!error)
         *record = read;
@@ -324,17 +344,82 @@ int message_record_read(struct slice value, struct message_record *record)
 void message_record_write(const struct message_record *record, struct buffer *value)
 {
     record_write_begin(value, MESSAGE_VERSION);
-    record_write_number(value, 1, record->place);
-    record_write_number(value, 4, record->references);
+    record_write_number(value, 1, record->body);
+    record_write_number(value, 4, record->retained);
     record_write_number(value, 8, record->size);
     record_write_number(value, 8, record->thread);
     record_write_number(value, 8, record->created_modseq);
     buffer_append(value, slice_make(record->sha256, sizeof(record->sha256)));
-    if (record->place == MESSAGE_IN_BLOB) {
+    if (record->body == MESSAGE_IN_BLOB) {
         char blob[BLOB_ID_ENCODED];
         blob_id_encode(record->blob, blob);
         buffer_append(value, slice_make(blob, sizeof(blob)));
     }
+    record_write_number(value, 2, message_places(record));
+    buffer_append(value, record->places);
+}
+
+struct place message_place_at(const struct message_record *record, size_t index)
+{
+    const char *bytes = record->places.data + index * PLACE_SIZE;
+    return (struct place){load_u32(bytes), load_u32(bytes + 4), load_u32(bytes + 8)};
+}
+
+size_t message_place_find(const struct message_record *record, collection_id collection)
+{
+    size_t low = 0, high = message_places(record);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (message_place_at(record, middle).collection < collection)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Where the collection's place is in the buffer, or would be. */
+static char *place_in(struct buffer *places, collection_id collection, bool *found)
+{
+    struct message_record record = {.places = buffer_slice(places)};
+    size_t index = message_place_find(&record, collection);
+    *found = index < message_places(&record) &&
+             message_place_at(&record, index).collection == collection;
+    return places->data + index * PLACE_SIZE;
+}
+
+int places_add(struct buffer *places, collection_id collection, uint32_t uid)
+{
+    bool found;
+    if (!buffer_reserve(places, PLACE_SIZE))
+        return buffer_error(places);
+    char *place = place_in(places, collection, &found);
+    if (!found) {
+        memmove(place + PLACE_SIZE, place, (size_t)(places->data + places->size - place));
+        buffer_commit(places, PLACE_SIZE);
+        store_u32(place, collection);
+        store_u32(place + 4, 0);
+    }
+    store_u32(place + 4, load_u32(place + 4) + 1);
+    store_u32(place + 8, uid);
+    return 0;
+}
+
+int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
+{
+    bool found;
+    char *place = place_in(places, collection, &found);
+    if (!found || load_u32(place + 4) == 0)
+        return ERROR_CORRUPT;
+    store_u32(place + 4, load_u32(place + 4) - 1);
+    if (load_u32(place + 8) == uid)
+        store_u32(place + 8, 0);
+    if (load_u32(place + 4) == 0) {
+        char *end = places->data + places->size;
+        memmove(place, place + PLACE_SIZE, (size_t)(end - place - PLACE_SIZE));
+        buffer_truncate(places, places->size - PLACE_SIZE);
+    }
+    return 0;
 }
 
 /* --- lists of numbers --- */

@@ -66,6 +66,12 @@ struct account_record {
     uint32_t uid_validity; /* the last one given out */
     uint64_t entries;      /* messages counted once for each entry: the quota's view */
     uint64_t entry_bytes;
+    uint64_t annotation_bytes;
+    uint64_t limits[QUOTA_RESOURCES]; /* of the quota root, by enum quota_resource; 0: none */
+    uint64_t destroyed_modseq;        /* tombstones are kept for changes after this one */
+    int64_t retained_since;           /* when the oldest thing retained went; 0: there is none */
+    uint64_t retained;                /* entries retained after they were expunged */
+    uint64_t retained_bytes;          /* of their messages */
 };
 int account_record_read(struct slice value, struct account_record *record);
 void account_record_write(const struct account_record *record, struct buffer *value);
@@ -129,16 +135,23 @@ static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
 
 /* --- a collection (keys c, n, k) --- */
 
+enum collection_flag {
+    COLLECTION_HAS_ACL = 1,         /* there is a key l */
+    COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages */
+};
+
 struct collection_record {
-    uint8_t type; /* enum collection_type */
-    uint8_t role; /* enum collection_role */
+    uint8_t type;  /* enum collection_type */
+    uint8_t role;  /* enum collection_role */
+    uint8_t flags; /* enum collection_flag bits */
     collection_id parent;
     uint32_t uid_validity;
     uint32_t uid_next;
     uint64_t highest_modseq;
     uint64_t created_modseq;
-    uint64_t changed_modseq;  /* of the last change to name, parent or role */
-    uint64_t vanished_modseq; /* tombstones are kept for changes after this one */
+    uint64_t changed_modseq;    /* of the last change to name, parent or role */
+    uint64_t vanished_modseq;   /* tombstones are kept for changes after this one */
+    uint64_t annotation_modseq; /* of the last change to its own annotations */
     uint32_t messages;
     uint32_t unseen;
     uint32_t deleted;
@@ -161,15 +174,40 @@ void keyword_names_write(const struct keyword_names *names, struct buffer *value
 
 enum { MESSAGE_INLINE = 1, MESSAGE_IN_BLOB = 2 };
 
+/* A collection that has the message. */
+struct place {
+    collection_id collection;
+    uint32_t entries; /* how many of it have the message; never 0 */
+    uint32_t uid;     /* of one of them; 0: to be looked for, since the one known has gone */
+};
+enum { PLACE_SIZE = 12 };
+
 struct message_record {
-    uint8_t place;       /* MESSAGE_INLINE: key b; MESSAGE_IN_BLOB: blob */
-    uint32_t references; /* entries that have it */
-    uint64_t size;       /* bytes */
-    uint64_t thread;     /* number of its thread; 0: none given yet */
+    uint8_t body;      /* MESSAGE_INLINE: key b; MESSAGE_IN_BLOB: blob */
+    uint32_t retained; /* entries retained after they were expunged that have it */
+    uint64_t size;     /* bytes */
+    uint64_t thread;   /* number of its thread; 0: none given yet */
     uint64_t created_modseq;
     uint8_t sha256[32];
     struct blob_id blob;
+    struct slice places; /* PLACE_SIZE bytes each, ascending by collection */
 };
+
+static inline size_t message_places(const struct message_record *record)
+{
+    return record->places.size / PLACE_SIZE;
+}
+struct place message_place_at(const struct message_record *record, size_t index);
+
+/* The index of the place of that collection, or of the first one behind. */
+size_t message_place_find(const struct message_record *record, collection_id collection);
+
+/* Changes `places`, a copy of the record's: one entry more or less. ERROR_CORRUPT: there is none.
+ */
+int places_add(struct buffer *places, collection_id collection, uint32_t uid);
+int places_remove(struct buffer *places, collection_id collection, uint32_t uid);
+
+/* places points into value; record_write: into anything but `value`. */
 int message_record_read(struct slice value, struct message_record *record);
 void message_record_write(const struct message_record *record, struct buffer *value);
 

@@ -24,7 +24,9 @@ static int remove_entry(struct remover *remover, const struct entry *entry)
     struct change *change = remover->change;
     int error = range_set_add(remover->removed, entry->uid, entry->uid);
     if (!error && remover->removal->release)
-        error = message_release(change, entry->message);
+        error = message_place(change, entry->message,
+                              (struct position){remover->mailbox->id, entry->uid},
+                              (struct position){0});
     remover->mailbox->record.size -= entry->size;
     change->account.entries--;
     change->account.entry_bytes -= entry->size;

@@ -74,6 +74,17 @@ enum right {
     RIGHT_ALL = (1 << 11) - 1,
 };
 
+/* --- quota --- */
+
+/* What the quota root of an account limits (RFC 9208 section 5). */
+enum quota_resource {
+    QUOTA_STORAGE,            /* bytes of messages, once for each entry */
+    QUOTA_MESSAGE,            /* entries */
+    QUOTA_MAILBOX,            /* collections of every type */
+    QUOTA_ANNOTATION_STORAGE, /* bytes of annotations */
+    QUOTA_RESOURCES,
+};
+
 /* --- opening --- */
 
 struct store_options {

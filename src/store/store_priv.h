@@ -103,6 +103,7 @@ struct change {
     uint64_t modseq;               /* what everything changed here carries */
     bool changed;                  /* set by who puts or deletes something */
     struct buffer value;           /* where a record is built: change_put's is often this */
+    struct buffer message;         /* where message.c reads a message's record */
     struct buffer dropped;         /* struct blob_id: blobs nobody refers to after the commit */
 };
 

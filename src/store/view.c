@@ -137,6 +137,7 @@ int view_change(struct store_view *view, enum kv_durability durability,
         return ERROR_NOT_FOUND;
     struct change_call call = {.change.view = view, .fn = fn, .arg = arg};
     buffer_init(&call.change.value, KV_VALUE_MAXIMUM);
+    buffer_init(&call.change.message, KV_VALUE_MAXIMUM);
     buffer_init(&call.change.dropped, DROPPED_MAXIMUM);
     int error = kv_update(view->account->kv, durability, run_change, &call);
     if (!error && call.change.changed) {
@@ -144,6 +145,7 @@ int view_change(struct store_view *view, enum kv_durability durability,
         drop_blobs(view, buffer_slice(&call.change.dropped));
     }
     buffer_release(&call.change.value);
+    buffer_release(&call.change.message);
     buffer_release(&call.change.dropped);
     return error;
 }

@@ -20,7 +20,7 @@ enum progress cmd_create(struct imap_session *session)
         return fail_use(session);
     int error = session_view(session, &view);
     if (!error)
-        error = collection_create(view, command->create.mailbox, role, &id);
+        error = collection_create(view, COLLECTION_MAILBOX, command->create.mailbox, role, &id);
     if (error == ERROR_CONFLICT)
         return fail_use(session);
     return error ? session_fail(session, error) : session_ok(session, "Create completed");

@@ -131,7 +131,7 @@ int session_find_mailbox(struct imap_session *session, struct slice name, struct
     struct store_view *view;
     int error = session_view(session, &view);
     if (!error)
-        error = collection_find(view, name, &session->arena, found);
+        error = collection_find(view, COLLECTION_MAILBOX, name, &session->arena, found);
     return !error && found->type != COLLECTION_MAILBOX ? ERROR_NOT_FOUND : error;
 }
 

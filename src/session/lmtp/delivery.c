@@ -114,7 +114,7 @@ static int find_mailbox(struct delivery *delivery, struct store_view *view, stru
 {
     struct collection found;
     arena_clear(&delivery->scratch);
-    int error = collection_find(view, path, &delivery->scratch, &found);
+    int error = collection_find(view, COLLECTION_MAILBOX, path, &delivery->scratch, &found);
     if (!error && found.type != COLLECTION_MAILBOX)
         error = ERROR_NOT_FOUND;
     if (!error)

@@ -45,7 +45,7 @@ static void fill(struct store *store, struct account_id account)
     struct append_result result;
     arena_init(&arena, 65536);
     require(store_view_open(store, who_account(account), account, &view) == 0);
-    require(collection_find(view, SLICE("INBOX"), &arena, &inbox) == 0);
+    require(collection_find(view, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &inbox) == 0);
     require(prepared_message_create(message, &prepared) == 0);
     struct append append = {.message = prepared, .internal_date = 1700000000};
     for (int i = 0; i < 5; i++)

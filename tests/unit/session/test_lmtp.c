@@ -133,7 +133,8 @@ static size_t count(struct fixture *f, struct account_id account, const char *pa
     struct collection found;
     arena_init(&arena, 1024 * 1024);
     assert_int_equal(store_view_open(f->store, who_account(account), account, &view), 0);
-    assert_int_equal(collection_find(view, slice_from_string(path), &arena, &found), 0);
+    assert_int_equal(
+        collection_find(view, COLLECTION_MAILBOX, slice_from_string(path), &arena, &found), 0);
     store_view_close(&view);
     arena_release(&arena);
     return found.messages;
@@ -151,7 +152,8 @@ static void fetch(struct fixture *f, struct account_id account, const char *path
     struct entry entry, last = {0};
     arena_init(&arena, 1024 * 1024);
     assert_int_equal(store_view_open(f->store, who_account(account), account, &view), 0);
-    assert_int_equal(collection_find(view, slice_from_string(path), &arena, &found), 0);
+    assert_int_equal(
+        collection_find(view, COLLECTION_MAILBOX, slice_from_string(path), &arena, &found), 0);
     assert_int_equal(mailbox_snapshot_open(view, found.id, &snapshot), 0);
     entry_cursor_init(&cursor, snapshot, 1, 0);
     while (entry_cursor_next(&cursor, &entry) == 0)
@@ -312,7 +314,8 @@ static void make_mailbox(struct fixture *f, const char *path)
     struct store_view *view;
     collection_id id;
     assert_int_equal(store_view_open(f->store, who_account(f->alice), f->alice, &view), 0);
-    assert_int_equal(collection_create(view, slice_from_string(path), ROLE_NONE, &id), 0);
+    assert_int_equal(
+        collection_create(view, COLLECTION_MAILBOX, slice_from_string(path), ROLE_NONE, &id), 0);
     store_view_close(&view);
 }
 

@@ -83,14 +83,16 @@ void reopen(struct fixture *f)
 collection_id find_mailbox(struct fixture *f, const char *path)
 {
     struct collection found;
-    int error = collection_find(f->view, slice_from_string(path), &f->arena, &found);
+    int error =
+        collection_find(f->view, COLLECTION_MAILBOX, slice_from_string(path), &f->arena, &found);
     return error ? 0 : found.id;
 }
 
 collection_id make_mailbox(struct fixture *f, const char *path)
 {
     collection_id id = 0;
-    assert_int_equal(collection_create(f->view, slice_from_string(path), ROLE_NONE, &id), 0);
+    assert_int_equal(
+        collection_create(f->view, COLLECTION_MAILBOX, slice_from_string(path), ROLE_NONE, &id), 0);
     return id;
 }
 

@@ -42,12 +42,17 @@ static void test_create(void **state)
 
     static const char *const wrong[] = {"", "/", "/a", "a//b", "a\tb", "a\x7f", "\xff", "a//"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(collection_create(f->view, slice_from_string(wrong[i]), ROLE_NONE, &id),
+        assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, slice_from_string(wrong[i]),
+                                           ROLE_NONE, &id),
                          ERROR_SYNTAX);
-    assert_int_equal(collection_create(f->view, SLICE("Lists"), ROLE_NONE, &id), ERROR_EXISTS);
-    assert_int_equal(collection_create(f->view, SLICE("iNBOX"), ROLE_NONE, &id), ERROR_EXISTS);
-    assert_int_equal(collection_create(f->view, SLICE("S"), ROLE_SENT, &id), ERROR_CONFLICT);
-    assert_int_equal(collection_create(f->view, SLICE("All"), ROLE_ALL, &id), 0);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, SLICE("Lists"), ROLE_NONE, &id),
+                     ERROR_EXISTS);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, SLICE("iNBOX"), ROLE_NONE, &id),
+                     ERROR_EXISTS);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, SLICE("S"), ROLE_SENT, &id),
+                     ERROR_CONFLICT);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, SLICE("All"), ROLE_ALL, &id),
+                     0);
     assert_int_equal(read_mailbox(f, id).role, ROLE_ALL);
     check_account(f);
 }
@@ -58,24 +63,31 @@ static void test_limits(void **state)
     collection_id id;
     char path[COLLECTION_PATH_MAXIMUM + 2];
     memset(path, 'a', sizeof(path));
-    assert_int_equal(
-        collection_create(f->view, slice_make(path, COLLECTION_NAME_MAXIMUM), ROLE_NONE, &id), 0);
-    assert_int_equal(
-        collection_create(f->view, slice_make(path, COLLECTION_NAME_MAXIMUM + 1), ROLE_NONE, &id),
-        ERROR_SYNTAX);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX,
+                                       slice_make(path, COLLECTION_NAME_MAXIMUM), ROLE_NONE, &id),
+                     0);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX,
+                                       slice_make(path, COLLECTION_NAME_MAXIMUM + 1), ROLE_NONE,
+                                       &id),
+                     ERROR_SYNTAX);
     for (size_t i = 100; i < COLLECTION_PATH_MAXIMUM; i += 100)
         path[i] = '/';
-    assert_int_equal(
-        collection_create(f->view, slice_make(path, COLLECTION_PATH_MAXIMUM), ROLE_NONE, &id), 0);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX,
+                                       slice_make(path, COLLECTION_PATH_MAXIMUM), ROLE_NONE, &id),
+                     0);
     assert_int_equal(read_mailbox(f, id).path.size, COLLECTION_PATH_MAXIMUM);
-    assert_int_equal(
-        collection_create(f->view, slice_make(path, COLLECTION_PATH_MAXIMUM + 1), ROLE_NONE, &id),
-        ERROR_SYNTAX);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX,
+                                       slice_make(path, COLLECTION_PATH_MAXIMUM + 1), ROLE_NONE,
+                                       &id),
+                     ERROR_SYNTAX);
     for (size_t i = 0; i < sizeof(path); i++)
         path[i] = i % 2 ? '/' : 'b';
     size_t deepest = 2 * COLLECTION_DEPTH_MAXIMUM - 1;
-    assert_int_equal(collection_create(f->view, slice_make(path, deepest), ROLE_NONE, &id), 0);
-    assert_int_equal(collection_create(f->view, slice_make(path, deepest + 2), ROLE_NONE, &id),
+    assert_int_equal(
+        collection_create(f->view, COLLECTION_MAILBOX, slice_make(path, deepest), ROLE_NONE, &id),
+        0);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, slice_make(path, deepest + 2),
+                                       ROLE_NONE, &id),
                      ERROR_SYNTAX);
     /* What lies below counts when a collection moves. */
     id = find_mailbox(f, "b");

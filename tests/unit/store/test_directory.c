@@ -50,7 +50,8 @@ static void test_delete_open(void **state)
     size_t count;
     append_many(f, inbox, 3);
     assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->alice), 0);
-    assert_int_equal(collection_create(f->view, SLICE("x"), ROLE_NONE, &id), ERROR_NOT_FOUND);
+    assert_int_equal(collection_create(f->view, COLLECTION_MAILBOX, SLICE("x"), ROLE_NONE, &id),
+                     ERROR_NOT_FOUND);
     assert_int_equal(collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count),
                      ERROR_NOT_FOUND);
     store_view_close(&f->view);
@@ -89,7 +90,8 @@ static void *open_and_close(void *arg)
         struct collection found;
         arena_init(&arena, 4096);
         assert_int_equal(store_view_open(worker->store, WHO_SYSTEM, id, &view), 0);
-        assert_int_equal(collection_find(view, SLICE("INBOX"), &arena, &found), 0);
+        assert_int_equal(collection_find(view, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &found),
+                         0);
         if (i % 50 == 0)
             assert_int_equal(collection_subscribe(view, found.id, worker->seed & 1), 0);
         store_view_close(&view);

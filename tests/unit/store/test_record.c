@@ -85,7 +85,9 @@ static void write_any(int kind, struct buffer *value)
         collection_record_write(&(struct collection_record){.type = 1, .name = SLICE("x")}, value);
         break;
     case 2:
-        message_record_write(&(struct message_record){.place = MESSAGE_IN_BLOB, .blob = {1, 2, 3}},
+        message_record_write(&(struct message_record){.body = MESSAGE_IN_BLOB,
+                                                      .blob = {1, 2, 3},
+                                                      .places = SLICE("\1\0\0\0\1\0\0\0\7\0\0\0")},
                              value);
         break;
     case 3:
@@ -132,9 +134,45 @@ static void test_damaged(void **state)
     assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes) - 1), 1), ERROR_CORRUPT);
 }
 
+static struct place place_at(const struct buffer *places, size_t index)
+{
+    struct message_record record = {.places = buffer_slice(places)};
+    assert_true(index < message_places(&record));
+    return message_place_at(&record, index);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    struct buffer places;
+    buffer_init(&places, 4 * PLACE_SIZE);
+    assert_int_equal(places_remove(&places, 1, 1), ERROR_CORRUPT);
+    assert_int_equal(places_add(&places, 7, 10), 0);
+    assert_int_equal(places_add(&places, 300, 11), 0);
+    assert_int_equal(places_add(&places, 2, 12), 0);
+    assert_int_equal(places_add(&places, 7, 13), 0);
+    assert_int_equal(places.size, 3 * PLACE_SIZE);
+    assert_int_equal(place_at(&places, 0).collection, 2);
+    assert_int_equal(place_at(&places, 1).entries, 2);
+    assert_int_equal(place_at(&places, 1).uid, 13);
+    assert_int_equal(place_at(&places, 2).collection, 300);
+    /* The other one of the two is not known any more. */
+    assert_int_equal(places_remove(&places, 7, 13), 0);
+    assert_int_equal(place_at(&places, 1).entries, 1);
+    assert_int_equal(place_at(&places, 1).uid, 0);
+    assert_int_equal(places_remove(&places, 2, 12), 0);
+    assert_int_equal(places_remove(&places, 3, 12), ERROR_CORRUPT);
+    assert_int_equal(place_at(&places, 0).collection, 7);
+    assert_int_equal(places_remove(&places, 7, 10), 0);
+    assert_int_equal(places_remove(&places, 300, 11), 0);
+    assert_int_equal(places.size, 0);
+    buffer_release(&places);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_numbers_in_keys),
         cmocka_unit_test(test_entry),
         cmocka_unit_test(test_damaged),

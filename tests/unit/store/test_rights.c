@@ -26,7 +26,7 @@ static int call_list(struct caller *c)
 static int call_find(struct caller *c)
 {
     struct collection found;
-    return collection_find(c->view, SLICE("INBOX"), &c->f->arena, &found);
+    return collection_find(c->view, COLLECTION_MAILBOX, SLICE("INBOX"), &c->f->arena, &found);
 }
 
 static int call_get(struct caller *c)
@@ -38,19 +38,19 @@ static int call_get(struct caller *c)
 static int call_create(struct caller *c)
 {
     collection_id id;
-    return collection_create(c->view, SLICE("New"), ROLE_NONE, &id);
+    return collection_create(c->view, COLLECTION_MAILBOX, SLICE("New"), ROLE_NONE, &id);
 }
 
 static int call_create_existing(struct caller *c)
 {
     collection_id id;
-    return collection_create(c->view, SLICE("Sent"), ROLE_NONE, &id);
+    return collection_create(c->view, COLLECTION_MAILBOX, SLICE("Sent"), ROLE_NONE, &id);
 }
 
 static int call_create_below(struct caller *c)
 {
     collection_id id;
-    return collection_create(c->view, SLICE("Sent/New"), ROLE_NONE, &id);
+    return collection_create(c->view, COLLECTION_MAILBOX, SLICE("Sent/New"), ROLE_NONE, &id);
 }
 
 static int call_delete(struct caller *c)
