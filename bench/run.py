@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login]        all of them by default
+Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store]        all of them by default
 
-A server of its own (release build) is made in build/bench and removed afterwards. Flushes, system
-calls and bytes do not depend on the machine's mood; times do, and are worth comparing only within
-one run. `tools` is what strace counted in the processes themselves.
+A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
+where it can run, a Dovecot (bench/dovecot.py) that is given the same work by the same programs.
+Flushes, system calls and bytes do not depend on the machine's mood; times do, and are worth
+comparing only within one run: so the last column of a figure with a peer is the ratio to it.
 """
 
+import os
 import re
 import shutil
 import statistics
@@ -19,10 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from dovecot import Dovecot  # noqa: E402
+from harness.imap import Imap  # noqa: E402
 from harness.server import Server, message  # noqa: E402
 
 DIRECTORY = ROOT / "build" / "bench"
 LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
+STORE_BENCH = ROOT / "build" / "release" / "bench" / "store_bench"
 MESSAGES, SIZE, ACCOUNTS = 3000, 20000, 100
 MAILBOX = 50000
 IDLE_STEPS = (200, 1000)
@@ -36,16 +41,19 @@ def load(server, connections, messages, size, recipients):
     rate, median, p99 = map(int, output.stdout.split())
     return rate, median, p99
 
-def cpu_seconds(pids):
+def cpu_seconds(server):
+    """Of all its processes, those that have ended included."""
     total = 0
-    for pid in pids:
+    for pid in [server.process.pid, *server.children()]:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+        total += sum(map(int, fields[11:13]))
+        if pid == server.process.pid:
+            total += sum(map(int, fields[13:15]))
     return total / 100
 
 def traced(server, role, action):
-    """System calls of a role's processes while action runs: {name: calls}."""
-    pids = list(server.children(role))
+    """System calls of a role's processes (None: of all) while action runs: {name: calls}."""
+    pids = list(server.children(role)) or [server.process.pid]
     output = DIRECTORY / "strace"
     tracer = subprocess.Popen(["strace", "-f", "-c", "-o", output,
                                *[part for pid in pids for part in ("-p", str(pid))]],
@@ -64,25 +72,58 @@ def traced(server, role, action):
             calls[words[-1]] = int(words[3])
     return calls
 
-def bench_delivery(server):
-    """Deliveries over LMTP."""
-    recipients = [server.add_account(f"box{i}")[0] for i in range(ACCOUNTS)]
-    load(server, 2, 200, SIZE, recipients)
-    for connections in (1, 8):
-        pids = list(server.children())
-        before = cpu_seconds(pids)
-        rate, median, p99 = load(server, connections, MESSAGES, SIZE, recipients)
-        cpu = (cpu_seconds(pids) - before) / MESSAGES
-        how = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
-        show(f"deliveries/s, {connections} connection(s), 20 KB", rate, how)
-        show("  a delivery, median / p99, us", f"{median} / {p99}", how)
-        show("  CPU of the server a delivery, us", round(cpu * 1e6), how)
+def bare_writes(count, size):
+    """Microseconds of a write of `size` bytes and an fdatasync, median: what the disk takes."""
+    spent = []
+    with open(DIRECTORY / "bare", "wb", buffering=0) as file:
+        for _ in range(count):
+            start = time.monotonic()
+            file.write(bytes(size))
+            os.fdatasync(file)
+            spent.append((time.monotonic() - start) * 1e6)
+    (DIRECTORY / "bare").unlink()
+    return statistics.median(spent)
+
+def delivery_figures(server, connections, recipients):
+    before = cpu_seconds(server)
+    rate, median, p99 = load(server, connections, MESSAGES, SIZE, recipients)
+    return {"rate": rate, "median": median, "p99": p99,
+            "cpu": round((cpu_seconds(server) - before) / MESSAGES * 1e6)}
+
+def flushes(server, role, recipients):
     count = 500
-    calls = traced(server, "chapar-session", lambda: load(server, 1, count, SIZE, recipients))
-    flushes = sum(calls.get(name, 0) for name in ("fsync", "fdatasync", "msync", "sync_file_range"))
-    how = f"strace -f -c -p PID while lmtp_load PORT 1 {count} {SIZE}"
-    show("flushes a delivery", f"{flushes / count:.2f}", how)
-    show("system calls a delivery", f"{sum(calls.values()) / count:.1f}", how)
+    calls = traced(server, role, lambda: load(server, 1, count, SIZE, recipients))
+    flushed = sum(calls.get(name, 0) for name in ("fsync", "fdatasync", "msync", "sync_file_range"))
+    return flushed / count, sum(calls.values()) / count
+
+def bench_delivery(server, peers):
+    """Deliveries over LMTP."""
+    names = [f"box{i}" for i in range(ACCOUNTS)]
+    everybody = [(each, [each.add_account(name)[0] for name in names]) for each in (server, *peers)]
+    for each, recipients in everybody:
+        load(each, 2, 300, SIZE, recipients)
+    bare = bare_writes(500, SIZE)
+    show(f"write and fdatasync of {SIZE} bytes, median, us", round(bare), "bench/run.py delivery")
+    for connections in (1, 8):
+        how = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
+        ours = None
+        for each, recipients in everybody:
+            figures = delivery_figures(each, connections, recipients)
+            ours = ours or figures
+            beside = f"   {ours['rate'] / figures['rate']:.1f} times" if each is not server else ""
+            show(f"{each.name}: deliveries/s, {connections} connection(s), 20 KB",
+                 figures["rate"], how + beside)
+            show("  a delivery, median / p99, us", f"{figures['median']} / {figures['p99']}", how)
+            show("  CPU of the server a delivery, us", figures["cpu"], how)
+        if connections == 1:
+            show("a delivery beside bare write and fdatasync, times",
+                 f"{ours['median'] / bare:.1f}", how)
+    for each, recipients in everybody:
+        role = "chapar-session" if each is server else "lmtp"
+        flushed, calls = flushes(each, role, recipients)
+        how = f"strace -f -c -p PID while lmtp_load PORT 1 500 {SIZE}"
+        show(f"{each.name}: flushes a delivery", f"{flushed:.2f}", how)
+        show("  system calls a delivery", f"{calls:.1f}", how)
 
 def timed(action, times=5):
     spent = []
@@ -90,7 +131,7 @@ def timed(action, times=5):
         start = time.monotonic()
         action()
         spent.append((time.monotonic() - start) * 1000)
-    return f"{statistics.median(spent):.1f}"
+    return statistics.median(spent)
 
 def drain(client, command):
     """Sends a command and reads its answer without looking at more than the tag."""
@@ -108,28 +149,43 @@ def drain(client, command):
             assert found.group(1) == b"OK", tail[-200:]
             return
 
-def bench_mailbox(server):
+MAILBOX_COMMANDS = (
+    "SELECT INBOX",
+    "FETCH 1:* (UID FLAGS)",
+    "FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)",
+    "FETCH 1:5000 BODY.PEEK[]",
+    "FETCH 1:5000 BODY.PEEK[HEADER.FIELDS (From Subject)]",
+    "STORE 1:* +FLAGS.SILENT (\\Seen)",
+    "STORE 1:* -FLAGS.SILENT (\\Seen)",
+    "SEARCH UNSEEN",
+    'SEARCH FROM "nobody"',
+    'SEARCH SUBJECT "number 4999"',
+    "UID FETCH 25000 (FLAGS ENVELOPE)",
+    "NOOP",
+)
+
+def connect(server, account):
+    client = Imap("127.0.0.1", server.imap_port)
+    client.raw_line()
+    client.login(*account)
+    return client
+
+def bench_mailbox(server, peers):
     """A mailbox of 50,000 messages over IMAP."""
-    account = server.add_account("reader")
-    start = time.monotonic()
-    load(server, 8, MAILBOX, 6000, [account[0]])
-    show(f"filling a mailbox of {MAILBOX}, s", f"{time.monotonic() - start:.1f}",
-         f"lmtp_load PORT 8 {MAILBOX} 6000 BOX")
-    client = server.imap(account, tls=False)
-    for command in ("SELECT INBOX",
-                    "FETCH 1:* (UID FLAGS)",
-                    "FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)",
-                    "FETCH 1:5000 BODY.PEEK[]",
-                    "FETCH 1:5000 BODY.PEEK[HEADER.FIELDS (From Subject)]",
-                    "STORE 1:* +FLAGS.SILENT (\\Seen)",
-                    "STORE 1:* -FLAGS.SILENT (\\Seen)",
-                    "SEARCH UNSEEN",
-                    'SEARCH FROM "nobody"',
-                    'SEARCH SUBJECT "number 4999"',
-                    "UID FETCH 25000 (FLAGS ENVELOPE)",
-                    "NOOP"):
-        show(f"{command[:56]}, ms", timed(lambda c=command: drain(client, c)), "over IMAP, median of 5")
-    client.close()
+    results = []
+    for each in (server, *peers):
+        account = each.add_account("reader")
+        start = time.monotonic()
+        load(each, 8, MAILBOX, 6000, [account[0]])
+        show(f"{each.name}: filling a mailbox of {MAILBOX}, s", f"{time.monotonic() - start:.1f}",
+             f"lmtp_load PORT 8 {MAILBOX} 6000 BOX")
+        client = connect(each, account)
+        results.append([timed(lambda c=command: drain(client, c)) for command in MAILBOX_COMMANDS])
+        client.close()
+    for command, *figures in zip(MAILBOX_COMMANDS, *results):
+        ratios = " ".join(f"{peer.name}: {figure:.1f} ms, {figure / figures[0]:.1f} times"
+                          for peer, figure in zip(peers, figures[1:]))
+        show(f"{command[:56]}, ms", f"{figures[0]:.1f}", f"over IMAP, median of 5   {ratios}")
 
 def proportional_bytes(pids):
     total = 0
@@ -139,7 +195,7 @@ def proportional_bytes(pids):
                 total += int(line.split()[1]) * 1024
     return total
 
-def bench_idle(server):
+def bench_idle(server, peers):
     """Idle IMAP connections."""
     account = server.add_account("idler")
     server.deliver(message("one"), account[0])
@@ -161,7 +217,7 @@ def bench_idle(server):
             client.close()
         time.sleep(1)
 
-def bench_login(server):
+def bench_login(server, peers):
     """Logins."""
     account = server.add_account("visitor")
     count = 300
@@ -175,21 +231,43 @@ def bench_login(server):
         show(f"logins/s, one after the other ({'TLS' if tls else 'plain'})", f"{rate:.0f}",
              f"connect, LOGIN, LOGOUT {count} times from one client")
 
+def bench_store(server, peers):
+    """Inside the store, a mailbox of 100,000."""
+    folder = DIRECTORY / "store"
+    folder.mkdir()
+    output = subprocess.run([STORE_BENCH, "-n", "100000", folder], capture_output=True, text=True,
+                            check=True).stdout
+    for line in output.splitlines():
+        name, _, value = line.partition(": ")
+        show(name, value, "store_bench -n 100000 DIRECTORY")
+
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login}
+           "login": bench_login, "store": bench_store}
+BESIDE_PEERS = {"delivery", "mailbox"}
+
+def start_peers(wanted):
+    reason = Dovecot.missing()
+    if not BESIDE_PEERS & set(wanted) or reason:
+        print(f"without a peer: {reason or 'none is asked for'}")
+        return []
+    return [Dovecot(DIRECTORY / "dovecot").start()]
 
 def main():
+    wanted = sys.argv[1:] or list(BENCHES)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     server = Server(DIRECTORY, binaries=ROOT / "build" / "bin")
+    server.name = "Chapar"
     server.configure(plaintext_login=True, account_connections=10000, password_memory=19456,
                      password_passes=2)
     server.start()
+    peers = start_peers(wanted)
     try:
-        for name in sys.argv[1:] or BENCHES:
+        for name in wanted:
             print(f"\n{BENCHES[name].__doc__} Repeat with: /usr/bin/python3 bench/run.py {name}")
-            BENCHES[name](server)
+            BENCHES[name](server, peers)
     finally:
-        server.stop()
+        for each in (server, *peers):
+            each.stop()
         shutil.rmtree(DIRECTORY, ignore_errors=True)
 
 if __name__ == "__main__":
