@@ -210,7 +210,7 @@ static int open_file(struct connection *connection, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
                 SQLITE_OPEN_EXRESCODE;
-    int result = sqlite3_open_v2(path, &connection->db, flags, NULL);
+    int result = sqlite3_open_v2(path, &connection->db, flags, SQLITE_VFS_NAME);
     if (result == SQLITE_OK)
         result = sqlite3_db_config(connection->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
     return result == SQLITE_OK ? 0 : sqlite_error(connection, result);

@@ -24,6 +24,7 @@ static void configure(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     sqlite3_randomness(sizeof(byte), &byte);
+    log_file_register();
 }
 
 int kv_sqlite_create(const char *directory, struct kv_engine **engine)

@@ -5,6 +5,7 @@
  *   engine.c       the engine, the files of spaces: making, removing, finding them
  *   connection.c   SQLite connections, their set-up, the pool of a space, SQLite's errors
  *   transaction.c  reading, changing, flushing, checkpoints
+ *   log_file.c     a commit is one write to the log
  *
  * A transaction is a connection that somebody has taken out of its space's pool. Any connection
  * can read or write. Who wants to write takes the space's turn first, which orders the threads of
@@ -80,6 +81,10 @@ struct connection {
 
 /* The error for what SQLite said last. Never 0. */
 int sqlite_error(struct connection *connection, int result);
+
+/* Registers the VFS of all connections (log_file.c). Once in a process. An SQLite result. */
+#define SQLITE_VFS_NAME "chapar"
+int log_file_register(void);
 
 /* Makes the file of a new, empty space and brings it to stable storage. */
 int connection_make_file(const char *path);

@@ -39,6 +39,15 @@ int fdatasync(int descriptor)
     return (int)syscall(SYS_fdatasync, descriptor);
 }
 
+/* And this one for each write to its files. */
+static _Atomic unsigned writes;
+
+ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t offset)
+{
+    atomic_fetch_add(&writes, 1);
+    return syscall(SYS_pwrite64, descriptor, bytes, size, offset);
+}
+
 static unsigned flushes_since_last(void)
 {
     return atomic_exchange(&flushes, 0);
@@ -138,6 +147,36 @@ static void test_one_flush_for_each_durable_commit(void **state)
         assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
         assert_int_equal(flushes_since_last(), 1);
         assert_int_equal(kv_maintain(f->kv), 0);
+    }
+}
+
+static int put_three_twice(struct kv_transaction *transaction, void *arg)
+{
+    static char bytes[3][MESSAGE_BYTES];
+    int error = 0;
+    for (int i = 0; i < 6 && !error; i++) {
+        const char *keys[] = {"x", "y", "z"};
+        memset(bytes[i % 3], ++*(char *)arg, MESSAGE_BYTES);
+        error = kv_put(transaction, slice_from_string(keys[i % 3]),
+                       slice_make(bytes[i % 3], MESSAGE_BYTES));
+    }
+    return error;
+}
+
+/* However many pages it changes: a frame at a time would be two for each. */
+static void test_one_write_for_each_commit(void **state)
+{
+    struct fixture *f = *state;
+    char byte = 0;
+    for (int round = 0; round < 2; round++) {
+        enum kv_durability durability = round ? KV_RELAXED : KV_DURABLE;
+        assert_int_equal(kv_update(f->kv, durability, put_three_twice, &byte), 0);
+        atomic_store(&writes, 0);
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, durability), 0);
+        assert_int_equal(atomic_load(&writes), 10);
+        assert_int_equal(kv_update(f->kv, durability, put_three_twice, &byte), 0);
+        assert_int_equal(atomic_load(&writes), 11);
     }
 }
 
@@ -534,6 +573,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_write_for_each_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_is_kept_and_cut_when_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),

@@ -1,0 +1,217 @@
+/*
+ * The file of a space's log, as SQLite's VFS but for one thing: what is written to it is gathered
+ * and written at once.
+ *
+ * SQLite writes each frame of a commit by two calls, a header of 24 bytes and a page: 18 for the
+ * nine pages of a delivery. Nobody reads a frame before the commit it belongs to is complete:
+ *
+ *   other connections   learn of it from the shared index, which SQLite writes after the last frame
+ *                       of a commit (the one whose header says the size of the database);
+ *   this connection     reads through xRead;
+ *   after a crash       frames count only up to the last commit.
+ *
+ * So bytes are gathered as long as they follow one another, and written with the frame that
+ * commits, and before anything else is asked of the file. A write that fails is reported by that
+ * call, and SQLite rolls the commit back.
+ *
+ * https://www.sqlite.org/fileformat2.html section 4.1 has the layout of the log.
+ */
+#include "kv/sqlite/sqlite_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FRAME_HEADER_SIZE = 24,
+    COMMIT_SIZE_OFFSET = 4, /* in a frame's header: 4 bytes, not 0 in the one that commits */
+    /* A longer commit is written in parts: 15 frames each, since SQLite's own xWrite takes at most
+     * 0x1ffff bytes. */
+    GATHERED_MAXIMUM = 15 * (FRAME_HEADER_SIZE + SQLITE_SPACE_PAGE_SIZE) + 1024,
+};
+
+struct log_file {
+    sqlite3_file file;
+    char *gathered; /* NULL when there is nothing */
+    size_t size;
+    sqlite3_int64 offset; /* of the first byte gathered */
+    sqlite3_int64 end;    /* behind the last byte given, since the log began anew */
+    bool committing;      /* the header gathered last is of the frame that commits */
+    sqlite3_file inner;   /* SQLite's own, and its bytes behind */
+};
+
+static sqlite3_vfs vfs;        /* this one */
+static sqlite3_vfs *inner_vfs; /* SQLite's */
+
+static void forget(struct log_file *log)
+{
+    free(log->gathered);
+    log->gathered = NULL;
+    log->size = 0;
+    log->committing = false;
+}
+
+static int write_gathered(struct log_file *log)
+{
+    if (!log->size)
+        return SQLITE_OK;
+    int result =
+        log->inner.pMethods->xWrite(&log->inner, log->gathered, (int)log->size, log->offset);
+    forget(log);
+    return result;
+}
+
+static bool has_room(struct log_file *log, size_t more)
+{
+    if (!log->gathered)
+        log->gathered = malloc(GATHERED_MAXIMUM);
+    return log->gathered && log->size + more <= GATHERED_MAXIMUM;
+}
+
+static bool is_commit_header(const char *bytes, int size)
+{
+    static const char none[4];
+    return size == FRAME_HEADER_SIZE && memcmp(bytes + COMMIT_SIZE_OFFSET, none, sizeof(none)) != 0;
+}
+
+/* A commit that changed one of its frames after writing it writes the headers behind again, and
+ * nothing after them. */
+static bool is_rewritten(struct log_file *log, int size, sqlite3_int64 offset)
+{
+    sqlite3_int64 end = offset + size;
+    bool before = offset > 0 && end <= log->end;
+    log->end = before ? log->end : end;
+    return before && size == FRAME_HEADER_SIZE;
+}
+
+static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
+{
+    struct log_file *log = (struct log_file *)file;
+    bool last = is_rewritten(log, size, offset) || (log->committing && size != FRAME_HEADER_SIZE);
+    int result = SQLITE_OK;
+    if (log->size && offset != log->offset + (sqlite3_int64)log->size)
+        result = write_gathered(log);
+    if (result == SQLITE_OK && !has_room(log, (size_t)size)) {
+        result = write_gathered(log);
+        if (result == SQLITE_OK && !has_room(log, (size_t)size))
+            return log->inner.pMethods->xWrite(&log->inner, bytes, size, offset);
+    }
+    if (result != SQLITE_OK)
+        return result;
+    if (!log->size)
+        log->offset = offset;
+    memcpy(log->gathered + log->size, bytes, (size_t)size);
+    log->size += (size_t)size;
+    log->committing = is_commit_header(bytes, size);
+    return last ? write_gathered(log) : SQLITE_OK;
+}
+
+static int log_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset)
+{
+    struct log_file *log = (struct log_file *)file;
+    int result = write_gathered(log);
+    return result ? result : log->inner.pMethods->xRead(&log->inner, bytes, size, offset);
+}
+
+static int log_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+    struct log_file *log = (struct log_file *)file;
+    int result = write_gathered(log);
+    return result ? result : log->inner.pMethods->xTruncate(&log->inner, size);
+}
+
+static int log_sync(sqlite3_file *file, int flags)
+{
+    struct log_file *log = (struct log_file *)file;
+    int result = write_gathered(log);
+    return result ? result : log->inner.pMethods->xSync(&log->inner, flags);
+}
+
+static int log_file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+    struct log_file *log = (struct log_file *)file;
+    int result = write_gathered(log);
+    return result ? result : log->inner.pMethods->xFileSize(&log->inner, size);
+}
+
+/* What is gathered then is of a commit that was rolled back. */
+static int log_close(sqlite3_file *file)
+{
+    struct log_file *log = (struct log_file *)file;
+    forget(log);
+    return log->inner.pMethods->xClose(&log->inner);
+}
+
+static int log_control(sqlite3_file *file, int operation, void *arg)
+{
+    struct log_file *log = (struct log_file *)file;
+    return log->inner.pMethods->xFileControl(&log->inner, operation, arg);
+}
+
+static int log_sector_size(sqlite3_file *file)
+{
+    struct log_file *log = (struct log_file *)file;
+    return log->inner.pMethods->xSectorSize(&log->inner);
+}
+
+static int log_characteristics(sqlite3_file *file)
+{
+    struct log_file *log = (struct log_file *)file;
+    return log->inner.pMethods->xDeviceCharacteristics(&log->inner);
+}
+
+/* Locks are for the database's own file; nobody asks for them here. */
+static int log_lock(sqlite3_file *file, int level)
+{
+    (void)file, (void)level;
+    return SQLITE_OK;
+}
+
+static int log_is_locked(sqlite3_file *file, int *locked)
+{
+    (void)file;
+    *locked = 0;
+    return SQLITE_OK;
+}
+
+static const sqlite3_io_methods log_methods = {
+    .iVersion = 1,
+    .xClose = log_close,
+    .xRead = log_read,
+    .xWrite = log_write,
+    .xTruncate = log_truncate,
+    .xSync = log_sync,
+    .xFileSize = log_file_size,
+    .xLock = log_lock,
+    .xUnlock = log_lock,
+    .xCheckReservedLock = log_is_locked,
+    .xFileControl = log_control,
+    .xSectorSize = log_sector_size,
+    .xDeviceCharacteristics = log_characteristics,
+};
+
+static int open_file(sqlite3_vfs *unused, const char *name, sqlite3_file *file, int flags,
+                     int *opened)
+{
+    (void)unused;
+    if (!(flags & SQLITE_OPEN_WAL))
+        return inner_vfs->xOpen(inner_vfs, name, file, flags, opened);
+    struct log_file *log = (struct log_file *)file;
+    *log = (struct log_file){0};
+    int result = inner_vfs->xOpen(inner_vfs, name, &log->inner, flags, opened);
+    if (result == SQLITE_OK)
+        log->file.pMethods = &log_methods;
+    return result;
+}
+
+int log_file_register(void)
+{
+    inner_vfs = sqlite3_vfs_find(NULL);
+    if (!inner_vfs)
+        return SQLITE_ERROR;
+    vfs = *inner_vfs;
+    vfs.zName = SQLITE_VFS_NAME;
+    vfs.pNext = NULL;
+    vfs.szOsFile = (int)offsetof(struct log_file, inner) + inner_vfs->szOsFile;
+    vfs.xOpen = open_file;
+    return sqlite3_vfs_register(&vfs, 0);
+}
