@@ -1,9 +1,10 @@
 /*
- * The shared memory: a counter of all notices ever posted, a bit for each slot that wants to be
- * woken, and the last NOTICE_ENTRIES notices.
+ * The shared memory: a counter of all notices ever posted, a bit for each slot that waits, what
+ * each slot wants to be woken for, and the last NOTICE_ENTRIES notices.
  *
- * A poster takes the next number, writes its entry, then takes the bits of the waiting slots (who
- * gets a bit writes that eventfd). A reader sets its bit again, then reads the counter and the
+ * A poster takes the next number, writes its entry, then takes the bits of those waiting slots that
+ * want the space (who gets a bit writes that eventfd). So a delivery wakes the processes that have
+ * a session of its account, not all. A reader sets its bit again, then reads the counter and the
  * entries. All of these are sequentially consistent, so either the reader sees the entry, or the
  * poster sees the bit.
  *
@@ -37,6 +38,7 @@ struct entry {
 struct shared {
     _Alignas(64) _Atomic uint64_t posted;
     _Alignas(64) _Atomic uint64_t waiting[NOTICE_SLOTS / SLOTS_PER_WORD];
+    _Alignas(64) _Atomic uint64_t wanted[NOTICE_SLOTS][NOTICE_FILTER_BITS / 64];
     _Alignas(64) struct entry entries[NOTICE_ENTRIES];
 };
 
@@ -45,6 +47,7 @@ struct notice_ring {
     uint64_t position; /* number of the next notice to read */
     int own_slot;
     int wake[NOTICE_SLOTS];
+    uint32_t wants[NOTICE_FILTER_BITS]; /* for each bit of the own slot's filter */
 };
 
 /* FNV-1a, 64 bits: every process must compute the same, nothing more is asked of it. */
@@ -101,8 +104,11 @@ int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slo
     made->own_slot = own_slot;
     memcpy(made->wake, wake, sizeof(made->wake));
     made->position = atomic_load(&made->shared->posted);
-    if (own_slot >= 0)
+    if (own_slot >= 0) {
+        for (int word = 0; word < NOTICE_FILTER_BITS / 64; word++) /* who had the slot before */
+            atomic_store(&made->shared->wanted[own_slot][word], 0);
         atomic_fetch_or(waiting_word(made), waiting_bit(made));
+    }
     *ring = made;
     return 0;
 }
@@ -128,15 +134,48 @@ static void wake_slot(const struct notice_ring *ring, int slot)
     }
 }
 
-static void wake_waiting(struct notice_ring *ring)
+/* --- what is wanted --- */
+
+static _Atomic uint64_t *wanted_word(const struct notice_ring *ring, int slot, uint64_t space)
+{
+    return &ring->shared->wanted[slot][space % NOTICE_FILTER_BITS / 64];
+}
+
+static bool is_wanted(const struct notice_ring *ring, int slot, uint64_t space)
+{
+    return atomic_load(wanted_word(ring, slot, space)) >> (space % 64) & 1;
+}
+
+void notice_ring_want(struct notice_ring *ring, uint64_t space)
+{
+    if (ring->own_slot >= 0 && ring->wants[space % NOTICE_FILTER_BITS]++ == 0)
+        atomic_fetch_or(wanted_word(ring, ring->own_slot, space), UINT64_C(1) << (space % 64));
+}
+
+void notice_ring_unwant(struct notice_ring *ring, uint64_t space)
+{
+    if (ring->own_slot >= 0 && --ring->wants[space % NOTICE_FILTER_BITS] == 0)
+        atomic_fetch_and(wanted_word(ring, ring->own_slot, space), ~(UINT64_C(1) << (space % 64)));
+}
+
+void notice_ring_want_all(struct notice_ring *ring)
+{
+    for (uint64_t bit = 0; bit < NOTICE_FILTER_BITS; bit++)
+        notice_ring_want(ring, bit);
+}
+
+/* --- posting --- */
+
+static void wake_waiting(struct notice_ring *ring, uint64_t space)
 {
     for (int word = 0; word < NOTICE_SLOTS / SLOTS_PER_WORD; word++) {
         _Atomic uint64_t *waiting = &ring->shared->waiting[word];
-        if (atomic_load(waiting) == 0)
-            continue;
-        uint64_t taken = atomic_exchange(waiting, 0);
-        for (; taken; taken &= taken - 1)
-            wake_slot(ring, word * SLOTS_PER_WORD + __builtin_ctzll(taken));
+        for (uint64_t bits = atomic_load(waiting); bits; bits &= bits - 1) {
+            int slot = word * SLOTS_PER_WORD + __builtin_ctzll(bits);
+            uint64_t bit = bits & -bits;
+            if (is_wanted(ring, slot, space) && (atomic_fetch_and(waiting, ~bit) & bit))
+                wake_slot(ring, slot);
+        }
     }
 }
 
@@ -146,7 +185,7 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space)
     struct entry *entry = &ring->shared->entries[number % NOTICE_ENTRIES];
     atomic_store(&entry->space, space);
     atomic_store(&entry->check, (number + 1) ^ space);
-    wake_waiting(ring);
+    wake_waiting(ring, space);
 }
 
 int notice_ring_descriptor(const struct notice_ring *ring)

@@ -3,12 +3,14 @@
  *
  * A ring in shared memory (a memfd made by chapard), with an eventfd for each process slot to
  * wake its reader. Posting is a few atomic operations, and a write to the eventfd of each slot
- * that is listening and has not been woken yet; it never blocks and never fails. A reader that was
+ * that is listening, wants to hear of the space, and has not been woken yet; it never blocks and
+ * never fails. A reader that was
  * too slow learns that it missed some: then everything may have changed. A notice is a hint, the
  * truth is the space; a damaged ring can cause needless looks, nothing else.
  *
- * A process killed in the middle of a post can leave a slot unwoken: who depends on its notices
- * calls notice_ring_read from a timer as well, say every second. That wakes it up again.
+ * A process killed in the middle of a post can leave a slot unwoken, and who wants little is not
+ * woken for long while the ring fills: who depends on its notices calls notice_ring_read from a
+ * timer as well, say every second.
  */
 #ifndef KV_NOTICE_RING_H
 #define KV_NOTICE_RING_H
@@ -16,8 +18,9 @@
 #include "base/slice.h"
 
 enum {
-    NOTICE_SLOTS = 128,   /* processes */
-    NOTICE_ENTRIES = 4096 /* notices the ring holds */
+    NOTICE_SLOTS = 128,        /* processes */
+    NOTICE_ENTRIES = 65536,    /* notices the ring holds: those of a second at the least */
+    NOTICE_FILTER_BITS = 4096, /* in which a slot says what it wants, by the space's last bits */
 };
 
 struct notice_ring;
@@ -38,6 +41,13 @@ int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slo
 void notice_ring_detach(struct notice_ring **ring);
 
 void notice_ring_post(struct notice_ring *ring, uint64_t space);
+
+/* From now on this process is woken for the space; call it before reading what the notices are
+ * about. unwant takes one want back. want_all: for every space, for good. Nothing is wanted at
+ * first. Notices of other spaces may come all the same. One thread only. */
+void notice_ring_want(struct notice_ring *ring, uint64_t space);
+void notice_ring_unwant(struct notice_ring *ring, uint64_t space);
+void notice_ring_want_all(struct notice_ring *ring);
 
 /* The eventfd to wait on for this process's slot. */
 int notice_ring_descriptor(const struct notice_ring *ring);

@@ -115,8 +115,11 @@ static void end(struct served *served, const char *why)
     counters_add(COUNTER_SESSION_OPEN, -1);
     wheel_remove(served);
     LIST_REMOVE(served, all);
-    if (served->has_account)
+    if (served->has_account) {
         LIST_REMOVE(served, accounts);
+        if (worker->options.notices)
+            notice_ring_unwant(worker->options.notices, served->notice);
+    }
     buffer_release(&served->unread);
     buffer_release(&served->incoming);
     buffer_release(&served->stream.output);
@@ -469,6 +472,8 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now = worker_second(worker);
     wheel_advance(worker, now, expired);
     listeners_resume(worker);
+    if (worker->options.notices)
+        notice_ring_read(worker->options.notices, on_notice, worker);
     if (now >= worker->drain_deadline)
         kill_all(worker, "drain_time");
     if (!worker->finishing)
@@ -585,6 +590,8 @@ static void enter(struct served *served, const struct worker_facts *facts)
     if (facts->has_account) {
         served->notice = store_account_notice(facts->account);
         LIST_INSERT_HEAD(bucket(worker, served->notice), served, accounts);
+        if (worker->options.notices)
+            notice_ring_want(worker->options.notices, served->notice);
     }
     worker->streams++;
     worker->handles++;

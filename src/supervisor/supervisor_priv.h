@@ -19,7 +19,7 @@
 enum {
     /* At least what kv/notice_ring.h maps; a unit test holds them together, as the supervisor
      * does not link the storage code. */
-    NOTICES_SIZE = 128 * 1024,
+    NOTICES_SIZE = 1280 * 1024,
     START_TIMEOUT = 30 * 1000,   /* ms from exec to READY */
     CLOSE_TIMEOUT = 5 * 1000,    /* ms from the control channel's end to the process's */
     STOP_GRACE = 2 * 1000,       /* ms beyond drain_time before SIGKILL */

@@ -63,7 +63,10 @@ static int set_up(void **state)
             i < WAKERS || i == NOTICE_SLOTS - 1 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
     f->memory = notice_ring_create();
     assert_true(f->memory >= 0);
-    return notice_ring_attach(f->memory, f->wake, 0, &f->ring);
+    int error = notice_ring_attach(f->memory, f->wake, 0, &f->ring);
+    if (!error)
+        notice_ring_want_all(f->ring);
+    return error;
 }
 
 static int tear_down(void **state)
@@ -118,6 +121,7 @@ static void test_slots(void **state)
     struct notice_ring *poster;
     assert_int_equal(notice_ring_attach(f->memory, f->wake, NOTICE_SLOTS, &last), ERROR_INVALID);
     assert_int_equal(notice_ring_attach(f->memory, f->wake, NOTICE_SLOTS - 1, &last), 0);
+    notice_ring_want(last, 9);
     assert_int_equal(notice_ring_attach(f->memory, f->wake, -1, &poster), 0);
     assert_int_equal(notice_ring_descriptor(poster), -1);
     notice_ring_post(poster, 9);
@@ -208,6 +212,7 @@ static void be_a_process(struct fixture *f)
     struct notice_ring *ring;
     if (notice_ring_attach(f->memory, f->wake, 1, &ring))
         _exit(1);
+    notice_ring_want_all(ring);
     notice_ring_post(ring, 100);
     struct seen seen = {0};
     while (seen.last != 200 && !seen.missed)
@@ -234,9 +239,39 @@ static void test_processes(void **state)
     assert_int_equal(status, 0);
 }
 
+static void test_woken_for_what_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    struct notice_ring *other;
+    assert_int_equal(notice_ring_attach(f->memory, f->wake, 1, &other), 0);
+    notice_ring_post(f->ring, 5);
+    assert_false(is_woken(f->wake[1]));
+    /* What is not wanted may be read all the same: it was posted. */
+    assert_int_equal(read_all(other).count, 1);
+    notice_ring_want(other, 5);
+    notice_ring_want(other, 5);
+    notice_ring_unwant(other, 5);
+    notice_ring_post(f->ring, 6);
+    assert_false(is_woken(f->wake[1]));
+    notice_ring_post(f->ring, 5);
+    assert_true(is_woken(f->wake[1]));
+    assert_int_equal(read_all(other).count, 2);
+    notice_ring_unwant(other, 5);
+    notice_ring_post(f->ring, 5);
+    assert_false(is_woken(f->wake[1]));
+    /* Who has the slot next begins with nothing. */
+    notice_ring_want(other, 5);
+    notice_ring_detach(&other);
+    assert_int_equal(notice_ring_attach(f->memory, f->wake, 1, &other), 0);
+    notice_ring_post(f->ring, 5);
+    assert_false(is_woken(f->wake[1]));
+    notice_ring_detach(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_woken_for_what_is_wanted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_post_and_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_woken_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slots, set_up, tear_down),

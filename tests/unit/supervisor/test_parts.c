@@ -49,6 +49,7 @@ static void test_shared_memory_is_enough_for_notices(void **state)
     assert_true((int)SERVICE_SLOTS <= (int)COUNTER_SLOTS);
     assert_int_equal(shared_create(&shared), 0);
     assert_int_equal(notice_ring_attach(shared.notices, shared.wake, 5, &ring), 0);
+    notice_ring_want(ring, 7);
     notice_ring_post(ring, 7);
     uint64_t count = 0;
     assert_int_equal(read(shared.wake[5], &count, sizeof(count)), sizeof(count));
