@@ -1,0 +1,341 @@
+#include "store/dump.h"
+#include "base/error.h"
+#include "format/text.h"
+#include "store/mailbox_priv.h"
+
+#include <time.h>
+
+enum { BYTES_SHOWN = 64 };
+
+struct dump {
+    int (*line)(const char *text, void *arg);
+    void *arg;
+    struct buffer text;
+};
+
+/* --- words --- */
+
+static void say(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct dump *dump, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    buffer_append_formatv(&dump->text, format, arguments);
+    va_end(arguments);
+}
+
+static void say_number(struct dump *dump, const char *name, uint64_t number)
+{
+    say(dump, " %s=%llu", name, (unsigned long long)number);
+}
+
+/* Bytes in quotes: what is neither printable nor UTF-8 as \xNN. */
+static void say_bytes(struct dump *dump, struct slice bytes)
+{
+    unsigned char last = text_is_utf8(bytes) ? 0xff : 0x7e;
+    buffer_append_byte(&dump->text, '"');
+    for (size_t i = 0; i < bytes.size && i < BYTES_SHOWN; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        bool plain = byte >= ' ' && byte <= last && byte != 0x7f && byte != '"' && byte != '\\';
+        say(dump, plain ? "%c" : "\\x%02x", byte);
+    }
+    buffer_append_string(&dump->text, bytes.size > BYTES_SHOWN ? "\"..." : "\"");
+}
+
+static void say_date(struct dump *dump, const char *name, int64_t date)
+{
+    struct tm parts;
+    time_t seconds = (time_t)date;
+    char text[32];
+    if (gmtime_r(&seconds, &parts) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts))
+        say(dump, " %s=%s", name, text);
+    else
+        say(dump, " %s=%lld", name, (long long)date);
+}
+
+static int end_line(struct dump *dump)
+{
+    char text[DUMP_LINE_MAXIMUM + 1];
+    bool cut = buffer_error(&dump->text) != 0 || dump->text.size > DUMP_LINE_MAXIMUM;
+    snprintf(text, sizeof(text), "%.*s%s", (int)(cut ? DUMP_LINE_MAXIMUM - 3 : dump->text.size),
+             dump->text.data ? dump->text.data : "", cut ? "..." : "");
+    buffer_clear(&dump->text);
+    return dump->line(text, dump->arg);
+}
+
+/* --- records: each says what its value holds --- */
+
+static int say_account(struct dump *dump, struct slice value)
+{
+    struct account_record record;
+    int error = account_record_read(value, &record);
+    if (error)
+        return error;
+    say_number(dump, "modseq", record.modseq);
+    say_date(dump, "created", record.created);
+    say_number(dump, "next_message", record.next_message);
+    say_number(dump, "next_collection", record.next_collection);
+    say_number(dump, "collections", record.collections);
+    say_number(dump, "uid_validity", record.uid_validity);
+    say_number(dump, "entries", record.entries);
+    say_number(dump, "entry_bytes", record.entry_bytes);
+    say_number(dump, "annotation_bytes", record.annotation_bytes);
+    for (int i = 0; i < QUOTA_RESOURCES; i++)
+        say(dump, i ? "/%llu" : " limits=%llu", (unsigned long long)record.limits[i]);
+    say_number(dump, "destroyed_modseq", record.destroyed_modseq);
+    say_number(dump, "retained", record.retained);
+    say_number(dump, "retained_bytes", record.retained_bytes);
+    return 0;
+}
+
+static void say_header(struct dump *dump, const struct page_header *header)
+{
+    say(dump, " [base=%u uids=%u:%u count=%u unseen=%u deleted=%u modseq=%llu]", header->base,
+        header->first, header->last, header->count, header->unseen, header->deleted,
+        (unsigned long long)header->modseq);
+}
+
+static int say_collection(struct dump *dump, struct slice value)
+{
+    struct collection_record record;
+    int error = collection_record_read(value, &record);
+    if (error)
+        return error;
+    say(dump, " name=");
+    say_bytes(dump, record.name);
+    say_number(dump, "type", record.type);
+    say_number(dump, "role", record.role);
+    say_number(dump, "flags", record.flags);
+    say_number(dump, "parent", record.parent);
+    say_number(dump, "uid_validity", record.uid_validity);
+    say_number(dump, "uid_next", record.uid_next);
+    say_number(dump, "highest_modseq", record.highest_modseq);
+    say_number(dump, "created_modseq", record.created_modseq);
+    say_number(dump, "changed_modseq", record.changed_modseq);
+    say_number(dump, "vanished_modseq", record.vanished_modseq);
+    say_number(dump, "annotation_modseq", record.annotation_modseq);
+    say_number(dump, "messages", record.messages);
+    say_number(dump, "unseen", record.unseen);
+    say_number(dump, "deleted", record.deleted);
+    say_number(dump, "size", record.size);
+    say_number(dump, "pages", record.pages);
+    say_header(dump, &record.tail);
+    return 0;
+}
+
+static int say_directory(struct dump *dump, struct slice value)
+{
+    const char *headers;
+    struct page_header header;
+    size_t size = value.size > PAGE_DIRECTORY_HEADER ? value.size - PAGE_DIRECTORY_HEADER : 0;
+    size_t count = size / PAGE_HEADER_SIZE;
+    int error = page_directory_read(value, count, &headers);
+    for (size_t i = 0; i < count && !error; i++) {
+        page_header_read(headers + i * PAGE_HEADER_SIZE, &header);
+        error = end_line(dump);
+        say(dump, "   ");
+        say_header(dump, &header);
+    }
+    return error;
+}
+
+static void say_entry(struct dump *dump, const struct entry *entry)
+{
+    say(dump, "    uid=%u flags=%u keywords=%llx/%llx message=%llu modseq=%llu created_modseq=%llu",
+        entry->uid, entry->flags, (unsigned long long)entry->keywords.bits[0],
+        (unsigned long long)entry->keywords.bits[1], (unsigned long long)entry->message,
+        (unsigned long long)entry->modseq, (unsigned long long)entry->created_modseq);
+    say_date(dump, "internal_date", entry->internal_date);
+    say_date(dump, "save_date", entry->save_date);
+    say_number(dump, "size", entry->size);
+}
+
+static int say_page(struct dump *dump, struct slice value)
+{
+    size_t size = value.size > PAGE_VALUE_HEADER ? value.size - PAGE_VALUE_HEADER : 0;
+    size_t count = size / ENTRY_SIZE;
+    int error = page_value_read(value, count);
+    for (size_t i = 0; i < count && !error; i++) {
+        struct entry entry;
+        entry_read(value.data + PAGE_VALUE_HEADER + i * ENTRY_SIZE, &entry);
+        error = end_line(dump);
+        say_entry(dump, &entry);
+    }
+    return error;
+}
+
+static int say_message(struct dump *dump, struct slice value)
+{
+    struct message_record record;
+    int error = message_record_read(value, &record);
+    if (error)
+        return error;
+    say_number(dump, "size", record.size);
+    say_number(dump, "thread", record.thread);
+    say_number(dump, "created_modseq", record.created_modseq);
+    say_number(dump, "retained", record.retained);
+    if (record.body == MESSAGE_IN_BLOB)
+        say(dump, " blob=%llx/%llu/%llu", (unsigned long long)record.blob.pack,
+            (unsigned long long)record.blob.offset, (unsigned long long)record.blob.size);
+    else
+        say(dump, " body=inline");
+    say(dump, " sha256=");
+    for (size_t i = 0; i < sizeof(record.sha256); i++)
+        say(dump, "%02x", record.sha256[i]);
+    for (size_t i = 0; i < message_places(&record); i++) {
+        struct place place = message_place_at(&record, i);
+        say(dump, " place=%u/%ux/%u", place.collection, place.entries, place.uid);
+    }
+    return 0;
+}
+
+static int say_keywords(struct dump *dump, struct slice value)
+{
+    struct keyword_names names;
+    int error = keyword_names_read(value, &names);
+    for (unsigned i = 0; i < names.count && !error; i++) {
+        say(dump, " %u=", i);
+        say_bytes(dump, names.names[i]);
+    }
+    return error;
+}
+
+static int say_number_record(struct dump *dump, struct slice value)
+{
+    uint64_t number;
+    int error = number_record_read(value, &number);
+    if (!error)
+        say_number(dump, "number", number);
+    return error;
+}
+
+static int say_set(struct dump *dump, struct slice value,
+                   int (*read)(struct slice value, struct range_set *set))
+{
+    struct range_set set;
+    range_set_init(&set, VANISHED_RANGES);
+    int error = read(value, &set);
+    for (size_t i = 0; i < set.count && !error; i++)
+        say(dump, " %u:%u", set.ranges[i].first, set.ranges[i].last);
+    range_set_release(&set);
+    return error;
+}
+
+static int say_vanished(struct dump *dump, struct slice value)
+{
+    return say_set(dump, value, vanished_record_read);
+}
+
+static int say_subscriptions(struct dump *dump, struct slice value)
+{
+    return say_set(dump, value, subscriptions_read);
+}
+
+static int say_size(struct dump *dump, struct slice value)
+{
+    say_number(dump, "bytes", value.size);
+    return 0;
+}
+
+/* --- keys --- */
+
+/* How many numbers a key begins with; what is behind them is shown as bytes. */
+static const struct family {
+    enum key_family letter;
+    const char *name;
+    unsigned numbers;
+    int (*say)(struct dump *dump, struct slice value);
+} families[] = {
+    {KEY_ACCOUNT, "account", 0, say_account},
+    {KEY_BODY, "body", 1, say_size},
+    {KEY_COLLECTION, "collection", 1, say_collection},
+    {KEY_DIRECTORY, "page-directory", 1, say_directory},
+    {KEY_HASH, "hash", 0, say_number_record},
+    {KEY_KEYWORDS, "keywords", 1, say_keywords},
+    {KEY_MESSAGE, "message", 1, say_message},
+    {KEY_NAME, "name", 2, say_number_record},
+    {KEY_PAGE, "page", 2, say_page},
+    {KEY_SUMMARY, "summary", 1, say_size},
+    {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},
+    {KEY_VANISHED, "vanished", 3, say_vanished},
+    {KEY_DESTROYED, "destroyed", 3, say_number_record},
+};
+
+static const struct family *find_family(struct slice key)
+{
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        if (key.size && key.data[0] == (char)families[i].letter)
+            return &families[i];
+    return NULL;
+}
+
+static void say_key(struct dump *dump, struct slice key, const struct family *family)
+{
+    struct slice rest = slice_sub(key, 1, SIZE_MAX);
+    say(dump, "%s", family ? family->name : "unknown");
+    for (unsigned i = 0; family && i < family->numbers; i++) {
+        uint64_t number;
+        if (key_read_number(&rest, &number))
+            break;
+        say(dump, " %llu", (unsigned long long)number);
+    }
+    if (!family || rest.size) {
+        say(dump, " ");
+        say_bytes(dump, family ? rest : key);
+    }
+    say(dump, ":");
+}
+
+static int dump_record(struct dump *dump, struct slice key, struct slice value)
+{
+    const struct family *family = find_family(key);
+    say_key(dump, key, family);
+    int error = family ? family->say(dump, value) : ERROR_UNSUPPORTED;
+    if (error == ERROR_CORRUPT || error == ERROR_UNSUPPORTED) {
+        say(dump, " %s: ", error_name(error));
+        say_bytes(dump, value);
+        error = 0;
+    }
+    return error ? error : end_line(dump);
+}
+
+static int dump_all(struct dump *dump, struct kv_transaction *transaction)
+{
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    int error = kv_cursor_open(transaction, SLICE(""), SLICE(""), &cursor);
+    if (error)
+        return error;
+    bool ended = false;
+    while (!ended && !error) {
+        error = kv_cursor_next(cursor, &key, &value);
+        ended = error == ERROR_NOT_FOUND;
+        if (!error)
+            error = dump_record(dump, key, value);
+    }
+    kv_cursor_close(&cursor);
+    return ended ? 0 : error;
+}
+
+int store_dump_account(struct store *store, struct who who, struct account_id account,
+                       int (*line)(const char *text, void *arg), void *arg)
+{
+    struct dump dump = {.line = line, .arg = arg};
+    struct store_view *view;
+    struct kv_transaction *transaction;
+    if (who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    int error = store_view_open(store, who, account, &view);
+    if (error)
+        return error;
+    buffer_init(&dump.text, 2 * DUMP_LINE_MAXIMUM);
+    error = view_read(view, &transaction);
+    if (!error) {
+        error = dump_all(&dump, transaction);
+        view_read_end(view, &transaction);
+    }
+    buffer_release(&dump.text);
+    store_view_close(&view);
+    return error;
+}
