@@ -30,8 +30,8 @@ static uint32_t next_uid_validity(struct change *change)
     return change->account.uid_validity = next > now ? next : now;
 }
 
-static int add_collection(struct change *change, enum collection_type type, collection_id parent,
-                          struct slice name, enum collection_role role, collection_id *id)
+int collection_add(struct change *change, enum collection_type type, collection_id parent,
+                   struct slice name, enum collection_role role, collection_id *id)
 {
     struct account_record *account = &change->account;
     if (account->collections >= COLLECTIONS_MAXIMUM || account->next_collection >= UINT32_MAX - 1)
@@ -68,7 +68,7 @@ int collections_make_template(struct change *change, void *arg)
     int error = 0;
     for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]) && !error; i++) {
         collection_id id;
-        error = add_collection(change, COLLECTION_MAILBOX, 0, slice_from_string(mailboxes[i].name),
+        error = collection_add(change, COLLECTION_MAILBOX, 0, slice_from_string(mailboxes[i].name),
                                mailboxes[i].role, &id);
         if (!error)
             error = subscriptions_set(change, view_subscriber(change->view), id, true);
@@ -111,7 +111,7 @@ static int make_parents(struct change *change, enum collection_type type, const 
         if (error == ERROR_NOT_FOUND)
             error = view_require(change->view, at, RIGHT_CREATE) ? ERROR_DENIED : ERROR_NOT_FOUND;
         if (error == ERROR_NOT_FOUND && !last)
-            error = add_collection(change, type, at, path->levels[i], ROLE_NONE, &child);
+            error = collection_add(change, type, at, path->levels[i], ROLE_NONE, &child);
         if (error && !(last && error == ERROR_NOT_FOUND))
             return error;
         if (!last)
@@ -136,7 +136,7 @@ static int create(struct change *change, void *arg)
     if (!error)
         error = check_role(change->transaction, call->role);
     if (!error)
-        error = add_collection(change, call->type, parent, call->path.levels[call->path.count - 1],
+        error = collection_add(change, call->type, parent, call->path.levels[call->path.count - 1],
                                call->role, &call->id);
     return error;
 }
@@ -277,7 +277,7 @@ static int move_record(struct change *change, const struct rename_call *call,
 static int rename_inbox(struct change *change, const struct rename_call *call, collection_id parent)
 {
     collection_id made;
-    int error = add_collection(change, COLLECTION_MAILBOX, parent,
+    int error = collection_add(change, COLLECTION_MAILBOX, parent,
                                call->path.levels[call->path.count - 1], ROLE_NONE, &made);
     return error ? error : mailbox_move_all(change, call->id, made);
 }

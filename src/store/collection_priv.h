@@ -57,6 +57,10 @@ int collection_child(struct kv_transaction *transaction, enum collection_type ty
 int collection_has_children(struct kv_transaction *transaction, enum collection_type type,
                             collection_id id, bool *children);
 
+/* Makes one below a parent that has none of that name. ERROR_LIMIT. */
+int collection_add(struct change *change, enum collection_type type, collection_id parent,
+                   struct slice name, enum collection_role role, collection_id *id);
+
 /* The first change of a new account, for view_change: its record, INBOX and the template. arg:
  * int64_t, when the account was made. */
 int collections_make_template(struct change *change, void *arg);

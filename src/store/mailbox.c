@@ -117,7 +117,7 @@ int mailbox_read_page(struct mailbox *mailbox, const struct page_header *header,
     return error == ERROR_NOT_FOUND || error == ERROR_LIMIT ? ERROR_CORRUPT : error;
 }
 
-static struct page_header count_page(const struct buffer *value, uint32_t base)
+struct page_header mailbox_count_page(const struct buffer *value, uint32_t base)
 {
     struct page_header header = {.base = base};
     size_t count = (value->size - PAGE_VALUE_HEADER) / ENTRY_SIZE;
@@ -142,7 +142,7 @@ int mailbox_write_page(struct change *change, struct mailbox *mailbox, struct pa
 {
     struct key key;
     struct slice name = key_page(&key, mailbox->id, header->base);
-    struct page_header counted = count_page(value, header->base);
+    struct page_header counted = mailbox_count_page(value, header->base);
     mailbox->record.messages += counted.count - header->count;
     mailbox->record.unseen += counted.unseen - header->unseen;
     mailbox->record.deleted += counted.deleted - header->deleted;

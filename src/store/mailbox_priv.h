@@ -62,6 +62,9 @@ static inline char *page_entry(const struct buffer *value, size_t index)
     return value->data + PAGE_VALUE_HEADER + index * ENTRY_SIZE;
 }
 
+/* The header of a page with these entries. */
+struct page_header mailbox_count_page(const struct buffer *value, uint32_t base);
+
 /* Writes a page whose entries have changed, and brings header and the mailbox's counters (but for
  * its size) up to date. A page without entries is deleted; its header stays with count 0. */
 int mailbox_write_page(struct change *change, struct mailbox *mailbox, struct page_header *header,
@@ -139,6 +142,9 @@ int message_add(struct change *change, const struct stored_message *message,
 /* An entry has gone from one position to another; either may be nowhere. With its last entry goes
  * the message, unless it is retained. ERROR_CORRUPT: it was not there. */
 int message_place(struct change *change, uint64_t number, struct position from, struct position to);
+
+/* Removes a message that is nowhere any more, with all that belongs to it. */
+int message_remove(struct change *change, uint64_t number, const struct message_record *record);
 
 /* Where the next entry will be. */
 static inline struct position mailbox_next_position(const struct mailbox *mailbox)

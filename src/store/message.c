@@ -47,8 +47,7 @@ static int drop_blob(struct change *change, struct blob_id blob)
 
 /* --- places --- */
 
-static int remove_message(struct change *change, uint64_t number,
-                          const struct message_record *record)
+int message_remove(struct change *change, uint64_t number, const struct message_record *record)
 {
     struct key key;
     uint64_t indexed;
@@ -81,7 +80,7 @@ static int change_places(struct change *change, uint64_t number, struct message_
     error = error ? error : buffer_error(&places);
     record->places = buffer_slice(&places);
     if (!error && !places.size && !record->retained)
-        error = remove_message(change, number, record);
+        error = message_remove(change, number, record);
     else if (!error)
         error = write_message(change, number, record);
     buffer_release(&places);

@@ -102,6 +102,7 @@ struct change {
     struct account_record account; /* written back when changed is set */
     uint64_t modseq;               /* what everything changed here carries */
     bool changed;                  /* set by who puts or deletes something */
+    bool account_unreadable;       /* a repair's: there is no account to begin with */
     struct buffer value;           /* where a record is built: change_put's is often this */
     struct buffer message;         /* where message.c reads a message's record */
     struct buffer dropped;         /* struct blob_id: blobs nobody refers to after the commit */
@@ -111,6 +112,10 @@ struct change {
  * something. After the commit drops what is in change->dropped. */
 int view_change(struct store_view *view, enum kv_durability durability,
                 int (*fn)(struct change *change, void *arg), void *arg);
+
+/* The same for a repair: durable, and change->account_unreadable when the account's record cannot
+ * be read. */
+int view_repair(struct store_view *view, int (*fn)(struct change *change, void *arg), void *arg);
 
 /* Puts the bytes, unless building them failed. Sets changed. */
 int change_put(struct change *change, struct slice key, const struct buffer *value);

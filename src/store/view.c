@@ -87,6 +87,7 @@ struct change_call {
     struct change change;
     int (*fn)(struct change *change, void *arg);
     void *arg;
+    bool repair;
 };
 
 static int read_account(struct change *change)
@@ -97,7 +98,9 @@ static int read_account(struct change *change)
         change->account = (struct account_record){.next_message = 1, .next_collection = 1};
         return 0;
     }
-    return error ? error : account_record_read(buffer_slice(&change->value), &change->account);
+    if (!error)
+        error = account_record_read(buffer_slice(&change->value), &change->account);
+    return error;
 }
 
 static int run_change(struct kv_transaction *transaction, void *arg)
@@ -108,7 +111,8 @@ static int run_change(struct kv_transaction *transaction, void *arg)
     change->changed = false;
     buffer_clear(&change->dropped);
     int error = read_account(change);
-    if (error)
+    change->account_unreadable = error == ERROR_CORRUPT || error == ERROR_NOT_FOUND;
+    if (error && !(call->repair && change->account_unreadable))
         return error;
     change->modseq = change->account.modseq + 1;
     error = call->fn(change, call->arg);
@@ -130,24 +134,37 @@ static void drop_blobs(struct store_view *view, struct slice dropped)
     }
 }
 
+static int run_call(struct change_call *call, enum kv_durability durability)
+{
+    struct change *change = &call->change;
+    struct store_view *view = change->view;
+    if (view->account->doomed)
+        return ERROR_NOT_FOUND;
+    buffer_init(&change->value, KV_VALUE_MAXIMUM);
+    buffer_init(&change->message, KV_VALUE_MAXIMUM);
+    buffer_init(&change->dropped, DROPPED_MAXIMUM);
+    int error = kv_update(view->account->kv, durability, run_change, call);
+    if (!error && change->changed) {
+        account_mark_changed(view->account, durability);
+        drop_blobs(view, buffer_slice(&change->dropped));
+    }
+    buffer_release(&change->value);
+    buffer_release(&change->message);
+    buffer_release(&change->dropped);
+    return error;
+}
+
 int view_change(struct store_view *view, enum kv_durability durability,
                 int (*fn)(struct change *change, void *arg), void *arg)
 {
-    if (view->account->doomed)
-        return ERROR_NOT_FOUND;
     struct change_call call = {.change.view = view, .fn = fn, .arg = arg};
-    buffer_init(&call.change.value, KV_VALUE_MAXIMUM);
-    buffer_init(&call.change.message, KV_VALUE_MAXIMUM);
-    buffer_init(&call.change.dropped, DROPPED_MAXIMUM);
-    int error = kv_update(view->account->kv, durability, run_change, &call);
-    if (!error && call.change.changed) {
-        account_mark_changed(view->account, durability);
-        drop_blobs(view, buffer_slice(&call.change.dropped));
-    }
-    buffer_release(&call.change.value);
-    buffer_release(&call.change.message);
-    buffer_release(&call.change.dropped);
-    return error;
+    return run_call(&call, durability);
+}
+
+int view_repair(struct store_view *view, int (*fn)(struct change *change, void *arg), void *arg)
+{
+    struct change_call call = {.change.view = view, .fn = fn, .arg = arg, .repair = true};
+    return run_call(&call, KV_DURABLE);
 }
 
 int change_put(struct change *change, struct slice key, const struct buffer *value)

@@ -159,16 +159,16 @@ struct range_set set_of(uint32_t first, uint32_t last)
     return set;
 }
 
-static void report(const char *problem, void *arg)
+static void report(enum check_finding finding, const char *text, void *arg)
 {
-    (void)arg;
-    print_error("%s\n", problem);
+    (void)finding, (void)arg;
+    print_error("%s\n", text);
 }
 
 void check_account(struct fixture *f)
 {
-    size_t problems = 0;
-    assert_int_equal(store_check_account(f->store, WHO_SYSTEM, f->alice, report, NULL, &problems),
-                     0);
-    assert_int_equal(problems, 0);
+    struct check_options options = {.deep = true, .report = report};
+    struct check_result result = {0};
+    assert_int_equal(store_check_account(f->store, WHO_SYSTEM, f->alice, &options, &result), 0);
+    assert_int_equal(result.wrong + result.lost, 0);
 }

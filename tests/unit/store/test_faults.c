@@ -401,7 +401,7 @@ static void one_fault(const struct plan *plan, unsigned *calls)
     set_up_sqlite(&state);
     unsigned done = run_with_fault(state, plan, calls);
     if (getenv("CHAPAR_FAULT_VERBOSE"))
-        print_message("%s at %u: %u commands, %u calls\n", fault_name(plan->fault), plan->call,
+        print_message("# %s at %u: %u commands, %u calls\n", fault_name(plan->fault), plan->call,
                       done, *calls);
     verify(state, plan, done);
     tear_down_with_removed(&state);
@@ -430,7 +430,7 @@ static void test_every_fault(void **unused)
     (void)unused;
     unsigned seed = number_of("CHAPAR_FAULT_SEED", (unsigned)time(NULL));
     unsigned points = number_of("CHAPAR_FAULT_POINTS", POINTS), calls = 0;
-    print_message("CHAPAR_FAULT_SEED=%u CHAPAR_FAULT_POINTS=%u\n", seed, points);
+    print_message("# CHAPAR_FAULT_SEED=%u CHAPAR_FAULT_POINTS=%u\n", seed, points);
     take_digests();
     one_fault(&(struct plan){.fault = FAULT_NONE}, &calls);
     assert_true(calls > COMMANDS);

@@ -155,15 +155,16 @@ static int call_account_find(struct caller *c)
     return store_account_find(c->store, c->who, SLICE("alice"), &id);
 }
 
-static void ignore(const char *problem, void *arg)
+static void ignore(enum check_finding finding, const char *text, void *arg)
 {
-    (void)problem, (void)arg;
+    (void)finding, (void)text, (void)arg;
 }
 
 static int call_check(struct caller *c)
 {
-    size_t problems;
-    return store_check_account(c->store, c->who, c->f->alice, ignore, NULL, &problems);
+    struct check_options options = {.report = ignore};
+    struct check_result result;
+    return store_check_account(c->store, c->who, c->f->alice, &options, &result);
 }
 
 static const struct {

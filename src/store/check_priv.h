@@ -1,0 +1,78 @@
+/*
+ * What the check's files share.
+ *
+ *   check.c          the order of things; the account's record
+ *   check_entry.c    collections, their pages and counters
+ *   check_message.c  messages: records, places, summaries, hashes, bodies
+ *   check_rest.c     names, and what belongs to something that is not there
+ *
+ * Each part walks what lies there, computes what must be, and calls check_wrong where it differs.
+ * When that returns true it writes what must be. Nothing is written while a cursor is open.
+ */
+#ifndef STORE_CHECK_PRIV_H
+#define STORE_CHECK_PRIV_H
+
+#include "store/check.h"
+#include "store/mailbox_priv.h"
+
+/* An entry, to find the places of its message. */
+struct checked_entry {
+    uint64_t message;
+    collection_id collection;
+    uint32_t uid;
+};
+
+struct check {
+    const struct check_options *options;
+    struct check_result result;
+    struct store_view *view;
+    struct kv_transaction *transaction;
+    struct change *change;          /* NULL: nothing is written */
+    struct account_record *account; /* found_account, or the change's, which is written back */
+    struct account_record found_account;
+    struct arena arena;
+    struct tree tree; /* collections whose records can be read, sorted by id */
+    size_t tree_capacity;
+    struct buffer messages; /* uint64_t: numbers of records that can be read, ascending */
+    struct buffer entries;  /* struct checked_entry */
+    struct buffer strays;   /* uint64_t: messages without an entry */
+    struct buffer remake;   /* uint64_t, ascending: a deep check found their summaries wrong */
+    uint64_t entry_bytes;
+    uint64_t highest_modseq;
+    uint32_t highest_uid_validity;
+    struct buffer value, body;
+    struct buffer findings; /* of a repair: enum check_finding, text, NUL */
+};
+
+/* Says that something is wrong. True: it is to be mended now, and is counted as repaired. */
+bool check_wrong(struct check *check, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void check_lost(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Calls fn for each key of the family, its first `numbers` numbers read, until it fails. A key
+ * whose numbers cannot be read is shown with numbers == NULL. */
+int check_each(struct check *check, enum key_family family, size_t numbers,
+               int (*fn)(struct check *check, struct slice key, const uint64_t *numbers,
+                         struct slice value));
+
+/* The collection's path, or "#ID" when there is no such collection. In the arena. */
+const char *check_path(struct check *check, collection_id id);
+struct tree_node *check_find(struct check *check, uint64_t id);
+struct tree_node *check_add_collection(struct check *check, collection_id id,
+                                       const struct collection_record *record);
+
+/* Whether the message's record can be read. */
+bool check_has_message(const struct check *check, uint64_t number);
+
+/* The parts, in this order. */
+int check_load_messages(struct check *check);
+int check_load_collections(struct check *check);
+int check_collections(struct check *check);
+int check_messages(struct check *check);
+int check_rest(struct check *check);
+int check_strays(struct check *check); /* after the account's record */
+
+/* Bodies and summaries of a deep check, in slices of their own. Counts into result. */
+int check_bodies(struct check *check);
+
+#endif
