@@ -22,11 +22,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUCKETS_MINIMUM = 64, BUCKETS_MAXIMUM = 65536 };
+enum {
+    BUCKETS_MINIMUM = 64,
+    BUCKETS_MAXIMUM = 65536,
+    LINGER_US = 200, /* how long a thread waits for a peer that answers at once */
+};
 
 static void proceed(struct served *served);
 
@@ -121,7 +126,6 @@ static void end(struct served *served, const char *why)
             notice_ring_unwant(worker->options.notices, served->notice);
     }
     buffer_release(&served->unread);
-    buffer_release(&served->incoming);
     buffer_release(&served->stream.output);
     uv_close((uv_handle_t *)&served->poll, on_stream_closed);
     worker_close_socket(served->socket);
@@ -196,7 +200,7 @@ static void send_output(struct served *served)
 
 static size_t input_room(const struct served *served)
 {
-    return STREAM_INPUT_MAXIMUM - served->unread.size - served->incoming.size;
+    return STREAM_INPUT_MAXIMUM - served->unread.size;
 }
 
 static void receive(struct served *served)
@@ -208,22 +212,21 @@ static void receive(struct served *served)
         return;
     }
     served->active = worker_second(served->worker);
+    served->quick = clock_monotonic_us() - served->ran_us <= LINGER_US;
     served->ended = size == 0;
     served->wake |= size == 0 ? WAKE_END : WAKE_INPUT;
     served->stream.bytes_in += (uint64_t)size;
-    struct buffer *input = served->running ? &served->incoming : &served->unread;
-    if (buffer_append(input, slice_make(bytes, (size_t)size)))
+    if (buffer_append(&served->unread, slice_make(bytes, (size_t)size)))
         served->killed = "memory";
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* Reading goes on while there is room, also while it runs or waits: changing what is polled for
- * costs system calls. */
+/* Reading goes on while there is room, also while it waits for the peer to take output. */
 static void update_poll(struct served *served)
 {
     int events = 0;
-    if (!served->ended && !served->read_failed && input_room(served) > 0)
+    if (!served->running && !served->ended && !served->read_failed && input_room(served) > 0)
         events |= UV_READABLE;
     if (!served->running && served->stream.output.size > 0)
         events |= UV_WRITABLE;
@@ -245,10 +248,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     } else if (events & UV_READABLE) {
         receive(served);
     }
-    if (served->running) {
-        update_poll(served);
-        return;
-    }
     if (status == 0 && events & UV_WRITABLE)
         send_output(served);
     proceed(served);
@@ -256,9 +255,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* --- running --- */
 
-static void run_in_thread(uv_work_t *work)
+static void run_once(struct served *served)
 {
-    struct served *served = work->data;
     struct service *service = served->worker->options.service;
     if (service)
         service_note(service, served->note);
@@ -267,18 +265,70 @@ static void run_in_thread(uv_work_t *work)
     if (service)
         service_note(service, NULL);
     send_output(served);
+    buffer_consume(&served->unread, served->given - served->stream.input.size);
+    served->stream.input = slice_make(NULL, 0);
+    served->given = 0;
+    served->ran_us = clock_monotonic_us();
 }
 
-static void take_incoming(struct served *served)
+static bool is_readable(int socket)
 {
-    if (served->unread.size == 0) {
-        struct buffer emptied = served->unread;
-        served->unread = served->incoming;
-        served->incoming = emptied;
-    } else if (buffer_append(&served->unread, buffer_slice(&served->incoming))) {
-        served->killed = "memory";
-    }
-    buffer_release(&served->incoming);
+    struct pollfd poll = {.fd = socket, .events = POLLIN};
+    struct timespec limit = {.tv_nsec = LINGER_US * 1000};
+    return ppoll(&poll, 1, &limit, NULL) == 1 && poll.revents == POLLIN;
+}
+
+/* More input, taken by the thread itself. An end of the stream is left to the loop. */
+static bool take_input(struct served *served)
+{
+    char *bytes = buffer_reserve(&served->unread, input_room(served));
+    if (!bytes)
+        return false;
+    ssize_t size = recv(served->socket, bytes, input_room(served), MSG_DONTWAIT);
+    served->read_failed = size < 0 && errno != EAGAIN && errno != EINTR;
+    if (size <= 0)
+        return false;
+    buffer_commit(&served->unread, (size_t)size);
+    served->stream.bytes_in += (uint64_t)size;
+    served->stream.noticed = false;
+    served->stream.input = buffer_slice(&served->unread);
+    served->given = served->unread.size;
+    return true;
+}
+
+static bool may_linger(const struct served *served)
+{
+    struct worker *worker = served->worker;
+    return served->quick && served->need == STREAM_NEED_INPUT && !served->overflow &&
+           !served->write_failed && !served->stream.output.size && input_room(served) > 0 &&
+           !served->stream.draining && !served->stream.timed_out && !worker->queued;
+}
+
+/*
+ * A peer that answers at once, as a mail server on the same machine does, is waited for here: what
+ * it sends is run without going through the loop and another thread's waking, which take as long as
+ * the command. Never by all threads at once, and not while another stream wants to run.
+ */
+static bool linger(struct served *served)
+{
+    struct worker *worker = served->worker;
+    if (!may_linger(served))
+        return false;
+    unsigned others = atomic_fetch_add(&worker->lingering, 1);
+    bool more = others + 1 < (unsigned)worker->options.config->session_threads &&
+                is_readable(served->socket);
+    atomic_fetch_sub(&worker->lingering, 1);
+    return more && take_input(served);
+}
+
+static void run_in_thread(uv_work_t *work)
+{
+    struct served *served = work->data;
+    atomic_fetch_sub(&served->worker->queued, 1);
+    uint64_t until = clock_monotonic_us() + STREAM_SLICE_US;
+    do
+        run_once(served);
+    while (clock_monotonic_us() < until && linger(served));
 }
 
 static void run_done(uv_work_t *work, int status)
@@ -286,10 +336,6 @@ static void run_done(uv_work_t *work, int status)
     struct served *served = work->data;
     (void)status; /* is never cancelled */
     served->running = false;
-    buffer_consume(&served->unread, served->given - served->stream.input.size);
-    served->stream.input = slice_make(NULL, 0);
-    if (served->incoming.size > 0)
-        take_incoming(served);
     if (!served->quiet)
         served->active = worker_second(served->worker);
     proceed(served);
@@ -321,6 +367,7 @@ static void start(struct served *served)
     served->greeted = true;
     served->blocked = false;
     served->running = true;
+    atomic_fetch_add(&served->worker->queued, 1);
     uv_queue_work(served->worker->options.loop, &served->work, run_in_thread, run_done);
 }
 
@@ -553,7 +600,6 @@ static struct served *make(struct worker *worker, const struct worker_facts *fac
     served->work.data = served;
     buffer_init(&served->stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
     buffer_init(&served->unread, STREAM_INPUT_MAXIMUM);
-    buffer_init(&served->incoming, STREAM_INPUT_MAXIMUM);
     return served;
 }
 

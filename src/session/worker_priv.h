@@ -6,6 +6,7 @@
 
 #include "session/worker.h"
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 enum {
@@ -23,8 +24,9 @@ enum wake {
     WAKE_DRAIN = 16,  /* it must say goodbye */
 };
 
-/* One stream. While `running`, the pool's thread owns `stream` (but for bytes_in), `need`, `sent`
- * and the failures of writing; the loop's thread owns the rest, always. */
+/* One stream. While `running`, the pool's thread owns `stream`, `unread`, `given`, `need`, `sent`,
+ * `ran_us` and the failures of reading and writing, and the loop does not poll the socket; the
+ * loop's thread owns the rest, always. */
 struct served {
     struct stream stream;
     struct worker *worker;
@@ -39,18 +41,19 @@ struct served {
     uint64_t active;     /* the second of the last input or command */
     uint64_t blocked_at; /* bytes_out when the peer was last seen to take something */
     uint64_t started_us;
-    struct buffer unread;   /* what stream.input shows */
-    struct buffer incoming; /* what came while it was running */
-    size_t given;           /* of unread, to the present run */
-    size_t sent;            /* of stream.output */
-    const char *killed;     /* ends it without a goodbye: the reason */
-    const char *note;       /* for service_note */
+    uint64_t ran_us;      /* when the last run ended; monotonic */
+    struct buffer unread; /* what stream.input shows */
+    size_t given;         /* of unread, to the present run */
+    size_t sent;          /* of stream.output */
+    const char *killed;   /* ends it without a goodbye: the reason */
+    const char *note;     /* for service_note */
     int socket;
     int events; /* polled for */
     enum stream_need need;
     uint8_t wake; /* enum wake bits, since the last run began */
-    bool has_account, greeted, running, quiet, blocked, ended, read_failed;
-    bool write_failed, overflow; /* the thread's while running */
+    bool has_account, greeted, running, quiet, blocked, ended;
+    bool quick; /* its last input came soon after the run before */
+    bool read_failed, write_failed, overflow;
 };
 LIST_HEAD(served_list, served);
 
@@ -79,6 +82,8 @@ struct worker {
     struct listener listeners[WORKER_LISTENERS_MAXIMUM];
     size_t listener_count;
     uint64_t drain_deadline; /* second; UINT64_MAX: none */
+    atomic_uint queued;      /* runs that wait for a thread */
+    atomic_uint lingering;   /* threads that wait for input of a stream */
     bool draining, hurry, maintaining, finishing;
     char read_buffer[READ_SIZE];
 };

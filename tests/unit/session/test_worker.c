@@ -698,10 +698,66 @@ static void idle_stream_is_small(void **state)
 
 #define WITH_WORKER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Waits for one byte, turning the loop or not. */
+static bool hear(struct fixture *f, int client, bool turning, uint64_t limit_us)
+{
+    char got;
+    uint64_t start = clock_monotonic_us();
+    do {
+        if (recv(client, &got, 1, 0) == 1)
+            return true;
+        if (turning)
+            uv_run(&f->loop, UV_RUN_NOWAIT);
+    } while (clock_monotonic_us() - start < limit_us);
+    return false;
+}
+
+/* Whether a peer that answers at once is served without a turn of the loop: by the thread that
+ * lingers. Any of some tries will do on a busy machine. */
+static bool is_lingered_for(struct fixture *f, int client)
+{
+    for (int i = 0; i < 500; i++) {
+        say(client, "a");
+        assert_true(hear(f, client, true, PATIENCE_US));
+        say(client, "b");
+        if (hear(f, client, false, 2000))
+            return true;
+        assert_true(hear(f, client, true, PATIENCE_US));
+    }
+    return false;
+}
+
+static void lingers_for_a_quick_peer(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    f->config.session_threads = 4;
+    assert_int_equal(adopt(f, 1, "", &client), 0);
+    assert_true(is_lingered_for(f, client));
+    say(client, "quit");
+    expect(f, client, "quit");
+    expect(f, client, NULL);
+    close(client);
+    wait_until(f, worker_streams(f->worker) == 0);
+}
+
+static void does_not_linger_with_its_last_thread(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    f->config.session_threads = 1;
+    assert_int_equal(adopt(f, 1, "", &client), 0);
+    assert_false(is_lingered_for(f, client));
+    close(client);
+    wait_until(f, worker_streams(f->worker) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORKER(answers_and_closes),
+        WITH_WORKER(lingers_for_a_quick_peer),
+        WITH_WORKER(does_not_linger_with_its_last_thread),
         WITH_WORKER(half_closed_peer_gets_every_answer),
         WITH_WORKER(peer_that_does_not_read_pauses_its_stream),
         WITH_WORKER(peer_that_never_reads_is_closed),
