@@ -52,9 +52,7 @@ static const int base_calls[] = {
     CALL(epoll_pwait),
     CALL(epoll_pwait2),
     /* sockets it was given */
-    CALL(sendmsg),
     CALL(recvmsg),
-    CALL(sendto),
     CALL(recvfrom),
     CALL(shutdown),
     CALL(getsockname),
@@ -234,8 +232,14 @@ static int add_limited_base(scmp_filter_ctx filter)
         {CALL(ioctl), 1, UINT32_MAX, FIONBIO},
         {CALL(ioctl), 1, UINT32_MAX, FIOCLEX},
         {CALL(ioctl), 1, UINT32_MAX, FIONREAD},
+        {CALL(sendmsg), 2, MSG_FASTOPEN, 0}, /* with it a send connects */
     };
     int result = add_limited(filter, limited, LENGTH(limited));
+    /* send(): nowhere but to where the socket is connected. */
+    if (!result)
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(sendto), 2,
+                                  SCMP_CMP64(3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
+                                  SCMP_CMP64(4, SCMP_CMP_EQ, 0));
     /* libc then falls back to clone, whose flags the filter can see. */
     return result ? result : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
@@ -250,11 +254,15 @@ static int add_base(scmp_filter_ctx filter)
     return result ? result : add_limited_base(filter);
 }
 
-/* Pairs for the streams behind TLS; no other socket can be made. */
+/* Pairs for the streams behind TLS; no other socket can be made. An end of a pair for datagrams
+ * could send to any socket that has a name. */
 static int add_socket_pairs(scmp_filter_ctx filter)
 {
-    const struct limited_call limited[] = {{CALL(socketpair), 0, UINT32_MAX, AF_UNIX}};
-    return add_limited(filter, limited, LENGTH(limited));
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socketpair), 2,
+                            SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
+                            SCMP_CMP64(1, SCMP_CMP_MASKED_EQ,
+                                       UINT32_MAX & ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC),
+                                       SOCK_STREAM));
 }
 
 static int add_role(scmp_filter_ctx filter, enum process_role role)

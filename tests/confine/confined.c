@@ -111,6 +111,16 @@ static int try_pair(const char *unused)
     return close(pair[0]) | close(pair[1]);
 }
 
+/* One end of such a pair can send to any socket with a name. */
+static int try_datagram_pair(const char *unused)
+{
+    (void)unused;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
+        return -1;
+    return close(pair[0]) | close(pair[1]);
+}
+
 /* On a socket made before; the filter or Landlock answers. */
 static int prepared_socket;
 
@@ -120,6 +130,30 @@ static int try_connect(const char *unused)
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return connect(prepared_socket, (struct sockaddr *)&address, sizeof(address));
+}
+
+/* Data with the first packet connects too: without connect(), on a listener that was shut down. */
+static int try_fast_open(const char *unused)
+{
+    (void)unused;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    shutdown(prepared_socket, SHUT_RDWR);
+    return (int)sendto(prepared_socket, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+                       (struct sockaddr *)&address, sizeof(address));
+}
+
+static int try_fast_open_message(const char *unused)
+{
+    (void)unused;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char byte = 0;
+    struct iovec part = {&byte, 1};
+    struct msghdr header = {
+        .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1};
+    shutdown(prepared_socket, SHUT_RDWR);
+    return (int)sendmsg(prepared_socket, &header, MSG_FASTOPEN | MSG_NOSIGNAL);
 }
 
 static int try_accept(const char *unused)
@@ -190,15 +224,27 @@ static const struct {
     const char *name;
     int (*try)(const char *argument);
 } operations[] = {
-    {"read", try_read},           {"create", try_create},
-    {"file-work", try_file_work}, {"execve", try_execve},
-    {"fork", try_fork},           {"thread", try_thread},
-    {"socket", try_socket},       {"pair", try_pair},
-    {"connect", try_connect},     {"accept", try_accept},
-    {"ptrace", try_ptrace},       {"kill", try_kill},
-    {"setuid", try_setuid},       {"executable-memory", try_executable_memory},
-    {"mkfifo", try_mkfifo},       {"symlink", try_symlink},
-    {"library", try_library},     {"wait", try_wait},
+    {"read", try_read},
+    {"create", try_create},
+    {"file-work", try_file_work},
+    {"execve", try_execve},
+    {"fork", try_fork},
+    {"thread", try_thread},
+    {"socket", try_socket},
+    {"pair", try_pair},
+    {"connect", try_connect},
+    {"accept", try_accept},
+    {"ptrace", try_ptrace},
+    {"kill", try_kill},
+    {"setuid", try_setuid},
+    {"executable-memory", try_executable_memory},
+    {"mkfifo", try_mkfifo},
+    {"symlink", try_symlink},
+    {"library", try_library},
+    {"wait", try_wait},
+    {"fast-open", try_fast_open},
+    {"fast-open-message", try_fast_open_message},
+    {"datagram-pair", try_datagram_pair},
 };
 
 static void perform(const char *name, const char *argument)
