@@ -180,7 +180,7 @@ def test_each_has_a_user_of_its_own(server):
 
 
 def test_chapard_keeps_few_capabilities(server):
-    """Only what starting children needs (DESIGN.md section 2)."""
+    """Only what starting children needs (docs/architecture.md)."""
     (chapard,) = [process for process in server.json("status")["processes"]
                   if process["role"] == "chapard"]
     if not AS_ROOT:
@@ -240,7 +240,7 @@ print("all is well")
 
 
 def test_linker_fence():
-    """chapard and chapar-login link no storage, chapar-auth none but kv (DESIGN.md section 2)."""
+    """chapard and chapar-login link no storage, chapar-auth none but kv (docs/architecture.md)."""
     result = subprocess.run([sys.executable, ROOT / "tools" / "lint.py", "symbols"], cwd=ROOT,
                             capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
