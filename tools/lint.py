@@ -187,6 +187,24 @@ def check_hardening():
             yield f"{path.name} has no full RELRO"
         if re.search(r"GNU_STACK.*RWE", text):
             yield f"{path.name} has an executable stack"
+        yield from check_compiled_in(path, text)
+
+
+def check_compiled_in(path, headers):
+    """What the compiler put into the code, seen from what it calls and begins functions with."""
+    names = subprocess.run(["nm", "-DP", path], capture_output=True, text=True, check=True).stdout
+    if "__stack_chk_fail" not in names:
+        yield f"{path.name} has no stack protector"
+    if not re.search(r"^__\w+_chk@", names, re.M):
+        yield f"{path.name} has no _FORTIFY_SOURCE"
+    if "X86-64" in headers:
+        notes = subprocess.run(["readelf", "-nW", path], capture_output=True, text=True,
+                               check=True).stdout
+        code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], capture_output=True,
+                              text=True, check=True).stdout
+        main = re.search(r"<main>:\n\s*\w+:\s*(\w+)", code)
+        if "SHSTK" not in notes or not main or main.group(1) != "endbr64":
+            yield f"{path.name} has no control-flow protection"
 
 
 def check_banned():
