@@ -32,7 +32,7 @@ struct connection {
 struct admin {
     struct admin_options options;
     LIST_HEAD(connection_list, connection) connections;
-    size_t running;
+    size_t count, running; /* connections; those whose request is in the pool */
     bool ending;
 };
 
@@ -132,6 +132,7 @@ static void drop(struct connection *connection)
     if (connection->running)
         return;
     LIST_REMOVE(connection, all);
+    connection->admin->count--;
     arena_release(&connection->arena);
     uv_close((uv_handle_t *)&connection->sending, on_closed);
 }
@@ -248,7 +249,8 @@ static int received(struct ipc_channel *channel, struct ipc_message *message, vo
 
 void admin_accept(struct admin *admin, int socket)
 {
-    struct connection *connection = admin->ending ? NULL : calloc(1, sizeof(*connection));
+    bool served = !admin->ending && admin->count < ADMIN_CONNECTIONS_MAXIMUM;
+    struct connection *connection = served ? calloc(1, sizeof(*connection)) : NULL;
     const struct ipc_channel_options options = {.kind = IPC_CHANNEL_ADMIN,
                                                 .asking = false,
                                                 .state = IPC_STATE_RUNNING,
@@ -267,6 +269,7 @@ void admin_accept(struct admin *admin, int socket)
     arena_init(&connection->arena, ADMIN_LIST_MEMORY);
     uv_timer_init(admin->options.loop, &connection->sending);
     LIST_INSERT_HEAD(&admin->connections, connection, all);
+    admin->count++;
 }
 
 int admin_create(const struct admin_options *options, struct admin **admin)

@@ -12,6 +12,7 @@
 enum {
     ADMIN_LIST_MEMORY = 256 * 1024 * 1024, /* bytes that listing the accounts may take */
     ADMIN_LIST_PIECE = 1000,               /* accounts sent before the loop does other work */
+    ADMIN_CONNECTIONS_MAXIMUM = 16,        /* at once */
 };
 
 struct admin;
@@ -26,7 +27,7 @@ struct admin_options {
 
 int admin_create(const struct admin_options *options, struct admin **admin);
 
-/* Serves a connection; takes the socket over. */
+/* Serves a connection, or closes it when there are too many; takes the socket over. */
 void admin_accept(struct admin *admin, int socket);
 
 /* Closes all connections; calls options.ended when no request is under way (perhaps at once). */

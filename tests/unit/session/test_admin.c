@@ -224,6 +224,28 @@ static void surplus_bytes_end_the_connection(void **state)
     expect(f, "closed");
 }
 
+static void connections_have_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    int served[ADMIN_CONNECTIONS_MAXIMUM];
+    for (int i = 0; i < ADMIN_CONNECTIONS_MAXIMUM; i++) {
+        served[i] = f->client;
+        connect_client(f);
+    }
+    expect(f, "closed"); /* the one too many */
+    close(f->client);
+    f->client = served[0];
+    ask(f, IPC_ADMIN_ACCOUNT_FIND, "nobody");
+    expect(f, "error not-found");
+    close(f->client);
+    uv_run(&f->loop, UV_RUN_ONCE); /* its end is noticed, so there is room for another */
+    connect_client(f);
+    ask(f, IPC_ADMIN_ACCOUNT_FIND, "nobody");
+    expect(f, "error not-found");
+    for (int i = 1; i < ADMIN_CONNECTIONS_MAXIMUM; i++)
+        close(served[i]);
+}
+
 #define WITH_ADMIN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -234,6 +256,7 @@ int main(void)
         WITH_ADMIN(second_request_at_once_ends_the_connection),
         WITH_ADMIN(request_for_another_service_ends_the_connection),
         WITH_ADMIN(surplus_bytes_end_the_connection),
+        WITH_ADMIN(connections_have_a_limit),
     };
     log_init("test_admin", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
     return cmocka_run_group_tests(tests, NULL, NULL);
