@@ -180,12 +180,14 @@ static void print_next_steps(const struct plan *plan)
            plan->domain, plan->directory, plan->directory, 143 + plan->ports, 993 + plan->ports,
            account, strchr(account, '@') ? "" : "@", strchr(account, '@') ? "" : plan->domain,
            24 + plan->ports, plan->directory);
+    /* Not the Unix socket: Debian's lmtp service changes its root, and the socket is the server's
+     * own user's until lmtp_socket_group is set. */
     printf("In Postfix:  virtual_mailbox_domains = %s\n"
-           "             virtual_transport = lmtp:unix:%s/data/lmtp.sock\n"
+           "             virtual_transport = lmtp:inet:127.0.0.1:%ld\n"
            "In the DNS:  %s. MX 10 %s.\n"
            "             _imaps._tcp.%s. SRV 0 1 %ld %s.\n"
            "Accounts:    chapar -c %s/chapar.conf account add ADDRESS\n",
-           plan->domain, plan->directory, plan->domain, plan->hostname, plan->domain,
+           plan->domain, 24 + plan->ports, plan->domain, plan->hostname, plan->domain,
            993 + plan->ports, plan->hostname, plan->directory);
 }
 

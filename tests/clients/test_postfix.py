@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import smtplib
 import socket
@@ -28,13 +29,12 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
-virtual_mailbox_domains = example.test
-virtual_transport = lmtp:unix:{lmtp}
 maillog_file = {top}/maillog
 maillog_file_prefixes = {top}
 minimal_backoff_time = 2s
 maximal_backoff_time = 2s
 queue_run_delay = 2s
+{settings}
 """
 
 MASTER = """
@@ -54,14 +54,14 @@ smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
-lmtp unix - - n - - lmtp
+lmtp unix - - {chroot} - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 """
 
 
 class Postfix:
-    def __init__(self, top, lmtp):
+    def __init__(self, top, settings, chroot="n"):
         self.top = top
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -70,8 +70,8 @@ class Postfix:
             (top / name).mkdir()
         user = pwd.getpwnam("postfix")
         os.chown(top / "data", user.pw_uid, user.pw_gid)
-        (top / "etc" / "main.cf").write_text(MAIN.format(top=top, lmtp=lmtp))
-        (top / "etc" / "master.cf").write_text(MASTER.format(port=self.port))
+        (top / "etc" / "main.cf").write_text(MAIN.format(top=top, settings=settings))
+        (top / "etc" / "master.cf").write_text(MASTER.format(port=self.port, chroot=chroot))
         self.command("start")
 
     def command(self, verb):
@@ -97,22 +97,53 @@ class Postfix:
 
 
 @pytest.fixture
-def both():
+def top():
     if os.getuid() != 0:
         pytest.skip("Postfix can only be started by root")
     # Not below pytest's own folder: Postfix' user must be able to walk to the socket.
-    top = Path(tempfile.mkdtemp(prefix="chapar-postfix-"))
-    top.chmod(0o755)
+    made = Path(tempfile.mkdtemp(prefix="chapar-postfix-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def chapar(top):
     server = Server(top / "server")
-    server.configure(lmtp_socket_group="postfix")
     account = server.add_account("alice")
-    server.start()
-    postfix = Postfix(top, server.lmtp_socket)
-    yield server, postfix, account
-    postfix.command("stop")
+    yield server, account
     server.stop()
     server.check_log()
-    shutil.rmtree(top)
+
+
+@pytest.fixture
+def both(top, chapar):
+    server, account = chapar
+    server.configure(lmtp_socket_group="postfix")
+    server.start()
+    postfix = Postfix(top, f"virtual_mailbox_domains = {server.domain}\n"
+                      f"virtual_transport = lmtp:unix:{server.lmtp_socket}")
+    yield server, postfix, account
+    postfix.command("stop")
+
+
+def test_what_init_says_is_enough(top, chapar):
+    """The lines for Postfix that `chapar init` prints, with nothing added, and Debian's lmtp service,
+    which changes its root."""
+    server, account = chapar
+    server.start()
+    settings = re.findall(r"virtual_\w+ = .*", server.advice)
+    assert len(settings) == 2
+    postfix = Postfix(top, "\n".join(settings), chroot="y")
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
+        smtp.sendmail("sender@example.org", [account[0]], message("as it was said"))
+    try:
+        postfix.wait_until_empty(20)
+    finally:
+        postfix.command("stop")
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        assert len(client.uids('SUBJECT "as it was said"')) == 1
 
 
 def test_postfix_delivers_and_keeps_what_it_cannot(both):

@@ -87,8 +87,9 @@ class Server:
         self.offset = free_offset()
         self.log_path = self.directory.parent / "chapard.log"
         self.process = None
-        self.run("init", self.directory, "--domain", domain, "--ports", str(self.offset),
-                 "--listen", "127.0.0.1", configured=False)
+        made = self.run("init", self.directory, "--domain", domain, "--ports", str(self.offset),
+                        "--listen", "127.0.0.1", configured=False)
+        self.advice = made.stdout
         # Argon2id at its cheapest: the tests are about everything else.
         self.configure(password_memory=8192, password_passes=1, login_failure_delay=0)
 
