@@ -36,10 +36,10 @@
  *                     ends everything at once.
  *
  * ENVIRONMENT
- *   NOTIFY_SOCKET                           systemd is told when the server is ready, reloads and
- *                                           stops (Type=notify or notify-reload).
- *   LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES  Sockets passed by systemd, for addresses of the form
- *                                           systemd:NAME.
+ *   NOTIFY_SOCKET                            systemd is told when the server is ready, reloads and
+ *                                            stops (Type=notify or notify-reload).
+ *   LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES   Sockets passed by systemd, for addresses of the form
+ *                                            systemd:NAME.
  *
  * FILES
  *   DATA/mail, DATA/auth, DATA/empty   Made when missing: the directories of chapar-session,
