@@ -302,6 +302,25 @@ def check_cppcheck():
     yield from (line for line in result.stderr.splitlines() if line.strip())
 
 
+def links(text):
+    """(line, target) of each relative link of a Markdown text; what is in code is none."""
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", lambda found: "\n" * found.group(0).count("\n"), text,
+                  flags=re.M | re.S)
+    for found in re.finditer(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:|#", found.group(1)):
+            yield text.count("\n", 0, found.start()) + 1, found.group(1).split("#")[0]
+
+
+def check_links():
+    """Every relative link of a document leads to a file."""
+    files = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout.splitlines()
+    for name in files:
+        for line, target in links((ROOT / name).read_text()):
+            if not (ROOT / name).parent.joinpath(target).exists():
+                yield f"{name}:{line}: {target} is not there"
+
+
 def check_words():
     """Nothing promises more than it does, and nothing names a machine it was written on."""
     unfinished = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -332,6 +351,7 @@ CHECKS = {
     "who-system": check_who_system,
     "format": check_format,
     "cppcheck": check_cppcheck,
+    "links": check_links,
     "words": check_words,
 }
 
