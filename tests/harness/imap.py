@@ -9,8 +9,9 @@ TIMEOUT = 20
 
 
 class Imap:
-    def __init__(self, host, port, tls=None, timeout=TIMEOUT):
-        self.socket = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, host, port, tls=None, timeout=TIMEOUT, source=None):
+        self.socket = socket.create_connection((host, port), timeout=timeout,
+                                               source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")

@@ -302,23 +302,41 @@ def test_login_failure_delay(limited):
         assert time.monotonic() - start < 0.9
 
 
+def can_greet(server):
+    try:
+        with server.imap(tls=False) as client:
+            return client.greeting.startswith("* OK")
+    except OSError:
+        return False
+
+
 def test_login_connections(limited):
     """Beyond the limit a connection is closed, with a reason where that can be said."""
     server = limited(login_connections=10)
     clients = [server.imap(tls=False) for _ in range(10)]
     with Imap("127.0.0.1", server.imap_port) as beyond:
-        assert closes(beyond).startswith("* BYE") or True
+        assert closes(beyond).startswith("* BYE [UNAVAILABLE]")
     assert server.json("status")["counters"]["login_refused"] >= 1
     clients.pop().close()
-
-    def room():
-        try:
-            with server.imap(tls=False) as client:
-                return client.greeting.startswith("* OK")
-        except OSError:
-            return False
-    assert settles(room)
+    assert settles(lambda: can_greet(server))
     for client in clients:
+        client.ok("NOOP")
+        client.close()
+
+
+def test_login_client_connections(limited):
+    """One client cannot keep others out; who has logged in counts no more."""
+    server = limited(login_client_connections=3)
+    account = server.fresh_account()
+    clients = [server.imap(account) for _ in range(5)]
+    strangers = [server.imap(tls=False) for _ in range(3)]
+    with Imap("127.0.0.1", server.imap_port) as beyond:
+        assert closes(beyond).startswith("* BYE [UNAVAILABLE]")
+    with Imap("127.0.0.1", server.imap_port, source="127.0.0.2") as other:
+        assert other.line().startswith("* OK")
+    strangers.pop().close()
+    assert settles(lambda: can_greet(server))
+    for client in clients + strangers:
         client.ok("NOOP")
         client.close()
 

@@ -42,6 +42,7 @@ enum outcome {
 
 struct connection {
     struct login *login;
+    struct client *counted;
     struct transport transport;
     enum service_protocol protocol;
     enum state state;
@@ -95,6 +96,7 @@ static void let_go(struct connection *connection)
     struct login *login = connection->login;
     question_close(login, &connection->question);
     TAILQ_REMOVE(&login->connections, connection, entry);
+    clients_leave(login, connection->counted);
     release_response(connection);
     imap_login_release(&connection->engine);
     buffer_release(&connection->input);
@@ -472,19 +474,22 @@ static int start(struct connection *connection)
 }
 
 void connection_create(struct login *login, int socket, enum service_protocol protocol,
-                       const char *client)
+                       const char *client, struct client *counted)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
+        clients_leave(login, counted);
         close(socket);
         return;
     }
     connection->login = login;
+    connection->counted = counted;
     connection->transport.socket = socket;
     connection->protocol = protocol;
     connection->question.connection = connection;
     snprintf(connection->client, sizeof connection->client, "%s", client);
     if (start(connection)) {
+        clients_leave(login, counted);
         transport_close(&connection->transport);
         free(connection);
         return;

@@ -38,12 +38,13 @@ static bool may_log_refusal(struct login *login)
     return true;
 }
 
-static void refuse(struct login *login, int socket, enum service_protocol protocol)
+static void refuse(struct login *login, int socket, enum service_protocol protocol,
+                   const char *client, const char *limit)
 {
     static const char bye[] = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
     counters_add(COUNTER_LOGIN_REFUSED, 1);
     if (may_log_refusal(login))
-        log_warning("connection_refused", LOG_TEXT("limit", "login_connections"),
+        log_warning("connection_refused", LOG_TEXT("client", client), LOG_TEXT("limit", limit),
                     LOG_NUMBER("open", login->open));
     if (protocol == PROTOCOL_IMAP)
         (void)!send(socket, bye, sizeof bye - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -54,10 +55,15 @@ void listener_accepted(struct login *login, int socket, enum service_protocol pr
                        const char *client)
 {
     counters_add(COUNTER_LOGIN_CONNECTIONS, 1);
-    if (login->open >= (size_t)login->config->login_connections)
-        refuse(login, socket, protocol);
+    if (login->open >= (size_t)login->config->login_connections) {
+        refuse(login, socket, protocol, client, "login_connections");
+        return;
+    }
+    struct client *counted = clients_enter(login, client);
+    if (counted)
+        connection_create(login, socket, protocol, client, counted);
     else
-        connection_create(login, socket, protocol, client);
+        refuse(login, socket, protocol, client, "login_client_connections");
 }
 
 /* Small answers go at once; a peer that vanished is noticed some minutes later. */

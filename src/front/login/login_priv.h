@@ -2,6 +2,7 @@
  * chapar-login: what its files share.
  *
  *   listener.c    accepts, within login_connections
+ *   clients.c     counts each client's connections before login
  *   connection.c  one client before it is logged in
  *   peers.c       asks chapar-auth, hands streams to chapar-session
  *   pump.c        after login over TLS: encrypts and decrypts for the session; and every farewell
@@ -27,6 +28,7 @@ enum {
     LOGIN_LINGER_TIME = 2,                 /* seconds until its side is closed too */
 };
 
+struct client;
 struct connection;
 struct pump;
 struct listener;
@@ -45,6 +47,7 @@ struct login {
     TAILQ_HEAD(connection_list, connection) connections;
     TAILQ_HEAD(pump_list, pump) pumps;
     size_t open;              /* connections and pumps */
+    void *clients;            /* tsearch tree of who has connections, by network */
     uint64_t refused_logged;  /* when a refusal was last logged, clock_monotonic_us */
     struct ipc_channel *auth; /* NULL: chapar-auth is away */
     void *requests;           /* tsearch tree of the connections that asked it, by request */
@@ -82,16 +85,24 @@ int listener_create(struct login *login, int socket, enum service_protocol proto
 /* Closes all. */
 void listeners_close(struct login *login);
 
-/* A new connection: within the limit it is served, beyond it told so and closed. Takes the
+/* A new connection: within the limits it is served, beyond one told so and closed. Takes the
  * socket. */
 void listener_accepted(struct login *login, int socket, enum service_protocol protocol,
                        const char *client);
 
+/* --- clients.c --- */
+
+/* One more connection of this client (a numeric address). NULL: it has as many as it may, or there
+ * is no memory. */
+struct client *clients_enter(struct login *login, const char *address);
+/* One less: it has ended, or is logged in. */
+void clients_leave(struct login *login, struct client *client);
+
 /* --- connection.c --- */
 
-/* Serves a client until it is logged in or gone. Takes the socket. */
+/* Serves a client until it is logged in or gone, and then leaves `counted`. Takes the socket. */
 void connection_create(struct login *login, int socket, enum service_protocol protocol,
-                       const char *client);
+                       const char *client, struct client *counted);
 
 /* chapar-auth's answers to connection's request. */
 void connection_challenged(struct connection *connection, struct slice challenge);

@@ -8,8 +8,8 @@
  * password of anybody, and once confined it can open neither file nor socket.
  *
  * Options of chapar.conf: hostname, imap_listen, imaps_listen, tls_certificate, tls_key,
- * plaintext_login, login_connections, login_timeout, login_attempts, login_failure_delay,
- * write_timeout.
+ * plaintext_login, login_connections, login_client_connections, login_timeout, login_attempts,
+ * login_failure_delay, write_timeout.
  */
 #include "front/login/login_priv.h"
 

@@ -46,12 +46,18 @@ static inline int connect_peer(struct fixture *fixture, enum ipc_channel_kind ki
     return pair[1];
 }
 
-static inline int connect_client(struct fixture *fixture, enum service_protocol protocol)
+static inline int connect_from(struct fixture *fixture, enum service_protocol protocol,
+                               const char *address)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    listener_accepted(&fixture->login, pair[0], protocol, "192.0.2.1");
+    listener_accepted(&fixture->login, pair[0], protocol, address);
     return pair[1];
+}
+
+static inline int connect_client(struct fixture *fixture, enum service_protocol protocol)
+{
+    return connect_from(fixture, protocol, "192.0.2.1");
 }
 
 static inline int set_up(void **state)
@@ -61,6 +67,7 @@ static inline int set_up(void **state)
     fixture = (struct fixture){.client = -1};
     fixture.config.hostname = hostname;
     fixture.config.login_connections = 100;
+    fixture.config.login_client_connections = 100;
     fixture.config.login_timeout = 60;
     fixture.config.login_attempts = 3;
     fixture.config.write_timeout = 60;

@@ -293,6 +293,39 @@ static void test_connection_limit(void **state)
     connect_plain(fixture);
 }
 
+static bool is_served_from(struct fixture *fixture, const char *address)
+{
+    char line[64] = "";
+    int client = connect_from(fixture, PROTOCOL_IMAP, address);
+    while (recv(client, line, sizeof line - 1, MSG_PEEK) < 0)
+        turn(fixture);
+    close(client);
+    assert_true(strncmp(line, "* OK", 4) == 0 || strncmp(line, "* BYE [UNAVAILABLE]", 19) == 0);
+    return line[2] == 'O';
+}
+
+/* One client cannot keep all others out: not from one address, and not from one network's many. */
+static void test_connection_limit_of_one_client(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.login_client_connections = 1;
+    connect_plain(fixture);
+    assert_false(is_served_from(fixture, "192.0.2.1"));
+    assert_true(is_served_from(fixture, "192.0.2.2"));
+    int other = connect_from(fixture, PROTOCOL_IMAP, "2001:db8:0:1::1");
+    assert_false(is_served_from(fixture, "2001:db8:0:1:ffff::2"));
+    assert_true(is_served_from(fixture, "2001:db8:0:2::1"));
+    close(other);
+    /* Who has logged in counts no more. */
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    int stream = expect_stream(fixture, "", "a", "");
+    assert_true(is_served_from(fixture, "192.0.2.1"));
+    close(stream);
+    wait_until_closed(fixture);
+    assert_null(fixture->login.clients);
+}
+
 /* The worst a client can make a connection keep. */
 static void test_memory(void **state)
 {
@@ -414,13 +447,17 @@ int main(void)
 {
     tls_limit_memory();
     const struct CMUnitTest tests[] = {
-        TEST(test_plaintext_login), TEST(test_imaps_login),    TEST(test_large_record),
-        TEST(test_starttls),        TEST(test_no_certificate), TEST(test_one_byte_at_a_time),
-        TEST(test_refused),         TEST(test_failure_delay),  TEST(test_auth_away),
-        TEST(test_session_away),    TEST(test_routes),         TEST(test_draining_session),
-        TEST(test_cancelled),       TEST(test_timeout),        TEST(test_connection_limit),
-        TEST(test_memory),          TEST(test_flood),          TEST(test_fairness),
-        TEST(test_large_hello),     TEST(test_listener),
+        TEST(test_plaintext_login),  TEST(test_imaps_login),
+        TEST(test_large_record),     TEST(test_starttls),
+        TEST(test_no_certificate),   TEST(test_one_byte_at_a_time),
+        TEST(test_refused),          TEST(test_failure_delay),
+        TEST(test_auth_away),        TEST(test_session_away),
+        TEST(test_routes),           TEST(test_draining_session),
+        TEST(test_cancelled),        TEST(test_timeout),
+        TEST(test_connection_limit), TEST(test_connection_limit_of_one_client),
+        TEST(test_memory),           TEST(test_flood),
+        TEST(test_fairness),         TEST(test_large_hello),
+        TEST(test_listener),
     };
     signal(SIGPIPE, SIG_IGN);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
