@@ -1,5 +1,6 @@
 """A small IMAP client that shows the protocol as it is: lines and literals, nothing hidden."""
 
+import os
 import re
 import socket
 import ssl
@@ -113,11 +114,19 @@ class Imap:
         if not isinstance(self.socket, ssl.SSLSocket):
             self.socket.shutdown(socket.SHUT_WR)
             return
+        # unwrap() sends a close_notify and looks for the server's, and drops what it finds instead: an
+        # answer that has come already. So meanwhile it has another socket, where nothing comes.
         self.socket.setblocking(False)
-        try:
-            self.socket.unwrap()
-        except ssl.SSLWantReadError:
-            pass  # close_notify is sent; the server's is read behind its last answer
+        number, (inside, outside) = self.socket.fileno(), socket.socketpair()
+        with inside, outside, socket.socket(fileno=os.dup(number)) as server:
+            inside.setblocking(False)
+            os.dup2(inside.fileno(), number)
+            try:
+                self.socket.unwrap()
+            except ssl.SSLWantReadError:
+                pass
+            os.dup2(server.fileno(), number)
+            server.sendall(outside.recv(4096))
         self.socket.settimeout(TIMEOUT)
 
     def close(self):
