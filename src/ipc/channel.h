@@ -47,6 +47,10 @@ void ipc_channel_free(struct ipc_channel **channel);
 int ipc_channel_send(struct ipc_channel *channel, enum ipc_type type, const struct buffer *body,
                      const int *descriptors, size_t descriptor_count);
 
+/* Bytes the socket has not taken yet. Beyond CHANNEL_QUEUE_MAXIMUM the channel is lost, so who
+ * sends what strangers cause stops long before. */
+size_t ipc_channel_queued(const struct ipc_channel *channel);
+
 void ipc_channel_set_state(struct ipc_channel *channel, enum ipc_state state);
 
 /* Takes no more: what the peer sends from now on fails there with ERROR_CLOSED. What it had sent

@@ -24,8 +24,9 @@ enum {
     CONNECTION_READ_MAXIMUM = 4096,        /* bytes read at once, and left over at most */
     CONNECTION_STEPS_AT_ONCE = 16,         /* reads, writes before other connections get a turn */
     LOGIN_SESSIONS_MAXIMUM = 256,          /* chapar-session processes, ending ones included */
-    LOGIN_FAREWELL_TIME = 5,               /* seconds a client has to take the last lines */
-    LOGIN_LINGER_TIME = 2,                 /* seconds until its side is closed too */
+    LOGIN_QUEUE_MAXIMUM = 256 * 1024, /* bytes a peer has not read, until clients are refused */
+    LOGIN_FAREWELL_TIME = 5,          /* seconds a client has to take the last lines */
+    LOGIN_LINGER_TIME = 2,            /* seconds until its side is closed too */
 };
 
 struct client;
@@ -139,7 +140,8 @@ struct question {
 };
 
 /* Asks; the answer comes by connection_challenged, _granted or _refused, unless question_close
- * is called. ERROR_CLOSED: chapar-auth is away, or has been away since the question was begun. */
+ * is called. ERROR_CLOSED: chapar-auth is away, or has been away since the question was begun;
+ * ERROR_BUSY: it has more to read than LOGIN_QUEUE_MAXIMUM. */
 int question_begin(struct login *login, struct question *question, enum service_protocol protocol,
                    bool tls, const char *client, const char *mechanism, bool has_response,
                    struct slice response);
@@ -147,7 +149,8 @@ int question_go_on(struct login *login, struct question *question, struct slice 
 void question_close(struct login *login, struct question *question);
 
 /* Hands a stream to the session its account is routed to, or to the next when that one takes no
- * more (it is draining). The descriptor stays the caller's. ERROR_CLOSED: no chapar-session lives.
+ * more (it is draining). The descriptor stays the caller's. ERROR_CLOSED: no chapar-session lives;
+ * ERROR_BUSY: it has more to read than LOGIN_QUEUE_MAXIMUM.
  */
 struct handover {
     const uint8_t *ticket;

@@ -3,6 +3,9 @@
  *
  * A question that is open is in login->requests and known to chapar-auth; both end together. When
  * chapar-auth goes, every open question that waits for an answer is refused as temporary.
+ *
+ * A peer that does not read for a while costs the clients of that time, not the channel: nothing
+ * that clients cause is sent when LOGIN_QUEUE_MAXIMUM waits already.
  */
 #include "front/login/login_priv.h"
 
@@ -123,6 +126,11 @@ static void auth_closed(struct ipc_channel *channel, int error, void *arg)
 
 /* --- questions --- */
 
+static bool is_stuck(const struct ipc_channel *channel)
+{
+    return ipc_channel_queued(channel) > LOGIN_QUEUE_MAXIMUM;
+}
+
 /* Bodies may hold a password. */
 static int send_secret(struct login *login, enum ipc_type type, struct buffer *body)
 {
@@ -140,6 +148,8 @@ int question_begin(struct login *login, struct question *question, enum service_
     question_close(login, question);
     if (!login->auth)
         return ERROR_CLOSED;
+    if (is_stuck(login->auth))
+        return ERROR_BUSY;
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     /* In one piece, so that no part of a password is left behind by growing. */
@@ -167,6 +177,8 @@ int question_go_on(struct login *login, struct question *question, struct slice 
 {
     if (!login->auth || !question->id)
         return ERROR_CLOSED;
+    if (is_stuck(login->auth))
+        return ERROR_BUSY;
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     (void)buffer_reserve(&body, response.size + 64);
@@ -252,14 +264,16 @@ int peers_hand_over(struct login *login, const struct handover *handover)
     ipc_put_bytes(&body, handover->tag);
     ipc_put_bytes(&body, handover->input);
     while (error == ERROR_CLOSED && (session = choose_session(login, handover->route))) {
-        error = ipc_channel_send(session->channel, IPC_STREAM, &body, &handover->stream, 1);
+        error = is_stuck(session->channel)
+                    ? ERROR_BUSY
+                    : ipc_channel_send(session->channel, IPC_STREAM, &body, &handover->stream, 1);
         if (error == ERROR_CLOSED) /* what it was sent before, it has */
             session_free(session);
     }
     if (body.data)
         sodium_memzero(body.data, body.size);
     buffer_release(&body);
-    return error ? ERROR_CLOSED : 0;
+    return !error || error == ERROR_BUSY ? error : ERROR_CLOSED;
 }
 
 /* --- channels --- */

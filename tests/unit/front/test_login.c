@@ -182,6 +182,84 @@ static void test_auth_away(void **state)
     close(expect_stream(fixture, "", "c", ""));
 }
 
+/* Another client asks. False: it was refused instead. */
+static bool asks(struct fixture *fixture, const char *text)
+{
+    uint64_t before = fixture->login.last_request;
+    connect_plain(fixture);
+    say(fixture, text);
+    char byte;
+    while (fixture->login.last_request == before && recv(fixture->client, &byte, 1, MSG_PEEK) < 0)
+        turn(fixture);
+    if (recv(fixture->client, &byte, 1, MSG_PEEK) < 0)
+        return true;
+    hear(fixture, "a NO [UNAVAILABLE]");
+    return false;
+}
+
+/* chapar-auth does not read for a while: who comes then is refused, and it is asked again when it
+ * reads again. */
+static void test_auth_stuck(void **state)
+{
+    enum { PASSWORD = 1000, CLIENTS = 450 };
+    struct fixture *fixture = *state;
+    fixture->config.login_connections = fixture->config.login_client_connections = CLIENTS;
+    int clients[CLIENTS], count = 0;
+    char text[PASSWORD + 64];
+    int size = snprintf(text, sizeof text, "a LOGIN alice {%d+}\r\n", PASSWORD);
+    memset(text + size, 'x', PASSWORD);
+    memcpy(text + size + PASSWORD, "\r\n", 3);
+    while (count < CLIENTS - 1 && asks(fixture, text))
+        clients[count++] = fixture->client;
+    assert_in_range(count, 100, CLIENTS - 2);
+    for (int i = 0; i < count; i++) {
+        expect(fixture, fixture->auth, IPC_AUTH_BEGIN);
+        close(clients[i]);
+    }
+    say(fixture, "b LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    close(expect_stream(fixture, "", "b", ""));
+}
+
+static bool hands_over(struct fixture *fixture, const char *text)
+{
+    connect_plain(fixture);
+    say(fixture, text);
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    char byte;
+    while (fixture->login.open && recv(fixture->client, &byte, 1, MSG_PEEK) < 0)
+        turn(fixture);
+    bool handed_over = fixture->login.open == 0;
+    if (!handed_over)
+        hear(fixture, "a NO [UNAVAILABLE]");
+    disconnect(fixture);
+    wait_until_closed(fixture);
+    return handed_over;
+}
+
+/* The same of a chapar-session. */
+static void test_session_stuck(void **state)
+{
+    enum { INPUT = 3000, PATIENCE = 2000 };
+    struct fixture *fixture = *state;
+    char text[INPUT + 64];
+    int size = snprintf(text, sizeof text, "a LOGIN alice \"correct horse\"\r\n");
+    memset(text + size, 'x', INPUT);
+    text[size + INPUT] = '\0';
+    size_t done = 0;
+    while (done < PATIENCE && hands_over(fixture, text))
+        done++;
+    assert_in_range(done, 100, PATIENCE - 1);
+    for (size_t i = 0; i < done; i++) {
+        expect(fixture, fixture->session, IPC_STREAM);
+        ipc_message_clear(&fixture->message);
+    }
+    connect_plain(fixture);
+    say(fixture, "b LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    close(expect_stream(fixture, "", "b", ""));
+}
+
 static void test_session_away(void **state)
 {
     struct fixture *fixture = *state;
@@ -452,6 +530,7 @@ int main(void)
         TEST(test_no_certificate),   TEST(test_one_byte_at_a_time),
         TEST(test_refused),          TEST(test_failure_delay),
         TEST(test_auth_away),        TEST(test_session_away),
+        TEST(test_auth_stuck),       TEST(test_session_stuck),
         TEST(test_routes),           TEST(test_draining_session),
         TEST(test_cancelled),        TEST(test_timeout),
         TEST(test_connection_limit), TEST(test_connection_limit_of_one_client),
