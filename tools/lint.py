@@ -36,7 +36,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/check.c": "reads whole accounts, changes nothing",
     "src/store/dump.c": "reads whole accounts, changes nothing",
     "src/store/directory.c": "fills an account that nobody owns yet; only the system makes one",
-    "src/session/admin.c": "account administration, for a peer that chapard has checked",
+    "src/admin/": "administration, for a peer that chapard has checked",
     "src/session/lmtp/": "delivery is nobody's session",
     "src/cli/": "the administrator's command without a running server",
 }

@@ -33,12 +33,15 @@ struct invocation {
 };
 
 struct verb {
-    const char *noun;      /* "account"; NULL ends the table */
-    const char *name;      /* "add"; NULL: the noun alone */
-    const char *arguments; /* "ADDRESS", for usage */
-    const char *summary;   /* one line */
-    const char *help;      /* more, for --help and the manual */
-    int (*run)(struct invocation *invocation);
+    const char *noun;                          /* "account"; NULL ends the table */
+    const char *name;                          /* "add"; NULL: the noun alone */
+    const char *arguments;                     /* "ADDRESS", for usage */
+    const char *summary;                       /* one line */
+    const char *help;                          /* more, for --help and the manual */
+    int (*run)(struct invocation *invocation); /* NULL: the operation below, and nothing else */
+    const char *operation;                     /* of admin/admin.h */
+    const char *takes; /* its arguments: "address --days= --deep account..." */
+    const char *said;  /* "renamed": what is said of its one row; NULL: rows are listed */
 };
 extern const struct verb verbs[];
 
@@ -51,6 +54,12 @@ int complain_error(const char *what, int error, const char *detail);
 /* Takes "--name VALUE" or "--name=VALUE" out of the verb's arguments; NULL when it is not there.
  * What is left and begins with '-' is refused by arguments_finish. */
 const char *take_option(struct invocation *invocation, const char *name);
+
+/* Takes "--name" out of the verb's arguments; whether it was there. */
+bool take_switch(struct invocation *invocation, const char *name);
+
+/* Runs a verb that is one operation. */
+int call_run(struct invocation *invocation, const struct verb *verb);
 
 /* Whether exactly `count` plain arguments are left; complains with the verb's usage otherwise. */
 bool arguments_finish(struct invocation *invocation, const struct verb *verb, int count);
@@ -69,9 +78,9 @@ void password_wipe(struct buffer *password);
 /* verbs */
 int verb_init(struct invocation *invocation);
 int verb_account_add(struct invocation *invocation);
-int verb_account_list(struct invocation *invocation);
 int verb_account_delete(struct invocation *invocation);
 int verb_account_password(struct invocation *invocation);
+int verb_check(struct invocation *invocation);
 int verb_status(struct invocation *invocation);
 int verb_config_check(struct invocation *invocation);
 int verb_config_show(struct invocation *invocation);

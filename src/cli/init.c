@@ -160,8 +160,7 @@ static int make_account(const struct plan *plan, const struct config *config, st
     struct account_info account;
     int error = backend_offline_open(config, &backend);
     if (!error)
-        error =
-            backend->operations->account_add(backend, slice_from_string(plan->account), &account);
+        error = call_account(backend, "account.add", plan->account, &account);
     if (!error)
         error = backend->operations->password_set(backend, &account, password);
     backend_close(&backend);

@@ -1,6 +1,6 @@
 /*
- * Accounts through the running server: the admin socket of chapard, which checks who we are and
- * passes the connection on to chapar-session (accounts) or chapar-auth (passwords).
+ * Through the running server: the admin socket of chapard, which checks who we are and passes the
+ * connection on to chapar-session (operations on the store) or chapar-auth (passwords).
  */
 #include "base/error.h"
 #include "cli/backend_priv.h"
@@ -16,8 +16,7 @@
 
 enum {
     ADMIN_TIMEOUT = 60, /* seconds to wait for an answer */
-    ARENA_MAXIMUM = 1 << 30,
-    ACCOUNTS_MAXIMUM = 10 * 1000 * 1000,
+    ARENA_MAXIMUM = 1 << 20,
 };
 
 struct live {
@@ -87,91 +86,68 @@ static int result_error(struct live *live, const struct ipc_message *answer)
     return -(int)code;
 }
 
-static int read_account(struct live *live, const struct ipc_message *answer,
-                        struct account_info *account)
+static int take_row(const struct ipc_message *message, const struct answer *answer)
 {
     struct ipc_reader reader;
-    struct account_info info = {0};
-    ipc_reader_init(&reader, answer->body);
-    ipc_get_fixed(&reader, info.id.bytes, sizeof(info.id.bytes));
-    info.created = (int64_t)ipc_get_u64(&reader);
-    info.address = arena_copy(&live->backend.arena, ipc_get_bytes(&reader, ADDRESS_MAXIMUM));
+    struct admin_field fields[ADMIN_FIELDS_MAXIMUM];
+    size_t count;
+    ipc_reader_init(&reader, message->body);
+    struct slice bytes = ipc_get_bytes(&reader, IPC_BODY_MAXIMUM);
     int error = ipc_reader_finish(&reader);
-    if (!error && arena_failed(&live->backend.arena))
-        error = ERROR_LIMIT;
     if (!error)
-        *account = info;
+        error = admin_get_fields(bytes, fields, &count);
+    return error ? error : answer->row(fields, count, answer->arg);
+}
+
+static int take_progress(const struct ipc_message *message, const struct answer *answer)
+{
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    uint64_t done = ipc_get_u64(&reader), total = ipc_get_u64(&reader);
+    int error = ipc_reader_finish(&reader);
+    if (!error && answer->progress)
+        answer->progress(done, total, answer->arg);
     return error;
 }
 
-static int request_account(struct live *live, enum ipc_type type, struct slice address,
-                           struct account_info *account)
+/* Until ADMIN_RESULT comes. */
+static int take_answer(struct live *live, struct ipc_message *message, const struct answer *answer)
 {
-    struct buffer request;
-    struct ipc_message answer = {0};
-    if (address.size > ADDRESS_MAXIMUM)
-        return ERROR_LIMIT;
-    buffer_init(&request, IPC_BODY_MAXIMUM);
-    ipc_put_bytes(&request, address);
-    int error = exchange(live, &live->session, ADMIN_SERVICE_SESSION, type, &request, &answer);
-    buffer_release(&request);
-    if (error)
-        return error;
-    if (answer.type == IPC_ADMIN_ACCOUNT)
-        return read_account(live, &answer, account);
-    error = result_error(live, &answer);
-    return error ? error : ERROR_PROTOCOL;
+    int error = 0;
+    while (!error && message->type != IPC_ADMIN_RESULT) {
+        if (message->type == IPC_ADMIN_ROW)
+            error = take_row(message, answer);
+        else if (message->type == IPC_ADMIN_PROGRESS)
+            error = take_progress(message, answer);
+        else
+            error = ERROR_PROTOCOL;
+        if (!error)
+            error = ipc_receive(live->session, &live->body, message);
+    }
+    return error ? error : result_error(live, message);
 }
 
-static int live_account_add(struct backend *backend, struct slice address,
-                            struct account_info *made)
-{
-    return request_account((struct live *)backend, IPC_ADMIN_ACCOUNT_ADD, address, made);
-}
-
-static int live_account_find(struct backend *backend, struct slice address,
-                             struct account_info *found)
-{
-    return request_account((struct live *)backend, IPC_ADMIN_ACCOUNT_FIND, address, found);
-}
-
-static int live_account_delete(struct backend *backend, const struct account_info *account)
-{
-    struct account_info gone;
-    return request_account((struct live *)backend, IPC_ADMIN_ACCOUNT_DELETE, account->address,
-                           &gone);
-}
-
-static int live_account_list(struct backend *backend, struct account_info **accounts, size_t *count)
+static int live_call(struct backend *backend, const char *operation,
+                     const struct admin_argument *arguments, size_t count,
+                     const struct answer *answer)
 {
     struct live *live = (struct live *)backend;
-    struct buffer request, list;
-    struct ipc_message answer = {0};
+    struct buffer request, bytes;
+    struct ipc_message message = {0};
+    backend->detail[0] = '\0';
     buffer_init(&request, IPC_BODY_MAXIMUM);
-    buffer_init(&list, ACCOUNTS_MAXIMUM * sizeof(struct account_info));
-    int error = exchange(live, &live->session, ADMIN_SERVICE_SESSION, IPC_ADMIN_ACCOUNT_LIST,
-                         &request, &answer);
-    while (!error && answer.type == IPC_ADMIN_ACCOUNT) {
-        struct account_info account;
-        error = read_account(live, &answer, &account);
-        if (!error)
-            error = buffer_append(&list, slice_make(&account, sizeof(account)));
-        if (!error)
-            error = ipc_receive(live->session, &live->body, &answer);
-    }
+    buffer_init(&bytes, IPC_BODY_MAXIMUM);
+    admin_put_arguments(&bytes, arguments, count);
+    ipc_put_bytes(&request, slice_from_string(operation));
+    ipc_put_bytes(&request, buffer_slice(&bytes));
+    int error = buffer_error(&bytes);
     if (!error)
-        error = result_error(live, &answer);
-    struct slice copy = {NULL, 0};
+        error = exchange(live, &live->session, ADMIN_SERVICE_SESSION, IPC_ADMIN_CALL, &request,
+                         &message);
     if (!error)
-        copy = arena_copy(&backend->arena, buffer_slice(&list));
-    if (!error && !copy.data)
-        error = ERROR_LIMIT;
-    if (!error) {
-        *accounts = (struct account_info *)copy.data;
-        *count = copy.size / sizeof(struct account_info);
-    }
-    buffer_release(&list);
+        error = take_answer(live, &message, answer);
     buffer_release(&request);
+    buffer_release(&bytes);
     return error;
 }
 
@@ -220,10 +196,7 @@ static void live_close(struct backend *backend)
 }
 
 static const struct backend_operations live_operations = {
-    .account_add = live_account_add,
-    .account_find = live_account_find,
-    .account_delete = live_account_delete,
-    .account_list = live_account_list,
+    .call = live_call,
     .password_set = live_password_set,
     .password_delete = live_password_delete,
     .close = live_close,

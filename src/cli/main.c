@@ -29,13 +29,23 @@ const struct verb verbs[] = {
     {"account", "add", "ADDRESS", "Make an account with its special-use mailboxes",
      "The password is asked for, or read from standard input when that is no terminal.",
      verb_account_add},
-    {"account", "list", "", "List all accounts", "", verb_account_list},
+    {"account", "list", "", "List all accounts", "", NULL, "account.list", "", NULL},
     {"account", "delete", "ADDRESS [--yes]", "Remove an account and all its mail",
      "Asks first on a terminal; --yes answers beforehand.", verb_account_delete},
     {"account", "password", "ADDRESS", "Set an account's password",
      "The password is asked for, or read from standard input when that is no terminal. Open "
      "sessions go on; the old password is refused at once.",
      verb_account_password},
+    {"account", "dump", "ADDRESS", "Print an account's key space readably",
+     "A line for each key with what its record says; bodies and summaries by their size alone. "
+     "The families of keys are described in docs/format.md.",
+     NULL, "account.dump", "address", NULL},
+    {"check", NULL, "[--deep] [--repair] [ACCOUNT...]", "Check accounts, and mend them",
+     "All accounts, or those named, one after the other, while the server runs or not. --deep "
+     "reads "
+     "every body, too. --repair mends what can be derived from the rest, and names what is lost. "
+     "Exit status 0: all is well, or has been mended; 1: something is wrong or lost.",
+     verb_check},
     {"status", NULL, "", "Show the running server: processes, confinement, counters",
      "What each process may do is read back from the kernel, not from the configuration.",
      verb_status},
@@ -45,7 +55,7 @@ const struct verb verbs[] = {
      verb_config_show},
     {"manual", NULL, "PAGE", "Print a manual page in troff: chapar.1 or chapar.conf.5",
      "The pages are made from the tables that the program itself goes by.", verb_manual},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {NULL},
 };
 
 int complain(const char *format, ...)
@@ -108,7 +118,7 @@ const char *take_option(struct invocation *invocation, const char *name)
     return NULL;
 }
 
-static bool take_switch(struct invocation *invocation, const char *name)
+bool take_switch(struct invocation *invocation, const char *name)
 {
     for (int i = 0; i < invocation->count; i++) {
         if (strcmp(invocation->arguments[i], name) == 0) {
@@ -198,7 +208,7 @@ static int run_verb(struct invocation *invocation, bool help)
     if (help)
         return print_help(verb);
     remove_arguments(invocation, 0, verb->name ? 2 : 1);
-    return verb->run(invocation);
+    return verb->run ? verb->run(invocation) : call_run(invocation, verb);
 }
 
 int main(int count, char **arguments)

@@ -1,5 +1,5 @@
 /*
- * Accounts directly on the data, when no server runs. Started by root, each part is done as the
+ * Directly on the data, when no server runs. Started by root, each part is done as the
  * user whose data it is, so that no file is left that the server cannot open.
  */
 #include "base/error.h"
@@ -16,7 +16,7 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-enum { ARENA_MAXIMUM = 1 << 30, OPEN_ACCOUNTS = 4 };
+enum { ARENA_MAXIMUM = 1 << 20, OPEN_ACCOUNTS = 4 };
 
 struct offline {
     struct backend backend;
@@ -96,60 +96,48 @@ static int open_credentials(struct offline *offline)
     return error;
 }
 
-static int offline_account_find(struct backend *backend, struct slice address,
-                                struct account_info *found)
+struct offline_call {
+    struct admin_call call;
+    const struct answer *answer;
+};
+
+static int take_row(struct admin_call *call, const struct admin_field *fields, size_t count)
 {
-    struct offline *offline = (struct offline *)backend;
-    struct account_info *accounts;
-    struct buffer normal;
-    size_t count;
-    buffer_init(&normal, ADDRESS_MAXIMUM);
-    int error = store_normalise_address(offline->store, address, &normal);
-    if (!error)
-        error = backend->operations->account_list(backend, &accounts, &count);
-    if (!error) {
-        error = ERROR_NOT_FOUND;
-        for (size_t i = 0; i < count; i++) {
-            if (slice_equal(accounts[i].address, buffer_slice(&normal))) {
-                *found = accounts[i];
-                error = 0;
-            }
-        }
-    }
-    buffer_release(&normal);
-    return error;
+    const struct answer *answer = ((struct offline_call *)call)->answer;
+    return answer->row(fields, count, answer->arg);
 }
 
-static int offline_account_add(struct backend *backend, struct slice address,
-                               struct account_info *made)
+static int take_progress(struct admin_call *call, uint64_t done, uint64_t total)
 {
-    struct offline *offline = (struct offline *)backend;
-    struct account_id id;
-    int error = become(backend->config->session_user);
-    if (!error)
-        error = store_account_create(offline->store, WHO_SYSTEM, address, &id);
-    become_root();
-    return error ? error : offline_account_find(backend, address, made);
+    const struct answer *answer = ((struct offline_call *)call)->answer;
+    if (answer->progress)
+        answer->progress(done, total, answer->arg);
+    return 0;
 }
 
-static int offline_account_delete(struct backend *backend, const struct account_info *account)
+/* Nobody is logged in. */
+static void take_gone(struct admin_call *call, struct account_id account)
 {
-    struct offline *offline = (struct offline *)backend;
-    int error = become(backend->config->session_user);
-    if (!error)
-        error = store_account_delete(offline->store, WHO_SYSTEM, account->id);
-    become_root();
-    return error;
+    (void)call, (void)account;
 }
 
-static int offline_account_list(struct backend *backend, struct account_info **accounts,
-                                size_t *count)
+static int offline_call(struct backend *backend, const char *operation,
+                        const struct admin_argument *arguments, size_t count,
+                        const struct answer *answer)
 {
     struct offline *offline = (struct offline *)backend;
+    struct offline_call call = {.call = {.store = offline->store,
+                                         .arguments = arguments,
+                                         .argument_count = count,
+                                         .row = take_row,
+                                         .progress = take_progress,
+                                         .account_gone = take_gone},
+                                .answer = answer};
     int error = become(backend->config->session_user);
     if (!error)
-        error = store_account_list(offline->store, WHO_SYSTEM, &backend->arena, accounts, count);
+        error = admin_run(slice_from_string(operation), &call.call);
     become_root();
+    snprintf(backend->detail, sizeof(backend->detail), "%s", call.call.detail);
     return error;
 }
 
@@ -192,10 +180,7 @@ static void offline_close(struct backend *backend)
 }
 
 static const struct backend_operations offline_operations = {
-    .account_add = offline_account_add,
-    .account_find = offline_account_find,
-    .account_delete = offline_account_delete,
-    .account_list = offline_account_list,
+    .call = offline_call,
     .password_set = offline_password_set,
     .password_delete = offline_password_delete,
     .close = offline_close,

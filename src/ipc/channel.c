@@ -275,14 +275,14 @@ int ipc_channel_send(struct ipc_channel *channel, enum ipc_type type, const stru
     return enqueue(channel, type, bytes, descriptors, descriptor_count);
 }
 
-size_t ipc_channel_queued(const struct ipc_channel *channel)
-{
-    return channel->queued_bytes;
-}
-
 void ipc_channel_end_input(struct ipc_channel *channel)
 {
     (void)shutdown(channel->socket, SHUT_RD);
+}
+
+size_t ipc_channel_queued(const struct ipc_channel *channel)
+{
+    return channel->queued_bytes;
 }
 
 void ipc_channel_set_state(struct ipc_channel *channel, enum ipc_state state)

@@ -1,140 +1,143 @@
 /*
- *      idle --request--> running (in the pool) --> sending (a piece of the answer each turn) -->
- * idle
+ *      idle --ADMIN_CALL--> running (in the pool) --> finishing (rows that are left) --> idle
  *
- * A connection whose peer goes while its request runs is freed when the request is done.
+ * The operation's rows wait in a queue, from which the loop sends as the peer takes them; when the
+ * queue is full the operation waits. A connection whose peer goes while its operation runs is freed
+ * when that has ended, which it soon does: its next row or report is refused.
  */
 #include "session/admin.h"
-#include "base/clock.h"
+#include "admin/admin.h"
 #include "base/error.h"
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <unistd.h>
+
+enum {
+    QUEUE_MAXIMUM = 1024 * 1024, /* bytes of rows that wait; the operation waits beyond that */
+    PUMP_MS = 10,
+    REPORT_MS = 200, /* between two reports of progress */
+};
 
 struct connection {
     struct admin *admin;
     LIST_ENTRY(connection) all;
     struct ipc_channel *channel; /* NULL: the peer has gone */
     uv_work_t work;
-    uv_timer_t sending;
-    const struct request *request; /* NULL: idle */
-    bool running;                  /* in the pool */
-    char address[ADDRESS_MAXIMUM + 1];
-    size_t address_size;
+    uv_timer_t pump;
+    const struct admin_operation *operation; /* NULL: idle */
+    struct admin_call call;
+    struct admin_argument *arguments;
+    struct buffer request; /* what the arguments point into */
+    bool running;          /* in the pool */
     int error;
-    struct arena arena;
-    struct account_info *accounts; /* the answer; in the arena */
-    size_t count, sent;
+    uint64_t reported;    /* the loop's millisecond of the last report or row */
+    pthread_mutex_t lock; /* of what the pool's thread and the loop's share, below */
+    pthread_cond_t room;
+    struct buffer rows; /* u32 size, body of an ADMIN_ROW; each */
+    uint64_t done, total;
+    bool progressed, refused;
+    bool has_gone;
+    struct account_id gone; /* an account whose sessions are to end */
 };
 
 struct admin {
     struct admin_options options;
     LIST_HEAD(connection_list, connection) connections;
-    size_t count, running; /* connections; those whose request is in the pool */
+    size_t count, running; /* connections; those whose operation is in the pool */
     bool ending;
 };
 
+static struct connection *connection_of(struct admin_call *call)
+{
+    return (struct connection *)((char *)call - offsetof(struct connection, call));
+}
+
 /* --- in the pool --- */
 
-static int list(struct connection *connection)
+static int queue_row(struct connection *connection, struct slice body)
 {
-    return store_account_list(connection->admin->options.store, WHO_SYSTEM, &connection->arena,
-                              &connection->accounts, &connection->count);
+    uint32_t size = (uint32_t)body.size;
+    pthread_mutex_lock(&connection->lock);
+    while (!connection->refused && connection->rows.size > QUEUE_MAXIMUM)
+        pthread_cond_wait(&connection->room, &connection->lock);
+    bool refused = connection->refused;
+    if (!refused) {
+        buffer_append(&connection->rows, slice_make(&size, sizeof(size)));
+        buffer_append(&connection->rows, body);
+        refused = buffer_error(&connection->rows) != 0;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    return refused ? ERROR_CLOSED : 0;
 }
 
-static struct slice address_of(const struct connection *connection)
+static int take_row(struct admin_call *call, const struct admin_field *fields, size_t count)
 {
-    return slice_make(connection->address, connection->address_size);
-}
-
-/* Fills in the answer: this one account. */
-static int answer(struct connection *connection, struct account_id id)
-{
-    connection->accounts = arena_alloc(&connection->arena, sizeof(*connection->accounts));
-    connection->count = 1;
-    if (!connection->accounts)
-        return ERROR_LIMIT;
-    return store_account_get(connection->admin->options.store, WHO_SYSTEM, id, &connection->arena,
-                             connection->accounts);
-}
-
-static int find(struct connection *connection)
-{
-    struct account_id id;
-    int error = store_account_find(connection->admin->options.store, WHO_SYSTEM,
-                                   address_of(connection), &id);
-    return error ? error : answer(connection, id);
-}
-
-static int add(struct connection *connection)
-{
-    struct account_id id;
-    int error = store_account_create(connection->admin->options.store, WHO_SYSTEM,
-                                     address_of(connection), &id);
-    return error ? error : answer(connection, id);
-}
-
-/* "local+detail@domain" finds an account that must not be deleted by that name. */
-static int is_own_name(struct connection *connection)
-{
-    struct buffer normal;
-    buffer_init(&normal, ADDRESS_MAXIMUM);
-    int error =
-        store_normalise_address(connection->admin->options.store, address_of(connection), &normal);
-    if (!error && !slice_equal(buffer_slice(&normal), connection->accounts[0].address))
-        error = ERROR_NOT_FOUND;
-    buffer_release(&normal);
+    struct buffer row, body;
+    buffer_init(&row, IPC_BODY_MAXIMUM);
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    admin_put_fields(&row, fields, count);
+    ipc_put_bytes(&body, buffer_slice(&row));
+    int error = buffer_error(&row) ? buffer_error(&row) : buffer_error(&body);
+    if (!error)
+        error = queue_row(connection_of(call), buffer_slice(&body));
+    buffer_release(&row);
+    buffer_release(&body);
     return error;
 }
 
-static int delete (struct connection *connection)
+static int take_progress(struct admin_call *call, uint64_t done, uint64_t total)
 {
-    int error = find(connection);
-    if (!error)
-        error = is_own_name(connection);
-    return error ? error
-                 : store_account_delete(connection->admin->options.store, WHO_SYSTEM,
-                                        connection->accounts[0].id);
+    struct connection *connection = connection_of(call);
+    pthread_mutex_lock(&connection->lock);
+    connection->done = done;
+    connection->total = total;
+    connection->progressed = true;
+    bool refused = connection->refused;
+    pthread_mutex_unlock(&connection->lock);
+    return refused ? ERROR_CLOSED : 0;
 }
 
-static const struct request {
-    enum ipc_type type;
-    const char *name;
-    bool has_address;
-    bool ends_with_result;
-    bool ends_streams;
-    int (*run)(struct connection *connection);
-} requests[] = {
-    {IPC_ADMIN_ACCOUNT_ADD, "account_add", true, false, false, add},
-    {IPC_ADMIN_ACCOUNT_DELETE, "account_delete", true, false, true, delete},
-    {IPC_ADMIN_ACCOUNT_FIND, "account_find", true, false, false, find},
-    {IPC_ADMIN_ACCOUNT_LIST, "account_list", false, true, false, list},
-};
+static void take_gone(struct admin_call *call, struct account_id account)
+{
+    struct connection *connection = connection_of(call);
+    connection->has_gone = true;
+    connection->gone = account;
+}
 
 static void run_in_thread(uv_work_t *work)
 {
     struct connection *connection = work->data;
-    connection->error = connection->request->run(connection);
+    connection->error = connection->operation->run(&connection->call);
 }
 
 /* --- connections --- */
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct connection *connection = handle->data;
+    pthread_mutex_destroy(&connection->lock);
+    pthread_cond_destroy(&connection->room);
+    free(connection);
 }
 
 static void drop(struct connection *connection)
 {
     ipc_channel_free(&connection->channel);
+    pthread_mutex_lock(&connection->lock);
+    connection->refused = true;
+    pthread_cond_signal(&connection->room);
+    pthread_mutex_unlock(&connection->lock);
     if (connection->running)
         return;
     LIST_REMOVE(connection, all);
     connection->admin->count--;
-    arena_release(&connection->arena);
-    uv_close((uv_handle_t *)&connection->sending, on_closed);
+    buffer_release(&connection->rows);
+    buffer_release(&connection->request);
+    free(connection->arguments);
+    uv_close((uv_handle_t *)&connection->pump, on_closed);
 }
 
 static void channel_closed(struct ipc_channel *channel, int error, void *arg)
@@ -149,51 +152,93 @@ static void channel_closed(struct ipc_channel *channel, int error, void *arg)
 static void send_result(struct connection *connection)
 {
     struct buffer body;
+    const char *text = connection->error && !connection->call.detail[0]
+                           ? error_text(connection->error)
+                           : connection->call.detail;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     ipc_put_u32(&body, (uint32_t)-connection->error);
-    ipc_put_bytes(&body, slice_from_string(connection->error ? error_text(connection->error) : ""));
+    ipc_put_bytes(&body, slice_from_string(text));
     ipc_channel_send(connection->channel, IPC_ADMIN_RESULT, &body, NULL, 0);
     buffer_release(&body);
 }
 
-static void send_account(struct connection *connection, const struct account_info *account)
+/* Sends rows while the socket takes them. Whether any are left. */
+static bool send_rows(struct connection *connection)
 {
     struct buffer body;
+    uint32_t size;
     buffer_init(&body, IPC_BODY_MAXIMUM);
-    buffer_append(&body, slice_make(account->id.bytes, sizeof(account->id.bytes)));
-    ipc_put_u64(&body, (uint64_t)account->created);
-    ipc_put_bytes(&body, account->address);
-    ipc_channel_send(connection->channel, IPC_ADMIN_ACCOUNT, &body, NULL, 0);
+    pthread_mutex_lock(&connection->lock);
+    size_t at = 0;
+    while (at < connection->rows.size && ipc_channel_queued(connection->channel) < QUEUE_MAXIMUM) {
+        memcpy(&size, connection->rows.data + at, sizeof(size));
+        buffer_clear(&body);
+        buffer_append(&body, slice_make(connection->rows.data + at + sizeof(size), size));
+        ipc_channel_send(connection->channel, IPC_ADMIN_ROW, &body, NULL, 0);
+        at += sizeof(size) + size;
+    }
+    buffer_consume(&connection->rows, at);
+    bool left = connection->rows.size > 0;
+    pthread_cond_signal(&connection->room);
+    pthread_mutex_unlock(&connection->lock);
+    if (at)
+        connection->reported = uv_now(connection->admin->options.loop);
+    buffer_release(&body);
+    return left;
+}
+
+/* When there is something new to say, and so often that nobody takes silence for the end. */
+static void send_progress(struct connection *connection)
+{
+    uint64_t silent = uv_now(connection->admin->options.loop) - connection->reported;
+    struct buffer body;
+    buffer_init(&body, 64);
+    pthread_mutex_lock(&connection->lock);
+    bool wanted = silent >= (connection->progressed ? REPORT_MS : ADMIN_PROGRESS_SECONDS * 1000);
+    ipc_put_u64(&body, connection->done);
+    ipc_put_u64(&body, connection->total);
+    connection->progressed = connection->progressed && !wanted;
+    pthread_mutex_unlock(&connection->lock);
+    if (wanted) {
+        connection->reported += silent;
+        ipc_channel_send(connection->channel, IPC_ADMIN_PROGRESS, &body, NULL, 0);
+    }
     buffer_release(&body);
 }
 
 static void become_idle(struct connection *connection)
 {
-    connection->request = NULL;
-    arena_release(&connection->arena);
+    uv_timer_stop(&connection->pump);
+    connection->operation = NULL;
+    buffer_release(&connection->rows);
+    buffer_release(&connection->request);
+    free(connection->arguments);
+    connection->arguments = NULL;
 }
 
-/* A piece; the timer calls again while there is more, so that the queue can empty meanwhile. */
-static void send_piece(uv_timer_t *timer)
+static void on_pump(uv_timer_t *timer)
 {
     struct connection *connection = timer->data;
-    size_t end = connection->error ? 0 : connection->sent + ADMIN_LIST_PIECE;
-    for (; connection->sent < end && connection->sent < connection->count; connection->sent++)
-        send_account(connection, &connection->accounts[connection->sent]);
-    if (!connection->error && connection->sent < connection->count) {
-        uv_timer_start(&connection->sending, send_piece, 5, 0);
+    if (!connection->channel)
         return;
-    }
-    if (connection->error || connection->request->ends_with_result)
+    bool left = send_rows(connection);
+    if (connection->running) {
+        send_progress(connection);
+    } else if (!left) {
         send_result(connection);
-    become_idle(connection);
+        become_idle(connection);
+    }
 }
 
 static void log_done(const struct connection *connection)
 {
-    log_info("admin", LOG_TEXT("request", connection->request->name),
-             LOG_SLICE("address", address_of(connection)),
-             LOG_TEXT("result", error_name(connection->error)));
+    struct slice what = {NULL, 0};
+    if (connection->call.argument_count)
+        what = connection->arguments[0].value;
+    if (connection->operation->changes)
+        log_info("admin", LOG_TEXT("operation", connection->operation->name),
+                 LOG_SLICE("argument", what), LOG_TEXT("result", error_name(connection->error)),
+                 LOG_TEXT("detail", connection->call.detail));
 }
 
 static void run_done(uv_work_t *work, int status)
@@ -204,10 +249,10 @@ static void run_done(uv_work_t *work, int status)
     connection->running = false;
     admin->running--;
     log_done(connection);
-    if (!connection->error && connection->request->ends_streams)
-        worker_end_account(admin->options.worker, connection->accounts[0].id);
+    if (connection->has_gone)
+        worker_end_account(admin->options.worker, connection->gone);
     if (connection->channel)
-        send_piece(&connection->sending);
+        on_pump(&connection->pump);
     else
         drop(connection);
     if (admin->ending && admin->running == 0)
@@ -216,35 +261,61 @@ static void run_done(uv_work_t *work, int status)
 
 /* --- requests --- */
 
-static int begin(struct connection *connection, const struct request *request,
-                 struct ipc_message *message)
+static int take_arguments(struct connection *connection, struct slice bytes)
 {
-    struct ipc_reader reader;
-    struct slice address = {NULL, 0};
-    ipc_reader_init(&reader, message->body);
-    if (request->has_address)
-        address = ipc_get_bytes(&reader, ADDRESS_MAXIMUM);
-    int error = ipc_reader_finish(&reader);
-    if (error || connection->request)
-        return ERROR_PROTOCOL;
-    if (address.size)
-        memcpy(connection->address, address.data, address.size);
-    connection->address_size = address.size;
-    connection->request = request;
-    connection->count = connection->sent = 0;
+    struct admin_call *call = &connection->call;
+    int error = buffer_append(&connection->request, bytes);
+    connection->arguments = calloc(ADMIN_ARGUMENTS_MAXIMUM, sizeof(*connection->arguments));
+    if (!error && !connection->arguments)
+        error = ERROR_MEMORY;
+    if (!error)
+        error = admin_get_arguments(buffer_slice(&connection->request), connection->arguments,
+                                    &call->argument_count);
+    call->arguments = connection->arguments;
+    return error;
+}
+
+static void start(struct connection *connection)
+{
+    struct admin *admin = connection->admin;
+    connection->error = 0;
+    connection->done = connection->total = 0;
+    connection->progressed = connection->has_gone = false;
     connection->running = true;
-    connection->admin->running++;
-    uv_queue_work(connection->admin->options.loop, &connection->work, run_in_thread, run_done);
-    return 0;
+    connection->reported = uv_now(admin->options.loop);
+    admin->running++;
+    uv_timer_start(&connection->pump, on_pump, PUMP_MS, PUMP_MS);
+    uv_queue_work(admin->options.loop, &connection->work, run_in_thread, run_done);
 }
 
 static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
 {
+    struct connection *connection = arg;
+    struct ipc_reader reader;
     (void)channel;
-    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-        if (requests[i].type == message->type)
-            return begin(arg, &requests[i], message);
-    return ERROR_PROTOCOL; /* for another service */
+    if (message->type != IPC_ADMIN_CALL || connection->operation)
+        return ERROR_PROTOCOL; /* for another service, or a second one at once */
+    ipc_reader_init(&reader, message->body);
+    struct slice name = ipc_get_bytes(&reader, ADMIN_NAME_MAXIMUM);
+    struct slice arguments = ipc_get_bytes(&reader, IPC_BODY_MAXIMUM);
+    int error = ipc_reader_finish(&reader);
+    connection->call = (struct admin_call){.store = connection->admin->options.store,
+                                           .row = take_row,
+                                           .progress = take_progress,
+                                           .account_gone = take_gone};
+    if (!error)
+        error = take_arguments(connection, arguments);
+    if (error)
+        return error;
+    connection->operation = admin_operation_find(name);
+    if (connection->operation) {
+        start(connection);
+        return 0;
+    }
+    connection->error = admin_run(name, &connection->call);
+    send_result(connection);
+    become_idle(connection);
+    return 0;
 }
 
 void admin_accept(struct admin *admin, int socket)
@@ -265,9 +336,12 @@ void admin_accept(struct admin *admin, int socket)
         return;
     }
     connection->admin = admin;
-    connection->work.data = connection->sending.data = connection;
-    arena_init(&connection->arena, ADMIN_LIST_MEMORY);
-    uv_timer_init(admin->options.loop, &connection->sending);
+    connection->work.data = connection->pump.data = connection;
+    pthread_mutex_init(&connection->lock, NULL);
+    pthread_cond_init(&connection->room, NULL);
+    buffer_init(&connection->rows, QUEUE_MAXIMUM + 2 * IPC_BODY_MAXIMUM);
+    buffer_init(&connection->request, IPC_BODY_MAXIMUM);
+    uv_timer_init(admin->options.loop, &connection->pump);
     LIST_INSERT_HEAD(&admin->connections, connection, all);
     admin->count++;
 }

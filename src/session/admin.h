@@ -1,8 +1,9 @@
 /*
- * Account administration over the admin socket: the requests ADMIN_ACCOUNT_* of ipc/messages.def.
+ * Administration over the admin socket: ADMIN_CALL of ipc/messages.def runs an operation of
+ * admin/admin.h.
  *
- * chapard has checked who connects. A connection has one request under way at a time (a second one
- * ends it); requests run in the pool, as the store blocks. For the loop's thread alone.
+ * chapard has checked who connects. A connection has one operation under way at a time (a second
+ * one ends it); operations run in the pool, as the store blocks. For the loop's thread alone.
  */
 #ifndef SESSION_ADMIN_H
 #define SESSION_ADMIN_H
@@ -10,9 +11,8 @@
 #include "session/worker.h"
 
 enum {
-    ADMIN_LIST_MEMORY = 256 * 1024 * 1024, /* bytes that listing the accounts may take */
-    ADMIN_LIST_PIECE = 1000,               /* accounts sent before the loop does other work */
-    ADMIN_CONNECTIONS_MAXIMUM = 16,        /* at once */
+    ADMIN_PROGRESS_SECONDS = 5,     /* the longest silence while an operation runs */
+    ADMIN_CONNECTIONS_MAXIMUM = 16, /* at once */
 };
 
 struct admin;

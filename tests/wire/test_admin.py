@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import threading
 import time
@@ -111,7 +112,7 @@ def test_account_life(which, request):
     assert added["address"] == name and re.fullmatch(r"[0-9a-f]{32}", added["id"])
     assert name in accounts(server)
     listed = server.run("account", "list").stdout
-    assert re.search(rf"^{added['id']}  \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {name}$", listed, re.M)
+    assert re.search(rf"^{name}  {added['id']}  \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", listed, re.M)
 
     again = server.run("account", "add", name, text=PASSWORD + "\n", check=False)
     assert again.returncode == EXISTS and "password" not in again.stderr.lower()
@@ -124,6 +125,55 @@ def test_account_life(which, request):
     for verb in (["delete", name, "--yes"], ["password", name]):
         missing = server.run("account", *verb, text="a new password\n", check=False)
         assert missing.returncode == MISSING, verb
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_dump_and_check(which, request):
+    """An account's keys are shown; a check finds nothing in what is whole."""
+    server = request.getfixturevalue(which)
+    name, _ = server.add_account(f"whole-{which}")
+    dump = server.run("account", "dump", name).stdout.splitlines()
+    assert dump[0].startswith("account: modseq=")
+    assert any(' name="INBOX" type=1 ' in line for line in dump)
+    assert [row["line"] for row in server.json("account", "dump", name)] == dump
+    assert server.run("check", name).stdout == "all is well\n"
+    assert server.json("check", "--deep", "--repair", name, name) == []
+    missing = server.run("check", "nobody@example.test", check=False)
+    assert missing.returncode == MISSING and "nobody@example.test" in missing.stderr
+    assert server.run("account", "dump", "nobody", check=False).returncode == MISSING
+    assert server.run("check", "--profound", check=False).returncode == USAGE
+
+
+def test_check_of_damage(tmp_path):
+    """What is damaged is named and mended; what is lost decides the exit status."""
+    server = Server(tmp_path / "damaged")
+    account = server.add_account("victim")
+    server.start()
+    for number in range(3):
+        assert not server.deliver(message(f"number {number}"), account[0])
+    server.stop()
+    (row,) = [row for row in server.json("account", "list") if row["address"] == account[0]]
+    path = server.directory / "data" / "mail" / "accounts" / row["id"][:2] / f"{row['id']}.db"
+    with sqlite3.connect(path) as database:
+        # The summary of message 1, and message 2 whole.
+        for key in (b"s\x81\x81", b"m\x81\x82", b"b\x81\x82"):
+            for table in ("small", "large"):
+                database.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+    found = server.run("check", check=False)
+    assert found.returncode == FAILED
+    assert f"{account[0]}: wrong: message 1: its summary" in found.stdout
+    assert f"{account[0]}: lost: INBOX: UID 2: message 2\n" in found.stdout
+    server.start()
+    repaired = server.run("--json", "check", "--repair", check=False)
+    assert repaired.returncode == FAILED
+    assert {row["finding"] for row in json.loads(repaired.stdout)} == {"repaired", "lost"}
+    assert server.run("check", "--deep").stdout == "all is well\n"
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        assert client.uids() == [1, 3]
+        assert any("number 0" in line for line in client.ok("FETCH 1 (ENVELOPE BODY.PEEK[])"))
+    server.stop()
+    server.check_log()
 
 
 def test_what_was_done_offline_holds_live(offline):

@@ -370,7 +370,8 @@ static void test_passes_admin_connections_on(void **state)
     buffer_init(&body, IPC_BODY_MAXIMUM);
     for (size_t i = 0; i < 2; i++) {
         int connection = admin_connect(&server, services[i].service);
-        assert_int_equal(ipc_send(connection, IPC_ADMIN_ACCOUNT_LIST, SLICE(""), NULL, 0), 0);
+        assert_int_equal(ipc_send(connection, IPC_ADMIN_CALL, SLICE("\0\0\0\0\0\0\0\0"), NULL, 0),
+                         0);
         struct ipc_message message;
         struct ipc_reader reader;
         assert_int_equal(ipc_receive(connection, &body, &message), 0);

@@ -1,0 +1,103 @@
+/*
+ * account.add|find|delete|list|dump
+ */
+#include "admin/admin_priv.h"
+#include "base/error.h"
+#include "store/dump.h"
+
+enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing the accounts may take */ };
+
+static int answer_info(struct admin_call *call, const struct account_info *info)
+{
+    char id[ACCOUNT_ID_TEXT + 1];
+    account_id_format(info->id, id);
+    const struct admin_field fields[] = {
+        admin_text("address", info->address),
+        admin_text("id", slice_from_string(id)),
+        admin_time("created", info->created),
+    };
+    return call->row(call, fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+static int answer(struct admin_call *call, struct account_id id)
+{
+    struct arena arena;
+    struct account_info info;
+    arena_init(&arena, 4096);
+    int error = store_account_get(call->store, WHO_SYSTEM, id, &arena, &info);
+    if (!error)
+        error = answer_info(call, &info);
+    arena_release(&arena);
+    return error;
+}
+
+static int add(struct admin_call *call)
+{
+    struct slice address;
+    struct account_id id;
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = store_account_create(call->store, WHO_SYSTEM, address, &id);
+    return error ? error : answer(call, id);
+}
+
+static int find(struct admin_call *call)
+{
+    struct slice address;
+    struct account_id id;
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = store_account_find(call->store, WHO_SYSTEM, address, &id);
+    return error ? error : answer(call, id);
+}
+
+static int delete (struct admin_call *call)
+{
+    struct slice address;
+    struct account_id id;
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    if (!error)
+        error = answer(call, id);
+    if (!error)
+        error = store_account_delete(call->store, WHO_SYSTEM, id);
+    if (!error)
+        call->account_gone(call, id);
+    return error;
+}
+
+static int list(struct admin_call *call)
+{
+    struct arena arena;
+    struct account_info *accounts;
+    size_t count;
+    arena_init(&arena, LIST_MEMORY);
+    int error = store_account_list(call->store, WHO_SYSTEM, &arena, &accounts, &count);
+    for (size_t i = 0; i < count && !error; i++)
+        error = answer_info(call, &accounts[i]);
+    arena_release(&arena);
+    return error;
+}
+
+static int answer_line(const char *text, void *arg)
+{
+    struct admin_call *call = arg;
+    const struct admin_field line = admin_text("line", slice_from_string(text));
+    return call->row(call, &line, 1) ? ERROR_CLOSED : 0;
+}
+
+static int dump(struct admin_call *call)
+{
+    struct slice address;
+    struct account_id id;
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    return error ? error : store_dump_account(call->store, WHO_SYSTEM, id, answer_line, call);
+}
+
+const struct admin_operation account_operations[] = {
+    {"account.add", true, add},    {"account.find", false, find}, {"account.delete", true, delete},
+    {"account.list", false, list}, {"account.dump", false, dump}, {NULL, false, NULL},
+};

@@ -1,0 +1,25 @@
+/*
+ * What the operations share. Each file has the operations on one noun, and its table.
+ */
+#ifndef ADMIN_ADMIN_PRIV_H
+#define ADMIN_ADMIN_PRIV_H
+
+#include "admin/admin.h"
+
+/* Of each file; a name of NULL ends it. */
+extern const struct admin_operation account_operations[];
+extern const struct admin_operation check_operations[];
+
+/* The argument's value. ERROR_INVALID, with a detail, when there is none. */
+int admin_argument(struct admin_call *call, const char *name, struct slice *value);
+bool admin_has_argument(const struct admin_call *call, const char *name);
+
+/* Says more about the error, and returns it. */
+int admin_fail(struct admin_call *call, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The account with this login name (the name itself: no detail, no alias). ERROR_NOT_FOUND with a
+ * detail. */
+int admin_find_account(struct admin_call *call, struct slice address, struct account_id *id);
+
+#endif

@@ -1,0 +1,205 @@
+/*
+ * The operations over a store in memory, and arguments and rows as bytes.
+ */
+#include "admin/admin.h"
+#include "base/error.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "tests/unit/check.h"
+
+struct fixture {
+    struct admin_call call; /* first */
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct buffer rows; /* "name=value name=value\n" */
+    unsigned progressed, limit;
+    bool gone;
+};
+
+static int take_row(struct admin_call *call, const struct admin_field *fields, size_t count)
+{
+    struct fixture *f = (struct fixture *)call;
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(&f->rows, "%s%.*s=", i ? " " : "", SLICE_FORMAT(fields[i].name));
+        if (fields[i].kind == ADMIN_TEXT)
+            buffer_append(&f->rows, fields[i].text);
+        else
+            buffer_append_format(&f->rows, "%lld", (long long)fields[i].number);
+    }
+    buffer_append_byte(&f->rows, '\n');
+    return f->limit && --f->limit == 0;
+}
+
+static int take_progress(struct admin_call *call, uint64_t done, uint64_t total)
+{
+    struct fixture *f = (struct fixture *)call;
+    assert_true(done <= total);
+    f->progressed++;
+    return 0;
+}
+
+static void take_gone(struct admin_call *call, struct account_id account)
+{
+    (void)account;
+    ((struct fixture *)call)->gone = true;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct store_options options = {.open_accounts = 4, .default_domain = "example.test"};
+    assert_int_equal(kv_memory_create(&f->kv), 0);
+    assert_int_equal(blob_memory_create(&f->blob), 0);
+    options.kv = f->kv;
+    options.blob = f->blob;
+    assert_int_equal(store_open(&options, &f->call.store), 0);
+    f->call.row = take_row;
+    f->call.progress = take_progress;
+    f->call.account_gone = take_gone;
+    buffer_init(&f->rows, 1024 * 1024);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    store_close(&f->call.store);
+    kv_engine_free(&f->kv);
+    blob_engine_free(&f->blob);
+    buffer_release(&f->rows);
+    free(f);
+    return 0;
+}
+
+/* name, value: one argument; NULL: none. */
+static int run(struct fixture *f, const char *operation, const char *name, const char *value)
+{
+    struct admin_argument argument = {slice_from_string(name ? name : ""),
+                                      slice_from_string(value ? value : "")};
+    f->call.arguments = &argument;
+    f->call.argument_count = name ? 1 : 0;
+    buffer_clear(&f->rows);
+    return admin_run(slice_from_string(operation), &f->call);
+}
+
+static void test_accounts(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", "address", "Alice"), 0);
+    assert_non_null(strstr(f->rows.data, "address=alice@example.test id="));
+    assert_int_equal(run(f, "account.add", "address", "bob"), 0);
+    assert_int_equal(run(f, "account.find", "address", "alice+x@example.test"), 0);
+    assert_int_equal(run(f, "account.list", NULL, NULL), 0);
+    assert_non_null(strstr(f->rows.data, "address=bob@example.test"));
+    /* Only by its own name may an account be removed, or shown whole. */
+    assert_int_equal(run(f, "account.delete", "address", "alice+x@example.test"), ERROR_NOT_FOUND);
+    assert_string_equal(f->call.detail, "account alice+x@example.test");
+    assert_int_equal(run(f, "account.dump", "address", "alice"), 0);
+    assert_non_null(strstr(f->rows.data, "line=account: modseq="));
+    assert_false(f->gone);
+    assert_int_equal(run(f, "account.delete", "address", "alice"), 0);
+    assert_true(f->gone);
+    assert_int_equal(run(f, "account.find", "address", "alice"), ERROR_NOT_FOUND);
+}
+
+static void test_arguments(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", NULL, NULL), ERROR_INVALID);
+    assert_string_equal(f->call.detail, "address is missing");
+    assert_int_equal(run(f, "account.add", "address", ""), ERROR_SYNTAX);
+    assert_int_equal(run(f, "account.fly", NULL, NULL), ERROR_UNSUPPORTED);
+    assert_non_null(strstr(f->call.detail, "no operation account.fly"));
+}
+
+static void test_check(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "user%d", i);
+        assert_int_equal(run(f, "account.add", "address", name), 0);
+    }
+    assert_int_equal(run(f, "check", NULL, NULL), 0);
+    assert_int_equal(f->rows.size, 0);
+    assert_int_equal(f->progressed, 3);
+    assert_int_equal(run(f, "check", "account", "user1"), 0);
+    assert_int_equal(run(f, "check", "account", "user9"), ERROR_NOT_FOUND);
+    assert_int_equal(run(f, "check", "deep", ""), 0);
+}
+
+static void test_nobody_wants_more(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", "address", "alice"), 0);
+    f->limit = 2;
+    assert_int_equal(run(f, "account.dump", "address", "alice"), ERROR_CLOSED);
+    assert_int_equal(f->limit, 0);
+}
+
+static void test_wire(void **unused)
+{
+    (void)unused;
+    struct buffer bytes;
+    struct admin_field read[ADMIN_FIELDS_MAXIMUM];
+    static struct admin_argument arguments[ADMIN_ARGUMENTS_MAXIMUM];
+    size_t count = 7;
+    const struct admin_field fields[] = {admin_text("a", SLICE("text")), admin_number("b", -5),
+                                         admin_bool("c", true), admin_time("d", 1700000000)};
+    buffer_init(&bytes, 64 * 1024);
+    admin_put_fields(&bytes, fields, 4);
+    assert_int_equal(admin_get_fields(buffer_slice(&bytes), read, &count), 0);
+    assert_int_equal(count, 4);
+    assert_slice_equal(read[0].text, "text");
+    assert_true(read[1].number == -5 && read[2].number == 1 && read[3].kind == ADMIN_TIME);
+    for (size_t size = 1; size < bytes.size; size++) {
+        int error = admin_get_fields(slice_make(bytes.data, size), read, &count);
+        assert_true(error == ERROR_PROTOCOL || (!error && count < 4));
+    }
+    buffer_clear(&bytes);
+    const struct admin_argument given[] = {{SLICE("address"), SLICE("x")},
+                                           {SLICE("deep"), SLICE("")}};
+    admin_put_arguments(&bytes, given, 2);
+    assert_int_equal(admin_get_arguments(buffer_slice(&bytes), arguments, &count), 0);
+    assert_int_equal(count, 2);
+    assert_slice_equal(arguments[1].name, "deep");
+    buffer_release(&bytes);
+}
+
+static void test_wire_limits(void **unused)
+{
+    (void)unused;
+    struct buffer bytes;
+    struct admin_field fields[ADMIN_FIELDS_MAXIMUM + 1] = {{{0}}};
+    static struct admin_argument arguments[ADMIN_ARGUMENTS_MAXIMUM + 1];
+    static char large[ADMIN_VALUE_MAXIMUM + 1];
+    size_t count;
+    buffer_init(&bytes, 64 * 1024);
+    admin_put_fields(&bytes, fields, ADMIN_FIELDS_MAXIMUM + 1);
+    assert_int_equal(admin_get_fields(buffer_slice(&bytes), fields, &count), ERROR_PROTOCOL);
+    buffer_clear(&bytes);
+    admin_put_arguments(&bytes, arguments, ADMIN_ARGUMENTS_MAXIMUM + 1);
+    assert_int_equal(admin_get_arguments(buffer_slice(&bytes), arguments, &count), ERROR_PROTOCOL);
+    buffer_clear(&bytes);
+    arguments[0] = (struct admin_argument){SLICE("a"), slice_make(large, sizeof(large))};
+    admin_put_arguments(&bytes, arguments, 1);
+    assert_int_equal(admin_get_arguments(buffer_slice(&bytes), arguments, &count), ERROR_PROTOCOL);
+    buffer_clear(&bytes);
+    buffer_append(&bytes, SLICE("\1\0\0\0a\x09"));
+    assert_int_equal(admin_get_fields(buffer_slice(&bytes), fields, &count), ERROR_PROTOCOL);
+    buffer_release(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_arguments, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_check, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nobody_wants_more, set_up, tear_down),
+        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_wire_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
