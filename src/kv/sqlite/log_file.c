@@ -11,8 +11,9 @@
  *   after a crash       frames count only up to the last commit.
  *
  * So bytes are gathered as long as they follow one another, and written with the frame that
- * commits, and before anything else is asked of the file. A write that fails is reported by that
- * call, and SQLite rolls the commit back.
+ * commits, and before anything else is asked of the file. What is kept here of the file besides
+ * them holds within one commit only: between two, others write to it, too, and begin it anew. A
+ * write that fails is reported by that call, and SQLite rolls the commit back.
  *
  * https://www.sqlite.org/fileformat2.html section 4.1 has the layout of the log.
  */
@@ -33,10 +34,10 @@ struct log_file {
     sqlite3_file file;
     char *gathered; /* NULL when there is nothing */
     size_t size;
-    sqlite3_int64 offset; /* of the first byte gathered */
-    sqlite3_int64 end;    /* behind the last byte given, since the log began anew */
-    bool committing;      /* the header gathered last is of the frame that commits */
-    sqlite3_file inner;   /* SQLite's own, and its bytes behind */
+    sqlite3_int64 offset;      /* of the first byte gathered */
+    sqlite3_int64 read_offset; /* of the last read, when nothing was written since; else -1 */
+    bool committing;           /* the last header written is of the frame that commits */
+    sqlite3_file inner;        /* SQLite's own, and its bytes behind */
 };
 
 static sqlite3_vfs vfs;        /* this one */
@@ -47,7 +48,6 @@ static void forget(struct log_file *log)
     free(log->gathered);
     log->gathered = NULL;
     log->size = 0;
-    log->committing = false;
 }
 
 static int write_gathered(struct log_file *log)
@@ -73,27 +73,35 @@ static bool is_commit_header(const char *bytes, int size)
     return size == FRAME_HEADER_SIZE && memcmp(bytes + COMMIT_SIZE_OFFSET, none, sizeof(none)) != 0;
 }
 
-/* A commit that changed one of its frames after writing it writes the headers behind again, and
- * nothing after them. */
-static bool is_rewritten(struct log_file *log, int size, sqlite3_int64 offset)
+/* A commit that changed one of its frames after writing it reads the headers behind, and writes
+ * each again, with nothing after the last. */
+static bool is_rewritten(const struct log_file *log, int size, sqlite3_int64 offset)
 {
-    sqlite3_int64 end = offset + size;
-    bool before = offset > 0 && end <= log->end;
-    log->end = before ? log->end : end;
-    return before && size == FRAME_HEADER_SIZE;
+    return size == FRAME_HEADER_SIZE && offset == log->read_offset;
+}
+
+static int write_through(struct log_file *log, const void *bytes, int size, sqlite3_int64 offset)
+{
+    int result = write_gathered(log);
+    return result ? result : log->inner.pMethods->xWrite(&log->inner, bytes, size, offset);
 }
 
 static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
 {
     struct log_file *log = (struct log_file *)file;
-    bool last = is_rewritten(log, size, offset) || (log->committing && size != FRAME_HEADER_SIZE);
+    bool header = size == FRAME_HEADER_SIZE, last = log->committing && !header;
+    bool rewritten = is_rewritten(log, size, offset);
+    log->committing = header && is_commit_header(bytes, size);
+    log->read_offset = -1;
+    if (rewritten)
+        return write_through(log, bytes, size, offset);
     int result = SQLITE_OK;
     if (log->size && offset != log->offset + (sqlite3_int64)log->size)
         result = write_gathered(log);
     if (result == SQLITE_OK && !has_room(log, (size_t)size)) {
         result = write_gathered(log);
         if (result == SQLITE_OK && !has_room(log, (size_t)size))
-            return log->inner.pMethods->xWrite(&log->inner, bytes, size, offset);
+            return write_through(log, bytes, size, offset);
     }
     if (result != SQLITE_OK)
         return result;
@@ -101,7 +109,6 @@ static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_in
         log->offset = offset;
     memcpy(log->gathered + log->size, bytes, (size_t)size);
     log->size += (size_t)size;
-    log->committing = is_commit_header(bytes, size);
     return last ? write_gathered(log) : SQLITE_OK;
 }
 
@@ -109,6 +116,7 @@ static int log_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 off
 {
     struct log_file *log = (struct log_file *)file;
     int result = write_gathered(log);
+    log->read_offset = offset;
     return result ? result : log->inner.pMethods->xRead(&log->inner, bytes, size, offset);
 }
 
@@ -196,7 +204,7 @@ static int open_file(sqlite3_vfs *unused, const char *name, sqlite3_file *file, 
     if (!(flags & SQLITE_OPEN_WAL))
         return inner_vfs->xOpen(inner_vfs, name, file, flags, opened);
     struct log_file *log = (struct log_file *)file;
-    *log = (struct log_file){0};
+    *log = (struct log_file){.read_offset = -1};
     int result = inner_vfs->xOpen(inner_vfs, name, &log->inner, flags, opened);
     if (result == SQLITE_OK)
         log->file.pMethods = &log_methods;

@@ -180,6 +180,44 @@ static void test_one_write_for_each_commit(void **state)
     }
 }
 
+/* The log is written by whoever has the turn, and begun anew by whoever finds it copied: a
+ * connection comes back to one that has become shorter. */
+static void test_log_begun_anew_by_another(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_engine *engine;
+    struct kv *other;
+    struct buffer value;
+    char byte = 0;
+    buffer_init(&value, MESSAGE_BYTES);
+    assert_int_equal(kv_sqlite_create(f->directory, &engine), 0);
+    assert_int_equal(kv_open(engine, "a/test", 0, &other), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 150; i++)
+            assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
+        assert_int_equal(kv_maintain(f->kv), 0);
+        assert_int_equal(put_bytes(other, "b", 100, KV_RELAXED), 0);
+        for (int i = 0; i < 5; i++) {
+            struct kv_transaction *transaction;
+            assert_int_equal(
+                kv_update(f->kv, i % 2 ? KV_RELAXED : KV_DURABLE, put_three_twice, &byte), 0);
+            assert_int_equal(kv_read_begin(other, &transaction), 0);
+            for (const char *key = "xyz"; *key; key++) {
+                buffer_clear(&value);
+                assert_int_equal(kv_get(transaction, slice_make(key, 1), &value), 0);
+                assert_int_equal(value.size, MESSAGE_BYTES);
+                assert_int_equal(value.data[0], (char)(byte - (*key == 'x' ? 2 : *key == 'y')));
+                assert_int_equal(value.data[MESSAGE_BYTES - 1], value.data[0]);
+            }
+            kv_read_end(&transaction);
+            assert_int_equal(put_bytes(other, "b", 3000, KV_RELAXED), 0);
+        }
+    }
+    kv_close(&other);
+    kv_engine_free(&engine);
+    buffer_release(&value);
+}
+
 static void test_sync_flushes_what_is_new(void **state)
 {
     struct fixture *f = *state;
@@ -574,6 +612,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_write_for_each_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_begun_anew_by_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_is_kept_and_cut_when_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
