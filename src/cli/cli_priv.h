@@ -21,6 +21,7 @@ enum exit_status {
     EXIT_EXISTS = 4,      /* what was to be made exists already */
     EXIT_TEMPORARY = 5,   /* it may work later: disk full, busy, server starting */
     EXIT_NOT_RUNNING = 6, /* the server does not run, and this needs it */
+    EXIT_EXPIRED = 7,     /* a freeze ended before the command did: what it copied is worthless */
 };
 
 /* What main.c found on the command line before the verb's own arguments. */
@@ -81,6 +82,8 @@ int verb_account_add(struct invocation *invocation);
 int verb_account_delete(struct invocation *invocation);
 int verb_account_password(struct invocation *invocation);
 int verb_check(struct invocation *invocation);
+int verb_freeze(struct invocation *invocation);
+int verb_thaw(struct invocation *invocation);
 int verb_status(struct invocation *invocation);
 int verb_config_check(struct invocation *invocation);
 int verb_config_show(struct invocation *invocation);

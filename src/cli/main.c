@@ -46,6 +46,20 @@ const struct verb verbs[] = {
      "every body, too. --repair mends what can be derived from the rest, and names what is lost. "
      "Exit status 0: all is well, or has been mended; 1: something is wrong or lost.",
      verb_check},
+    {"freeze", NULL, "[--timeout SECONDS] [-- COMMAND [ARGUMENT...]]",
+     "Hold all changes of mail, and run a command meanwhile",
+     "For a copy or a snapshot of the data directory. When nothing changes any more and everything "
+     "is on stable storage, COMMAND is run, changes go on, and its exit status is returned; or 7 "
+     "when the time was over before it ended: then the copy is worthless. Without COMMAND the "
+     "freeze "
+     "lasts until chapar thaw or the end of the time. Mail is read meanwhile, and who changes "
+     "something waits. The time is 5 seconds unless --timeout says otherwise (0.001 to 240). "
+     "When no server runs nothing changes, and COMMAND is simply run.",
+     verb_freeze},
+    {"thaw", NULL, "", "End a freeze",
+     "Exit status 0: it was in force until now. 1: it had ended before, by its deadline, or there "
+     "was none: a snapshot taken meanwhile must be taken again.",
+     verb_thaw},
     {"status", NULL, "", "Show the running server: processes, confinement, counters",
      "What each process may do is read back from the kernel, not from the configuration.",
      verb_status},
@@ -98,11 +112,14 @@ static void remove_arguments(struct invocation *invocation, int index, int count
     invocation->count -= count;
 }
 
+/* Options end at "--": what is behind it is another command's. */
 const char *take_option(struct invocation *invocation, const char *name)
 {
     size_t length = strlen(name);
     for (int i = 0; i < invocation->count; i++) {
         char *argument = invocation->arguments[i];
+        if (strcmp(argument, "--") == 0)
+            break;
         if (strncmp(argument, name, length) != 0)
             continue;
         if (argument[length] == '=') {
@@ -120,7 +137,7 @@ const char *take_option(struct invocation *invocation, const char *name)
 
 bool take_switch(struct invocation *invocation, const char *name)
 {
-    for (int i = 0; i < invocation->count; i++) {
+    for (int i = 0; i < invocation->count && strcmp(invocation->arguments[i], "--") != 0; i++) {
         if (strcmp(invocation->arguments[i], name) == 0) {
             remove_arguments(invocation, i, 1);
             return true;

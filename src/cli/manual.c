@@ -52,7 +52,8 @@ static void put_command_page(void)
     puts(".SH OPTIONS\n.TP\n.B \\-c FILE\nThe configuration; /etc/chapar/chapar.conf by default.\n"
          ".TP\n.B \\-\\-json\nResults as one JSON value.\n.TP\n.B \\-\\-help\nUsage, or a verb's "
          "own help.\n.SH EXIT STATUS\n0 done; 1 failed; 2 wrong usage; 3 what was named does not "
-         "exist; 4 it exists already; 5 it may work later; 6 the server does not run.\n"
+         "exist; 4 it exists already; 5 it may work later; 6 the server does not run; 7 a freeze "
+         "ended before its command did.\n"
          ".SH COUNTERS\nShown by chapar status.");
     for (int i = 0; i < COUNTER_COUNT; i++)
         printf(".TP\n.B %s\n%s (%s).\n", counter_descriptions[i].name, counter_descriptions[i].help,

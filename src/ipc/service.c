@@ -5,6 +5,7 @@
 #include "ipc/service.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "base/log.h"
 #include "ipc/confine.h"
 
@@ -84,7 +85,12 @@ static int receive_shared(struct service *service, struct ipc_reader *reader,
     if (service->role != PROCESS_LOGIN)
         service->notices = take_descriptor(message, 1);
     int error = counters_attach(message->descriptors[0], (int)slot);
-    return error ? error : map_notes(service, message->descriptors[2]);
+    if (!error)
+        error = map_notes(service, message->descriptors[2]);
+    /* chapar-login stores nothing. */
+    if (!error && service->role != PROCESS_LOGIN)
+        error = gate_attach(message->descriptors[3], (int)slot);
+    return error;
 }
 
 static int receive_wake(struct service *service, struct ipc_reader *reader,

@@ -1,5 +1,6 @@
 #include "kv/kv.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "kv/engine_priv.h"
 #include "kv/notice_ring.h"
 
@@ -46,7 +47,11 @@ int kv_open(struct kv_engine *engine, const char *name, unsigned flags, struct k
     if (!name_is_valid(name))
         return ERROR_INVALID;
     struct kv *opened;
+    if (flags & KV_CREATE)
+        gate_enter();
     int error = engine->operations->open(engine, name, flags, &opened);
+    if (flags & KV_CREATE)
+        gate_leave();
     if (error)
         return error;
     opened->engine = engine;
@@ -55,18 +60,24 @@ int kv_open(struct kv_engine *engine, const char *name, unsigned flags, struct k
     return 0;
 }
 
+/* The last one to close a space may write: SQLite copies its log. */
 void kv_close(struct kv **kv)
 {
+    gate_enter();
     if (*kv)
         (*kv)->engine->operations->close(*kv);
     *kv = NULL;
+    gate_leave();
 }
 
 int kv_destroy(struct kv_engine *engine, const char *name)
 {
     if (!name_is_valid(name))
         return ERROR_INVALID;
-    return engine->operations->destroy(engine, name);
+    gate_enter();
+    int error = engine->operations->destroy(engine, name);
+    gate_leave();
+    return error;
 }
 
 int kv_each_space(struct kv_engine *engine, const char *prefix,
@@ -152,8 +163,8 @@ void kv_cursor_close(struct kv_cursor **cursor)
 
 /* --- changing --- */
 
-int kv_update(struct kv *kv, enum kv_durability durability,
-              int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+static int update(struct kv *kv, enum kv_durability durability,
+                  int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
     const struct kv_operations *operations = kv->engine->operations;
     struct kv_transaction *transaction;
@@ -171,6 +182,16 @@ int kv_update(struct kv *kv, enum kv_durability durability,
     error = operations->update_commit(transaction);
     if (!error && kv->engine->ring)
         notice_ring_post(kv->engine->ring, kv->notice);
+    return error;
+}
+
+/* Through the gate before any lock is taken: readers are not held up. */
+int kv_update(struct kv *kv, enum kv_durability durability,
+              int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+{
+    gate_enter();
+    int error = update(kv, durability, fn, arg);
+    gate_leave();
     return error;
 }
 
@@ -212,10 +233,16 @@ int kv_delete(struct kv_transaction *transaction, struct slice key)
 
 int kv_sync(struct kv *kv)
 {
-    return kv->engine->operations->sync(kv);
+    gate_enter();
+    int error = kv->engine->operations->sync(kv);
+    gate_leave();
+    return error;
 }
 
 int kv_maintain(struct kv *kv)
 {
-    return kv->engine->operations->maintain(kv);
+    gate_enter();
+    int error = kv->engine->operations->maintain(kv);
+    gate_leave();
+    return error;
 }

@@ -88,11 +88,12 @@ static void on_drained(void *arg)
 
 /* --- before confinement --- */
 
-/* Before anything runs in the pool. */
+/* Before anything runs in the pool. Threads that wait at the gate are replaced (session/worker.c);
+ * two more are for maintenance and administration. */
 static void set_threads(const struct config *config)
 {
     char text[24];
-    snprintf(text, sizeof(text), "%lld", (long long)config->session_threads);
+    snprintf(text, sizeof(text), "%lld", 2 * (long long)config->session_threads + 2);
     setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 

@@ -33,6 +33,8 @@ enum stream_need {
     STREAM_NEED_INPUT,  /* all input was used (or all that can be): more bytes, please */
     STREAM_NEED_OUTPUT, /* output is to be written, then run me again without new input */
     STREAM_NEED_NOTICE, /* as INPUT, but also run me when the account has changed (IDLE) */
+    STREAM_NEED_GATE,   /* what comes next changes something, and the gate is closed: run me again
+                         * without new input when it is open (base/gate.h) */
     STREAM_NEED_CLOSE,  /* write what there is, then close */
 };
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "base/log.h"
 #include "kv/notice_ring.h"
 #include "session/worker_priv.h"
@@ -30,10 +31,13 @@
 enum {
     BUCKETS_MINIMUM = 64,
     BUCKETS_MAXIMUM = 65536,
-    LINGER_US = 200, /* how long a thread waits for a peer that answers at once */
+    LINGER_US = 200,   /* how long a thread waits for a peer that answers at once */
+    GATE_LOOK_MS = 10, /* between two looks at a gate that is closed */
 };
 
 static void proceed(struct served *served);
+static void leave_line(struct served *served);
+static void start_first_in_line(struct worker *worker);
 
 uint64_t worker_second(const struct worker *worker)
 {
@@ -63,6 +67,7 @@ static void finish(struct worker *worker)
     worker->finishing = true;
     listeners_close(worker);
     uv_close((uv_handle_t *)&worker->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&worker->gate, on_handle_closed);
     if (worker->options.notices)
         uv_close((uv_handle_t *)&worker->notices, on_handle_closed);
 }
@@ -120,6 +125,7 @@ static void end(struct served *served, const char *why)
     counters_add(COUNTER_SESSION_OPEN, -1);
     wheel_remove(served);
     LIST_REMOVE(served, all);
+    leave_line(served);
     if (served->has_account) {
         LIST_REMOVE(served, accounts);
         if (worker->options.notices)
@@ -138,7 +144,15 @@ static bool wants_to_run(const struct served *served)
     uint8_t wakes = WAKE_INPUT | WAKE_END | WAKE_TIMEOUT | WAKE_DRAIN;
     if (served->need == STREAM_NEED_NOTICE)
         wakes |= WAKE_NOTICE;
+    if (served->need == STREAM_NEED_GATE)
+        return !gate_is_closed();
     return served->need == STREAM_NEED_OUTPUT || (served->wake & wakes);
+}
+
+/* It is in the middle of something that goes on without input. */
+static bool goes_on(const struct served *served)
+{
+    return served->need == STREAM_NEED_OUTPUT || served->need == STREAM_NEED_GATE;
 }
 
 static const char *reason_after_goodbye(const struct served *served)
@@ -164,7 +178,7 @@ static const char *reason_to_end(const struct served *served)
         return NULL;
     if (served->need == STREAM_NEED_CLOSE)
         return reason_after_goodbye(served);
-    if (wants_to_run(served))
+    if (wants_to_run(served) || goes_on(served))
         return NULL;
     if (served->stream.timed_out)
         return served->stream.timed_out;
@@ -335,10 +349,13 @@ static void run_done(uv_work_t *work, int status)
 {
     struct served *served = work->data;
     (void)status; /* is never cancelled */
+    struct worker *worker = served->worker;
     served->running = false;
+    worker->running--;
     if (!served->quiet)
-        served->active = worker_second(served->worker);
+        served->active = worker_second(worker);
     proceed(served);
+    start_first_in_line(worker);
 }
 
 /* The greeting's run sees no input; that stays noted for the next. A run that goes on with what
@@ -347,7 +364,7 @@ static uint8_t wakes_kept(const struct served *served)
 {
     if (!served->greeted)
         return served->wake & (WAKE_INPUT | WAKE_END);
-    return served->need == STREAM_NEED_OUTPUT ? served->wake & WAKE_NOTICE : 0;
+    return goes_on(served) ? served->wake & WAKE_NOTICE : 0;
 }
 
 static void start(struct served *served)
@@ -367,8 +384,75 @@ static void start(struct served *served)
     served->greeted = true;
     served->blocked = false;
     served->running = true;
+    served->worker->running++;
     atomic_fetch_add(&served->worker->queued, 1);
     uv_queue_work(served->worker->options.loop, &served->work, run_in_thread, run_done);
+}
+
+/* The pool has threads beyond session_threads, for as many as wait at the gate: so those who only
+ * read go on. Who finds none waits in line. */
+static bool has_thread(const struct worker *worker)
+{
+    unsigned threads = (unsigned)worker->options.config->session_threads;
+    unsigned waiting = gate_waiting();
+    waiting = waiting < threads ? waiting : threads;
+    return worker->running < threads + waiting || threads == 0;
+}
+
+static void stand_in_line(struct served *served)
+{
+    if (!served->is_ready)
+        TAILQ_INSERT_TAIL(&served->worker->ready, served, ready);
+    served->is_ready = true;
+}
+
+static void leave_line(struct served *served)
+{
+    if (served->is_ready)
+        TAILQ_REMOVE(&served->worker->ready, served, ready);
+    served->is_ready = false;
+}
+
+static void start_or_wait(struct served *served)
+{
+    if (has_thread(served->worker)) {
+        leave_line(served);
+        start(served);
+    } else {
+        stand_in_line(served);
+    }
+}
+
+static void start_first_in_line(struct worker *worker)
+{
+    struct served *served;
+    while ((served = TAILQ_FIRST(&worker->ready)) && has_thread(worker)) {
+        leave_line(served);
+        proceed(served);
+    }
+}
+
+/* --- the gate --- */
+
+static void on_gate(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    start_first_in_line(worker);
+    if (gate_is_closed())
+        return;
+    uv_timer_stop(timer);
+    struct served *served = LIST_FIRST(&worker->all), *next;
+    for (; served; served = next) {
+        next = LIST_NEXT(served, all);
+        if (served->need == STREAM_NEED_GATE && !served->running)
+            proceed(served);
+    }
+}
+
+static void watch_gate(struct worker *worker)
+{
+    if (!worker->finishing && !uv_is_active((uv_handle_t *)&worker->gate))
+        uv_timer_start(&worker->gate, on_gate, GATE_LOOK_MS, GATE_LOOK_MS);
 }
 
 static void wait_for_peer(struct served *served)
@@ -399,9 +483,11 @@ static void proceed(struct served *served)
     if (served->stream.output.size > 0)
         wait_for_peer(served);
     else if (wants_to_run(served))
-        start(served);
+        start_or_wait(served);
     else
         rest(served);
+    if (gate_is_closed())
+        watch_gate(served->worker);
     update_poll(served);
 }
 
@@ -708,9 +794,11 @@ int worker_create(const struct worker_options *options, struct worker **worker)
         return error;
     }
     wheel_init(made);
+    TAILQ_INIT(&made->ready);
     uv_timer_init(options->loop, &made->tick);
-    made->tick.data = made;
-    made->handles++;
+    uv_timer_init(options->loop, &made->gate);
+    made->tick.data = made->gate.data = made;
+    made->handles += 2;
     uv_timer_start(&made->tick, on_tick, 1000, 1000);
     *worker = made;
     return 0;

@@ -35,6 +35,7 @@ struct served {
     LIST_ENTRY(served) all;      /* of the worker */
     LIST_ENTRY(served) accounts; /* of its bucket, when it has an account */
     LIST_ENTRY(served) wheel;    /* of the slot of `due` */
+    TAILQ_ENTRY(served) ready;   /* wants to run, and there is no thread for it */
     uint64_t notice;             /* store_account_notice of the account */
     uint64_t deadline;           /* the loop's second in which its present limit has passed */
     uint64_t due;        /* the second in which the wheel looks at it; 0: not in the wheel */
@@ -52,10 +53,12 @@ struct served {
     enum stream_need need;
     uint8_t wake; /* enum wake bits, since the last run began */
     bool has_account, greeted, running, quiet, blocked, ended;
-    bool quick; /* its last input came soon after the run before */
+    bool is_ready; /* in the worker's list */
+    bool quick;    /* its last input came soon after the run before */
     bool read_failed, write_failed, overflow;
 };
 LIST_HEAD(served_list, served);
+TAILQ_HEAD(ready_list, served);
 
 struct listener {
     uv_poll_t poll;
@@ -75,6 +78,9 @@ struct worker {
     size_t streams;
     size_t holds; /* worker_hold */
     struct served_list all;
+    struct ready_list ready;
+    unsigned running;            /* in the pool, threads that wait at the gate included */
+    uv_timer_t gate;             /* looks whether it is open, while anybody waits for that */
     struct served_list *buckets; /* by notice */
     size_t bucket_mask;
     struct served_list wheel[WHEEL_SLOTS];

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "blob/blob.h"
 #include "store/prepared_priv.h"
 
@@ -68,6 +69,7 @@ static int store_message(struct store_view *view, struct append_call *call,
     struct blob_engine *blobs = view->store->blob;
     int error = 0;
     call->message = message;
+    gate_enter(); /* for the blob and for what refers to it */
     if (message->bytes.size > MESSAGE_INLINE_MAXIMUM)
         error = blob_put(blobs, view->account->space, message->bytes, &message->blob);
     if (!error) {
@@ -75,6 +77,7 @@ static int store_message(struct store_view *view, struct append_call *call,
         if (error && message->blob.pack)
             blob_drop(blobs, view->account->space, message->blob);
     }
+    gate_leave();
     if (!error) {
         counters_add(COUNTER_STORE_MESSAGES, 1);
         counters_add(COUNTER_STORE_BYTES, (int64_t)message->bytes.size);

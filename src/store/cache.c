@@ -1,5 +1,6 @@
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "blob/blob.h"
 #include "store/store_priv.h"
 
@@ -144,7 +145,8 @@ void account_give(struct account *account)
             closing = account;
         } else {
             unused_append(account);
-            if (store->unused > store->open_accounts) {
+            /* To close may be to write: not now, in a freeze. */
+            if (store->unused > store->open_accounts && !gate_is_closed()) {
                 closing = store->unused_first;
                 unused_remove(closing);
                 table_remove(closing);
@@ -207,6 +209,8 @@ static int maintain_account(struct account *account)
 
 int store_maintain(struct store *store)
 {
+    if (gate_is_closed())
+        return 0; /* next time */
     pthread_mutex_lock(&store->lock);
     struct account *account = store->used;
     store->used = NULL;

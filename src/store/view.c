@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/gate.h"
 #include "store/store_priv.h"
 
 #include <stdlib.h>
@@ -143,11 +144,14 @@ static int run_call(struct change_call *call, enum kv_durability durability)
     buffer_init(&change->value, KV_VALUE_MAXIMUM);
     buffer_init(&change->message, KV_VALUE_MAXIMUM);
     buffer_init(&change->dropped, DROPPED_MAXIMUM);
+    /* The blobs go with the commit: a copy made between would have blobs of nobody. */
+    gate_enter();
     int error = kv_update(view->account->kv, durability, run_change, call);
     if (!error && change->changed) {
         account_mark_changed(view->account, durability);
         drop_blobs(view, buffer_slice(&change->dropped));
     }
+    gate_leave();
     buffer_release(&change->value);
     buffer_release(&change->message);
     buffer_release(&change->dropped);

@@ -31,6 +31,7 @@ struct admin {
 static void free_connection(struct connection *connection)
 {
     struct admin *admin = connection->admin;
+    freeze_forget(admin->supervisor->freeze, connection);
     ipc_channel_free(&connection->channel);
     TAILQ_REMOVE(&admin->connections, connection, link);
     admin->count--;
@@ -110,12 +111,45 @@ static int send_status(struct connection *connection)
     return error;
 }
 
+static void freeze_done(int error, void *arg)
+{
+    struct connection *connection = arg;
+    answer(connection->channel, error, error ? "It did not come about in its time" : "");
+}
+
+static int handle_freeze(struct connection *connection, struct ipc_message *message)
+{
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    uint32_t timeout = ipc_get_u32(&reader);
+    bool hold = ipc_get_u8(&reader) != 0;
+    int error = freeze_begin(connection->admin->supervisor->freeze, timeout, connection, hold,
+                             freeze_done, connection);
+    if (!error)
+        return 0;
+    return answer(connection->channel, error,
+                  error == ERROR_BUSY ? "There is one already" : "The time must be 1 ms to 240 s");
+}
+
+static int handle_thaw(struct connection *connection)
+{
+    int error = freeze_end(connection->admin->supervisor->freeze);
+    return answer(connection->channel, error,
+                  error == ERROR_TIMEOUT     ? "The freeze had ended before, by its deadline"
+                  : error == ERROR_NOT_FOUND ? "There was no freeze"
+                                             : "");
+}
+
 static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
 {
     if (message->type == IPC_ADMIN_OPEN)
         return handle_open(arg, message);
     if (message->type == IPC_ADMIN_STATUS)
         return send_status(arg);
+    if (message->type == IPC_ADMIN_FREEZE)
+        return handle_freeze(arg, message);
+    if (message->type == IPC_ADMIN_THAW)
+        return handle_thaw(arg);
     return answer(channel, ERROR_INVALID, "chapard does not do this itself");
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "base/log.h"
 #include "supervisor/supervisor_priv.h"
 
@@ -50,10 +51,10 @@ static void tell(struct child *child, enum ipc_type type, struct buffer *body,
 static void tell_shared(struct child *child, struct buffer *body)
 {
     struct shared *shared = &child->supervisor->shared;
-    int memory[] = {shared->counters, shared->notices, shared->notes};
+    int memory[] = {shared->counters, shared->notices, shared->notes, shared->gate};
     ipc_put_u32(body, child->slot);
     ipc_put_u32(body, child->generation);
-    tell(child, IPC_SHARED, body, memory, 3);
+    tell(child, IPC_SHARED, body, memory, 4);
     for (uint32_t i = 0; i < SERVICE_SLOTS && child->role != PROCESS_LOGIN; i++) {
         ipc_put_u32(body, i);
         tell(child, IPC_WAKE, body, &shared->wake[i], 1);
@@ -244,6 +245,7 @@ static void exited(uv_process_t *process, int64_t status, int signal)
     bool asked = child->state == CHILD_DRAINING;
     uv_close((uv_handle_t *)process, process_closed);
     counters_reset_current((int)child->slot);
+    gate_clear_slot((int)child->slot);
     if (!(asked && (child->killed || (status == 0 && signal == 0))))
         note_crash(child, status, signal);
     else

@@ -157,6 +157,7 @@ static void stop_time_over(uv_timer_t *timer)
 
 void supervisor_stop(struct supervisor *supervisor, int exit_status)
 {
+    freeze_stop(supervisor->freeze);
     if (supervisor->stopping) {
         kill_all(supervisor);
         return;
@@ -308,6 +309,8 @@ static int open_all(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->config;
     int error = make_directories(config);
+    if (!error)
+        error = freeze_create(supervisor, &supervisor->freeze);
     if (error)
         return error;
     /* First the socket that only one chapard can have, then what it guards. */
@@ -380,6 +383,7 @@ static int run(struct supervisor *supervisor)
     uv_walk(&supervisor->loop, no_callback, NULL);
     uv_run(&supervisor->loop, UV_RUN_NOWAIT);
     uv_loop_close(&supervisor->loop);
+    freeze_free(&supervisor->freeze);
     if (supervisor->owns_data)
         unlink(supervisor->active_path);
     free(supervisor->active_path);

@@ -1,5 +1,6 @@
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "supervisor/supervisor_priv.h"
 
 #include <errno.h>
@@ -28,8 +29,9 @@ int shared_create(struct shared *shared)
     struct shared made = {
         .counters = counters_create(),
         .notices = create_memory("chapar-notices", NOTICES_SIZE),
-        .notes = create_memory("chapar-notes", (off_t)SERVICE_SLOTS * CRASH_NOTE_STRIDE)};
-    bool good = made.counters >= 0 && made.notices >= 0 && made.notes >= 0;
+        .notes = create_memory("chapar-notes", (off_t)SERVICE_SLOTS * CRASH_NOTE_STRIDE),
+        .gate = gate_create()};
+    bool good = made.counters >= 0 && made.notices >= 0 && made.notes >= 0 && made.gate >= 0;
     for (size_t i = 0; i < SERVICE_SLOTS; i++) {
         made.wake[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         good = good && made.wake[i] >= 0;
@@ -39,13 +41,14 @@ int shared_create(struct shared *shared)
         return ERROR_MEMORY;
     }
     *shared = made;
-    return counters_attach(shared->counters, 0);
+    int error = counters_attach(shared->counters, 0);
+    return error ? error : gate_attach(shared->gate, -1);
 }
 
 void shared_release(struct shared *shared)
 {
-    int descriptors[] = {shared->counters, shared->notices, shared->notes};
-    for (size_t i = 0; i < 3; i++)
+    int descriptors[] = {shared->counters, shared->notices, shared->notes, shared->gate};
+    for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
         if (descriptors[i] >= 0)
             close(descriptors[i]);
     for (size_t i = 0; i < SERVICE_SLOTS; i++)

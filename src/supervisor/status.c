@@ -112,6 +112,7 @@ void status_write(struct supervisor *supervisor, struct buffer *json)
     buffer_append_format(json, "{\"version\":\"%s\",\"uptime_seconds\":%" PRIu64, CHAPAR_VERSION,
                          seconds_since(supervisor->started_us));
     buffer_append_format(json, ",\"generation\":%u", supervisor->accepted);
+    buffer_append_format(json, ",\"freeze\":\"%s\"", freeze_state(supervisor->freeze));
     put_processes(json, supervisor);
     put_listeners(json, supervisor);
     buffer_append_string(json, ",\"counters\":{");

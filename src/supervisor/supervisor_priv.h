@@ -36,7 +36,7 @@ enum {
 /* --- shared.c: memory and descriptors every process gets --- */
 
 struct shared {
-    int counters, notices, notes;
+    int counters, notices, notes, gate;
     int wake[SERVICE_SLOTS];
 };
 int shared_create(struct shared *shared);
@@ -127,6 +127,32 @@ int admin_open(struct supervisor *supervisor, struct admin **admin);
 void admin_close(struct admin **admin);
 void status_write(struct supervisor *supervisor, struct buffer *json);
 
+/* --- freeze.c: changes of stored data are held for a moment --- */
+
+enum { FREEZE_MAXIMUM_MS = 240 * 1000 /* less than a silent admin connection has */ };
+
+struct freeze;
+int freeze_create(struct supervisor *supervisor, struct freeze **freeze);
+void freeze_free(struct freeze **freeze);
+
+/* Begins one. `done` is called once: with 0 when it is in force, or with why it is not. hold: it
+ * ends with freeze_forget(holder) as well. ERROR_BUSY: there is one; ERROR_INVALID: the time. */
+int freeze_begin(struct freeze *freeze, uint32_t timeout_ms, const void *holder, bool hold,
+                 void (*done)(int error, void *arg), void *arg);
+
+/* Ends it: 0 when it was in force until now, ERROR_TIMEOUT when its deadline had passed,
+ * ERROR_NOT_FOUND when there is none. */
+int freeze_end(struct freeze *freeze);
+
+/* The holder has gone: `done` is not called any more, and what it holds ends. */
+void freeze_forget(struct freeze *freeze, const void *holder);
+
+/* chapard stops: there is no freeze any more, and none begins. */
+void freeze_stop(struct freeze *freeze);
+
+/* "none", "closing", "frozen". */
+const char *freeze_state(const struct freeze *freeze);
+
 /* --- notify.c: systemd's readiness protocol --- */
 
 /* Takes NOTIFY_SOCKET out of the environment. */
@@ -156,6 +182,7 @@ struct supervisor {
     struct listener_list listeners;
     struct child_list children;
     struct admin *admin;
+    struct freeze *freeze;
     uint32_t accepted, newest;
     uint64_t started_us;
     uv_signal_t signals[3];

@@ -215,11 +215,13 @@ class Server:
 
     @staticmethod
     def is_alive(pid):
+        """Also one whose first thread has ended and another has not: it has its files still."""
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            threads = len(os.listdir(f"/proc/{pid}/task"))
         except OSError:
             return False
-        return state not in "ZX"
+        return state not in "ZX" or threads > 1
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

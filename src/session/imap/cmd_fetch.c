@@ -223,6 +223,15 @@ static int run_slice(struct imap_session *session)
     return error;
 }
 
+bool fetch_sets_seen(const struct imap_session *session)
+{
+    const struct imap_fetch *fetch = &session->command->fetch;
+    bool seen = false;
+    for (size_t i = 0; i < fetch->item_count; i++)
+        seen |= fetch->items[i].kind == IMAP_FETCH_SECTION && !fetch->items[i].peek;
+    return seen && !session->mailbox.read_only && session->mailbox.rights & RIGHT_SEEN;
+}
+
 static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
@@ -232,11 +241,10 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
     for (size_t i = 0; i < fetch->item_count; i++) {
         const struct imap_fetch_item *item = &fetch->items[i];
         work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
-        work->sets_seen |= item->kind == IMAP_FETCH_SECTION && !item->peek;
         work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
                                item->kind == IMAP_FETCH_BODYSTRUCTURE;
     }
-    work->sets_seen &= !session->mailbox.read_only && session->mailbox.rights & RIGHT_SEEN;
+    work->sets_seen = fetch_sets_seen(session);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "base/log.h"
 #include "session/imap/session_priv.h"
 
@@ -208,6 +209,15 @@ static bool expunges_allowed(const struct imap_session *session)
            !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS);
 }
 
+/* Whether the command changes stored data, as far as it can be told beforehand. */
+static bool command_changes(const struct imap_session *session)
+{
+    const struct imap_command *command = session->command;
+    if (command->id == IMAP_FETCH)
+        return fetch_sets_seen(session);
+    return command_handlers[command->id].flags & COMMAND_CHANGES;
+}
+
 static void run_handler(struct imap_session *session)
 {
     const struct command_handler *handler = &command_handlers[session->command->id];
@@ -383,6 +393,8 @@ static enum stream_need serve(struct imap_session *session)
     while (!session->closing) {
         if (session_slice_over(session))
             return STREAM_NEED_OUTPUT;
+        if (session->phase == PHASE_RUNNING && command_changes(session) && gate_is_closed())
+            return STREAM_NEED_GATE;
         if (session->phase != PHASE_READING) {
             advance(session);
             continue;

@@ -79,6 +79,7 @@ struct command_handler {
 enum command_flag {
     COMMAND_KEEPS_NUMBERS = 1, /* no EXPUNGE responses unless it is the UID form */
     COMMAND_WITHOUT_SYNC = 2,
+    COMMAND_CHANGES = 4, /* stored data */
 };
 extern const struct command_handler command_handlers[IMAP_COMMAND_COUNT];
 
@@ -118,6 +119,9 @@ bool session_slice_over(const struct imap_session *session);
 enum progress session_reply(struct imap_session *session, const char *status, const char *code,
                             const char *text);
 enum progress session_ok(struct imap_session *session, const char *text);
+
+/* Whether the FETCH under way may set \Seen (cmd_fetch.c). */
+bool fetch_sets_seen(const struct imap_session *session);
 
 /* The tagged response for a store's error (RFC 5530's codes); logs what is not the client's. */
 enum progress session_fail(struct imap_session *session, int error);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "session/lmtp/lmtp_priv.h"
 
 #include <stdlib.h>
@@ -139,6 +140,8 @@ static enum stream_need lmtp_run(struct stream *stream)
     session->greeted = true;
     while (stream->output.size <= STREAM_OUTPUT_MARK &&
            clock_monotonic_us() - start < STREAM_SLICE_US) {
+        if (session->delivery.next && gate_is_closed())
+            return STREAM_NEED_GATE;
         if (session->delivery.next)
             deliver_next(stream, session);
         else if (ends(stream, session))
