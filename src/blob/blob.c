@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 void blob_id_encode(struct blob_id id, char bytes[BLOB_ID_ENCODED])
 {
@@ -57,6 +58,8 @@ int blob_put(struct blob_engine *engine, const char *account, struct slice body,
 {
     if (!account_is_valid(account))
         return ERROR_INVALID;
+    if (body.size > BLOB_SIZE_MAXIMUM)
+        return ERROR_LIMIT;
     return engine->operations->put(engine, account, body, id);
 }
 
@@ -95,4 +98,102 @@ int blob_destroy(struct blob_engine *engine, const char *account)
     if (!account_is_valid(account))
         return ERROR_INVALID;
     return engine->operations->destroy(engine, account);
+}
+
+/* --- batches --- */
+
+enum { BATCH_IDS_MAXIMUM = 64 * 1024 * 1024 }; /* bytes of ids of a batch put one by one */
+
+struct blob_batch {
+    struct blob_engine *engine;
+    void *state;       /* the engine's; NULL where it puts one by one */
+    struct buffer ids; /* struct blob_id: what was put one by one */
+    int error;
+    char account[BLOB_ACCOUNT_MAXIMUM + 1];
+};
+
+int blob_batch_begin(struct blob_engine *engine, const char *account, struct blob_batch **batch)
+{
+    if (!account_is_valid(account))
+        return ERROR_INVALID;
+    struct blob_batch *made = calloc(1, sizeof(*made));
+    if (!made)
+        return ERROR_MEMORY;
+    made->engine = engine;
+    buffer_init(&made->ids, BATCH_IDS_MAXIMUM);
+    memcpy(made->account, account, strlen(account) + 1);
+    int error = engine->operations->batch_begin
+                    ? engine->operations->batch_begin(engine, made->account, &made->state)
+                    : 0;
+    if (error)
+        free(made);
+    else
+        *batch = made;
+    return error;
+}
+
+static int add_one(struct blob_batch *batch, struct slice body, struct blob_id *id)
+{
+    const struct blob_operations *operations = batch->engine->operations;
+    if (body.size > BLOB_SIZE_MAXIMUM)
+        return ERROR_LIMIT;
+    if (operations->batch_add)
+        return operations->batch_add(batch->state, body, id);
+    if (!buffer_reserve(&batch->ids, sizeof(*id)))
+        return buffer_error(&batch->ids);
+    int error = operations->put(batch->engine, batch->account, body, id);
+    return error ? error : buffer_append(&batch->ids, slice_make(id, sizeof(*id)));
+}
+
+int blob_batch_add(struct blob_batch *batch, struct slice body, struct blob_id *id)
+{
+    if (!batch->error)
+        batch->error = add_one(batch, body, id);
+    return batch->error;
+}
+
+/* What cannot be dropped is an orphan. */
+static void drop_all(struct blob_batch *batch)
+{
+    struct slice ids = buffer_slice(&batch->ids);
+    for (; ids.size; ids = slice_sub(ids, sizeof(struct blob_id), SIZE_MAX)) {
+        struct blob_id id;
+        memcpy(&id, ids.data, sizeof(id));
+        batch->engine->operations->drop(batch->engine, batch->account, id);
+    }
+}
+
+static int end_batch(struct blob_batch *batch, bool keep)
+{
+    int error = batch->error;
+    if (batch->engine->operations->batch_end) {
+        int ended = batch->engine->operations->batch_end(batch->state, keep && !error);
+        error = error ? error : ended;
+    } else if (!keep || error) {
+        drop_all(batch);
+    }
+    buffer_release(&batch->ids);
+    free(batch);
+    return error;
+}
+
+int blob_batch_finish(struct blob_batch **batch)
+{
+    int error = end_batch(*batch, true);
+    *batch = NULL;
+    return error;
+}
+
+void blob_batch_cancel(struct blob_batch **batch)
+{
+    if (*batch)
+        end_batch(*batch, false);
+    *batch = NULL;
+}
+
+int blob_reclaim(struct blob_engine *engine, const char *account, const struct blob_reclaim *what)
+{
+    if (!account_is_valid(account))
+        return ERROR_INVALID;
+    return engine->operations->reclaim ? engine->operations->reclaim(engine, account, what) : 0;
 }

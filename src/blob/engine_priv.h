@@ -20,6 +20,17 @@ struct blob_operations {
     int (*each)(struct blob_engine *engine, const char *account,
                 int (*fn)(struct blob_id id, void *arg), void *arg);
     int (*destroy)(struct blob_engine *engine, const char *account);
+
+    /* For an engine that flushes several bodies at once; where they are NULL, put is called for
+     * each. account lives as long as the batch. batch_end frees; with keep it flushes, without it
+     * takes back, and so it does when it fails. */
+    int (*batch_begin)(struct blob_engine *engine, const char *account, void **batch);
+    int (*batch_add)(void *batch, struct slice body, struct blob_id *id);
+    int (*batch_end)(void *batch, bool keep);
+
+    /* NULL for an engine where drop gives the space back. */
+    int (*reclaim)(struct blob_engine *engine, const char *account,
+                   const struct blob_reclaim *what);
 };
 
 struct blob_engine {
