@@ -25,7 +25,7 @@ from email.header import Header
 from itertools import accumulate
 from pathlib import Path
 
-MEDIAN, DEVIATION = 8 * 1024, 1.5  # of the natural logarithm
+MEDIAN, DEVIATION = 8 * 1024, 1.9  # of the natural logarithm
 SMALLEST, LARGEST = 700, 2 * 1024 * 1024
 COUNT, SEED = 2000, 1
 WORDS, PEOPLE, NEWSLETTERS, OPEN_THREADS = 6000, 400, 60, 200
@@ -324,7 +324,7 @@ class Corpus:
     def message(self):
         self.now += timedelta(seconds=self.chance.randint(1, 5000))
         size = self.size()
-        is_news = 6000 < size < 120000 and self.chance.random() < 0.45
+        is_news = 6000 < size < 120000 and self.chance.random() < 0.4
         return self.newsletter(size) if is_news else self.letter(size)
 
 def messages(count=COUNT, seed=SEED):

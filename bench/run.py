@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store]        all of them by default
+Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [disk]   all of them by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
 where it can run, a Dovecot (bench/dovecot.py) that is given the same work by the same programs.
@@ -22,12 +22,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+import corpus  # noqa: E402
 from dovecot import Dovecot  # noqa: E402
 from harness.imap import Imap  # noqa: E402
 from harness.server import Server, message  # noqa: E402
 
 DIRECTORY = ROOT / "build" / "bench"
 LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
+BLOB_BENCH = ROOT / "build" / "release" / "bench" / "blob_bench"
 STORE_BENCH = ROOT / "build" / "release" / "bench" / "store_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
 MAILBOX = 50000
@@ -247,8 +249,19 @@ def bench_store(server, peers):
         name, _, value = line.partition(": ")
         show(name, value, "store_bench -n 100000 DIRECTORY")
 
+def bench_disk(server, peers):
+    """Mail in packs: bytes on disk, CPU."""
+    folder = DIRECTORY / "disk"
+    (folder / "mail").mkdir(parents=True)
+    corpus.write(folder / "messages")
+    output = subprocess.run([BLOB_BENCH, folder / "messages", folder / "mail"],
+                            capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
+        name, _, value = line.partition(": ")
+        show(name, value, "corpus.py MESSAGES; blob_bench MESSAGES DIRECTORY")
+
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "store": bench_store}
+           "login": bench_login, "store": bench_store, "disk": bench_disk}
 BESIDE_PEERS = {"delivery", "mailbox"}
 
 def start_peers(wanted):

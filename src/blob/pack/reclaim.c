@@ -162,7 +162,7 @@ static bool is_candidate(const struct reclaim *reclaim)
 
 static int reclaim_locked(struct reclaim *reclaim)
 {
-    uint64_t live;
+    uint64_t live = 0;
     int error = reclaim->what->live(reclaim->pack, &reclaim->ids, reclaim->what->arg);
     if (!error)
         error = count_live(reclaim, &live);
