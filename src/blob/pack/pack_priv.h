@@ -23,7 +23,7 @@ enum {
     SUM_SIZE = 8,
     PACK_HEADER = 24,
     PACK_FULL = 64 * 1024 * 1024, /* a pack of this size is full: no record is begun in it */
-    RECORD_HEADER = 40,
+    RECORD_HEADER = 32,
     INDEX_ENTRY = 12,
     FRAME_SIZE = 128 * 1024, /* bytes of the body in a frame */
     COMPRESSION_LEVEL = 3,
@@ -66,10 +66,9 @@ void pack_header_write(char bytes[PACK_HEADER], uint64_t pack);
 uint32_t record_frames(uint64_t body_size);
 size_t record_index_size(uint64_t body_size);
 
-/* The index entry of a frame, and the header in front of a whole index. */
+/* The index entry of a frame, and the header. */
 void record_entry_write(char entry[INDEX_ENTRY], const struct record *record, struct slice stored);
-void record_header_write(char bytes[RECORD_HEADER], const struct record *record,
-                         struct slice index);
+void record_header_write(char bytes[RECORD_HEADER], const struct record *record);
 
 /* The record at the offset, if its header is whole and all of it lies in the file. */
 int record_find(int file, uint64_t file_size, uint64_t pack, uint64_t offset,

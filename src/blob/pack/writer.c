@@ -320,7 +320,7 @@ static int write_head(struct pack_writer *writer)
     char header[RECORD_HEADER];
     struct slice index = buffer_slice(&writer->index);
     uint64_t offset = writer->record.offset;
-    record_header_write(header, &writer->record, index);
+    record_header_write(header, &writer->record);
     if (offset >= writer->written) {
         char *head = writer->pending.data + (offset - writer->written);
         memcpy(head, header, RECORD_HEADER);

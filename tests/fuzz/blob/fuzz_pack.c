@@ -75,7 +75,7 @@ static size_t fix_record(char *bytes, size_t left, uint64_t offset, bool sizes)
         at += stored;
     }
     record.stored_size = sizes ? at - RECORD_HEADER : record.stored_size;
-    record_header_write(bytes, &record, slice_make(bytes + RECORD_HEADER, index));
+    record_header_write(bytes, &record);
     return at;
 }
 

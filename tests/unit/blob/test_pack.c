@@ -13,7 +13,7 @@
 enum {
     FRAME = 128 * 1024,
     RECORD_AT = 24,
-    INDEX_AT = RECORD_AT + 40,
+    INDEX_AT = RECORD_AT + 32,
     BODY_AT = INDEX_AT + 12,
     PACK_FULL = 64 * 1024 * 1024,
 };
@@ -57,7 +57,7 @@ static void test_compressed(void **state)
     /* What cannot be compressed costs its frames' index, no more. */
     off_t before = status_of(f, id.pack).st_size;
     id = put(f, slice_make(f->noise, 2 * FRAME));
-    assert_int_equal(status_of(f, id.pack).st_size - before, 40 + 2 * 12 + 2 * FRAME);
+    assert_int_equal(status_of(f, id.pack).st_size - before, 32 + 2 * 12 + 2 * FRAME);
 }
 
 static void test_range_reads_little(void **state)
@@ -74,7 +74,7 @@ static void test_range_reads_little(void **state)
         frames = counters_sum(COUNTER_BLOB_FRAMES_READ) - frames;
         bytes = counters_sum(COUNTER_BLOB_READ_BYTES) - bytes;
         assert_in_range(frames, 1, 2);
-        assert_in_range(bytes, 1, 40 + 160 * 12 + 2 * FRAME);
+        assert_in_range(bytes, 1, 32 + 160 * 12 + 2 * FRAME);
     }
     int64_t frames = counters_sum(COUNTER_BLOB_FRAMES_READ);
     assert_int_equal(read_range(f, id, FRAME - 1, 2, slice_make(body + FRAME - 1, 2)), 0);
@@ -350,7 +350,7 @@ static void test_forged_record(void **state)
     struct fixture *f = *state;
     enum { FORGED = 2000 };
     char path[256], bytes[FORGED];
-    struct blob_id ids[2] = {put(f, slice_make(f->noise, FORGED - 52))};
+    struct blob_id ids[2] = {put(f, slice_make(f->noise, FORGED - 44))};
     path_of(f, ids[0].pack, "pack", path);
     int file = open(path, O_RDONLY);
     assert_int_equal(pread(file, bytes, FORGED, RECORD_AT), FORGED);
