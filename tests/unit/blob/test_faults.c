@@ -25,7 +25,7 @@
 
 #define ACCOUNT "accounts/1f/1f0c"
 
-enum { POINTS = 25, BLOBS = 400, LARGE = 700 * 1000, HOUR = 60 * 60 };
+enum { POINTS = 15, BLOBS = 400, LARGE = 700 * 1000, HOUR = 60 * 60 };
 
 struct blobs {
     struct blob_engine *engine;
