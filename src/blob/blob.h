@@ -88,7 +88,8 @@ int blob_verify(struct blob_engine *engine, const char *account, struct blob_id 
 /* Calls fn for each blob that is not dropped until it returns non-zero; returns that. It goes past
  * what is damaged to the next record that is not, and returns ERROR_CORRUPT at the end. Headers are
  * read, not bodies: blob_verify does that. Bytes at the end of a pack in which there is no record
- * are what a crash leaves, and no error: only who refers to them knows whether something was lost.
+ * are what a crash leaves, and no error; a power cut may leave gaps as well. So whether something
+ * was lost only who refers to it knows.
  * fn may drop the blob it is shown. */
 int blob_each(struct blob_engine *engine, const char *account,
               int (*fn)(struct blob_id id, void *arg), void *arg);

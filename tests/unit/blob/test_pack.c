@@ -5,6 +5,7 @@
 #include "tests/unit/blob/pack_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -197,6 +198,44 @@ static void test_processes(void **state)
     struct seen seen = each(f);
     assert_int_equal(seen.result, 0);
     assert_int_equal(seen.count, PROCESSES * PUTS);
+}
+
+struct thread {
+    struct fixture *f;
+    unsigned number;
+    struct blob_id ids[PUTS];
+    unsigned failed;
+};
+
+static void *put_in_thread(void *arg)
+{
+    struct thread *thread = arg;
+    for (unsigned i = 0; i < PUTS; i++)
+        thread->failed |=
+            blob_put(thread->f->engine, ACCOUNT,
+                     slice_make(thread->f->noise + thread->number, 1000 + i), &thread->ids[i]) != 0;
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    struct fixture *f = *state;
+    static struct thread threads[PROCESSES];
+    pthread_t running[PROCESSES];
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        threads[i] = (struct thread){.f = f, .number = i};
+        assert_int_equal(pthread_create(&running[i], NULL, put_in_thread, &threads[i]), 0);
+    }
+    for (unsigned i = 0; i < PROCESSES; i++)
+        pthread_join(running[i], NULL);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        assert_int_equal(threads[i].failed, 0);
+        for (unsigned j = 0; j < PUTS; j++)
+            assert_int_equal(
+                read_range(f, threads[i].ids[j], 0, SIZE_MAX, slice_make(f->noise + i, 1000 + j)),
+                0);
+    }
+    assert_int_equal(each(f).count, PROCESSES * PUTS);
 }
 
 static void test_modes(void **state)
@@ -415,25 +454,13 @@ static void test_left_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_sizes),
-        CASE(test_compressed),
-        CASE(test_range_reads_little),
-        CASE(test_one_flush),
-        CASE(test_pack_is_found_again),
-        CASE(test_full_pack),
-        CASE(test_two_writers),
-        CASE(test_processes),
-        CASE(test_modes),
-        CASE(test_disk_full),
-        CASE(test_flipped_byte),
-        CASE(test_flipped_frame),
-        CASE(test_short_file),
-        CASE(test_wrong_id),
-        CASE(test_behind_damage),
-        CASE(test_forged_record),
-        CASE(test_torn_tail),
-        CASE(test_unknown_version),
-        CASE(test_left_over),
+        CASE(test_sizes),           CASE(test_compressed),          CASE(test_range_reads_little),
+        CASE(test_one_flush),       CASE(test_pack_is_found_again), CASE(test_full_pack),
+        CASE(test_two_writers),     CASE(test_processes),           CASE(test_threads),
+        CASE(test_modes),           CASE(test_disk_full),           CASE(test_flipped_byte),
+        CASE(test_flipped_frame),   CASE(test_short_file),          CASE(test_wrong_id),
+        CASE(test_behind_damage),   CASE(test_forged_record),       CASE(test_torn_tail),
+        CASE(test_unknown_version), CASE(test_left_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
