@@ -156,7 +156,11 @@ static int open_store(struct session *session)
     const struct store_options options = {.kv = session->kv,
                                           .blob = session->blob,
                                           .open_accounts = (size_t)config->open_accounts,
-                                          .default_domain = config->default_domain};
+                                          .default_domain = config->default_domain,
+                                          .limits = {
+                                              [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
+                                              [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,
+                                          }};
     return store_open(&options, &session->store);
 }
 

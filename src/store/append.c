@@ -38,7 +38,9 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
         .save_date = call->now,
         .size = call->message->bytes.size,
     };
-    int error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
+    int error = quota_require_messages(change, 1, entry.size);
+    if (!error)
+        error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
     if (!error)
         error = message_add(change, call->message, mailbox_next_position(mailbox), &entry.message);
     if (!error)

@@ -242,6 +242,7 @@ int store_open(const struct store_options *options, struct store **opened)
     store->kv = options->kv;
     store->blob = options->blob;
     store->open_accounts = options->open_accounts;
+    memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->opened, NULL);
     int error = kv_open(store->kv, "directory", KV_CREATE, &store->directory);

@@ -81,7 +81,8 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
 
 /* Makes a collection, and the levels above it that are missing (RFC 9051 section 6.3.4). A
  * trailing '/' is ignored. Durable. ERROR_EXISTS, ERROR_DENIED, ERROR_SYNTAX (empty level, control
- * characters, not UTF-8, over a limit), ERROR_LIMIT, ERROR_CONFLICT (another has this role). */
+ * characters, not UTF-8, over a limit), ERROR_LIMIT, ERROR_QUOTA, ERROR_CONFLICT (another has this
+ * role). */
 int collection_create(struct store_view *view, enum collection_type type, struct slice path,
                       enum collection_role role, collection_id *id);
 

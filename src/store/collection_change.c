@@ -36,6 +36,9 @@ int collection_add(struct change *change, enum collection_type type, collection_
     struct account_record *account = &change->account;
     if (account->collections >= COLLECTIONS_MAXIMUM || account->next_collection >= UINT32_MAX - 1)
         return ERROR_LIMIT;
+    int error = quota_require(change, QUOTA_MAILBOX, 1);
+    if (error)
+        return error;
     struct collection_record record = {
         .type = (uint8_t)type,
         .role = (uint8_t)role,
@@ -49,7 +52,7 @@ int collection_add(struct change *change, enum collection_type type, collection_
     };
     *id = account->next_collection++;
     account->collections++;
-    int error = put_record(change, *id, &record);
+    error = put_record(change, *id, &record);
     return error ? error : put_name(change, type, parent, name, *id);
 }
 
@@ -73,6 +76,8 @@ int collections_make_template(struct change *change, void *arg)
         if (!error)
             error = subscriptions_set(change, view_subscriber(change->view), id, true);
     }
+    /* Only now: the template's mailboxes are the administrator's wish, whatever the limit. */
+    memcpy(change->account.limits, change->view->store->limits, sizeof(change->account.limits));
     return error;
 }
 

@@ -59,7 +59,9 @@ static int copy_entry(struct copier *copier, struct entry *entry)
     uint32_t uid = entry->uid;
     entry->flags &= call->allowed;
     entry->save_date = call->now;
-    int error = copier->source == copier->target ? 0 : map_keywords(copier, entry);
+    int error = call->move ? 0 : quota_require_messages(copier->change, 1, entry->size);
+    if (!error && copier->source != copier->target)
+        error = map_keywords(copier, entry);
     if (!error)
         error = message_place(
             copier->change, entry->message,

@@ -176,8 +176,9 @@ struct copy_result {
 };
 
 /* Copies (or moves, as one transaction) the UIDs that exist to another mailbox of the account.
- * Flags and internal dates are kept. Durable. ERROR_NOT_FOUND: no target (TRYCREATE). A target
- * equal to the source is allowed. The caller inits and releases the sets. */
+ * Flags and internal dates are kept. Durable. ERROR_NOT_FOUND: no target (TRYCREATE).
+ * ERROR_QUOTA, of a copy. A target equal to the source is allowed. The caller inits and releases
+ * the sets. */
 int mailbox_copy(struct store_view *view, collection_id mailbox, const struct range_set *uids,
                  collection_id target, bool move, struct copy_result *result);
 

@@ -88,10 +88,11 @@ enum quota_resource {
 /* --- opening --- */
 
 struct store_options {
-    struct kv_engine *kv;       /* not owned */
-    struct blob_engine *blob;   /* not owned */
-    size_t open_accounts;       /* accounts kept open when nobody uses them */
-    const char *default_domain; /* of a name without one; copied */
+    struct kv_engine *kv;             /* not owned */
+    struct blob_engine *blob;         /* not owned */
+    size_t open_accounts;             /* accounts kept open when nobody uses them */
+    const char *default_domain;       /* of a name without one; copied */
+    uint64_t limits[QUOTA_RESOURCES]; /* of the quota of new accounts (store/quota.h); 0: none */
 };
 
 /* Opens the store, making the directory's space when there is none. */

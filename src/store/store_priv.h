@@ -50,7 +50,8 @@ struct store {
     struct kv *directory;
     char *default_domain;
     size_t open_accounts;
-    pthread_mutex_t lock; /* of everything below */
+    uint64_t limits[QUOTA_RESOURCES]; /* of new accounts */
+    pthread_mutex_t lock;             /* of everything below */
     pthread_cond_t opened;
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
@@ -123,6 +124,15 @@ int change_delete(struct change *change, struct slice key);
 
 /* Reads a value into a buffer that is cleared first. */
 int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
+
+/* --- quota (quota.c) --- */
+
+/* Whether so much more would pass the account's limit: ERROR_QUOTA. To be asked before the
+ * account's counters are raised. */
+int quota_require(const struct change *change, enum quota_resource resource, uint64_t more);
+
+/* The same of QUOTA_MESSAGE and QUOTA_STORAGE. */
+int quota_require_messages(const struct change *change, uint64_t messages, uint64_t bytes);
 
 /* Deletes every key that begins with prefix. */
 int change_delete_all(struct change *change, struct slice prefix);

@@ -2,6 +2,7 @@
  * Every call of the store, by those who have no right to it. A new call belongs into the table.
  */
 #include "store/check.h"
+#include "store/quota.h"
 #include "store_test.h"
 
 struct caller {
@@ -167,6 +168,24 @@ static int call_check(struct caller *c)
     return store_check_account(c->store, c->who, c->f->alice, &options, &result);
 }
 
+static int call_quota_get(struct caller *c)
+{
+    struct quota quota;
+    return quota_get(c->view, c->mailbox, &quota);
+}
+
+static int call_quota_get_root(struct caller *c)
+{
+    struct quota quota;
+    return quota_get(c->view, 0, &quota);
+}
+
+static int call_quota_set(struct caller *c)
+{
+    const uint64_t limits[QUOTA_RESOURCES] = {0};
+    return quota_set(c->view, 1, limits);
+}
+
 static const struct {
     const char *name;
     int (*call)(struct caller *c);
@@ -187,6 +206,9 @@ static const struct {
     {"mailbox_expunge", call_expunge, ERROR_NOT_FOUND, false},
     {"mailbox_copy", call_copy, ERROR_NOT_FOUND, false},
     {"mailbox_copy (move)", call_move, ERROR_NOT_FOUND, false},
+    {"quota_get", call_quota_get, ERROR_NOT_FOUND, false},
+    {"quota_get (root)", call_quota_get_root, ERROR_DENIED, false},
+    {"quota_set", call_quota_set, ERROR_DENIED, true},
     {"collection_delete", call_delete, ERROR_NOT_FOUND, false},
     {"store_account_create", call_account_create, ERROR_DENIED, true},
     {"store_account_find", call_account_find, ERROR_NOT_FOUND, false},

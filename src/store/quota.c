@@ -1,0 +1,108 @@
+#include "store/quota.h"
+#include "base/error.h"
+#include "store/store_priv.h"
+
+static const char *const names[QUOTA_RESOURCES] = {
+    [QUOTA_STORAGE] = "STORAGE",
+    [QUOTA_MESSAGE] = "MESSAGE",
+    [QUOTA_MAILBOX] = "MAILBOX",
+    [QUOTA_ANNOTATION_STORAGE] = "ANNOTATION-STORAGE",
+};
+
+const char *quota_resource_name(enum quota_resource resource)
+{
+    return names[resource];
+}
+
+int quota_resource_parse(struct slice name, enum quota_resource *resource)
+{
+    for (unsigned i = 0; i < QUOTA_RESOURCES; i++) {
+        if (slice_equal_nocase(name, slice_from_string(names[i]))) {
+            *resource = (enum quota_resource)i;
+            return 0;
+        }
+    }
+    return ERROR_NOT_FOUND;
+}
+
+/* --- what counts --- */
+
+static void usage_of(const struct account_record *account, uint64_t usage[QUOTA_RESOURCES])
+{
+    usage[QUOTA_STORAGE] = account->entry_bytes;
+    usage[QUOTA_MESSAGE] = account->entries;
+    usage[QUOTA_MAILBOX] = account->collections;
+    usage[QUOTA_ANNOTATION_STORAGE] = account->annotation_bytes;
+}
+
+int quota_require(const struct change *change, enum quota_resource resource, uint64_t more)
+{
+    uint64_t usage[QUOTA_RESOURCES], limit = change->account.limits[resource];
+    if (!limit || !more)
+        return 0;
+    usage_of(&change->account, usage);
+    return usage[resource] > limit || more > limit - usage[resource] ? ERROR_QUOTA : 0;
+}
+
+int quota_require_messages(const struct change *change, uint64_t messages, uint64_t bytes)
+{
+    int error = quota_require(change, QUOTA_MESSAGE, messages);
+    return error ? error : quota_require(change, QUOTA_STORAGE, bytes);
+}
+
+/* --- asking and setting --- */
+
+static int read_quota(struct kv_transaction *transaction, struct quota *quota)
+{
+    struct key key;
+    struct buffer value;
+    struct account_record account;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = kv_get(transaction, key_account(&key), &value);
+    if (!error)
+        error = account_record_read(buffer_slice(&value), &account);
+    buffer_release(&value);
+    if (error)
+        return error;
+    usage_of(&account, quota->usage);
+    memcpy(quota->limits, account.limits, sizeof(quota->limits));
+    return 0;
+}
+
+int quota_get(struct store_view *view, collection_id collection, struct quota *quota)
+{
+    struct kv_transaction *transaction;
+    int error = view_require(view, collection, RIGHT_READ);
+    if (!error)
+        error = view_read(view, &transaction);
+    if (error)
+        return error;
+    error = read_quota(transaction, quota);
+    view_read_end(view, &transaction);
+    return error;
+}
+
+struct set_call {
+    uint32_t resources;
+    const uint64_t *limits;
+};
+
+static int set_limits(struct change *change, void *arg)
+{
+    const struct set_call *call = arg;
+    for (unsigned i = 0; i < QUOTA_RESOURCES; i++)
+        if (call->resources & 1U << i)
+            change->account.limits[i] = call->limits[i];
+    change->changed = true; /* the account's record is written */
+    return 0;
+}
+
+int quota_set(struct store_view *view, uint32_t resources, const uint64_t limits[QUOTA_RESOURCES])
+{
+    struct set_call call = {resources, limits};
+    if (view->who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    if (resources >> QUOTA_RESOURCES)
+        return ERROR_INVALID;
+    return view_change(view, KV_DURABLE, set_limits, &call);
+}
