@@ -35,6 +35,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/view.c": "what it may do: everything",
     "src/store/check.c": "reads whole accounts, changes nothing",
     "src/store/dump.c": "reads whole accounts, changes nothing",
+    "src/store/purge.c": "only the system removes for good",
     "src/store/quota.c": "only the system sets limits",
     "src/store/directory.c": "fills an account that nobody owns yet; only the system makes one",
     "src/admin/": "administration, for a peer that chapard has checked",

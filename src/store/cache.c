@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/gate.h"
@@ -242,6 +243,9 @@ int store_open(const struct store_options *options, struct store **opened)
     store->kv = options->kv;
     store->blob = options->blob;
     store->open_accounts = options->open_accounts;
+    store->keep_expunged = options->keep_expunged;
+    store->keep_changes = options->keep_changes;
+    store->clock = options->clock ? options->clock : clock_wall;
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->opened, NULL);

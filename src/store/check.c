@@ -95,12 +95,20 @@ static int check_account(struct check *check)
     const uint64_t *numbers = (const uint64_t *)(const void *)check->messages.data;
     size_t messages = check->messages.size / sizeof(*numbers);
     right.collections = (uint32_t)check->tree.count;
-    right.entries = check->entries.size / sizeof(struct checked_entry);
+    right.entries = check->entries.size / sizeof(struct checked_entry) - check->entries_deleted;
     right.entry_bytes = check->entry_bytes;
+    right.retained = check->retained;
+    right.retained_bytes = check->retained_bytes;
+    if (right.retained && !right.retained_since)
+        right.retained_since = clock_wall();
     if (messages && right.next_message <= numbers[messages - 1])
         right.next_message = numbers[messages - 1] + 1;
     if (check->tree.count && right.next_collection <= check->tree.nodes[check->tree.count - 1].id)
         right.next_collection = check->tree.nodes[check->tree.count - 1].id + 1;
+    const collection_id *deleted = (const collection_id *)(const void *)check->deleted.data;
+    size_t deleted_count = check->deleted.size / sizeof(*deleted);
+    if (deleted_count && right.next_collection <= deleted[deleted_count - 1])
+        right.next_collection = deleted[deleted_count - 1] + 1;
     if (right.modseq < check->highest_modseq)
         right.modseq = check->highest_modseq;
     if (right.uid_validity < check->highest_uid_validity)
@@ -109,6 +117,9 @@ static int check_account(struct check *check)
         return 0;
     if (right.entries != account->entries || right.entry_bytes != account->entry_bytes)
         check_wrong(check, "the account counts its messages wrongly");
+    if (right.retained != account->retained || right.retained_bytes != account->retained_bytes ||
+        right.retained_since != account->retained_since)
+        check_wrong(check, "the account counts what is retained wrongly");
     if (right.collections != account->collections)
         check_wrong(check, "the account counts its collections wrongly");
     if (right.next_message != account->next_message ||
@@ -127,7 +138,8 @@ static int check_account(struct check *check)
 static int check_all(struct check *check)
 {
     static int (*const parts[])(struct check * check) = {
-        check_load_messages, check_load_collections, check_collections, check_messages,
+        check_load_messages, check_load_collections, check_load_deleted,
+        check_collections,   check_retained,         check_messages,
         check_rest,          check_account,          check_strays,
     };
     int error = 0;
@@ -144,8 +156,11 @@ static void clear(struct check *check)
     buffer_clear(&check->messages);
     buffer_clear(&check->entries);
     buffer_clear(&check->strays);
+    buffer_clear(&check->deleted);
+    buffer_clear(&check->expunged);
     check->found_account = (struct account_record){0};
     check->entry_bytes = check->highest_modseq = 0;
+    check->entries_deleted = check->retained = check->retained_bytes = 0;
     check->highest_uid_validity = 0;
 }
 
@@ -220,6 +235,8 @@ int store_check_account(struct store *store, struct who who, struct account_id a
     arena_init(&check.arena, CHECK_MEMORY_MAXIMUM);
     buffer_init(&check.messages, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.entries, CHECK_ENTRIES_MAXIMUM * sizeof(struct checked_entry));
+    buffer_init(&check.deleted, CHECK_ENTRIES_MAXIMUM * sizeof(collection_id));
+    buffer_init(&check.expunged, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.strays, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.remake, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.value, KV_VALUE_MAXIMUM);
@@ -228,6 +245,8 @@ int store_check_account(struct store *store, struct who who, struct account_id a
     error = check_open(&check);
     buffer_release(&check.messages);
     buffer_release(&check.entries);
+    buffer_release(&check.deleted);
+    buffer_release(&check.expunged);
     buffer_release(&check.strays);
     buffer_release(&check.remake);
     buffer_release(&check.value);

@@ -96,6 +96,7 @@ int check_load_collections(struct check *check)
 struct pages {
     struct check *check;
     struct tree_node *node;
+    struct deleted_record *deleted; /* where the record is of a deleted one; else NULL */
     struct collection_record right; /* what the record must be */
     struct buffer headers;          /* struct page_header, computed */
     struct buffer entries;          /* the entries that are good, as they are stored */
@@ -165,7 +166,13 @@ static int take_entry(struct pages *pages, const struct entry *entry, struct pag
     header->deleted += (entry->flags & ENTRY_DELETED) != 0;
     header->modseq = entry->modseq > header->modseq ? entry->modseq : header->modseq;
     pages->right.size += entry->size;
-    check->entry_bytes += entry->size;
+    if (pages->deleted) {
+        check->entries_deleted++;
+        check->retained++;
+        check->retained_bytes += entry->size;
+    } else {
+        check->entry_bytes += entry->size;
+    }
     buffer_append(&pages->entries, slice_make(bytes, ENTRY_SIZE));
     return buffer_append(&check->entries, slice_make(&found, sizeof(found)));
 }
@@ -352,6 +359,10 @@ static int write_collection(struct pages *pages)
     if (pages->right.highest_modseq < check->change->modseq)
         pages->right.highest_modseq = check->change->modseq;
     pages->node->record = pages->right;
+    if (pages->deleted && !error) {
+        pages->deleted->record = pages->right;
+        return deleted_put(check->change, pages->node->id, pages->deleted);
+    }
     collection_record_write(&pages->right, &check->value);
     return error
                ? error
@@ -384,7 +395,8 @@ static int check_pages(struct pages *pages)
     int error = count_keywords(pages);
     if (!error)
         error = read_pages(pages);
-    if (error)
+    /* Of one that is being purged the record says what there was. */
+    if (error || (pages->deleted && pages->deleted->flags & DELETED_PURGING))
         return error;
     count_pages(pages);
     error = compare(pages, &write);
@@ -399,9 +411,9 @@ static int check_pages(struct pages *pages)
     return !error && write ? write_collection(pages) : error;
 }
 
-static int check_collection(struct check *check, struct tree_node *node)
+int check_collection(struct check *check, struct tree_node *node, struct deleted_record *deleted)
 {
-    struct pages pages = {.check = check, .node = node, .right = node->record};
+    struct pages pages = {.check = check, .node = node, .deleted = deleted, .right = node->record};
     pages.right.size = 0;
     buffer_init(&pages.headers, (MAILBOX_PAGES_MAXIMUM + 1) * sizeof(struct page_header));
     buffer_init(&pages.entries, SIZE_MAX - 1);
@@ -457,7 +469,7 @@ static int rebuild_collections(struct check *check)
     uint64_t id = 0;
     int error = 0;
     while (!(error = next_with_pages(check, id, &id))) {
-        if (id > 0 && id < UINT32_MAX && !check_find(check, id))
+        if (id > 0 && id < UINT32_MAX && !check_find(check, id) && !check_is_deleted(check, id))
             error = rebuild_collection(check, (collection_id)id);
         if (error)
             break;
@@ -469,6 +481,6 @@ int check_collections(struct check *check)
 {
     int error = rebuild_collections(check);
     for (size_t i = 0; i < check->tree.count && !error; i++)
-        error = check_collection(check, &check->tree.nodes[i]);
+        error = check_collection(check, &check->tree.nodes[i], NULL);
     return error;
 }

@@ -292,7 +292,8 @@ static int check_message(struct check *check, uint64_t number, const struct mess
         buffer_release(&bytes);
         return error == ERROR_CORRUPT || error == ERROR_NOT_FOUND ? 0 : error;
     }
-    bool stray = !found->count && !record.retained;
+    uint32_t retained = check_expunged_with(check, number);
+    bool stray = !found->count && !retained;
     if (stray)
         error = buffer_append(&check->strays, slice_make(&number, sizeof(number)));
     if (!error)
@@ -302,7 +303,9 @@ static int check_message(struct check *check, uint64_t number, const struct mess
     if (!error)
         error = check_inline_body(check, number, &record);
     /* Strays are told together, by check_strays. */
-    if (!error && !places_are_right(&record, found) &&
+    bool right = places_are_right(&record, found) && record.retained == retained;
+    record.retained = retained;
+    if (!error && !right &&
         (stray ? check->change != NULL
                : check_wrong(check, "message %llu is in other mailboxes than it says",
                              (unsigned long long)number)))

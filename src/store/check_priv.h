@@ -3,6 +3,7 @@
  *
  *   check.c          the order of things; the account's record
  *   check_entry.c    collections, their pages and counters
+ *   check_retained.c deleted collections, expunged entries
  *   check_message.c  messages: records, places, summaries, hashes, bodies
  *   check_rest.c     names, and what belongs to something that is not there
  *
@@ -13,7 +14,7 @@
 #define STORE_CHECK_PRIV_H
 
 #include "store/check.h"
-#include "store/mailbox_priv.h"
+#include "store/retained_priv.h"
 
 /* An entry, to find the places of its message. */
 struct checked_entry {
@@ -34,10 +35,14 @@ struct check {
     struct tree tree; /* collections whose records can be read, sorted by id */
     size_t tree_capacity;
     struct buffer messages; /* uint64_t: numbers of records that can be read, ascending */
-    struct buffer entries;  /* struct checked_entry */
+    struct buffer entries;  /* struct checked_entry; those of deleted collections too */
+    struct buffer deleted;  /* collection_id: of deleted ones that can be read, ascending */
+    struct buffer expunged; /* uint64_t: messages of expunged entries, once for each, ascending */
     struct buffer strays;   /* uint64_t: messages without an entry */
     struct buffer remake;   /* uint64_t, ascending: a deep check found their summaries wrong */
     uint64_t entry_bytes;
+    uint64_t entries_deleted;          /* of the entries, those of deleted collections */
+    uint64_t retained, retained_bytes; /* these and the expunged ones */
     uint64_t highest_modseq;
     uint32_t highest_uid_validity;
     struct buffer value, body;
@@ -64,10 +69,20 @@ struct tree_node *check_add_collection(struct check *check, collection_id id,
 /* Whether the message's record can be read. */
 bool check_has_message(const struct check *check, uint64_t number);
 
+bool check_is_deleted(const struct check *check, uint64_t collection);
+/* How many expunged entries have the message. */
+uint32_t check_expunged_with(const struct check *check, uint64_t number);
+
+/* A collection's pages against its record. deleted: where the record is when it is a deleted one,
+ * else NULL. */
+int check_collection(struct check *check, struct tree_node *node, struct deleted_record *deleted);
+
 /* The parts, in this order. */
 int check_load_messages(struct check *check);
 int check_load_collections(struct check *check);
+int check_load_deleted(struct check *check);
 int check_collections(struct check *check);
+int check_retained(struct check *check);
 int check_messages(struct check *check);
 int check_rest(struct check *check);
 int check_strays(struct check *check); /* after the account's record */

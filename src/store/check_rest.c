@@ -106,6 +106,38 @@ static bool of_collection(struct check *check, struct slice key, const uint64_t 
     return check_find(check, numbers[0]) != NULL;
 }
 
+static bool of_collection_or_deleted(struct check *check, struct slice key, const uint64_t *numbers,
+                                     struct slice value)
+{
+    return of_collection(check, key, numbers, value) || check_is_deleted(check, numbers[0]);
+}
+
+static bool is_deleted(struct check *check, struct slice key, const uint64_t *numbers,
+                       struct slice value)
+{
+    (void)key, (void)value;
+    return check_is_deleted(check, numbers[0]);
+}
+
+static bool is_destroyed(struct check *check, struct slice key, const uint64_t *numbers,
+                         struct slice value)
+{
+    uint64_t number;
+    struct slice messages;
+    (void)check, (void)key;
+    return numbers[1] == DESTROYED_MESSAGE ? !messages_record_read(value, &messages)
+                                           : !number_record_read(value, &number);
+}
+
+static bool is_day(struct check *check, struct slice key, const uint64_t *numbers,
+                   struct slice value)
+{
+    uint64_t modseq;
+    (void)key;
+    return !number_record_read(value, &modseq) && modseq <= check->account->modseq &&
+           numbers[0] <= check->account->marked_day;
+}
+
 static bool of_message(struct check *check, struct slice key, const uint64_t *numbers,
                        struct slice value)
 {
@@ -145,10 +177,14 @@ static bool is_readable_message(struct check *check, struct slice key, const uin
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
-    {KEY_DIRECTORY, 1, of_collection, "a page directory"},
-    {KEY_KEYWORDS, 1, of_collection, "names of keywords"},
-    {KEY_PAGE, 2, of_collection, "a page of entries"},
-    {KEY_VANISHED, 3, of_collection, "tombstones"},
+    {KEY_DIRECTORY, 1, of_collection_or_deleted, "a page directory"},
+    {KEY_KEYWORDS, 1, of_collection_or_deleted, "names of keywords"},
+    {KEY_PAGE, 2, of_collection_or_deleted, "a page of entries"},
+    {KEY_VANISHED, 3, of_collection_or_deleted, "tombstones"},
+    {KEY_EXPUNGED, 3, of_collection_or_deleted, "expunged entries"},
+    {KEY_DELETED, 1, is_deleted, "a deleted collection's record"},
+    {KEY_DESTROYED, 3, is_destroyed, "a tombstone"},
+    {KEY_DAY, 1, is_day, "a day's mark"},
     {KEY_MESSAGE, 1, is_readable_message, "a message's record"},
     {KEY_SUMMARY, 1, of_message, "a summary"},
     {KEY_BODY, 1, of_message, "a body"},

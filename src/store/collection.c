@@ -98,8 +98,8 @@ int collection_has_children(struct kv_transaction *transaction, enum collection_
 }
 
 /* Puts the levels above in front of the path, which is built from its end. */
-static int path_of(struct kv_transaction *transaction, const struct collection_record *record,
-                   struct buffer *value, struct arena *arena, struct slice *path)
+int collection_path(struct kv_transaction *transaction, const struct collection_record *record,
+                    struct buffer *value, struct arena *arena, struct slice *path)
 {
     char text[COLLECTION_PATH_MAXIMUM + 1]; /* and the '/' that each level makes room for */
     size_t begin = sizeof(text);
@@ -142,10 +142,10 @@ static int get(struct store_view *view, struct kv_transaction *transaction, coll
     if (!error) {
         collection_from_record(view, id, &record, &collection);
         collection.name = arena_copy(arena, record.name);
-        record.name = collection.name; /* path_of uses the value's buffer anew */
+        record.name = collection.name; /* collection_path uses the value's buffer anew */
         error = arena_failed(arena)
                     ? ERROR_LIMIT
-                    : path_of(transaction, &record, &value, arena, &collection.path);
+                    : collection_path(transaction, &record, &value, arena, &collection.path);
     }
     if (!error)
         error = collection_has_children(transaction, record.type, id, &collection.has_children);

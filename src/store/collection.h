@@ -86,8 +86,9 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
 int collection_create(struct store_view *view, enum collection_type type, struct slice path,
                       enum collection_role role, collection_id *id);
 
-/* Removes a collection and its messages. ERROR_INVALID for INBOX and for one with children.
- * ERROR_NOT_FOUND, ERROR_DENIED. Durable. */
+/* Removes a collection and its messages, however many, as one record: all of it is kept for some
+ * time (store/retained.h). ERROR_INVALID for INBOX and for one with children. ERROR_NOT_FOUND,
+ * ERROR_DENIED. Durable. */
 int collection_delete(struct store_view *view, collection_id id);
 
 /* Gives it a new path; children follow. ERROR_EXISTS, ERROR_INVALID (into itself), ERROR_SYNTAX,

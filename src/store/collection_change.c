@@ -1,21 +1,23 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/retained_priv.h"
 
-enum { TREE_MEMORY_MAXIMUM = 32 * 1024 * 1024 }; /* COLLECTIONS_MAXIMUM of them with long names */
+enum {
+    TREE_MEMORY_MAXIMUM = 32 * 1024 * 1024, /* COLLECTIONS_MAXIMUM of them with long names */
+    PATH_MEMORY_MAXIMUM = 16 * 1024,
+};
 
 /* --- records --- */
 
-static int put_record(struct change *change, collection_id id,
-                      const struct collection_record *record)
+int collection_put(struct change *change, collection_id id, const struct collection_record *record)
 {
     struct key key;
     collection_record_write(record, &change->value);
     return change_put(change, key_of_collection(&key, KEY_COLLECTION, id), &change->value);
 }
 
-static int put_name(struct change *change, enum collection_type type, collection_id parent,
-                    struct slice name, collection_id id)
+int collection_put_name(struct change *change, enum collection_type type, collection_id parent,
+                        struct slice name, collection_id id)
 {
     struct key key;
     number_record_write(id, &change->value);
@@ -52,8 +54,8 @@ int collection_add(struct change *change, enum collection_type type, collection_
     };
     *id = account->next_collection++;
     account->collections++;
-    error = put_record(change, *id, &record);
-    return error ? error : put_name(change, type, parent, name, *id);
+    error = collection_put(change, *id, &record);
+    return error ? error : collection_put_name(change, type, parent, name, *id);
 }
 
 /* --- making --- */
@@ -81,7 +83,7 @@ int collections_make_template(struct change *change, void *arg)
     return error;
 }
 
-static int check_role(struct kv_transaction *transaction, enum collection_role role)
+int collection_check_role(struct kv_transaction *transaction, enum collection_role role)
 {
     struct kv_cursor *cursor;
     struct slice key, value;
@@ -102,10 +104,8 @@ static int check_role(struct kv_transaction *transaction, enum collection_role r
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-/* Finds the levels but the last, and makes those that are missing. ERROR_EXISTS when the last one
- * is there. */
-static int make_parents(struct change *change, enum collection_type type, const struct path *path,
-                        collection_id *parent)
+int collection_make_parents(struct change *change, enum collection_type type,
+                            const struct path *path, collection_id *parent)
 {
     collection_id at = 0, child;
     for (size_t i = 0; i < path->count; i++) {
@@ -137,9 +137,9 @@ static int create(struct change *change, void *arg)
 {
     struct create_call *call = arg;
     collection_id parent;
-    int error = make_parents(change, call->type, &call->path, &parent);
+    int error = collection_make_parents(change, call->type, &call->path, &parent);
     if (!error)
-        error = check_role(change->transaction, call->role);
+        error = collection_check_role(change->transaction, call->role);
     if (!error)
         error = collection_add(change, call->type, parent, call->path.levels[call->path.count - 1],
                                call->role, &call->id);
@@ -160,7 +160,27 @@ int collection_create(struct store_view *view, enum collection_type type, struct
 
 /* --- removing --- */
 
-/* Everything of the mailbox, and a tombstone for the change log. */
+/* The record goes to those of deleted collections; all that is under its id stays. */
+static int retain_collection(struct change *change, struct mailbox *mailbox)
+{
+    struct deleted_record deleted = {
+        .when = change->now, .modseq = change->modseq, .record = mailbox->record};
+    struct arena arena;
+    struct buffer value;
+    arena_init(&arena, PATH_MEMORY_MAXIMUM);
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error =
+        collection_path(change->transaction, &mailbox->record, &value, &arena, &deleted.path);
+    if (!error)
+        error = deleted_put(change, mailbox->id, &deleted);
+    account_retain(change, mailbox->record.messages, mailbox->record.size);
+    change->account.collections--;
+    buffer_release(&value);
+    arena_release(&arena);
+    return error;
+}
+
+/* What makes it be found, and a tombstone for the change log instead. */
 static int remove_records(struct change *change, struct mailbox *mailbox)
 {
     struct key key;
@@ -170,18 +190,11 @@ static int remove_records(struct change *change, struct mailbox *mailbox)
     if (!error)
         error = change_delete(change, key_of_collection(&key, KEY_COLLECTION, id));
     if (!error)
-        error = change_delete(change, key_of_collection(&key, KEY_DIRECTORY, id));
-    if (!error)
-        error = change_delete(change, key_of_collection(&key, KEY_KEYWORDS, id));
-    if (!error)
-        error = change_delete_all(change, key_of_collection(&key, KEY_VANISHED, id));
-    if (!error)
         error = subscriptions_set(change, view_subscriber(change->view), id, false);
     number_record_write(mailbox->record.type, &change->value);
     if (!error)
         error = change_put(change, key_destroyed(&key, change->modseq, DESTROYED_COLLECTION, id),
                            &change->value);
-    change->account.collections--;
     return error;
 }
 
@@ -197,7 +210,7 @@ static int delete_mailbox(struct change *change, void *arg)
     if (!error && (children || mailbox.record.role == ROLE_INBOX))
         error = ERROR_INVALID;
     if (!error)
-        error = mailbox_clear(change, &mailbox);
+        error = retain_collection(change, &mailbox);
     if (!error)
         error = remove_records(change, &mailbox);
     mailbox_release(&mailbox);
@@ -272,9 +285,9 @@ static int move_record(struct change *change, const struct rename_call *call,
     record->name = name;
     record->changed_modseq = change->modseq;
     if (!error)
-        error = put_name(change, record->type, parent, name, call->id);
+        error = collection_put_name(change, record->type, parent, name, call->id);
     if (!error)
-        error = put_record(change, call->id, record);
+        error = collection_put(change, call->id, record);
     return error;
 }
 
@@ -293,7 +306,7 @@ static int rename_record(struct change *change, struct rename_call *call,
     collection_id parent;
     int error = path_parse(record->type, call->text, &call->path);
     if (!error)
-        error = make_parents(change, record->type, &call->path, &parent);
+        error = collection_make_parents(change, record->type, &call->path, &parent);
     if (error || record->role == ROLE_INBOX)
         return error ? error : rename_inbox(change, call, parent);
     error = check_not_below(change->transaction, call->id, parent);

@@ -54,12 +54,30 @@ void collection_from_record(const struct store_view *view, collection_id id,
 int collection_child(struct kv_transaction *transaction, enum collection_type type,
                      collection_id parent, struct slice name, collection_id *id);
 
+/* The path of one with this record, in the arena. value: where the levels above are read; the
+ * record must not point into it. */
+int collection_path(struct kv_transaction *transaction, const struct collection_record *record,
+                    struct buffer *value, struct arena *arena, struct slice *path);
+
 int collection_has_children(struct kv_transaction *transaction, enum collection_type type,
                             collection_id id, bool *children);
 
 /* Makes one below a parent that has none of that name. ERROR_LIMIT. */
 int collection_add(struct change *change, enum collection_type type, collection_id parent,
                    struct slice name, enum collection_role role, collection_id *id);
+
+/* What making one consists of (collection_change.c). */
+int collection_put(struct change *change, collection_id id, const struct collection_record *record);
+int collection_put_name(struct change *change, enum collection_type type, collection_id parent,
+                        struct slice name, collection_id id);
+
+/* Finds the levels but the last, and makes those that are missing. ERROR_EXISTS when the last one
+ * is there, ERROR_DENIED. */
+int collection_make_parents(struct change *change, enum collection_type type,
+                            const struct path *path, collection_id *parent);
+
+/* ERROR_CONFLICT when a collection has the role. */
+int collection_check_role(struct kv_transaction *transaction, enum collection_role role);
 
 /* The first change of a new account, for view_change: its record, INBOX and the template. arg:
  * int64_t, when the account was made. */

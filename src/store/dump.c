@@ -84,8 +84,11 @@ static int say_account(struct dump *dump, struct slice value)
     for (int i = 0; i < QUOTA_RESOURCES; i++)
         say(dump, i ? "/%llu" : " limits=%llu", (unsigned long long)record.limits[i]);
     say_number(dump, "destroyed_modseq", record.destroyed_modseq);
+    if (record.retained_since)
+        say_date(dump, "retained_since", record.retained_since);
     say_number(dump, "retained", record.retained);
     say_number(dump, "retained_bytes", record.retained_bytes);
+    say_number(dump, "marked_day", record.marked_day);
     return 0;
 }
 
@@ -96,12 +99,8 @@ static void say_header(struct dump *dump, const struct page_header *header)
         (unsigned long long)header->modseq);
 }
 
-static int say_collection(struct dump *dump, struct slice value)
+static void say_collection_record(struct dump *dump, struct collection_record record)
 {
-    struct collection_record record;
-    int error = collection_record_read(value, &record);
-    if (error)
-        return error;
     say(dump, " name=");
     say_bytes(dump, record.name);
     say_number(dump, "type", record.type);
@@ -121,6 +120,29 @@ static int say_collection(struct dump *dump, struct slice value)
     say_number(dump, "size", record.size);
     say_number(dump, "pages", record.pages);
     say_header(dump, &record.tail);
+}
+
+static int say_collection(struct dump *dump, struct slice value)
+{
+    struct collection_record record;
+    int error = collection_record_read(value, &record);
+    if (!error)
+        say_collection_record(dump, record);
+    return error;
+}
+
+static int say_deleted(struct dump *dump, struct slice value)
+{
+    struct deleted_record record;
+    int error = deleted_record_read(value, &record);
+    if (error)
+        return error;
+    say(dump, " path=");
+    say_bytes(dump, record.path);
+    say_date(dump, "deleted", record.when);
+    say_number(dump, "deleted_modseq", record.modseq);
+    say_number(dump, "purging", record.flags & DELETED_PURGING);
+    say_collection_record(dump, record.record);
     return 0;
 }
 
@@ -159,6 +181,22 @@ static int say_page(struct dump *dump, struct slice value)
     for (size_t i = 0; i < count && !error; i++) {
         struct entry entry;
         entry_read(value.data + PAGE_VALUE_HEADER + i * ENTRY_SIZE, &entry);
+        error = end_line(dump);
+        say_entry(dump, &entry);
+    }
+    return error;
+}
+
+static int say_expunged(struct dump *dump, struct slice value)
+{
+    struct expunged_record record;
+    int error = expunged_record_read(value, &record);
+    if (error)
+        return error;
+    say_date(dump, "expunged", record.when);
+    for (size_t i = 0; i < record.entries.size && !error; i += ENTRY_SIZE) {
+        struct entry entry;
+        entry_read(record.entries.data + i, &entry);
         error = end_line(dump);
         say_entry(dump, &entry);
     }
@@ -210,6 +248,18 @@ static int say_number_record(struct dump *dump, struct slice value)
     return error;
 }
 
+/* Of a collection or thread one number, of messages many. */
+static int say_destroyed(struct dump *dump, struct slice value)
+{
+    struct slice numbers;
+    int error = value.size == 9 ? ERROR_CORRUPT : messages_record_read(value, &numbers);
+    if (error)
+        return say_number_record(dump, value);
+    for (; numbers.size; numbers = slice_sub(numbers, 8, SIZE_MAX))
+        say(dump, " %llu", (unsigned long long)load_u64(numbers.data));
+    return 0;
+}
+
 static int say_set(struct dump *dump, struct slice value,
                    int (*read)(struct slice value, struct range_set *set))
 {
@@ -251,6 +301,8 @@ static const struct family {
     {KEY_BODY, "body", 1, say_size},
     {KEY_COLLECTION, "collection", 1, say_collection},
     {KEY_DIRECTORY, "page-directory", 1, say_directory},
+    {KEY_EXPUNGED, "expunged", 3, say_expunged},
+    {KEY_DELETED, "deleted", 1, say_deleted},
     {KEY_HASH, "hash", 0, say_number_record},
     {KEY_KEYWORDS, "keywords", 1, say_keywords},
     {KEY_MESSAGE, "message", 1, say_message},
@@ -259,7 +311,8 @@ static const struct family {
     {KEY_SUMMARY, "summary", 1, say_size},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},
     {KEY_VANISHED, "vanished", 3, say_vanished},
-    {KEY_DESTROYED, "destroyed", 3, say_number_record},
+    {KEY_DESTROYED, "destroyed", 3, say_destroyed},
+    {KEY_DAY, "day", 1, say_number_record},
 };
 
 static const struct family *find_family(struct slice key)

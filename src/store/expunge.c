@@ -30,7 +30,7 @@ int mailbox_expunge(struct store_view *view, collection_id mailbox, const struct
 {
     int error = view_require(view, mailbox, RIGHT_EXPUNGE);
     struct expunge_call call = {.id = mailbox,
-                                .removal = {uids, .only_deleted = true, .release = true},
+                                .removal = {uids, .only_deleted = true, .retain = true},
                                 .expunged = expunged};
     if (!error)
         error = view_change(view, KV_DURABLE, expunge, &call);

@@ -12,6 +12,8 @@
  *     a                             account record
  *     c COLLECTION                  collection record
  *     d COLLECTION                  page directory: all pages but the last
+ *     e COLLECTION MODSEQ UID       entries expunged at MODSEQ, from UID on
+ *     g COLLECTION                  a deleted collection
  *     h HASH64                      number of the message with this hash (its first 64 bits)
  *     k COLLECTION                  keyword names
  *     m MESSAGE                     message record
@@ -22,6 +24,7 @@
  *     u HEX32                       subscriptions of that account
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
+ *     y DAY                         modseq before the first change of that day
  *
  * In the directory's:
  *
@@ -38,6 +41,8 @@ enum key_family {
     KEY_BODY = 'b',
     KEY_COLLECTION = 'c',
     KEY_DIRECTORY = 'd',
+    KEY_EXPUNGED = 'e',
+    KEY_DELETED = 'g',
     KEY_HASH = 'h',
     KEY_KEYWORDS = 'k',
     KEY_MESSAGE = 'm',
@@ -47,6 +52,7 @@ enum key_family {
     KEY_SUBSCRIPTIONS = 'u',
     KEY_VANISHED = 'v',
     KEY_DESTROYED = 'x',
+    KEY_DAY = 'y',
 };
 
 enum {
@@ -72,7 +78,7 @@ static inline struct slice key_account(struct key *key)
     return key_numbers(key, KEY_ACCOUNT, 0, NULL);
 }
 
-/* c, d, k, and the prefixes of p and v. */
+/* c, d, g, k, and the prefixes of e, p and v. */
 static inline struct slice key_of_collection(struct key *key, enum key_family family,
                                              collection_id collection)
 {
@@ -96,8 +102,24 @@ static inline struct slice key_vanished(struct key *key, collection_id collectio
     return key_numbers(key, KEY_VANISHED, 3, (uint64_t[]){collection, modseq, uid});
 }
 
-/* What the change log keeps tombstones of. */
+static inline struct slice key_expunged(struct key *key, collection_id collection, uint64_t modseq,
+                                        uint32_t uid)
+{
+    return key_numbers(key, KEY_EXPUNGED, 3, (uint64_t[]){collection, modseq, uid});
+}
+
+static inline struct slice key_day(struct key *key, uint64_t day)
+{
+    return key_numbers(key, KEY_DAY, 1, (uint64_t[]){day});
+}
+
+/* What the change log keeps tombstones of, and what NUMBER is: the collection; the collection and
+ * a UID of it, since one record is of many messages (messages_record_read); the thread. */
 enum destroyed_kind { DESTROYED_COLLECTION = 1, DESTROYED_MESSAGE, DESTROYED_THREAD };
+static inline uint64_t destroyed_place(collection_id collection, uint32_t uid)
+{
+    return (uint64_t)collection << 32 | uid;
+}
 
 static inline struct slice key_destroyed(struct key *key, uint64_t modseq, enum destroyed_kind kind,
                                          uint64_t number)

@@ -5,12 +5,17 @@
 
 /* --- opening --- */
 
-int mailbox_open(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox)
+void mailbox_init(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox)
 {
     *mailbox = (struct mailbox){.transaction = transaction, .id = id};
     buffer_init(&mailbox->record_bytes, KV_VALUE_MAXIMUM);
     buffer_init(&mailbox->name_bytes, KV_VALUE_MAXIMUM);
     buffer_init(&mailbox->tail, PAGE_VALUE_MAXIMUM);
+}
+
+int mailbox_open(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox)
+{
+    mailbox_init(transaction, id, mailbox);
     int error = collection_read(transaction, id, &mailbox->record_bytes, &mailbox->record);
     if (error)
         mailbox_release(mailbox);

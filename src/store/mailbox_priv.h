@@ -36,6 +36,9 @@ struct mailbox {
 int mailbox_open(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox);
 void mailbox_release(struct mailbox *mailbox);
 
+/* Without a record, for who has it from somewhere else. */
+void mailbox_init(struct kv_transaction *transaction, collection_id id, struct mailbox *mailbox);
+
 /* Read the page directory or the names, unless that was done. */
 int mailbox_load_pages(struct mailbox *mailbox);
 int mailbox_load_names(struct mailbox *mailbox);
@@ -82,18 +85,15 @@ int mailbox_flush(struct change *change, struct mailbox *mailbox);
 
 enum { REMOVED_RANGES_MAXIMUM = MAILBOX_PAGES_MAXIMUM * PAGE_ENTRIES };
 
-/* Removes entries among uids (NULL: all), or only those with \Deleted, and notes tombstones.
- * Messages are released, or not when they have gone elsewhere. removed: added to. */
+/* Removes entries among uids (NULL: all), or only those with \Deleted, and notes tombstones. They
+ * are retained, or not when they have gone elsewhere. removed: added to. */
 struct removal {
     const struct range_set *uids;
     bool only_deleted;
-    bool release;
+    bool retain;
 };
 int mailbox_remove(struct change *change, struct mailbox *mailbox, const struct removal *removal,
                    struct range_set *removed);
-
-/* Removes all entries of a mailbox that is about to go: no tombstones. */
-int mailbox_clear(struct change *change, struct mailbox *mailbox);
 
 /* Moves everything from one to the other. */
 int mailbox_move_all(struct change *change, collection_id from, collection_id to);
@@ -139,12 +139,19 @@ struct position {
 int message_add(struct change *change, const struct stored_message *message,
                 struct position position, uint64_t *number);
 
-/* An entry has gone from one position to another; either may be nowhere. With its last entry goes
- * the message, unless it is retained. ERROR_CORRUPT: it was not there. */
+/* An entry has gone from one position to another; either may be nowhere. What goes to nowhere is
+ * retained. ERROR_CORRUPT: it was not there. */
 int message_place(struct change *change, uint64_t number, struct position from, struct position to);
 
 /* Removes a message that is nowhere any more, with all that belongs to it. */
 int message_remove(struct change *change, uint64_t number, const struct message_record *record);
+
+/* An entry that was retained is there again. */
+int message_restore(struct change *change, uint64_t number, struct position to);
+
+/* An entry is gone for good: a retained one (from is nowhere), or one of a deleted collection. With
+ * the last one goes the message. */
+int message_release(struct change *change, uint64_t number, struct position from);
 
 /* Where the next entry will be. */
 static inline struct position mailbox_next_position(const struct mailbox *mailbox)

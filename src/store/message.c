@@ -87,11 +87,63 @@ static int change_places(struct change *change, uint64_t number, struct message_
     return error;
 }
 
+/* Whether it is in a collection that is there. What is in deleted ones only is retained. */
+static int is_live(struct change *change, const struct message_record *record, bool *live)
+{
+    struct key key;
+    int error = ERROR_NOT_FOUND;
+    for (size_t i = 0; i < message_places(record) && error == ERROR_NOT_FOUND; i++)
+        error = value_get(
+            change->transaction,
+            key_of_collection(&key, KEY_COLLECTION, message_place_at(record, i).collection),
+            &change->value);
+    *live = !error;
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* One entry more. A message that was in no mailbox any more is as new to who follows the changes.
+ */
+static int add_place(struct change *change, uint64_t number, struct message_record *record,
+                     struct position to)
+{
+    bool live;
+    int error = is_live(change, record, &live);
+    if (!error && !live)
+        record->created_modseq = change->modseq;
+    return error ? error : change_places(change, number, record, (struct position){0}, to);
+}
+
 int message_place(struct change *change, uint64_t number, struct position from, struct position to)
 {
     struct message_record record;
     int error = read_message(change, number, &record);
+    if (!error && !to.uid)
+        record.retained++;
     return error ? error : change_places(change, number, &record, from, to);
+}
+
+int message_restore(struct change *change, uint64_t number, struct position to)
+{
+    struct message_record record;
+    int error = read_message(change, number, &record);
+    if (!error && !record.retained)
+        error = ERROR_CORRUPT;
+    if (error)
+        return error;
+    record.retained--;
+    return add_place(change, number, &record, to);
+}
+
+int message_release(struct change *change, uint64_t number, struct position from)
+{
+    struct message_record record;
+    int error = read_message(change, number, &record);
+    if (!error && !from.uid && !record.retained)
+        error = ERROR_CORRUPT;
+    if (error)
+        return error;
+    record.retained -= !from.uid;
+    return change_places(change, number, &record, from, (struct position){0});
 }
 
 /* --- storing --- */
@@ -143,7 +195,7 @@ int message_add(struct change *change, const struct stored_message *message,
         return error;
     if (known && is_equal(&record, message)) {
         *number = known;
-        error = change_places(change, known, &record, (struct position){0}, position);
+        error = add_place(change, known, &record, position);
         return !error && message->blob.pack ? drop_blob(change, message->blob) : error;
     }
     *number = change->account.next_message++;

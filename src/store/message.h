@@ -163,7 +163,8 @@ int mailbox_change_flags(struct store_view *view, collection_id mailbox,
                          const struct range_set *uids, const struct flag_change *change,
                          uint64_t *modseq, struct range_set *failed);
 
-/* Removes the entries with \Deleted among uids (NULL: all). `expunged` gets the UIDs. Durable.
+/* Removes the entries with \Deleted among uids (NULL: all), and keeps them for some time
+ * (store/retained.h). `expunged` gets the UIDs. Durable.
  * ERROR_DENIED without RIGHT_EXPUNGE. */
 int mailbox_expunge(struct store_view *view, collection_id mailbox, const struct range_set *uids,
                     struct range_set *expunged, uint64_t *modseq);

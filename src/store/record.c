@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "kv/kv.h"
 #include "store/record_priv.h"
 
 /* --- bytes --- */
@@ -71,6 +72,7 @@ int account_record_read(struct slice value, struct account_record *record)
     read.retained_since = (int64_t)record_read_number(&reader, 8);
     read.retained = record_read_number(&reader, 8);
     read.retained_bytes = record_read_number(&reader, 8);
+    read.marked_day = (uint32_t)record_read_number(&reader, 4);
     int error = record_reader_finish(&reader);
     if (!error)
         *record = read;
@@ -95,6 +97,7 @@ void account_record_write(const struct account_record *record, struct buffer *va
     record_write_number(value, 8, (uint64_t)record->retained_since);
     record_write_number(value, 8, record->retained);
     record_write_number(value, 8, record->retained_bytes);
+    record_write_number(value, 4, record->marked_day);
 }
 
 /* --- pages --- */
@@ -422,9 +425,76 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
     return 0;
 }
 
+/* --- what is retained --- */
+
+enum { EXPUNGED_VERSION = 1, DELETED_VERSION = 1 };
+
+int expunged_record_read(struct slice value, struct expunged_record *record)
+{
+    struct record_reader reader = record_reader_make(value, EXPUNGED_VERSION);
+    int64_t when = (int64_t)record_read_number(&reader, 8);
+    if (reader.error || !reader.rest.size || reader.rest.size % ENTRY_SIZE)
+        return ERROR_CORRUPT;
+    *record = (struct expunged_record){when, reader.rest};
+    return 0;
+}
+
+void expunged_record_write(int64_t when, struct slice entries, struct buffer *value)
+{
+    record_write_begin(value, EXPUNGED_VERSION);
+    record_write_number(value, 8, (uint64_t)when);
+    buffer_append(value, entries);
+}
+
+int deleted_record_read(struct slice value, struct deleted_record *record)
+{
+    struct record_reader reader = record_reader_make(value, DELETED_VERSION);
+    struct deleted_record read = {0};
+    read.flags = (uint8_t)record_read_number(&reader, 1);
+    read.when = (int64_t)record_read_number(&reader, 8);
+    read.modseq = record_read_number(&reader, 8);
+    read.path = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
+    int error = reader.error ? reader.error : collection_record_read(reader.rest, &read.record);
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void deleted_record_write(const struct deleted_record *record, struct buffer *value)
+{
+    struct buffer collection;
+    buffer_init(&collection, KV_VALUE_MAXIMUM);
+    collection_record_write(&record->record, &collection);
+    record_write_begin(value, DELETED_VERSION);
+    record_write_number(value, 1, record->flags);
+    record_write_number(value, 8, (uint64_t)record->when);
+    record_write_number(value, 8, record->modseq);
+    record_write_number(value, 2, record->path.size);
+    buffer_append(value, record->path);
+    buffer_append(value, buffer_slice(&collection));
+    if (buffer_error(&collection))
+        value->error = buffer_error(&collection);
+    buffer_release(&collection);
+}
+
 /* --- lists of numbers --- */
 
-enum { VANISHED_VERSION = 1, SUBSCRIPTIONS_VERSION = 1 };
+enum { VANISHED_VERSION = 1, SUBSCRIPTIONS_VERSION = 1, MESSAGES_VERSION = 1 };
+
+int messages_record_read(struct slice value, struct slice *numbers)
+{
+    struct record_reader reader = record_reader_make(value, MESSAGES_VERSION);
+    if (reader.error || reader.rest.size % 8)
+        return ERROR_CORRUPT;
+    *numbers = reader.rest;
+    return 0;
+}
+
+void messages_record_write(struct slice numbers, struct buffer *value)
+{
+    record_write_begin(value, MESSAGES_VERSION);
+    buffer_append(value, numbers);
+}
 
 int vanished_record_read(struct slice value, struct range_set *uids)
 {

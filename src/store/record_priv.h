@@ -69,9 +69,10 @@ struct account_record {
     uint64_t annotation_bytes;
     uint64_t limits[QUOTA_RESOURCES]; /* of the quota root, by enum quota_resource; 0: none */
     uint64_t destroyed_modseq;        /* tombstones are kept for changes after this one */
-    int64_t retained_since;           /* when the oldest thing retained went; 0: there is none */
-    uint64_t retained;                /* entries retained after they were expunged */
+    int64_t retained_since;           /* nothing that is retained went earlier; 0: there is none */
+    uint64_t retained;                /* entries retained: expunged, or of deleted collections */
     uint64_t retained_bytes;          /* of their messages */
+    uint32_t marked_day;              /* the last one of which there is a key y */
 };
 int account_record_read(struct slice value, struct account_record *record);
 void account_record_write(const struct account_record *record, struct buffer *value);
@@ -211,7 +212,37 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
 int message_record_read(struct slice value, struct message_record *record);
 void message_record_write(const struct message_record *record, struct buffer *value);
 
-/* --- lists of numbers (keys u, v) --- */
+/* --- what is retained (keys e, g) --- */
+
+/* Entries in one record: so few that one record is purged at once. */
+enum { RETAINED_ENTRIES = 2048 };
+
+/* Entries that were expunged together. */
+struct expunged_record {
+    int64_t when;         /* seconds since 1970 */
+    struct slice entries; /* ENTRY_SIZE bytes each, in UID order; at least one */
+};
+int expunged_record_read(struct slice value, struct expunged_record *record);
+void expunged_record_write(int64_t when, struct slice entries, struct buffer *value);
+
+enum deleted_flag { DELETED_PURGING = 1 }; /* it is not whole any more */
+
+struct deleted_record {
+    uint8_t flags; /* enum deleted_flag bits */
+    int64_t when;  /* seconds since 1970 */
+    uint64_t modseq;
+    struct slice path; /* that it had */
+    struct collection_record record;
+};
+/* path and the name point into value; deleted_record_write: into anything but `value`. */
+int deleted_record_read(struct slice value, struct deleted_record *record);
+void deleted_record_write(const struct deleted_record *record, struct buffer *value);
+
+/* --- lists of numbers (keys u, v, x) --- */
+
+/* Numbers of messages, 8 bytes each. */
+int messages_record_read(struct slice value, struct slice *numbers);
+void messages_record_write(struct slice numbers, struct buffer *value);
 
 enum { VANISHED_RANGES = 65536 }; /* in one record; more go to the next one */
 

@@ -1,8 +1,6 @@
 #include "base/error.h"
 #include "store/mailbox_priv.h"
 
-/* --- entries out of one page --- */
-
 struct remover {
     struct change *change;
     struct mailbox *mailbox;
@@ -10,8 +8,42 @@ struct remover {
     struct range_walk walk;
     struct range_set *removed;
     struct buffer page;
-    struct buffer other; /* the second page when two are merged */
+    struct buffer other;    /* the second page when two are merged */
+    struct buffer retained; /* entries that are not yet in a record */
 };
+
+/* --- what is retained --- */
+
+static int write_retained(struct remover *remover)
+{
+    struct change *change = remover->change;
+    struct buffer *entries = &remover->retained;
+    struct key key;
+    if (!entries->size)
+        return buffer_error(entries);
+    expunged_record_write(change->now, buffer_slice(entries), &change->value);
+    int error = change_put(
+        change,
+        key_expunged(&key, remover->mailbox->id, change->modseq, entry_read_uid(entries->data)),
+        &change->value);
+    buffer_clear(entries);
+    return error;
+}
+
+static int retain(struct remover *remover, const struct entry *entry, const char *bytes)
+{
+    struct change *change = remover->change;
+    struct position from = {remover->mailbox->id, entry->uid};
+    int error = message_place(change, entry->message, from, (struct position){0});
+    if (!error)
+        error = buffer_append(&remover->retained, slice_make(bytes, ENTRY_SIZE));
+    if (!error && remover->retained.size == (size_t)RETAINED_ENTRIES * ENTRY_SIZE)
+        error = write_retained(remover);
+    account_retain(change, 1, entry->size);
+    return error;
+}
+
+/* --- entries out of one page --- */
 
 static bool is_meant(struct remover *remover, const struct entry *entry)
 {
@@ -19,15 +51,13 @@ static bool is_meant(struct remover *remover, const struct entry *entry)
            range_walk_meets(&remover->walk, entry->uid, entry->uid);
 }
 
-static int remove_entry(struct remover *remover, const struct entry *entry)
+static int remove_entry(struct remover *remover, const struct entry *entry, const char *bytes)
 {
     struct change *change = remover->change;
     int error = range_set_add(remover->removed, entry->uid, entry->uid);
-    if (!error && remover->removal->release)
-        error = message_place(change, entry->message,
-                              (struct position){remover->mailbox->id, entry->uid},
-                              (struct position){0});
     remover->mailbox->record.size -= entry->size;
+    if (!error && remover->removal->retain)
+        return retain(remover, entry, bytes);
     change->account.entries--;
     change->account.entry_bytes -= entry->size;
     return error;
@@ -42,7 +72,7 @@ static int remove_from_page(struct remover *remover, struct page_header *header)
     for (size_t i = 0; i < header->count && !error; i++) {
         entry_read(page_entry(page, i), &entry);
         if (is_meant(remover, &entry))
-            error = remove_entry(remover, &entry);
+            error = remove_entry(remover, &entry, page_entry(page, i));
         else if (kept++ != i)
             memcpy(page_entry(page, kept - 1), page_entry(page, i), ENTRY_SIZE);
     }
@@ -133,6 +163,8 @@ static int remove_entries(struct remover *remover)
             range_walk_meets(&remover->walk, header->first, header->last))
             error = remove_from_page(remover, header);
     }
+    if (!error)
+        error = write_retained(remover);
     if (!error && remover->removed->count) {
         compact(mailbox);
         error = merge_neighbours(remover);
@@ -141,8 +173,8 @@ static int remove_entries(struct remover *remover)
     return error;
 }
 
-static int run(struct change *change, struct mailbox *mailbox, const struct removal *removal,
-               struct range_set *removed)
+int mailbox_remove(struct change *change, struct mailbox *mailbox, const struct removal *removal,
+                   struct range_set *removed)
 {
     struct remover remover = {.change = change,
                               .mailbox = mailbox,
@@ -151,25 +183,10 @@ static int run(struct change *change, struct mailbox *mailbox, const struct remo
                               .removed = removed};
     buffer_init(&remover.page, PAGE_VALUE_MAXIMUM);
     buffer_init(&remover.other, PAGE_VALUE_MAXIMUM);
+    buffer_init(&remover.retained, (size_t)RETAINED_ENTRIES * ENTRY_SIZE);
     int error = remove_entries(&remover);
     buffer_release(&remover.page);
     buffer_release(&remover.other);
-    return error;
-}
-
-int mailbox_remove(struct change *change, struct mailbox *mailbox, const struct removal *removal,
-                   struct range_set *removed)
-{
-    int error = run(change, mailbox, removal, removed);
+    buffer_release(&remover.retained);
     return error ? error : note_vanished(change, mailbox, removed);
-}
-
-int mailbox_clear(struct change *change, struct mailbox *mailbox)
-{
-    struct removal removal = {.release = true};
-    struct range_set removed;
-    range_set_init(&removed, REMOVED_RANGES_MAXIMUM);
-    int error = run(change, mailbox, &removal, &removed);
-    range_set_release(&removed);
-    return error;
 }

@@ -93,6 +93,9 @@ struct store_options {
     size_t open_accounts;             /* accounts kept open when nobody uses them */
     const char *default_domain;       /* of a name without one; copied */
     uint64_t limits[QUOTA_RESOURCES]; /* of the quota of new accounts (store/quota.h); 0: none */
+    int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
+    int64_t keep_changes;             /* seconds; likewise */
+    int64_t (*clock)(void); /* seconds since 1970, to date what is kept; NULL: the wall's */
 };
 
 /* Opens the store, making the directory's space when there is none. */

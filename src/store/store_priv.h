@@ -50,8 +50,10 @@ struct store {
     struct kv *directory;
     char *default_domain;
     size_t open_accounts;
-    uint64_t limits[QUOTA_RESOURCES]; /* of new accounts */
-    pthread_mutex_t lock;             /* of everything below */
+    uint64_t limits[QUOTA_RESOURCES];    /* of new accounts */
+    int64_t keep_expunged, keep_changes; /* seconds */
+    int64_t (*clock)(void);
+    pthread_mutex_t lock; /* of everything below */
     pthread_cond_t opened;
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
@@ -102,6 +104,7 @@ struct change {
     struct kv_transaction *transaction;
     struct account_record account; /* written back when changed is set */
     uint64_t modseq;               /* what everything changed here carries */
+    int64_t now;                   /* by the store's clock */
     bool changed;                  /* set by who puts or deletes something */
     bool account_unreadable;       /* a repair's: there is no account to begin with */
     struct buffer value;           /* where a record is built: change_put's is often this */
@@ -124,6 +127,17 @@ int change_delete(struct change *change, struct slice key);
 
 /* Reads a value into a buffer that is cleared first. */
 int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
+
+/* --- what is retained (retained.c) --- */
+
+/* So many entries, and their bytes, count as retained from now on; or do not any more. */
+void account_retain(struct change *change, uint64_t entries, uint64_t bytes);
+void account_unretain(struct change *change, uint64_t entries, uint64_t bytes);
+
+/* --- the change log (purge.c) --- */
+
+/* With the first change of a day, notes the modseq before it, so that tombstones can be dated. */
+int changes_mark_day(struct change *change);
 
 /* --- quota (quota.c) --- */
 

@@ -116,7 +116,10 @@ static int run_change(struct kv_transaction *transaction, void *arg)
     if (error && !(call->repair && change->account_unreadable))
         return error;
     change->modseq = change->account.modseq + 1;
+    change->now = change->view->store->clock();
     error = call->fn(change, call->arg);
+    if (!error && change->changed)
+        error = changes_mark_day(change);
     if (error || !change->changed)
         return error;
     struct key key;

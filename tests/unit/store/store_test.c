@@ -20,11 +20,26 @@ static void open_engines(struct fixture *f)
     }
 }
 
+/* Tests run one after the other. */
+static const struct fixture *current;
+
+static int64_t read_clock(void)
+{
+    return current->now;
+}
+
 static void open_store(struct fixture *f)
 {
     open_engines(f);
-    struct store_options options = {
-        .kv = f->kv, .blob = f->blob, .open_accounts = 4, .default_domain = "example.test"};
+    current = f;
+    f->now = f->now ? f->now : CLOCK_START;
+    struct store_options options = {.kv = f->kv,
+                                    .blob = f->blob,
+                                    .open_accounts = 4,
+                                    .default_domain = "example.test",
+                                    .keep_expunged = 30 * 24 * 60 * 60,
+                                    .keep_changes = 90 * 24 * 60 * 60,
+                                    .clock = read_clock};
     assert_int_equal(store_open(&options, &f->store), 0);
 }
 

@@ -11,6 +11,8 @@
 #include "store/store.h"
 #include "tests/unit/check.h"
 
+enum { CLOCK_START = 50 * 24 * 60 * 60 };
+
 struct fixture {
     char directory[64]; /* empty: the engines in memory */
     struct kv_engine *kv;
@@ -19,6 +21,8 @@ struct fixture {
     struct account_id alice;
     struct store_view *view; /* alice's, of her account */
     struct arena arena;
+    int64_t now; /* the store's clock, from CLOCK_START on; what is expunged is kept 30 days, the
+                    change log 90 */
 };
 
 /* For cmocka_unit_test_setup_teardown. */

@@ -3,6 +3,7 @@
  */
 #include "store/check.h"
 #include "store/quota.h"
+#include "store/retained.h"
 #include "store_test.h"
 
 struct caller {
@@ -186,6 +187,44 @@ static int call_quota_set(struct caller *c)
     return quota_set(c->view, 1, limits);
 }
 
+static int call_retained_entries(struct caller *c)
+{
+    struct retained_entry *list;
+    size_t count;
+    struct retained_filter filter = {0};
+    return retained_entries(c->view, c->mailbox, &filter, &c->f->arena, &list, &count);
+}
+
+static int call_retained_restore(struct caller *c)
+{
+    struct copy_result result;
+    struct retained_filter filter = {0};
+    range_set_init(&result.from, 100);
+    range_set_init(&result.to, 100);
+    int error = retained_restore(c->view, c->mailbox, &filter, 0, &result);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    return error;
+}
+
+static int call_retained_collections(struct caller *c)
+{
+    struct retained_collection *list;
+    size_t count;
+    return retained_collections(c->view, &c->f->arena, &list, &count);
+}
+
+static int call_restore_collection(struct caller *c)
+{
+    struct slice path;
+    return retained_restore_collection(c->view, c->mailbox, SLICE("Box"), &c->f->arena, &path);
+}
+
+static int call_purge(struct caller *c)
+{
+    return store_purge(c->store, c->who, c->f->alice, 0, NULL);
+}
+
 static const struct {
     const char *name;
     int (*call)(struct caller *c);
@@ -204,12 +243,17 @@ static const struct {
     {"mailbox_append", call_append, ERROR_NOT_FOUND, false},
     {"mailbox_change_flags", call_flags, ERROR_NOT_FOUND, false},
     {"mailbox_expunge", call_expunge, ERROR_NOT_FOUND, false},
+    {"retained_restore", call_retained_restore, ERROR_NOT_FOUND, false},
     {"mailbox_copy", call_copy, ERROR_NOT_FOUND, false},
     {"mailbox_copy (move)", call_move, ERROR_NOT_FOUND, false},
     {"quota_get", call_quota_get, ERROR_NOT_FOUND, false},
     {"quota_get (root)", call_quota_get_root, ERROR_DENIED, false},
     {"quota_set", call_quota_set, ERROR_DENIED, true},
+    {"retained_entries", call_retained_entries, ERROR_NOT_FOUND, false},
     {"collection_delete", call_delete, ERROR_NOT_FOUND, false},
+    {"retained_collections", call_retained_collections, ERROR_DENIED, false},
+    {"retained_restore_collection", call_restore_collection, ERROR_DENIED, false},
+    {"store_purge", call_purge, ERROR_DENIED, true},
     {"store_account_create", call_account_create, ERROR_DENIED, true},
     {"store_account_find", call_account_find, ERROR_NOT_FOUND, false},
     {"store_account_get", call_account_get, ERROR_DENIED, true},
@@ -239,7 +283,7 @@ static void test_table(void **state)
     struct account_id bob;
     struct caller c = {.f = f, .store = f->store, .mailbox = make_mailbox(f, "Box")};
     append_many(f, c.mailbox, 3);
-    c.uids = set_of(1, 10);
+    c.uids = set_of(1, 1000);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &bob), 0);
     assert_int_equal(prepared_message_create(SLICE("A: b\r\n\r\n"), &c.message), 0);
     uint64_t modseq = read_mailbox(f, c.mailbox).highest_modseq;
@@ -252,7 +296,6 @@ static void test_table(void **state)
     try_all(&c, who_account(f->alice), true, false);
     store_view_close(&f->view);
     assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &f->view), 0);
-    c.mailbox = make_mailbox(f, "Box");
     try_all(&c, WHO_SYSTEM, true, true);
 
     prepared_message_free(&c.message);
