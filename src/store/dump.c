@@ -88,6 +88,7 @@ static int say_account(struct dump *dump, struct slice value)
         say_date(dump, "retained_since", record.retained_since);
     say_number(dump, "retained", record.retained);
     say_number(dump, "retained_bytes", record.retained_bytes);
+    say_number(dump, "restored_modseq", record.restored_modseq);
     say_number(dump, "marked_day", record.marked_day);
     return 0;
 }

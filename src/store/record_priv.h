@@ -72,6 +72,7 @@ struct account_record {
     int64_t retained_since;           /* nothing that is retained went earlier; 0: there is none */
     uint64_t retained;                /* entries retained: expunged, or of deleted collections */
     uint64_t retained_bytes;          /* of their messages */
+    uint64_t restored_modseq;         /* of the last time a deleted collection was brought back */
     uint32_t marked_day;              /* the last one of which there is a key y */
 };
 int account_record_read(struct slice value, struct account_record *record);
@@ -149,7 +150,7 @@ struct collection_record {
     uint32_t uid_validity;
     uint32_t uid_next;
     uint64_t highest_modseq;
-    uint64_t created_modseq;
+    uint64_t created_modseq;    /* when it was made, or brought back: then entries are older */
     uint64_t changed_modseq;    /* of the last change to name, parent or role */
     uint64_t vanished_modseq;   /* tombstones are kept for changes after this one */
     uint64_t annotation_modseq; /* of the last change to its own annotations */

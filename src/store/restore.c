@@ -223,6 +223,7 @@ static int put_back(struct change *change, collection_id id, struct collection_r
         record->role = ROLE_NONE;
         error = 0;
     }
+    change->account.restored_modseq = change->modseq;
     record->parent = parent;
     record->name = name;
     record->created_modseq = record->changed_modseq = record->highest_modseq = change->modseq;

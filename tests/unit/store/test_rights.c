@@ -1,6 +1,7 @@
 /*
  * Every call of the store, by those who have no right to it. A new call belongs into the table.
  */
+#include "store/changes.h"
 #include "store/check.h"
 #include "store/quota.h"
 #include "store/retained.h"
@@ -225,6 +226,21 @@ static int call_purge(struct caller *c)
     return store_purge(c->store, c->who, c->f->alice, 0, NULL);
 }
 
+static int call_changes(struct caller *c)
+{
+    struct changes_cursor cursor = changes_since(0);
+    struct changed *list;
+    size_t count;
+    bool more;
+    return store_changes(c->view, &cursor, CHANGES_EMAILS, 10, &c->f->arena, &list, &count, &more);
+}
+
+static int call_modseq(struct caller *c)
+{
+    uint64_t modseq;
+    return store_modseq(c->view, &modseq);
+}
+
 static const struct {
     const char *name;
     int (*call)(struct caller *c);
@@ -249,6 +265,8 @@ static const struct {
     {"quota_get", call_quota_get, ERROR_NOT_FOUND, false},
     {"quota_get (root)", call_quota_get_root, ERROR_DENIED, false},
     {"quota_set", call_quota_set, ERROR_DENIED, true},
+    {"store_changes", call_changes, ERROR_DENIED, false},
+    {"store_modseq", call_modseq, ERROR_DENIED, false},
     {"retained_entries", call_retained_entries, ERROR_NOT_FOUND, false},
     {"collection_delete", call_delete, ERROR_NOT_FOUND, false},
     {"retained_collections", call_retained_collections, ERROR_DENIED, false},
