@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-static const struct admin_operation *const tables[] = {account_operations, check_operations};
+static const struct admin_operation *const tables[] = {
+    account_operations, check_operations, purge_operations, quota_operations, undelete_operations};
 
 const struct admin_operation *admin_operation_find(struct slice name)
 {
@@ -85,4 +86,41 @@ int admin_find_account(struct admin_call *call, struct slice address, struct acc
         return admin_fail(call, error, "account %.*s", SLICE_FORMAT(address));
     *id = found;
     return 0;
+}
+
+int admin_open_view(struct admin_call *call, struct store_view **view)
+{
+    struct slice address;
+    struct account_id id;
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    return error ? error : store_view_open(call->store, WHO_SYSTEM, id, view);
+}
+
+bool admin_read_number(struct slice text, uint64_t *number)
+{
+    uint64_t read = 0;
+    if (!text.size || text.size > 18)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        read = read * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *number = read;
+    return true;
+}
+
+bool admin_read_size(struct slice text, uint64_t *number)
+{
+    static const char units[] = "KMGT";
+    uint64_t read;
+    const char *unit = text.size ? strchr(units, text.data[text.size - 1]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (!admin_read_number(slice_sub(text, 0, text.size - (unit != NULL)), &read) ||
+        read > (uint64_t)INT64_MAX >> shift)
+        return false;
+    *number = read << shift;
+    return true;
 }

@@ -9,6 +9,9 @@
 /* Of each file; a name of NULL ends it. */
 extern const struct admin_operation account_operations[];
 extern const struct admin_operation check_operations[];
+extern const struct admin_operation purge_operations[];
+extern const struct admin_operation quota_operations[];
+extern const struct admin_operation undelete_operations[];
 
 /* The argument's value. ERROR_INVALID, with a detail, when there is none. */
 int admin_argument(struct admin_call *call, const char *name, struct slice *value);
@@ -21,5 +24,12 @@ int admin_fail(struct admin_call *call, int error, const char *format, ...)
 /* The account with this login name (the name itself: no detail, no alias). ERROR_NOT_FOUND with a
  * detail. */
 int admin_find_account(struct admin_call *call, struct slice address, struct account_id *id);
+
+/* A view of the system's on the account of the argument "address". */
+int admin_open_view(struct admin_call *call, struct store_view **view);
+
+/* Digits alone; with K, M, G or T behind them (units of 1024). Whether it is one. */
+bool admin_read_number(struct slice text, uint64_t *number);
+bool admin_read_size(struct slice text, uint64_t *number);
 
 #endif

@@ -60,6 +60,32 @@ const struct verb verbs[] = {
      "Exit status 0: it was in force until now. 1: it had ended before, by its deadline, or there "
      "was none: a snapshot taken meanwhile must be taken again.",
      verb_thaw},
+    {"undelete", "list", "ADDRESS [--mailbox PATH] [--days N] [--uids SET]",
+     "List what was deleted and can be brought back",
+     "Deleted mailboxes with their ids; or with --mailbox the messages that were expunged from it, "
+     "all of them, those of the last N days, or those with the UIDs of a set such as 1:5,7.",
+     NULL, "undelete.list", "address --mailbox= --days= --uids=", NULL},
+    {"undelete", "messages", "ADDRESS MAILBOX [--days N] [--uids SET] [--to PATH]",
+     "Bring back messages that were expunged",
+     "Into the mailbox they were in, or that of --to, with new UIDs.", NULL, "undelete.messages",
+     "address mailbox --days= --uids= --to=", NULL},
+    {"undelete", "mailbox", "ADDRESS ID [--to PATH]", "Bring back a deleted mailbox",
+     "With all its messages, under the path it had or that of --to. When its path is taken, a "
+     "number "
+     "is put behind it.",
+     NULL, "undelete.mailbox", "address id --to=", "brought back"},
+    {"purge", NULL, "[ACCOUNT...]", "Remove for good what was deleted long ago",
+     "What is older than keep_expunged, of all accounts or those named. The server does the same "
+     "by "
+     "itself, about once a day for each account that is used.",
+     NULL, "purge", "account...", NULL},
+    {"quota", "get", "ADDRESS", "Show what an account uses and may use",
+     "Resources are those of RFC 9208: STORAGE and ANNOTATION-STORAGE in bytes, MESSAGE, MAILBOX. "
+     "A limit of 0 is none.",
+     NULL, "quota.get", "address", NULL},
+    {"quota", "set", "ADDRESS RESOURCE LIMIT", "Limit what an account may use",
+     "LIMIT may have K, M, G or T behind it; 0 takes the limit away.", NULL, "quota.set",
+     "address resource limit", NULL},
     {"status", NULL, "", "Show the running server: processes, confinement, counters",
      "What each process may do is read back from the kernel, not from the configuration.",
      verb_status},

@@ -72,7 +72,13 @@ static int open_store(struct offline *offline)
     struct store_options options = {.kv = offline->mail_kv,
                                     .blob = offline->mail_blob,
                                     .open_accounts = OPEN_ACCOUNTS,
-                                    .default_domain = config->default_domain};
+                                    .default_domain = config->default_domain,
+                                    .keep_expunged = config->keep_expunged,
+                                    .keep_changes = config->keep_changes,
+                                    .limits = {
+                                        [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
+                                        [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,
+                                    }};
     if (!error)
         error = store_open(&options, &offline->store);
     become_root();

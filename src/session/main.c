@@ -157,6 +157,8 @@ static int open_store(struct session *session)
                                           .blob = session->blob,
                                           .open_accounts = (size_t)config->open_accounts,
                                           .default_domain = config->default_domain,
+                                          .keep_expunged = config->keep_expunged,
+                                          .keep_changes = config->keep_changes,
                                           .limits = {
                                               [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                               [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "kv/notice_ring.h"
 #include "session/worker_priv.h"
+#include "store/retained.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -587,6 +588,34 @@ static void maintain(struct worker *worker)
     uv_queue_work(worker->options.loop, &worker->maintenance, maintain_in_thread, maintain_done);
 }
 
+/* --- once a minute: what was deleted long ago --- */
+
+static void purge_in_thread(uv_work_t *work)
+{
+    struct worker *worker = work->data;
+    int error = store_purge_used(worker->options.store, &worker->stopping);
+    if (error)
+        log_error("purge", LOG_TEXT("reason", error_name(error)));
+}
+
+static void purge_done(uv_work_t *work, int status)
+{
+    struct worker *worker = work->data;
+    (void)status;
+    worker->purging = false;
+    worker_handle_closed(worker);
+}
+
+static void purge(struct worker *worker, uint64_t now)
+{
+    if (!worker->options.store || worker->purging || worker->draining || now < worker->purge_at)
+        return;
+    worker->purge_at = now + WORKER_PURGE_INTERVAL;
+    worker->purging = true;
+    worker->handles++;
+    uv_queue_work(worker->options.loop, &worker->purge, purge_in_thread, purge_done);
+}
+
 /* Those still running end when their run does. */
 static void kill_all(struct worker *worker, const char *why)
 {
@@ -609,13 +638,15 @@ static void on_tick(uv_timer_t *timer)
         notice_ring_read(worker->options.notices, on_notice, worker);
     if (now >= worker->drain_deadline)
         kill_all(worker, "drain_time");
-    if (!worker->finishing)
+    if (!worker->finishing) {
         maintain(worker);
+        purge(worker, now);
+    }
 }
 
 void worker_drain(struct worker *worker, uint32_t seconds)
 {
-    worker->draining = true;
+    worker->draining = worker->stopping = true;
     listeners_close(worker);
     if (seconds != WORKER_DRAIN_NO_HURRY) {
         struct served *served = LIST_FIRST(&worker->all), *next;
@@ -787,6 +818,7 @@ int worker_create(const struct worker_options *options, struct worker **worker)
     made->bucket_mask = buckets - 1;
     made->drain_deadline = UINT64_MAX;
     made->maintenance.data = made;
+    made->purge.data = made;
     int error = watch_notices(made);
     if (error) {
         free(made->buckets);

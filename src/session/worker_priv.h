@@ -74,6 +74,7 @@ struct worker {
     uv_timer_t tick; /* once a second */
     uv_poll_t notices;
     uv_work_t maintenance;
+    uv_work_t purge;
     size_t handles; /* open in the loop, the work under way included */
     size_t streams;
     size_t holds; /* worker_hold */
@@ -90,7 +91,9 @@ struct worker {
     uint64_t drain_deadline; /* second; UINT64_MAX: none */
     atomic_uint queued;      /* runs that wait for a thread */
     atomic_uint lingering;   /* threads that wait for input of a stream */
-    bool draining, hurry, maintaining, finishing;
+    uint64_t purge_at;       /* second */
+    atomic_bool stopping;    /* as draining, for the thread that purges */
+    bool draining, hurry, maintaining, purging, finishing;
     char read_buffer[READ_SIZE];
 };
 

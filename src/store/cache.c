@@ -194,6 +194,24 @@ void account_mark_changed(struct account *account, enum kv_durability durability
     account_mark_used(account);
 }
 
+bool account_next_unpurged(struct store *store, int64_t now, int64_t before, struct account_id *id)
+{
+    bool found = false;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < ACCOUNT_BUCKETS && !found; i++) {
+        for (struct account *account = store->buckets[i]; account && !found;
+             account = account->bucket_next) {
+            found = !account->opening && account->purged <= before;
+            if (found) {
+                account->purged = now;
+                *id = account->id;
+            }
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return found;
+}
+
 static int maintain_account(struct account *account)
 {
     /* Taken back before the flush: a commit that comes meanwhile sets it again. */

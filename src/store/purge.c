@@ -10,14 +10,16 @@
 enum {
     PURGED_ENTRIES = 2048, /* after so many a transaction ends */
     PRUNED_KEYS = 2048,
+    PURGED_ACCOUNTS = 1000, /* looked at by one call of store_purge_used */
     DAY_SECONDS = 24 * 60 * 60,
 };
 
 struct purge {
-    int64_t before; /* what went then or earlier is removed */
-    size_t entries; /* so far in this transaction */
-    bool more;      /* there is more to do in another one */
-    int64_t oldest; /* of what stays; 0: nothing does */
+    int64_t before;          /* what went then or earlier is removed */
+    size_t entries;          /* so far in this transaction */
+    bool more;               /* there is more to do in another one */
+    const atomic_bool *stop; /* NULL, or whether nobody waits any more */
+    int64_t oldest;          /* of what stays; 0: nothing does */
     struct purge_result result;
     struct purge_result transaction; /* added to the result after the commit */
     struct buffer value;             /* the record that is purged */
@@ -245,6 +247,11 @@ static int purge_some(struct change *change, void *arg)
     return error;
 }
 
+static bool is_stopped(const struct purge *purge)
+{
+    return purge->stop && *purge->stop;
+}
+
 static int purge_retained(struct store_view *view, struct purge *purge)
 {
     int error;
@@ -257,7 +264,7 @@ static int purge_retained(struct store_view *view, struct purge *purge)
             purge->result.bytes += purge->transaction.bytes;
             purge->result.collections += purge->transaction.collections;
         }
-    } while (!error && purge->more);
+    } while (!error && purge->more && !is_stopped(purge));
     buffer_release(&purge->value);
     buffer_release(&purge->numbers);
     return error;
@@ -458,11 +465,11 @@ static int prune_changes(struct store_view *view, struct prune *prune)
     return error;
 }
 
-int store_purge(struct store *store, struct who who, struct account_id account, int64_t now,
-                struct purge_result *result)
+static int purge_account(struct store *store, struct who who, struct account_id account,
+                         int64_t now, const atomic_bool *stop, struct purge_result *result)
 {
     struct store_view *view;
-    struct purge purge = {.before = now - store->keep_expunged};
+    struct purge purge = {.before = now - store->keep_expunged, .stop = stop};
     struct prune prune = {0};
     struct due due = {0};
     if (who.kind != WHO_KIND_SYSTEM)
@@ -473,10 +480,31 @@ int store_purge(struct store *store, struct who who, struct account_id account, 
     error = find_due(view, &purge, now - store->keep_changes, &prune, &due);
     if (!error && due.retained)
         error = purge_retained(view, &purge);
-    if (!error && due.changes)
+    if (!error && due.changes && !is_stopped(&purge))
         error = prune_changes(view, &prune);
     store_view_close(&view);
     if (result)
         *result = purge.result;
+    return error;
+}
+
+int store_purge(struct store *store, struct who who, struct account_id account, int64_t now,
+                struct purge_result *result)
+{
+    return purge_account(store, who, account, now, NULL, result);
+}
+
+int store_purge_used(struct store *store, const atomic_bool *stop)
+{
+    struct account_id account;
+    int error = 0;
+    int64_t now = store->clock();
+    for (unsigned i = 0; i < PURGED_ACCOUNTS && !*stop; i++) {
+        if (!account_next_unpurged(store, now, now - DAY_SECONDS, &account))
+            break;
+        int failed = purge_account(store, WHO_SYSTEM, account, now, stop, NULL);
+        if (failed != ERROR_NOT_FOUND) /* one that was deleted meanwhile */
+            error = error ? error : failed;
+    }
     return error;
 }

@@ -17,6 +17,8 @@
 
 #include "store/message.h"
 
+#include <stdatomic.h>
+
 /* --- looking --- */
 
 struct retained_collection {
@@ -86,5 +88,10 @@ struct purge_result {
  * nothing to remove it reads two records. ERROR_DENIED unless WHO_SYSTEM, ERROR_NOT_FOUND. */
 int store_purge(struct store *store, struct who who, struct account_id account, int64_t now,
                 struct purge_result *result);
+
+/* Purges the accounts that this process has open and has not purged for a day. A background job
+ * calls it about once a minute; it acts for the system. It ends soon after *stop becomes true. The
+ * first error is returned after all have been tried. */
+int store_purge_used(struct store *store, const atomic_bool *stop);
 
 #endif

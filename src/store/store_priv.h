@@ -38,7 +38,8 @@ struct account {
     bool used;           /* in the list of those used, which holds a reference */
     atomic_bool relaxed; /* has commits that are not flushed */
     atomic_bool doomed;
-    int error; /* of opening */
+    int64_t purged; /* when this process did it last, by the store's clock; 0: not yet */
+    int error;      /* of opening */
     struct account *bucket_next;
     struct account *unused_previous, *unused_next;
     struct account *used_next;
@@ -72,6 +73,11 @@ void account_give(struct account *account);
 
 /* Its space and blobs are destroyed as soon as nobody in this process uses it. */
 void account_doom(struct account *account);
+
+/* The next open account that was last purged at `before` or earlier; notes that it is purged now.
+ */
+bool account_next_unpurged(struct store *store, int64_t now, int64_t before,
+                           struct account_id *account);
 
 /* Tell store_maintain of a read that has ended, or of a commit. */
 void account_mark_used(struct account *account);

@@ -144,6 +144,69 @@ def test_dump_and_check(which, request):
     assert server.run("check", "--profound", check=False).returncode == USAGE
 
 
+# --- what was deleted, and quota ---
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_undelete_nothing(which, request):
+    server = request.getfixturevalue(which)
+    name, _ = server.add_account(f"tidy-{which}")
+    assert server.json("undelete", "list", name) == []
+    assert server.run("undelete", "list", name, "--mailbox", "INBOX").stdout == ""
+    assert server.run("undelete", "messages", name, "INBOX", check=False).returncode == MISSING
+    assert server.run("undelete", "mailbox", name, "7", check=False).returncode == MISSING
+    assert server.run("undelete", "list", check=False).returncode == USAGE
+    purged = server.json("purge", name)
+    assert purged == [{"account": name, "messages": 0, "bytes": 0, "mailboxes": 0}]
+
+
+def test_undelete(live):
+    """What a client has expunged and deleted comes back, and the client sees it come."""
+    account = live.add_account("regretful")
+    with live.imap(account) as client:
+        client.append("INBOX", message("One"), "(\\Deleted)")
+        client.append("INBOX", message("Two"), "(\\Deleted)")
+        client.ok("CREATE Box")
+        client.append("Box", message("Three"))
+        client.ok("SELECT INBOX")
+        client.ok("EXPUNGE")
+        client.ok("DELETE Box")
+        listed = live.json("undelete", "list", account[0], "--mailbox", "INBOX")
+        assert [(row["uid"], row["subject"]) for row in listed] == [(1, "One"), (2, "Two")]
+        assert live.json("undelete", "messages", account[0], "INBOX", "--uids", "2") == [
+            {"mailbox": "INBOX", "messages": 1}]
+        client.ok("NOOP")
+        assert client.uids() == [3]
+        assert client.uids("DELETED") == []
+        boxes = live.json("undelete", "list", account[0])
+        assert [(row["path"], row["messages"]) for row in boxes] == [("Box", 1)]
+        restored = live.run("undelete", "mailbox", account[0], str(boxes[0]["id"]), "--to", "New")
+        assert restored.stdout == "brought back New\n"
+        client.ok("SELECT New")
+        assert client.uids() == [1]
+
+
+def test_quota(live):
+    account = live.add_account("frugal")
+    with live.imap(account) as client:
+        client.append("INBOX", message("One"))
+        assert live.json("quota", "set", account[0], "MESSAGE", "2") == [
+            {"resource": "MESSAGE", "usage": 1, "limit": 2}]
+        status, _ = client.append("INBOX", message("Two"))
+        assert status.startswith("OK")
+        status, _ = client.append("INBOX", message("Three"))
+        assert status.startswith("NO [OVERQUOTA]")
+        client.ok("SELECT INBOX")
+        status, _ = client.command("COPY 1 Trash")
+        assert status.startswith("NO [OVERQUOTA]")
+        client.ok("MOVE 1 Trash")
+        refused = live.deliver(message("Four"), account[0])
+        assert refused[account[0]].startswith("452 4.2.2")
+        live.run("quota", "set", account[0], "message", "0")
+        assert live.deliver(message("Four"), account[0]) == {}
+    usage = {row["resource"]: row["usage"] for row in live.json("quota", "get", account[0])}
+    assert usage["MESSAGE"] == 3 and usage["MAILBOX"] == 6 and usage["STORAGE"] > 0
+
+
 def test_check_of_damage(tmp_path):
     """What is damaged is named and mended; what is lost decides the exit status."""
     server = Server(tmp_path / "damaged")
@@ -424,7 +487,8 @@ def test_usage(offline, arguments):
 
 
 @pytest.mark.parametrize("verb", ["init", "account add", "account list", "account delete",
-                                  "account password", "status", "config check", "config show"])
+                                  "account password", "undelete list", "undelete messages",
+                                  "undelete mailbox", "purge", "quota get", "quota set", "status", "config check", "config show"])
 def test_help(offline, verb):
     result = offline.run(*verb.split(), "--help")
     assert verb in result.stdout and len(result.stdout.splitlines()) >= 2

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "store/message.h"
 #include "tests/unit/check.h"
 
 struct fixture {
@@ -129,6 +130,145 @@ static void test_check(void **state)
     assert_int_equal(run(f, "check", "deep", ""), 0);
 }
 
+/* --- what was deleted, and quota --- */
+
+static int call_with(struct fixture *f, const char *operation,
+                     const struct admin_argument *arguments, size_t count)
+{
+    f->call.arguments = arguments;
+    f->call.argument_count = count;
+    buffer_clear(&f->rows);
+    return admin_run(slice_from_string(operation), &f->call);
+}
+#define CALL(f, operation, ...)                                                                    \
+    call_with(f, operation, (const struct admin_argument[]){__VA_ARGS__},                          \
+              sizeof((const struct admin_argument[]){__VA_ARGS__}) /                               \
+                  sizeof(struct admin_argument))
+#define ALICE                                                                                      \
+    {                                                                                              \
+        SLICE("address"), SLICE("alice")                                                           \
+    }
+#define INBOX                                                                                      \
+    {                                                                                              \
+        SLICE("mailbox"), SLICE("INBOX")                                                           \
+    }
+
+/* Two messages in INBOX, expunged; a mailbox Box, deleted. */
+static void delete_some(struct fixture *f)
+{
+    struct account_id id;
+    struct store_view *view;
+    struct arena arena;
+    struct collection inbox;
+    collection_id box;
+    struct range_set expunged;
+    uint64_t modseq;
+    struct append append = {.flags = ENTRY_DELETED};
+    struct append_result result;
+    arena_init(&arena, 64 * 1024);
+    range_set_init(&expunged, 10);
+    assert_int_equal(run(f, "account.add", "address", "alice"), 0);
+    assert_int_equal(store_account_find(f->call.store, WHO_SYSTEM, SLICE("alice"), &id), 0);
+    assert_int_equal(store_view_open(f->call.store, WHO_SYSTEM, id, &view), 0);
+    assert_int_equal(collection_find(view, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &inbox), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(prepared_message_create(i ? SLICE("Subject: two\r\n\r\n")
+                                                   : SLICE("Subject: one\r\n\r\n"),
+                                                 &append.message),
+                         0);
+        assert_int_equal(mailbox_append(view, inbox.id, &append, &result), 0);
+        prepared_message_free(&append.message);
+    }
+    assert_int_equal(mailbox_expunge(view, inbox.id, NULL, &expunged, &modseq), 0);
+    assert_int_equal(collection_create(view, COLLECTION_MAILBOX, SLICE("Box"), ROLE_NONE, &box), 0);
+    assert_int_equal(collection_delete(view, box), 0);
+    range_set_release(&expunged);
+    arena_release(&arena);
+    store_view_close(&view);
+}
+
+static void test_undelete(void **state)
+{
+    struct fixture *f = *state;
+    delete_some(f);
+    assert_int_equal(CALL(f, "undelete.list", ALICE), 0);
+    assert_non_null(strstr(f->rows.data, "id=7 path=Box deleted="));
+    assert_int_equal(CALL(f, "undelete.list", ALICE, INBOX), 0);
+    assert_non_null(strstr(f->rows.data, "uid=1 expunged="));
+    assert_non_null(strstr(f->rows.data, "subject=two"));
+    assert_int_equal(CALL(f, "undelete.list", ALICE, INBOX, {SLICE("uids"), SLICE("2:9")}), 0);
+    assert_null(strstr(f->rows.data, "subject=one"));
+    assert_int_equal(CALL(f, "undelete.list", ALICE, INBOX, {SLICE("days"), SLICE("1")}), 0);
+    assert_non_null(strstr(f->rows.data, "subject=one"));
+    assert_int_equal(CALL(f, "undelete.messages", ALICE, INBOX, {SLICE("uids"), SLICE("5")}),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(CALL(f, "undelete.messages", ALICE, INBOX, {SLICE("uids"), SLICE("2")}), 0);
+    assert_string_equal(f->rows.data, "mailbox=INBOX messages=1\n");
+    assert_int_equal(CALL(f, "undelete.messages", ALICE, INBOX, {SLICE("to"), SLICE("Trash")}), 0);
+    assert_string_equal(f->rows.data, "mailbox=Trash messages=1\n");
+    assert_int_equal(CALL(f, "undelete.mailbox", ALICE, {SLICE("id"), SLICE("7")}), 0);
+    assert_string_equal(f->rows.data, "mailbox=Box id=7\n");
+    assert_int_equal(CALL(f, "undelete.mailbox", ALICE, {SLICE("id"), SLICE("7")}),
+                     ERROR_NOT_FOUND);
+}
+
+static void test_undelete_refuses(void **state)
+{
+    static const char *const uids[] = {"", "0", "1:", ":1", "2:1", "1,,2", "x", "4294967295", "1K"};
+    struct fixture *f = *state;
+    delete_some(f);
+    for (size_t i = 0; i < sizeof(uids) / sizeof(uids[0]); i++) {
+        struct admin_argument argument = {SLICE("uids"), slice_from_string(uids[i])};
+        assert_int_equal(CALL(f, "undelete.messages", ALICE, INBOX, argument), ERROR_INVALID);
+    }
+    assert_int_equal(CALL(f, "undelete.list", ALICE, INBOX, {SLICE("days"), SLICE("-1")}),
+                     ERROR_INVALID);
+    assert_int_equal(CALL(f, "undelete.list", ALICE, {SLICE("mailbox"), SLICE("No")}),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(CALL(f, "undelete.mailbox", ALICE, {SLICE("id"), SLICE("Box")}),
+                     ERROR_INVALID);
+    assert_int_equal(run(f, "undelete.list", "address", "bob"), ERROR_NOT_FOUND);
+    assert_int_equal(run(f, "undelete.list", NULL, NULL), ERROR_INVALID);
+}
+
+/* The store of this test keeps nothing beyond the next purge. */
+static void test_purge(void **state)
+{
+    struct fixture *f = *state;
+    delete_some(f);
+    assert_int_equal(run(f, "account.add", "address", "bob"), 0);
+    assert_int_equal(run(f, "purge", "account", "alice"), 0);
+    assert_non_null(strstr(f->rows.data, "account=alice messages=2 bytes="));
+    assert_non_null(strstr(f->rows.data, "mailboxes=1"));
+    assert_int_equal(run(f, "purge", NULL, NULL), 0);
+    assert_non_null(strstr(f->rows.data, "account=alice@example.test messages=0"));
+    assert_non_null(strstr(f->rows.data, "account=bob@example.test"));
+    assert_int_equal(run(f, "purge", "account", "carol"), ERROR_NOT_FOUND);
+}
+
+static void test_quota(void **state)
+{
+    static const char *const limits[] = {"",        "x", "-1", "K", "1KK", "9999999999999999999",
+                                         "9999999T"};
+    struct fixture *f = *state;
+    delete_some(f);
+    assert_int_equal(CALL(f, "quota.get", ALICE), 0);
+    assert_non_null(strstr(f->rows.data, "resource=MAILBOX usage=6 limit=0\n"));
+    assert_int_equal(CALL(f, "quota.set", ALICE, {SLICE("resource"), SLICE("storage")},
+                          {SLICE("limit"), SLICE("5K")}),
+                     0);
+    assert_string_equal(f->rows.data, "resource=STORAGE usage=0 limit=5120\n");
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct admin_argument argument = {SLICE("limit"), slice_from_string(limits[i])};
+        assert_int_equal(
+            CALL(f, "quota.set", ALICE, {SLICE("resource"), SLICE("STORAGE")}, argument),
+            ERROR_INVALID);
+    }
+    assert_int_equal(CALL(f, "quota.set", ALICE, {SLICE("resource"), SLICE("BEER")},
+                          {SLICE("limit"), SLICE("5")}),
+                     ERROR_INVALID);
+}
+
 static void test_nobody_wants_more(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +337,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_arguments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_check, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_undelete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_undelete_refuses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_purge, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_wants_more, set_up, tear_down),
         cmocka_unit_test(test_wire),
         cmocka_unit_test(test_wire_limits),

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "kv/notice_ring.h"
 #include "session/handover.h"
+#include "store/retained.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -21,6 +22,12 @@ enum { PATIENCE_US = 8 * 1000 * 1000 };
 int store_maintain(struct store *store)
 {
     (void)store;
+    return 0;
+}
+
+int store_purge_used(struct store *store, const atomic_bool *stop)
+{
+    (void)store, (void)stop;
     return 0;
 }
 

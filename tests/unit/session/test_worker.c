@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "kv/notice_ring.h"
 #include "session/worker.h"
+#include "store/retained.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,20 @@ enum { PATIENCE_US = 8 * 1000 * 1000 };
 
 /* --- what the worker would take from elsewhere --- */
 
-static atomic_int maintained, notes;
+static atomic_int maintained, purged, notes;
 
 int store_maintain(struct store *store)
 {
     assert_non_null(store);
     atomic_fetch_add(&maintained, 1);
+    return 0;
+}
+
+int store_purge_used(struct store *store, const atomic_bool *stop)
+{
+    assert_non_null(store);
+    assert_false(*stop);
+    atomic_fetch_add(&purged, 1);
     return 0;
 }
 
@@ -156,6 +165,7 @@ static int set_up(void **state)
                                            .notices = f->ring,
                                            .drained = on_drained,
                                            .arg = f};
+    atomic_store(&purged, 0);
     assert_int_equal(worker_create(&options, &f->worker), 0);
     *state = f;
     return 0;
@@ -687,6 +697,10 @@ static void store_is_maintained_each_second(void **state)
     struct fixture *f = *state;
     atomic_store(&maintained, 0);
     wait_until(f, atomic_load(&maintained) == 2);
+    /* Purged once a minute: now, and not in the next seconds. */
+    wait_until(f, atomic_load(&purged) == 1);
+    wait_until(f, atomic_load(&maintained) >= 4);
+    assert_int_equal(atomic_load(&purged), 1);
 }
 
 static void idle_stream_is_small(void **state)

@@ -388,6 +388,33 @@ static void test_shared(void **state)
     assert_string_equal(uids_text(f, inbox), "2");
 }
 
+/* The background job: each open account once a day. */
+static void test_purge_used(void **state)
+{
+    struct fixture *f = *state;
+    atomic_bool stop = true;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    append_many(f, inbox, 4);
+    expunge(f, inbox, 1, 1);
+    f->now += 30 * DAY;
+    expunge(f, inbox, 2, 2);
+    assert_int_equal(store_purge_used(f->store, &stop), 0);
+    assert_int_equal(count_entries(f, inbox), 2);
+    stop = false;
+    assert_int_equal(store_purge_used(f->store, &stop), 0);
+    assert_int_equal(count_entries(f, inbox), 1);
+    f->now += DAY - 1;
+    expunge(f, inbox, 3, 3);
+    f->now += 30 * DAY; /* both are old enough */
+    assert_int_equal(store_purge_used(f->store, &stop), 0);
+    assert_int_equal(count_entries(f, inbox), 0);
+    expunge(f, inbox, 4, 4);
+    f->now += DAY - 1;
+    assert_int_equal(store_purge_used(f->store, &stop), 0);
+    assert_int_equal(count_entries(f, inbox), 1);
+    check_account(f);
+}
+
 static void test_old_log(void **state)
 {
     struct fixture *f = *state;
@@ -423,6 +450,7 @@ int main(void)
         ON_BOTH(test_many),        ON_BOTH(test_deleted),       ON_BOTH(test_path_taken),
         ON_BOTH(test_role),        ON_BOTH(test_quota),         ON_BOTH(test_purge),
         ON_BOTH(test_purge_large), ON_BOTH(test_shared),        ON_BOTH(test_old_log),
+        ON_BOTH(test_purge_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
