@@ -111,6 +111,23 @@ int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry
 enum { OBJECT_ID_MAXIMUM = 24 };
 void entry_email_id(const struct entry *entry, char text[OBJECT_ID_MAXIMUM]);
 
+/* The entry of a message in this mailbox, any one when there are several.
+ * ERROR_NOT_FOUND. One page is read, or where the message's record does not say which, the pages
+ * before it, too. */
+int mailbox_find_message(struct mailbox_snapshot *snapshot, uint64_t message, struct entry *entry);
+
+/* A mailbox that a message is in. */
+struct message_mailbox {
+    collection_id mailbox;
+    uint32_t uid;     /* of one entry */
+    uint32_t entries; /* how many of it have the message */
+};
+
+/* All collections that have the message and that who may read, by id, in the arena. ERROR_NOT_FOUND
+ * when there is none, ERROR_LIMIT from the arena. */
+int message_mailboxes(struct store_view *view, uint64_t message, struct arena *arena,
+                      struct message_mailbox **list, size_t *count);
+
 /* --- storing --- */
 
 /* A message ready to be stored in any number of accounts: parsed and hashed once. */

@@ -165,6 +165,60 @@ static void test_collections(void **state)
     check_account(f);
 }
 
+/* "7:1x2": mailbox, a UID, how many entries. */
+static const char *places(struct fixture *f, uint64_t message)
+{
+    static char text[200];
+    struct message_mailbox *list;
+    size_t count = 0;
+    int size = 0;
+    int error = message_mailboxes(f->view, message, &f->arena, &list, &count);
+    if (error)
+        return error_name(error);
+    for (size_t i = 0; i < count; i++)
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s%u:%ux%u", i ? " " : "",
+                         list[i].mailbox, list[i].uid, list[i].entries);
+    return text;
+}
+
+static int find_uid(struct fixture *f, collection_id mailbox, uint64_t message, uint32_t *uid)
+{
+    struct mailbox_snapshot *snapshot;
+    struct entry entry = {0};
+    assert_int_equal(mailbox_snapshot_open(f->view, mailbox, &snapshot), 0);
+    int error = mailbox_find_message(snapshot, message, &entry);
+    *uid = entry.uid;
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static void test_places(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX"), box = make_mailbox(f, "Box");
+    uint32_t uid;
+    append_many(f, inbox, 200);
+    assert_string_equal(places(f, 150), "1:150x1");
+    assert_int_equal(copy(f, inbox, box, 150, 150, false), 0);
+    assert_string_equal(places(f, 150), "1:150x1 7:1x1");
+    assert_int_equal(copy(f, inbox, inbox, 150, 150, false), 0);
+    assert_string_equal(places(f, 150), "1:201x2 7:1x1");
+    /* The known one goes: the other is looked for. */
+    expunge(f, inbox, 201, 201);
+    assert_string_equal(places(f, 150), "1:150x1 7:1x1");
+    assert_int_equal(find_uid(f, inbox, 150, &uid), 0);
+    assert_int_equal(uid, 150);
+    assert_int_equal(find_uid(f, box, 150, &uid), 0);
+    assert_int_equal(uid, 1);
+    assert_int_equal(find_uid(f, box, 151, &uid), ERROR_NOT_FOUND);
+    assert_int_equal(find_uid(f, box, 5000, &uid), ERROR_NOT_FOUND);
+    assert_int_equal(collection_delete(f->view, box), 0);
+    assert_string_equal(places(f, 150), "1:150x1");
+    expunge(f, inbox, 150, 150);
+    assert_string_equal(places(f, 150), "not-found");
+    assert_string_equal(places(f, 5000), "not-found");
+}
+
 static int changes_error(struct fixture *f, struct changes_cursor cursor, size_t limit)
 {
     struct changed *list;
@@ -496,9 +550,9 @@ static void test_random_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_emails), ON_BOTH(test_again),      ON_BOTH(test_collections),
-        ON_BOTH(test_errors), ON_BOTH(test_slices),     ON_BOTH(test_pages),
-        ON_BOTH(test_random), ON_BOTH(test_random_too),
+        ON_BOTH(test_emails), ON_BOTH(test_again),  ON_BOTH(test_collections),
+        ON_BOTH(test_errors), ON_BOTH(test_slices), ON_BOTH(test_pages),
+        ON_BOTH(test_places), ON_BOTH(test_random), ON_BOTH(test_random_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
  * CHAPAR_FAULT_POINTS: how many points in the sequence are tried with each fault (few by default;
  * 0: every one). CHAPAR_FAULT_SEED repeats a run.
  */
+#include "store/retained.h"
 #include "store_test.h"
 #include "tests/unit/faults.h"
 
@@ -108,6 +109,11 @@ static int mark_deleted(struct fixture *f)
     return set_flags(f, 1, 2, ENTRY_DELETED);
 }
 
+static int mark_last(struct fixture *f)
+{
+    return set_flags(f, 4, UINT32_MAX - 1, ENTRY_DELETED);
+}
+
 static int copy(struct fixture *f, bool move)
 {
     struct range_set uids = set_of(1, 3);
@@ -138,6 +144,31 @@ static int expunge(struct fixture *f)
     int error = mailbox_expunge(f->view, find_mailbox(f, "INBOX"), NULL, &expunged, &modseq);
     range_set_release(&expunged);
     return error;
+}
+
+static int restore_expunged(struct fixture *f)
+{
+    struct copy_result result;
+    struct retained_filter filter = {0};
+    range_set_init(&result.from, 1000);
+    range_set_init(&result.to, 1000);
+    int error = retained_restore(f->view, find_mailbox(f, "INBOX"), &filter, 0, &result);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    return error;
+}
+static int restore_box(struct fixture *f)
+{
+    struct retained_collection *list;
+    struct slice path;
+    size_t count;
+    int error = retained_collections(f->view, &f->arena, &list, &count);
+    return error ? error
+                 : retained_restore_collection(f->view, list[0].id, SLICE(""), &f->arena, &path);
+}
+static int purge(struct fixture *f)
+{
+    return store_purge(f->store, WHO_SYSTEM, f->alice, INT64_MAX / 2, NULL);
 }
 
 static int maintain(struct fixture *f)
@@ -185,6 +216,12 @@ static const struct command {
     {"move", move_to_box, false},
     {"delete account", delete_account, false},
     {"delete Box", delete_box, false},
+    {"restore Box", restore_box, false},
+    {"delete Box again", delete_box, false},
+    {"restore expunged", restore_expunged, false},
+    {"mark deleted again", mark_last, true},
+    {"expunge again", expunge, false},
+    {"purge", purge, false},
     {"append last", append_first, false},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -226,6 +226,13 @@ static int call_purge(struct caller *c)
     return store_purge(c->store, c->who, c->f->alice, 0, NULL);
 }
 
+static int call_message_mailboxes(struct caller *c)
+{
+    struct message_mailbox *list;
+    size_t count;
+    return message_mailboxes(c->view, 1, &c->f->arena, &list, &count);
+}
+
 static int call_changes(struct caller *c)
 {
     struct changes_cursor cursor = changes_since(0);
@@ -265,6 +272,7 @@ static const struct {
     {"quota_get", call_quota_get, ERROR_NOT_FOUND, false},
     {"quota_get (root)", call_quota_get_root, ERROR_DENIED, false},
     {"quota_set", call_quota_set, ERROR_DENIED, true},
+    {"message_mailboxes", call_message_mailboxes, ERROR_NOT_FOUND, false},
     {"store_changes", call_changes, ERROR_DENIED, false},
     {"store_modseq", call_modseq, ERROR_DENIED, false},
     {"retained_entries", call_retained_entries, ERROR_NOT_FOUND, false},
