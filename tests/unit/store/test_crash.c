@@ -1,6 +1,7 @@
 /*
  * Several processes on one store, and one of them killed in the middle.
  */
+#include "store/retained.h"
 #include "store_test.h"
 
 #include <signal.h>
@@ -45,6 +46,9 @@ static void deliver(const struct fixture *f, unsigned process, unsigned count, i
             assert_int_equal(store_maintain(own->store), 0);
             if (count == DELIVERIES)
                 assert_int_equal(mailbox_expunge(own->view, inbox, NULL, &expunged, &modseq), 0);
+            if (count == DELIVERIES && i % 30 == 29)
+                assert_int_equal(
+                    store_purge(own->store, WHO_SYSTEM, own->alice, INT64_MAX / 2, NULL), 0);
             range_set_release(&expunged);
         }
     }
