@@ -299,6 +299,85 @@ static void lose_keywords(struct fixture *f)
     put(f, key_of_collection(&key, KEY_KEYWORDS, 7), SLICE("?"));
 }
 
+/* --- what is retained: Box, deleted; UID 20 of INBOX, expunged --- */
+
+static uint64_t retain(struct fixture *f)
+{
+    collection_id inbox = find_mailbox(f, "INBOX");
+    struct flag_change change = {FLAGS_ADD, ENTRY_DELETED, .unchanged_since = UINT64_MAX};
+    struct range_set uids = set_of(20, 20), expunged;
+    uint64_t modseq;
+    range_set_init(&expunged, 10);
+    assert_int_equal(mailbox_change_flags(f->view, inbox, &uids, &change, &modseq, NULL), 0);
+    assert_int_equal(mailbox_expunge(f->view, inbox, NULL, &expunged, &modseq), 0);
+    assert_int_equal(collection_delete(f->view, find_mailbox(f, "Box")), 0);
+    range_set_release(&uids);
+    range_set_release(&expunged);
+    return modseq;
+}
+
+static void spoil_expunged(struct fixture *f)
+{
+    put(f, key_expunged(&key, 1, retain(f), 20), SLICE("?"));
+}
+
+static void lose_expunged_message(struct fixture *f)
+{
+    retain(f);
+    take(f, key_of_message(&key, KEY_MESSAGE, 20));
+    take(f, key_of_message(&key, KEY_BODY, 20));
+}
+
+static void lose_deleted(struct fixture *f)
+{
+    retain(f);
+    take(f, key_of_collection(&key, KEY_DELETED, 7));
+}
+
+static void lose_deleted_page(struct fixture *f)
+{
+    retain(f);
+    put(f, key_page(&key, 7, 1), SLICE("?"));
+}
+
+static void miscount_retained(struct fixture *f)
+{
+    struct buffer value;
+    struct account_record record;
+    buffer_init(&value, 4096);
+    retain(f);
+    get(f, key_account(&key), &value);
+    assert_int_equal(account_record_read(buffer_slice(&value), &record), 0);
+    record.retained = 99;
+    record.retained_since = 0;
+    account_record_write(&record, &value);
+    put(f, key_account(&key), buffer_slice(&value));
+    buffer_release(&value);
+}
+
+static void miscount_message(struct fixture *f)
+{
+    struct buffer value, written;
+    struct message_record record;
+    buffer_init(&value, 4096);
+    buffer_init(&written, 4096);
+    retain(f);
+    get(f, key_of_message(&key, KEY_MESSAGE, 20), &value);
+    assert_int_equal(message_record_read(buffer_slice(&value), &record), 0);
+    record.retained = 3;
+    message_record_write(&record, &written);
+    put(f, key_of_message(&key, KEY_MESSAGE, 20), buffer_slice(&written));
+    buffer_release(&value);
+    buffer_release(&written);
+}
+
+static void leave_retained(struct fixture *f)
+{
+    put(f, key_expunged(&key, 55, 3, 1), SLICE("?"));
+    put(f, key_destroyed(&key, 3, DESTROYED_MESSAGE, 1), SLICE("?"));
+    put(f, key_day(&key, 99999), SLICE("?"));
+}
+
 static const struct {
     const char *name;
     void (*damage)(struct fixture *f);
@@ -330,6 +409,18 @@ static const struct {
     {"left over",
      leave_things,
      {"names of keywords belongs to nothing", "tombstones", "a summary"}},
+    {"expunged entries",
+     spoil_expunged,
+     {"1 messages in no mailbox"},
+     "INBOX: entries that were expunged"},
+    {"expunged message", lose_expunged_message, {0}, "message 20, which was expunged"},
+    {"deleted collection", lose_deleted, {0}, "collection 7; its messages are in Recovered-7"},
+    {"deleted page", lose_deleted_page, {"1 messages in no mailbox"}, "#7: the entries of page 1"},
+    {"retained", miscount_retained, {"counts what is retained wrongly"}},
+    {"retained message", miscount_message, {"message 20 is in other mailboxes than it says"}},
+    {"left over of what was retained",
+     leave_retained,
+     {"expunged entries belongs to nothing", "a tombstone", "a day's mark"}},
     {"keywords", lose_keywords, {"Box: UID 1 has unknown flags"}, "Box: the names of keywords"},
 };
 
