@@ -57,6 +57,8 @@ static int read_any(int kind, struct slice value)
     struct message_record message;
     struct keyword_names names;
     struct account_id id;
+    struct expunged_record expunged;
+    struct deleted_record deleted;
     uint64_t number;
     switch (kind) {
     case 0:
@@ -69,6 +71,10 @@ static int read_any(int kind, struct slice value)
         return keyword_names_read(value, &names);
     case 4:
         return directory_name_read(value, &id);
+    case 5:
+        return expunged_record_read(value, &expunged);
+    case 6:
+        return deleted_record_read(value, &deleted);
     default:
         return number_record_read(value, &number);
     }
@@ -76,6 +82,7 @@ static int read_any(int kind, struct slice value)
 
 static void write_any(int kind, struct buffer *value)
 {
+    static const char entry[ENTRY_SIZE];
     struct keyword_names names = {.names = {SLICE("a"), SLICE("")}, .count = 2};
     switch (kind) {
     case 0:
@@ -96,6 +103,14 @@ static void write_any(int kind, struct buffer *value)
     case 4:
         directory_name_write((struct account_id){{1}}, value);
         break;
+    case 5:
+        expunged_record_write(-5, slice_make(entry, sizeof(entry)), value);
+        break;
+    case 6:
+        deleted_record_write(&(struct deleted_record){.path = SLICE("a/x"),
+                                                      .record = {.type = 1, .name = SLICE("x")}},
+                             value);
+        break;
     default:
         number_record_write(5, value);
     }
@@ -106,7 +121,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 6; kind++) {
+    for (int kind = 0; kind < 8; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)
