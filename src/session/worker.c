@@ -21,6 +21,7 @@
 #include "kv/notice_ring.h"
 #include "session/worker_priv.h"
 #include "store/retained.h"
+#include "store/settle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -588,32 +589,35 @@ static void maintain(struct worker *worker)
     uv_queue_work(worker->options.loop, &worker->maintenance, maintain_in_thread, maintain_done);
 }
 
-/* --- once a minute: what was deleted long ago --- */
+/* --- once a minute: what was deleted long ago, and bodies that are to be settled --- */
 
-static void purge_in_thread(uv_work_t *work)
+static void tend_in_thread(uv_work_t *work)
 {
     struct worker *worker = work->data;
     int error = store_purge_used(worker->options.store, &worker->stopping);
     if (error)
         log_error("purge", LOG_TEXT("reason", error_name(error)));
+    error = store_settle_used(worker->options.store, &worker->stopping);
+    if (error)
+        log_error("settle", LOG_TEXT("reason", error_name(error)));
 }
 
-static void purge_done(uv_work_t *work, int status)
+static void tend_done(uv_work_t *work, int status)
 {
     struct worker *worker = work->data;
     (void)status;
-    worker->purging = false;
+    worker->tending = false;
     worker_handle_closed(worker);
 }
 
-static void purge(struct worker *worker, uint64_t now)
+static void tend(struct worker *worker, uint64_t now)
 {
-    if (!worker->options.store || worker->purging || worker->draining || now < worker->purge_at)
+    if (!worker->options.store || worker->tending || worker->draining || now < worker->tend_at)
         return;
-    worker->purge_at = now + WORKER_PURGE_INTERVAL;
-    worker->purging = true;
+    worker->tend_at = now + WORKER_TEND_INTERVAL;
+    worker->tending = true;
     worker->handles++;
-    uv_queue_work(worker->options.loop, &worker->purge, purge_in_thread, purge_done);
+    uv_queue_work(worker->options.loop, &worker->tend, tend_in_thread, tend_done);
 }
 
 /* Those still running end when their run does. */
@@ -640,7 +644,7 @@ static void on_tick(uv_timer_t *timer)
         kill_all(worker, "drain_time");
     if (!worker->finishing) {
         maintain(worker);
-        purge(worker, now);
+        tend(worker, now);
     }
 }
 
@@ -818,7 +822,7 @@ int worker_create(const struct worker_options *options, struct worker **worker)
     made->bucket_mask = buckets - 1;
     made->drain_deadline = UINT64_MAX;
     made->maintenance.data = made;
-    made->purge.data = made;
+    made->tend.data = made;
     int error = watch_notices(made);
     if (error) {
         free(made->buckets);

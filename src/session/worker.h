@@ -23,7 +23,7 @@
 enum {
     WORKER_LISTENERS_MAXIMUM = SERVICE_LISTENERS_MAXIMUM,
     WORKER_ACCEPT_MAXIMUM = 16, /* connections accepted before other work gets its turn */
-    WORKER_PURGE_INTERVAL = 60, /* seconds between two looks for accounts that are to be purged */
+    WORKER_TEND_INTERVAL = 60,  /* seconds between two looks for accounts that are to be tended */
     WORKER_DRAIN_NO_HURRY = UINT32_MAX,
 };
 

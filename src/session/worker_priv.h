@@ -74,7 +74,7 @@ struct worker {
     uv_timer_t tick; /* once a second */
     uv_poll_t notices;
     uv_work_t maintenance;
-    uv_work_t purge;
+    uv_work_t tend;
     size_t handles; /* open in the loop, the work under way included */
     size_t streams;
     size_t holds; /* worker_hold */
@@ -91,9 +91,9 @@ struct worker {
     uint64_t drain_deadline; /* second; UINT64_MAX: none */
     atomic_uint queued;      /* runs that wait for a thread */
     atomic_uint lingering;   /* threads that wait for input of a stream */
-    uint64_t purge_at;       /* second */
-    atomic_bool stopping;    /* as draining, for the thread that purges */
-    bool draining, hurry, maintaining, purging, finishing;
+    uint64_t tend_at;        /* second */
+    atomic_bool stopping;    /* as draining, for the thread that tends */
+    bool draining, hurry, maintaining, tending, finishing;
     char read_buffer[READ_SIZE];
 };
 

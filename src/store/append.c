@@ -80,6 +80,8 @@ static int store_message(struct store_view *view, struct append_call *call,
             blob_drop(blobs, view->account->space, message->blob);
     }
     gate_leave();
+    if (!error && !message->blob.pack)
+        account_mark_due(view->account, ACCOUNT_UNSETTLED);
     if (!error) {
         counters_add(COUNTER_STORE_MESSAGES, 1);
         counters_add(COUNTER_STORE_BYTES, (int64_t)message->bytes.size);

@@ -212,6 +212,35 @@ bool account_next_unpurged(struct store *store, int64_t now, int64_t before, str
     return found;
 }
 
+void account_mark_due(struct account *account, enum account_job job)
+{
+    struct store *store = account->store;
+    int64_t now = store->clock();
+    pthread_mutex_lock(&store->lock);
+    if (!account->since[job])
+        account->since[job] = now;
+    pthread_mutex_unlock(&store->lock);
+}
+
+bool account_next_due(struct store *store, enum account_job job, int64_t before,
+                      struct account_id *id)
+{
+    bool found = false;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < ACCOUNT_BUCKETS && !found; i++) {
+        for (struct account *account = store->buckets[i]; account && !found;
+             account = account->bucket_next) {
+            found = account->since[job] && account->since[job] <= before;
+            if (found) {
+                account->since[job] = 0;
+                *id = account->id;
+            }
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return found;
+}
+
 static int maintain_account(struct account *account)
 {
     /* Taken back before the flush: a commit that comes meanwhile sets it again. */

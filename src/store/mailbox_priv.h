@@ -129,6 +129,11 @@ struct stored_message {
     struct blob_id blob; /* where the bytes are when they are too large to be inline */
 };
 
+/* A message's record. Its places point into change->message until the next one is read.
+ * ERROR_CORRUPT: there is none. */
+int message_read(struct change *change, uint64_t number, struct message_record *record);
+int message_write(struct change *change, uint64_t number, const struct message_record *record);
+
 /* Where an entry is; uid 0: nowhere. */
 struct position {
     collection_id collection;

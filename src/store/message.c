@@ -2,7 +2,7 @@
 #include "store/mailbox_priv.h"
 
 /* The places point into change->message until the next message is read. */
-static int read_message(struct change *change, uint64_t number, struct message_record *record)
+int message_read(struct change *change, uint64_t number, struct message_record *record)
 {
     struct key key;
     int error =
@@ -12,8 +12,7 @@ static int read_message(struct change *change, uint64_t number, struct message_r
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
 
-static int write_message(struct change *change, uint64_t number,
-                         const struct message_record *record)
+int message_write(struct change *change, uint64_t number, const struct message_record *record)
 {
     struct key key;
     message_record_write(record, &change->value);
@@ -82,7 +81,7 @@ static int change_places(struct change *change, uint64_t number, struct message_
     if (!error && !places.size && !record->retained)
         error = message_remove(change, number, record);
     else if (!error)
-        error = write_message(change, number, record);
+        error = message_write(change, number, record);
     buffer_release(&places);
     return error;
 }
@@ -116,7 +115,7 @@ static int add_place(struct change *change, uint64_t number, struct message_reco
 int message_place(struct change *change, uint64_t number, struct position from, struct position to)
 {
     struct message_record record;
-    int error = read_message(change, number, &record);
+    int error = message_read(change, number, &record);
     if (!error && !to.uid)
         record.retained++;
     return error ? error : change_places(change, number, &record, from, to);
@@ -125,7 +124,7 @@ int message_place(struct change *change, uint64_t number, struct position from, 
 int message_restore(struct change *change, uint64_t number, struct position to)
 {
     struct message_record record;
-    int error = read_message(change, number, &record);
+    int error = message_read(change, number, &record);
     if (!error && !record.retained)
         error = ERROR_CORRUPT;
     if (error)
@@ -137,7 +136,7 @@ int message_restore(struct change *change, uint64_t number, struct position to)
 int message_release(struct change *change, uint64_t number, struct position from)
 {
     struct message_record record;
-    int error = read_message(change, number, &record);
+    int error = message_read(change, number, &record);
     if (!error && !from.uid && !record.retained)
         error = ERROR_CORRUPT;
     if (error)
@@ -164,7 +163,7 @@ static int add_new(struct change *change, const struct stored_message *message,
     };
     memcpy(record.sha256, message->sha256, sizeof(record.sha256));
     if (!error)
-        error = write_message(change, number, &record);
+        error = message_write(change, number, &record);
     buffer_release(&places);
     if (!error)
         error = put_slice(change, key_of_message(&key, KEY_SUMMARY, number), message->summary);
@@ -190,7 +189,7 @@ int message_add(struct change *change, const struct stored_message *message,
     struct message_record record;
     int error = look_up(change, message->sha256, &known);
     if (!error && known)
-        error = read_message(change, known, &record);
+        error = message_read(change, known, &record);
     if (error)
         return error;
     if (known && is_equal(&record, message)) {

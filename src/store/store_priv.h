@@ -21,6 +21,13 @@
 
 enum { SPACE_NAME_MAXIMUM = 48, ACCOUNT_BUCKETS = 1024 };
 
+/* What is to be done with an account later (settle.c). */
+enum account_job {
+    ACCOUNT_UNSETTLED, /* it has bodies that are not settled */
+    ACCOUNT_DROPPED,   /* it has dropped blobs */
+    ACCOUNT_JOBS,
+};
+
 /*
  * An open account. States, all under the store's lock:
  *
@@ -39,7 +46,8 @@ struct account {
     atomic_bool relaxed; /* has commits that are not flushed */
     atomic_bool doomed;
     int64_t purged; /* when this process did it last, by the store's clock; 0: not yet */
-    int error;      /* of opening */
+    int64_t since[ACCOUNT_JOBS]; /* when each became due, by the store's clock; 0: it is not */
+    int error;                   /* of opening */
     struct account *bucket_next;
     struct account *unused_previous, *unused_next;
     struct account *used_next;
@@ -79,6 +87,13 @@ void account_doom(struct account *account);
 bool account_next_unpurged(struct store *store, int64_t now, int64_t before,
                            struct account_id *account);
 
+/* There is such a job from now on. */
+void account_mark_due(struct account *account, enum account_job job);
+
+/* An open account of which a job has been due since `before` or earlier; it is not due any more. */
+bool account_next_due(struct store *store, enum account_job job, int64_t before,
+                      struct account_id *account);
+
 /* Tell store_maintain of a read that has ended, or of a commit. */
 void account_mark_used(struct account *account);
 void account_mark_changed(struct account *account, enum kv_durability durability);
@@ -112,6 +127,7 @@ struct change {
     uint64_t modseq;               /* what everything changed here carries */
     int64_t now;                   /* by the store's clock */
     bool changed;                  /* set by who puts or deletes something */
+    bool quiet;                    /* nobody sees a difference: the modseq stays */
     bool account_unreadable;       /* a repair's: there is no account to begin with */
     struct buffer value;           /* where a record is built: change_put's is often this */
     struct buffer message;         /* where message.c reads a message's record */

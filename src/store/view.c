@@ -109,7 +109,7 @@ static int run_change(struct kv_transaction *transaction, void *arg)
     struct change_call *call = arg;
     struct change *change = &call->change;
     change->transaction = transaction;
-    change->changed = false;
+    change->changed = change->quiet = false;
     buffer_clear(&change->dropped);
     int error = read_account(change);
     change->account_unreadable = error == ERROR_CORRUPT || error == ERROR_NOT_FOUND;
@@ -118,9 +118,9 @@ static int run_change(struct kv_transaction *transaction, void *arg)
     change->modseq = change->account.modseq + 1;
     change->now = change->view->store->clock();
     error = call->fn(change, call->arg);
-    if (!error && change->changed)
+    if (!error && change->changed && !change->quiet)
         error = changes_mark_day(change);
-    if (error || !change->changed)
+    if (error || !change->changed || change->quiet)
         return error;
     struct key key;
     change->account.modseq = change->modseq;
@@ -131,6 +131,8 @@ static int run_change(struct kv_transaction *transaction, void *arg)
 /* What cannot be dropped is an orphan, which a check finds. */
 static void drop_blobs(struct store_view *view, struct slice dropped)
 {
+    if (dropped.size)
+        account_mark_due(view->account, ACCOUNT_DROPPED);
     for (; dropped.size; dropped = slice_sub(dropped, sizeof(struct blob_id), SIZE_MAX)) {
         struct blob_id id;
         memcpy(&id, dropped.data, sizeof(id));
@@ -150,10 +152,10 @@ static int run_call(struct change_call *call, enum kv_durability durability)
     /* The blobs go with the commit: a copy made between would have blobs of nobody. */
     gate_enter();
     int error = kv_update(view->account->kv, durability, run_change, call);
-    if (!error && change->changed) {
+    if (!error && change->changed)
         account_mark_changed(view->account, durability);
+    if (!error)
         drop_blobs(view, buffer_slice(&change->dropped));
-    }
     gate_leave();
     buffer_release(&change->value);
     buffer_release(&change->message);

@@ -8,6 +8,7 @@
 #include "kv/notice_ring.h"
 #include "session/handover.h"
 #include "store/retained.h"
+#include "store/settle.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -26,6 +27,12 @@ int store_maintain(struct store *store)
 }
 
 int store_purge_used(struct store *store, const atomic_bool *stop)
+{
+    (void)store, (void)stop;
+    return 0;
+}
+
+int store_settle_used(struct store *store, const atomic_bool *stop)
 {
     (void)store, (void)stop;
     return 0;

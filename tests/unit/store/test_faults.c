@@ -9,6 +9,7 @@
  * 0: every one). CHAPAR_FAULT_SEED repeats a run.
  */
 #include "store/retained.h"
+#include "store/settle.h"
 #include "store_test.h"
 #include "tests/unit/faults.h"
 
@@ -176,6 +177,12 @@ static int maintain(struct fixture *f)
     return store_maintain(f->store);
 }
 
+static int settle(struct fixture *f)
+{
+    struct settle_result result;
+    return store_settle(f->store, WHO_SYSTEM, f->alice, NULL, &result);
+}
+
 static int make_account(struct fixture *f)
 {
     struct account_id id;
@@ -202,6 +209,7 @@ static const struct command {
     {"append large", append_large, false},
     {"flag all", flag_all, true},
     {"copy", copy_to_box, false},
+    {"settle", settle, false},
     {"maintain", maintain, false},
     {"append huge", append_large_too, false},
     {"rename Box", rename_box, false},
@@ -221,6 +229,8 @@ static const struct command {
     {"restore expunged", restore_expunged, false},
     {"mark deleted again", mark_last, true},
     {"expunge again", expunge, false},
+    {"purge", purge, false},
+    {"settle again", settle, false},
     {"purge", purge, false},
     {"append last", append_first, false},
 };
