@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "store/directory.h"
 #include "store/message.h"
-#include "store/store.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>

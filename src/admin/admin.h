@@ -11,7 +11,7 @@
 #define ADMIN_ADMIN_H
 
 #include "base/buffer.h"
-#include "store/store.h"
+#include "store/directory.h"
 
 enum {
     ADMIN_ARGUMENTS_MAXIMUM = 1024, /* arguments of one call */

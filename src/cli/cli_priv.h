@@ -8,7 +8,7 @@
 #define CLI_CLI_PRIV_H
 
 #include "base/config.h"
-#include "store/store.h"
+#include "store/directory.h"
 
 #include <jansson.h>
 

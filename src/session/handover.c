@@ -5,6 +5,7 @@
 #include "session/handover.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/directory.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,11 +1,7 @@
-#include "base/clock.h"
 #include "base/error.h"
 #include "format/login_name.h"
 #include "kv/notice_ring.h"
-#include "store/collection_priv.h"
-
-#include <stdlib.h>
-#include <unistd.h>
+#include "store/directory_priv.h"
 
 /* --- ids and addresses --- */
 
@@ -53,23 +49,7 @@ uint64_t store_account_notice(struct account_id account)
     return notice_space(slice_from_string(name));
 }
 
-/* --- finding --- */
-
-/* The account of a normal address. */
-static int look_up(struct kv_transaction *transaction, struct slice address, struct account_id *id)
-{
-    struct key key;
-    struct buffer value;
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = kv_get(transaction, key_address(&key, address), &value);
-    if (!error)
-        error = directory_name_read(buffer_slice(&value), id);
-    buffer_release(&value);
-    return error;
-}
-
-/* Cuts "+detail" out of a normal address. False when there is none. */
-static bool cut_detail(struct buffer *address)
+bool directory_cut_detail(struct buffer *address)
 {
     struct slice text = buffer_slice(address);
     size_t plus = slice_find(text, '+'), at = slice_find(text, '@');
@@ -80,202 +60,18 @@ static bool cut_detail(struct buffer *address)
     return true;
 }
 
-static int find_normal(struct store *store, struct buffer *address, struct account_id *id)
+struct slice directory_domain_of(struct slice address)
 {
-    struct kv_transaction *transaction;
-    int error = kv_read_begin(store->directory, &transaction);
-    if (error)
-        return error;
-    error = look_up(transaction, buffer_slice(address), id);
-    if (error == ERROR_NOT_FOUND && cut_detail(address))
-        error = look_up(transaction, buffer_slice(address), id);
-    kv_read_end(&transaction);
-    return error;
+    return slice_sub(address, slice_find(address, '@') + 1, SIZE_MAX);
 }
 
-int store_account_find(struct store *store, struct who who, struct slice address,
-                       struct account_id *id)
-{
-    struct buffer normal;
-    struct account_id found = {{0}};
-    buffer_init(&normal, ADDRESS_MAXIMUM);
-    int error = store_normalise_address(store, address, &normal);
-    if (!error)
-        error = find_normal(store, &normal, &found);
-    buffer_release(&normal);
-    /* Nobody learns which other addresses there are. */
-    bool may_know = who.kind == WHO_KIND_SYSTEM || (who.kind == WHO_KIND_ACCOUNT && !error &&
-                                                    account_id_equal(who.account, found));
-    if (!error && !may_know)
-        error = ERROR_NOT_FOUND;
-    if (!error)
-        *id = found;
-    return error;
-}
+/* --- transactions --- */
 
-/* --- listing --- */
-
-static int count_names(struct kv_transaction *transaction, size_t *count)
-{
-    struct kv_cursor *cursor;
-    struct slice key, value;
-    int error = kv_cursor_open(transaction, SLICE("n"), SLICE(""), &cursor);
-    if (error)
-        return error;
-    while (!(error = kv_cursor_next(cursor, &key, &value)))
-        ++*count;
-    kv_cursor_close(&cursor);
-    return error == ERROR_NOT_FOUND ? 0 : error;
-}
-
-static int read_info(struct kv_transaction *transaction, struct slice name_key,
-                     struct slice name_value, struct buffer *value, struct arena *arena,
-                     struct account_info *info)
-{
-    struct key key = {.size = 0};
-    struct directory_account record = {0};
-    int error = directory_name_read(name_value, &info->id);
-    if (!error)
-        error = value_get(transaction, key_of_account(&key, KEY_ACCOUNT, info->id), value);
-    if (!error)
-        error =
-            directory_account_read(slice_make(key.bytes, key.size), buffer_slice(value), &record);
-    if (error)
-        return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
-    info->created = record.created;
-    info->address = arena_copy(arena, slice_sub(name_key, 1, SIZE_MAX));
-    return arena_failed(arena) ? ERROR_LIMIT : 0;
-}
-
-static int list_names(struct kv_transaction *transaction, struct arena *arena,
-                      struct account_info **list, size_t *count)
-{
-    size_t total = 0, used = 0;
-    int error = count_names(transaction, &total);
-    if (error)
-        return error;
-    struct account_info *accounts = arena_alloc_array(arena, total, sizeof(*accounts));
-    struct kv_cursor *cursor;
-    if (!accounts)
-        return ERROR_LIMIT;
-    error = kv_cursor_open(transaction, SLICE("n"), SLICE(""), &cursor);
-    if (error)
-        return error;
-    struct buffer value;
-    struct slice name_key, name_value;
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    while (used < total && !(error = kv_cursor_next(cursor, &name_key, &name_value))) {
-        error = read_info(transaction, name_key, name_value, &value, arena, &accounts[used++]);
-        if (error)
-            break;
-    }
-    buffer_release(&value);
-    kv_cursor_close(&cursor);
-    if (error && error != ERROR_NOT_FOUND)
-        return error;
-    *list = accounts;
-    *count = used;
-    return 0;
-}
-
-int store_account_list(struct store *store, struct who who, struct arena *arena,
-                       struct account_info **accounts, size_t *count)
+int directory_update(struct store *store, struct who who,
+                     int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
     if (who.kind != WHO_KIND_SYSTEM)
         return ERROR_DENIED;
-    struct kv_transaction *transaction;
-    int error = kv_read_begin(store->directory, &transaction);
-    if (error)
-        return error;
-    error = list_names(transaction, arena, accounts, count);
-    kv_read_end(&transaction);
-    return error;
-}
-
-static int read_account(struct kv_transaction *transaction, struct account_id id,
-                        struct arena *arena, struct account_info *info)
-{
-    struct key key;
-    struct buffer value;
-    struct directory_account record = {0};
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = value_get(transaction, key_of_account(&key, KEY_ACCOUNT, id), &value);
-    if (!error)
-        error =
-            directory_account_read(slice_make(key.bytes, key.size), buffer_slice(&value), &record);
-    struct slice address = {NULL, 0};
-    if (!error)
-        address = arena_copy(arena, record.address);
-    if (!error && arena_failed(arena))
-        error = ERROR_LIMIT;
-    if (!error)
-        *info = (struct account_info){record.id, address, record.created};
-    buffer_release(&value);
-    return error;
-}
-
-int store_account_get(struct store *store, struct who who, struct account_id id,
-                      struct arena *arena, struct account_info *info)
-{
-    if (who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
-    struct kv_transaction *transaction;
-    int error = kv_read_begin(store->directory, &transaction);
-    if (error)
-        return error;
-    error = read_account(transaction, id, arena, info);
-    kv_read_end(&transaction);
-    return error;
-}
-
-/* --- making and removing --- */
-
-static int add_names(struct kv_transaction *transaction, void *arg)
-{
-    const struct directory_account *record = arg;
-    struct account_id taken;
-    int error = look_up(transaction, record->address, &taken);
-    if (error != ERROR_NOT_FOUND)
-        return error ? error : ERROR_EXISTS;
-    struct key key;
-    struct buffer value;
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    directory_account_write(record, &value);
-    error = buffer_error(&value);
-    if (!error)
-        error = kv_put(transaction, key_of_account(&key, KEY_ACCOUNT, record->id),
-                       buffer_slice(&value));
-    directory_name_write(record->id, &value);
-    if (!error)
-        error = buffer_error(&value);
-    if (!error)
-        error = kv_put(transaction, key_address(&key, record->address), buffer_slice(&value));
-    buffer_release(&value);
-    return error;
-}
-
-static int remove_names(struct kv_transaction *transaction, void *arg)
-{
-    const struct account_id *id = arg;
-    struct key account_key, key;
-    struct directory_account record = {0};
-    struct buffer value;
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    struct slice found = key_of_account(&account_key, KEY_ACCOUNT, *id);
-    int error = kv_get(transaction, found, &value);
-    if (!error)
-        error = directory_account_read(found, buffer_slice(&value), &record);
-    if (!error)
-        error = kv_delete(transaction, key_address(&key, record.address));
-    if (!error)
-        error = kv_delete(transaction, found);
-    buffer_release(&value);
-    return error;
-}
-
-static int update_directory(struct store *store,
-                            int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
-{
     int error = kv_update(store->directory, KV_DURABLE, fn, arg);
     pthread_mutex_lock(&store->lock);
     store->directory_changed = store->directory_changed || !error;
@@ -283,96 +79,351 @@ static int update_directory(struct store *store,
     return error;
 }
 
-/* The space with all that a new account has. It has no name yet. */
-static int make_account(struct store *store, struct account_id id, int64_t created)
+int directory_read(struct store *store, struct who who,
+                   int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
-    struct store_view view = {.store = store, .who = WHO_SYSTEM, .making = true};
-    int error = account_take(store, id, KV_CREATE, &view.account);
-    if (error)
-        return error;
-    error = view_change(&view, KV_DURABLE, collections_make_template, &created);
-    if (error)
-        account_doom(view.account);
-    account_give(view.account);
-    return error;
-}
-
-static int unmake_account(struct store *store, struct account_id id)
-{
-    struct account *account;
-    int error = account_take(store, id, 0, &account);
-    if (error)
-        return error;
-    account_doom(account);
-    account_give(account);
-    return 0;
-}
-
-/* Space first, name last: a crash in between leaves a space without a name, never a name without
- * an account. */
-static int create_account(struct store *store, struct slice address, struct account_id *id)
-{
-    struct directory_account record = {.created = clock_wall(), .address = address};
     struct kv_transaction *transaction;
-    struct account_id taken;
+    if (who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
     int error = kv_read_begin(store->directory, &transaction);
     if (error)
         return error;
-    error = look_up(transaction, address, &taken);
+    error = fn(transaction, arg);
     kv_read_end(&transaction);
-    if (error != ERROR_NOT_FOUND)
-        return error ? error : ERROR_EXISTS;
-    if (getentropy(record.id.bytes, sizeof(record.id.bytes)))
-        return ERROR_IO;
-    error = make_account(store, record.id, record.created);
-    if (error)
-        return error;
-    error = update_directory(store, add_names, &record);
-    if (error)
-        unmake_account(store, record.id);
-    else
-        *id = record.id;
     return error;
 }
 
-int store_account_create(struct store *store, struct who who, struct slice address,
-                         struct account_id *id)
+/* --- entries --- */
+
+int directory_look_up(struct kv_transaction *transaction, struct slice address,
+                      struct directory_name *name)
 {
-    if (who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
+    struct directory_key key;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = kv_get(transaction, directory_key_name(&key, address), &value);
+    if (!error)
+        error = directory_name_read(buffer_slice(&value), name);
+    buffer_release(&value);
+    return error;
+}
+
+int directory_get(struct kv_transaction *transaction, struct directory_name name,
+                  struct buffer *value, struct directory_entry *entry)
+{
+    struct directory_key key;
+    struct slice bytes = directory_key_entry(&key, name);
+    int error = value_get(transaction, bytes, value);
+    return error ? error : directory_entry_read(bytes, buffer_slice(value), entry);
+}
+
+int directory_copy(struct arena *arena, const struct directory_entry *from,
+                   struct directory_entry *to)
+{
+    struct slice address = arena_copy(arena, from->address);
+    if (arena_failed(arena))
+        return ERROR_LIMIT;
+    *to = *from;
+    to->address = address;
+    return 0;
+}
+
+static int put(struct kv_transaction *transaction, struct slice key, const struct buffer *value)
+{
+    int error = buffer_error(value);
+    return error ? error : kv_put(transaction, key, buffer_slice(value));
+}
+
+int directory_put(struct kv_transaction *transaction, const struct directory_entry *entry,
+                  struct buffer *value)
+{
+    struct directory_key key;
+    directory_entry_write(entry, value);
+    return put(transaction,
+               directory_key_entry(&key, (struct directory_name){entry->kind, entry->id}), value);
+}
+
+int directory_put_name(struct kv_transaction *transaction, struct slice address,
+                       struct directory_name name)
+{
+    struct directory_key key;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    directory_name_write(name, &value);
+    int error = put(transaction, directory_key_name(&key, address), &value);
+    buffer_release(&value);
+    return error;
+}
+
+int directory_add(struct store *store, struct kv_transaction *transaction,
+                  const struct directory_entry *entry)
+{
+    struct directory_name taken;
+    struct buffer value;
+    int error = directory_look_up(transaction, entry->address, &taken);
+    if (error != ERROR_NOT_FOUND)
+        return error ? error : ERROR_EXISTS;
+    error = directory_require_domain(store, transaction, entry->address);
+    if (error)
+        return error;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    error = directory_put(transaction, entry, &value);
+    if (!error)
+        error = directory_put_name(transaction, entry->address,
+                                   (struct directory_name){entry->kind, entry->id});
+    buffer_release(&value);
+    return error;
+}
+
+/* --- edges --- */
+
+struct directory_name directory_names_at(const struct buffer *names, size_t index)
+{
+    struct directory_name name;
+    memcpy(&name, names->data + index * sizeof(name), sizeof(name));
+    return name;
+}
+
+bool directory_names_have(const struct buffer *names, struct directory_name name)
+{
+    for (size_t i = 0; i < directory_names_count(names); i++)
+        if (directory_name_equal(directory_names_at(names, i), name))
+            return true;
+    return false;
+}
+
+int directory_edges(struct kv_transaction *transaction, enum directory_side side,
+                    struct account_id from, enum directory_kind kind, struct buffer *names)
+{
+    struct kv_cursor *cursor;
+    struct directory_key prefix;
+    struct slice key, value;
+    int error = kv_cursor_open(transaction, directory_key_edges(&prefix, side, from, kind),
+                               SLICE(""), &cursor);
+    if (error)
+        return error;
+    while (!(error = kv_cursor_next(cursor, &key, &value))) {
+        struct directory_name name;
+        struct account_id self;
+        error = directory_key_edge_read(key, &self, &name);
+        if (!error)
+            error = directory_edge_read(value);
+        if (!error)
+            error = buffer_append(names, slice_make(&name, sizeof(name)));
+        if (error)
+            break;
+    }
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* Both keys of an edge. */
+static int delete_edge(struct kv_transaction *transaction, struct directory_name holder,
+                       struct directory_name member)
+{
+    struct directory_key key;
+    int error =
+        kv_delete(transaction, directory_key_edge(&key, DIRECTORY_MEMBERS, holder.id, member));
+    if (!error)
+        error =
+            kv_delete(transaction, directory_key_edge(&key, DIRECTORY_HOLDERS, member.id, holder));
+    return error;
+}
+
+int directory_disconnect(struct kv_transaction *transaction, struct directory_name holder,
+                         struct directory_name member, size_t *left)
+{
+    struct directory_entry entry = {0};
+    struct buffer value, record;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    buffer_init(&record, KV_VALUE_MAXIMUM);
+    int error = delete_edge(transaction, holder, member);
+    if (!error)
+        error = directory_get(transaction, holder, &value, &entry);
+    if (!error) {
+        entry.members -= entry.members > 0;
+        error = directory_put(transaction, &entry, &record);
+    }
+    buffer_release(&value);
+    buffer_release(&record);
+    if (!error)
+        *left = entry.members;
+    return error;
+}
+
+/* --- removing --- */
+
+enum { EDGES_MAXIMUM = GROUP_MEMBERS_MAXIMUM + DIRECTORY_HOLDERS_MAXIMUM };
+
+static int remove_members(struct kv_transaction *transaction, struct directory_name name)
+{
+    struct buffer names;
+    buffer_init(&names, EDGES_MAXIMUM * sizeof(struct directory_name));
+    int error = directory_edges(transaction, DIRECTORY_MEMBERS, name.id, 0, &names);
+    for (size_t i = 0; i < directory_names_count(&names) && !error; i++)
+        error = delete_edge(transaction, name, directory_names_at(&names, i));
+    buffer_release(&names);
+    return error;
+}
+
+/* Out of what holds it; aliases that are empty by it are added to `doomed`. */
+static int remove_from_holders(struct kv_transaction *transaction, struct directory_name name,
+                               struct buffer *doomed)
+{
+    struct buffer names;
+    buffer_init(&names, EDGES_MAXIMUM * sizeof(struct directory_name));
+    int error = directory_edges(transaction, DIRECTORY_HOLDERS, name.id, 0, &names);
+    for (size_t i = 0; i < directory_names_count(&names) && !error; i++) {
+        struct directory_name holder = directory_names_at(&names, i);
+        size_t left;
+        error = directory_disconnect(transaction, holder, name, &left);
+        if (!error && !left && holder.kind == DIRECTORY_ALIAS)
+            error = buffer_append(doomed, slice_make(&holder, sizeof(holder)));
+    }
+    buffer_release(&names);
+    return error;
+}
+
+static int remove_one(struct kv_transaction *transaction, struct directory_name name,
+                      struct buffer *doomed)
+{
+    struct directory_entry entry = {0};
+    struct directory_key key;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_get(transaction, name, &value, &entry);
+    if (!error)
+        error = remove_from_holders(transaction, name, doomed);
+    if (!error)
+        error = remove_members(transaction, name);
+    if (!error)
+        error = kv_delete(transaction, directory_key_name(&key, entry.address));
+    if (!error)
+        error = kv_delete(transaction, directory_key_entry(&key, name));
+    buffer_release(&value);
+    return error;
+}
+
+int directory_remove(struct kv_transaction *transaction, struct directory_name name)
+{
+    struct buffer doomed;
+    buffer_init(&doomed, SIZE_MAX / 2);
+    int error = buffer_append(&doomed, slice_make(&name, sizeof(name)));
+    for (size_t i = 0; i < directory_names_count(&doomed) && !error; i++)
+        error = remove_one(transaction, directory_names_at(&doomed, i), &doomed);
+    buffer_release(&doomed);
+    return error;
+}
+
+/* --- finding --- */
+
+struct find {
+    struct slice address;
+    struct arena *arena;
+    struct directory_entry *entry;
+};
+
+static int find(struct kv_transaction *transaction, void *arg)
+{
+    const struct find *find = arg;
+    struct directory_name name;
+    struct directory_entry entry;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_look_up(transaction, find->address, &name);
+    if (!error) {
+        error = directory_get(transaction, name, &value, &entry);
+        error = error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+    }
+    if (!error)
+        error = directory_copy(find->arena, &entry, find->entry);
+    buffer_release(&value);
+    return error;
+}
+
+int store_directory_find(struct store *store, struct who who, struct slice address,
+                         struct arena *arena, struct directory_entry *entry)
+{
     struct buffer normal;
     buffer_init(&normal, ADDRESS_MAXIMUM);
     int error = store_normalise_address(store, address, &normal);
+    struct find call = {buffer_slice(&normal), arena, entry};
     if (!error)
-        error = create_account(store, buffer_slice(&normal), id);
+        error = directory_read(store, who, find, &call);
     buffer_release(&normal);
     return error;
 }
 
-static int remove_record(struct kv_transaction *transaction, void *arg)
-{
-    (void)arg;
-    struct key key;
-    struct change change = {.transaction = transaction};
-    int error = change_delete_all(&change, key_numbers(&key, KEY_COLLECTION, 0, NULL));
-    return error ? error : kv_delete(transaction, key_account(&key));
-}
+/* --- listing --- */
 
-int store_account_delete(struct store *store, struct who who, struct account_id id)
+struct list {
+    enum directory_kind kind;
+    struct arena *arena;
+    struct directory_entry *entries;
+    size_t count, room;
+};
+
+/* Calls fn for each name in the directory. */
+static int each_name(struct kv_transaction *transaction, struct list *list,
+                     int (*fn)(struct kv_transaction *transaction, struct list *list,
+                               struct directory_name name))
 {
-    if (who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
-    int error = update_directory(store, remove_names, &id);
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    int error = kv_cursor_open(transaction, SLICE("n"), SLICE(""), &cursor);
     if (error)
         return error;
-    /* It is gone. What fails from here on leaves a space without a name, which a check finds. */
-    struct account *account;
-    if (account_take(store, id, 0, &account))
-        return 0;
-    /* Other processes that have it open find no mailbox in it any more, and without its record
-     * can change nothing. */
-    kv_update(account->kv, KV_RELAXED, remove_record, NULL);
-    account_doom(account);
-    account_give(account);
+    while (!(error = kv_cursor_next(cursor, &key, &value))) {
+        struct directory_name name;
+        error = directory_name_read(value, &name);
+        if (!error && name.kind == list->kind)
+            error = fn(transaction, list, name);
+        if (error)
+            break;
+    }
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static int count_name(struct kv_transaction *transaction, struct list *list,
+                      struct directory_name name)
+{
+    (void)transaction, (void)name;
+    list->room++;
+    return 0;
+}
+
+static int add_name(struct kv_transaction *transaction, struct list *list,
+                    struct directory_name name)
+{
+    struct buffer value;
+    struct directory_entry entry;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_get(transaction, name, &value, &entry);
+    if (!error)
+        error = directory_copy(list->arena, &entry, &list->entries[list->count++]);
+    buffer_release(&value);
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+static int list_names(struct kv_transaction *transaction, void *arg)
+{
+    struct list *list = arg;
+    int error = each_name(transaction, list, count_name);
+    if (error)
+        return error;
+    list->entries = arena_alloc_array(list->arena, list->room, sizeof(*list->entries));
+    return list->entries ? each_name(transaction, list, add_name) : ERROR_LIMIT;
+}
+
+int store_directory_list(struct store *store, struct who who, enum directory_kind kind,
+                         struct arena *arena, struct directory_entry **entries, size_t *count)
+{
+    struct list list = {.kind = kind, .arena = arena};
+    int error = directory_read(store, who, list_names, &list);
+    if (error)
+        return error;
+    *entries = list.entries;
+    *count = list.count;
     return 0;
 }

@@ -84,10 +84,3 @@ struct slice key_of_account(struct key *key, enum key_family family, struct acco
     append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
     return finished(key);
 }
-
-struct slice key_address(struct key *key, struct slice address)
-{
-    begin(key, KEY_NAME);
-    append_bytes(key, address);
-    return finished(key);
-}

@@ -1,5 +1,6 @@
 /*
- * The keys of the account's space and of the directory's: every family there is.
+ * The keys of the account's space: every family there is. The directory's are in
+ * directory_priv.h.
  *
  * A key is a letter that names the family, then numbers or text. Numbers are written so that
  * memcmp orders them as numbers and no byte is NUL: first 0x80 + the count of groups, then the
@@ -25,11 +26,6 @@
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *     y DAY                         modseq before the first change of that day
- *
- * In the directory's:
- *
- *     a HEX32                       account: its address and when it was made
- *     n address                     account that this address belongs to
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -57,7 +53,7 @@ enum key_family {
 
 enum {
     KEY_NUMBER_MAXIMUM = 11, /* bytes of one number */
-    KEY_MAXIMUM = 1 + 2 * KEY_NUMBER_MAXIMUM + ADDRESS_MAXIMUM,
+    KEY_MAXIMUM = 1 + 2 * KEY_NUMBER_MAXIMUM + COLLECTION_NAME_MAXIMUM,
 };
 
 /* Where a key is built. The slices that the builders return point into it. */
@@ -135,10 +131,7 @@ struct slice key_hash(struct key *key, const uint8_t sha256[32]);
 struct slice key_name(struct key *key, enum collection_type type, collection_id parent,
                       struct slice name);
 
-/* u of the account's space, a of the directory's. */
+/* u. */
 struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);
-
-/* n of the directory's: at most ADDRESS_MAXIMUM bytes. */
-struct slice key_address(struct key *key, struct slice address);
 
 #endif

@@ -255,20 +255,4 @@ void vanished_record_write(const struct range *ranges, size_t count, struct buff
 int subscriptions_read(struct slice value, struct range_set *ids);
 void subscriptions_write(const struct range_set *ids, struct buffer *value);
 
-/* --- the directory --- */
-
-struct directory_account {
-    struct account_id id;
-    int64_t created; /* seconds since 1970 */
-    struct slice address;
-};
-/* Key a. The id is the key's. */
-int directory_account_read(struct slice key, struct slice value, struct directory_account *record);
-void directory_account_write(const struct directory_account *record, struct buffer *value);
-
-/* Key n. */
-enum { ADDRESS_OF_ACCOUNT = 1 }; /* what an address stands for */
-int directory_name_read(struct slice value, struct account_id *id);
-void directory_name_write(struct account_id id, struct buffer *value);
-
 #endif

@@ -7,6 +7,7 @@
  *
  *     store ──view(who, account)──> view ──> collections (store/collection.h)
  *                                        ──> entries and messages (store/message.h)
+ *           ──address──> accounts (store/directory.h)
  *
  * Calls block on the disk. All are thread-safe; a view or a snapshot belongs to one thread at a
  * time. Several processes use one store at once.
@@ -107,45 +108,6 @@ void store_close(struct store **store);
 /* Makes relaxed commits durable and lets engines tidy up, for every account that was used since
  * the last call. A background job calls it about once a second. */
 int store_maintain(struct store *store);
-
-/* --- the directory --- */
-
-enum {
-    ADDRESS_MAXIMUM = 320, /* bytes of local@domain (RFC 3696 erratum 1690: 64 + 1 + 255) */
-};
-
-/* Normalises "Alice@Example.TEST" (or "alice": the default domain's) to "alice@example.test".
- * ERROR_SYNTAX for what is no address, ERROR_LIMIT. Does not look it up. */
-int store_normalise_address(struct store *store, struct slice address, struct buffer *normal);
-
-struct account_info {
-    struct account_id id;
-    struct slice address; /* the login name; in the arena of the call */
-    int64_t created;      /* seconds since 1970 */
-};
-
-/* Makes an account with INBOX and the mailboxes of the template (Drafts, Sent, Junk, Trash,
- * Archive with their special uses, subscribed). Durable. ERROR_EXISTS, ERROR_SYNTAX,
- * ERROR_DENIED unless WHO_SYSTEM. */
-int store_account_create(struct store *store, struct who who, struct slice address,
-                         struct account_id *id);
-
-/* Removes the name and all data. ERROR_NOT_FOUND, ERROR_DENIED. */
-int store_account_delete(struct store *store, struct who who, struct account_id id);
-
-/* All accounts by address. ERROR_DENIED unless WHO_SYSTEM; ERROR_LIMIT from the arena. */
-int store_account_list(struct store *store, struct who who, struct arena *arena,
-                       struct account_info **accounts, size_t *count);
-
-/* One account by its id; the address in the arena. ERROR_NOT_FOUND, ERROR_DENIED unless WHO_SYSTEM,
- * ERROR_LIMIT from the arena. */
-int store_account_get(struct store *store, struct who who, struct account_id id,
-                      struct arena *arena, struct account_info *info);
-
-/* The account a login name or address belongs to. "local+detail@domain" finds local@domain when
- * there is no account of the whole name. ERROR_NOT_FOUND, ERROR_SYNTAX. */
-int store_account_find(struct store *store, struct who who, struct slice address,
-                       struct account_id *id);
 
 /* --- views --- */
 

@@ -19,11 +19,12 @@ static void spool_begin(struct delivery *delivery)
 
 void delivery_init(struct delivery *delivery, struct stream *stream, const struct lmtp *lmtp)
 {
-    size_t one = sizeof(struct recipient) + LMTP_ADDRESS_MAXIMUM + 2 * _Alignof(max_align_t);
+    size_t one = sizeof(struct recipient) + 2 * LMTP_ADDRESS_MAXIMUM + 4 * _Alignof(max_align_t);
     *delivery = (struct delivery){.stream = stream, .lmtp = lmtp};
     delivery->last = &delivery->first;
     /* Twice, for what the arena's blocks leave over. */
-    arena_init(&delivery->arena, 2 * one * (lmtp->limits.recipients + 16));
+    arena_init(&delivery->arena, 2 * (one * (lmtp->limits.recipients + 16) +
+                                      DELIVERY_ACCOUNTS_MAXIMUM * sizeof(struct receiver)));
     arena_init(&delivery->scratch, DELIVERY_SCRATCH);
     spool_begin(delivery);
 }
@@ -34,59 +35,46 @@ void delivery_clear(struct delivery *delivery)
     arena_release(&delivery->arena);
     arena_release(&delivery->scratch);
     spool_release(&delivery->spool);
+    delivery->accounts = 0;
     delivery->first = delivery->next = NULL;
     delivery->last = &delivery->first;
     delivery->error = 0;
 }
 
-/* "local+detail@domain" is cut into "local@domain" (in the arena) and "detail". */
-static bool cut_detail(struct arena *arena, struct slice address, struct slice *base,
-                       struct slice *detail)
+static struct receiver *make_receivers(struct arena *arena, const struct resolution *resolution)
 {
-    size_t at = address.size, plus = slice_find(address, '+');
-    while (at > 0 && address.data[at - 1] != '@')
-        at--;
-    size_t local = at ? at - 1 : address.size;
-    if (plus >= local)
-        return false;
-    *detail = slice_sub(address, plus + 1, local - plus - 1);
-    size_t rest = address.size - local;
-    char *copy = arena_alloc(arena, plus + rest + 1);
-    if (!copy)
-        return false;
-    memcpy(copy, address.data, plus);
-    memcpy(copy + plus, address.data + local, rest);
-    *base = slice_make(copy, plus + rest);
-    return true;
+    struct receiver *receivers = arena_alloc_array(arena, resolution->count, sizeof(*receivers));
+    for (size_t i = 0; i < resolution->count && receivers; i++)
+        receivers[i].account = resolution->accounts[i];
+    return receivers;
 }
 
-/* The detail says where, unless "local+detail" is an account of its own. */
-static void find_detail(struct delivery *delivery, struct recipient *recipient)
+static int add_recipient(struct delivery *delivery, struct slice address,
+                         const struct resolution *resolution)
 {
-    struct slice base, detail;
-    struct account_id id;
-    arena_clear(&delivery->scratch);
-    if (cut_detail(&delivery->scratch, recipient->address, &base, &detail) &&
-        store_account_find(delivery->stream->store, WHO_SYSTEM, base, &id) == 0 &&
-        account_id_equal(id, recipient->account))
-        recipient->detail = detail;
+    struct arena *arena = &delivery->arena;
+    if (resolution->count > DELIVERY_ACCOUNTS_MAXIMUM - delivery->accounts)
+        return ERROR_LIMIT;
+    struct recipient *recipient = arena_alloc(arena, sizeof(*recipient));
+    struct receiver *receivers = make_receivers(arena, resolution);
+    struct slice copy = arena_copy(arena, address), detail = arena_copy(arena, resolution->detail);
+    if (arena_failed(arena))
+        return ERROR_LIMIT;
+    *recipient = (struct recipient){
+        .receivers = receivers, .count = resolution->count, .address = copy, .detail = detail};
+    delivery->accounts += resolution->count;
+    *delivery->last = recipient;
+    delivery->last = &recipient->next;
+    return 0;
 }
 
 int delivery_add(struct delivery *delivery, struct slice address)
 {
-    struct account_id account;
-    int error = store_account_find(delivery->stream->store, WHO_SYSTEM, address, &account);
-    if (error)
-        return error;
-    struct recipient *recipient = arena_alloc(&delivery->arena, sizeof(*recipient));
-    struct slice copy = arena_copy(&delivery->arena, address);
-    if (arena_failed(&delivery->arena))
-        return ERROR_LIMIT;
-    *recipient = (struct recipient){.account = account, .address = copy};
-    find_detail(delivery, recipient);
-    *delivery->last = recipient;
-    delivery->last = &recipient->next;
-    return 0;
+    struct resolution resolution;
+    arena_clear(&delivery->scratch);
+    int error = store_resolve(delivery->stream->store, WHO_SYSTEM, address, &delivery->scratch,
+                              &resolution);
+    return error ? error : add_recipient(delivery, address, &resolution);
 }
 
 void delivery_data(struct delivery *delivery, struct slice bytes)
@@ -135,10 +123,10 @@ static int append_to(struct delivery *delivery, struct store_view *view, struct 
 
 /* Into the mailbox the detail names, when there is one, else INBOX. */
 static int store_message(struct delivery *delivery, const struct recipient *recipient,
-                         struct slice prefix)
+                         struct account_id account, struct slice prefix)
 {
     struct store_view *view;
-    int error = store_view_open(delivery->stream->store, WHO_SYSTEM, recipient->account, &view);
+    int error = store_view_open(delivery->stream->store, WHO_SYSTEM, account, &view);
     if (error)
         return error;
     error = ERROR_NOT_FOUND;
@@ -150,7 +138,8 @@ static int store_message(struct delivery *delivery, const struct recipient *reci
     return error;
 }
 
-static int deliver(struct delivery *delivery, const struct recipient *recipient)
+static int deliver(struct delivery *delivery, const struct recipient *recipient,
+                   struct account_id account)
 {
     const struct stream *stream = delivery->stream;
     if (delivery->error)
@@ -168,19 +157,55 @@ static int deliver(struct delivery *delivery, const struct recipient *recipient)
     buffer_init(&prefix, MESSAGE_PREFIX_MAXIMUM);
     int error = trace_prefix(&facts, &prefix);
     if (!error)
-        error = store_message(delivery, recipient, buffer_slice(&prefix));
+        error = store_message(delivery, recipient, account, buffer_slice(&prefix));
     buffer_release(&prefix);
     return error;
 }
 
-int delivery_step(struct delivery *delivery)
+/* The same account behind an earlier recipient, or NULL. Another detail is another mailbox. */
+static const struct receiver *find_earlier(const struct delivery *delivery,
+                                           const struct recipient *recipient,
+                                           struct account_id account)
 {
-    const struct recipient *recipient = delivery->next;
-    delivery->next = recipient->next;
-    int error = deliver(delivery, recipient);
+    for (const struct recipient *other = delivery->first; other != recipient; other = other->next)
+        for (size_t i = 0; i < other->count && slice_equal(other->detail, recipient->detail); i++)
+            if (account_id_equal(other->receivers[i].account, account))
+                return &other->receivers[i];
+    return NULL;
+}
+
+static int worse(int error, int other)
+{
+    if (!error || (other && error_is_temporary(other) && !error_is_temporary(error)))
+        return other;
+    return error;
+}
+
+static void deliver_to_receiver(struct delivery *delivery, struct recipient *recipient,
+                                struct receiver *receiver)
+{
+    const struct receiver *earlier = find_earlier(delivery, recipient, receiver->account);
+    receiver->error = earlier ? earlier->error : deliver(delivery, recipient, receiver->account);
+    recipient->error = worse(recipient->error, receiver->error);
+}
+
+static void log_delivery(const struct delivery *delivery, const struct recipient *recipient)
+{
     log_info("delivery", LOG_TEXT("id", delivery->id), LOG_SLICE("recipient", recipient->address),
              LOG_SLICE("sender", buffer_slice(&delivery->lmtp->sender)),
              LOG_TEXT("client", delivery->stream->client), LOG_NUMBER("size", delivery->spool.size),
-             LOG_TEXT("result", error_name(error)));
-    return error;
+             LOG_NUMBER("accounts", (int64_t)recipient->count),
+             LOG_TEXT("result", error_name(recipient->error)));
+}
+
+bool delivery_step(struct delivery *delivery, int *error)
+{
+    struct recipient *recipient = delivery->next;
+    deliver_to_receiver(delivery, recipient, &recipient->receivers[recipient->done++]);
+    if (recipient->done < recipient->count)
+        return false;
+    log_delivery(delivery, recipient);
+    delivery->next = recipient->next;
+    *error = recipient->error;
+    return true;
 }

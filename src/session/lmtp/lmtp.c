@@ -75,7 +75,9 @@ static void decide_recipient(struct stream *stream, struct lmtp_session *session
 static void deliver_next(struct stream *stream, struct lmtp_session *session)
 {
     size_t before = stream->output.size;
-    int error = delivery_step(&session->delivery);
+    int error;
+    if (!delivery_step(&session->delivery, &error))
+        return;
     bool last = session->delivery.next == NULL;
     lmtp_delivered(&session->engine, error, &stream->output);
     count_reply(&stream->output, before);

@@ -7,12 +7,14 @@
 #include "base/spool.h"
 #include "proto/lmtp/engine.h"
 #include "session/stream.h"
+#include "store/directory.h"
 #include "store/message.h"
 
 enum {
     TRACE_RECEIVED_MAXIMUM = 100,      /* Received fields; more is a loop (RFC 5321 section 6.3) */
     TRACE_HEADER_MAXIMUM = 256 * 1024, /* bytes of a header that are looked at for loops */
     DELIVERY_SCRATCH = 256 * 1024,     /* bytes that finding one recipient's mailbox may take */
+    DELIVERY_ACCOUNTS_MAXIMUM = 10000, /* accounts of all recipients of one transaction */
     DELIVERY_ID_MAXIMUM = 32,
     DELIVERY_NAME_MAXIMUM = 255, /* bytes of the client's name that Received tells */
 };
@@ -49,9 +51,17 @@ int trace_prefix(const struct trace_facts *facts, struct buffer *prefix);
 
 /* --- delivery.c --- */
 
+/* One account of a recipient. */
+struct receiver {
+    struct account_id account;
+    int error; /* of its delivery */
+};
+
 struct recipient {
     struct recipient *next;
-    struct account_id account;
+    struct receiver *receivers; /* each account once; a group or an alias may have several */
+    size_t count, done;
+    int error; /* the worst so far: what passes before what does not, for a later try mends more */
     struct slice address;
     struct slice detail; /* of "local+detail@domain"; empty: none */
 };
@@ -61,6 +71,7 @@ struct delivery {
     struct stream *stream; /* not owned */
     const struct lmtp *lmtp;
     struct arena arena; /* recipients */
+    size_t accounts;    /* of all of them */
     struct arena scratch;
     struct recipient *first, **last;
     struct spool spool;
@@ -78,7 +89,7 @@ void delivery_init(struct delivery *delivery, struct stream *stream, const struc
 void delivery_clear(struct delivery *delivery);
 
 /* The decision about RCPT's address. 0: it is remembered. ERROR_NOT_FOUND, ERROR_SYNTAX,
- * ERROR_LIMIT, or the store's. */
+ * ERROR_LIMIT (of the transaction's accounts too), or the store's. */
 int delivery_add(struct delivery *delivery, struct slice address);
 
 /* A piece of the message. A failure is remembered. */
@@ -87,8 +98,10 @@ void delivery_data(struct delivery *delivery, struct slice bytes);
 /* The message is complete: prepares it. A failure becomes every recipient's. */
 void delivery_begin(struct delivery *delivery);
 
-/* Delivers to the next recipient; durable when it returns 0. ERROR_CONFLICT: a mail loop. Only
- * while delivery->next. */
-int delivery_step(struct delivery *delivery);
+/* Delivers to the next account of the next recipient; an account gets the message once for all
+ * recipients that put it into the same mailbox. True: the recipient has been dealt with, *error is
+ * its one reply (RFC 2033 section 4.2), and durable when 0. ERROR_CONFLICT: a mail loop. Only while
+ * delivery->next. */
+bool delivery_step(struct delivery *delivery, int *error);
 
 #endif

@@ -6,6 +6,7 @@
 #include "blob/blob.h"
 #include "kv/kv.h"
 #include "session/stream.h"
+#include "store/directory.h"
 #include "store/message.h"
 
 #include <fcntl.h>

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "store/directory.h"
 #include "store/message.h"
-#include "store/store.h"
 #include "tests/unit/check.h"
 
 enum { CLOCK_START = 50 * 24 * 60 * 60 };

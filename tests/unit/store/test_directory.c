@@ -8,6 +8,9 @@ static void test_accounts(void **state)
     struct account_id bob, found;
     struct account_info *list;
     size_t count;
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("Bob@Example.ORG"), &bob),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(store_domain_add(f->store, WHO_SYSTEM, SLICE("Example.org")), 0);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("Bob@Example.ORG"), &bob), 0);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob@example.org"), &found),
                      ERROR_EXISTS);

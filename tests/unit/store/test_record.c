@@ -1,3 +1,4 @@
+#include "store/directory_priv.h"
 #include "store/key_priv.h"
 #include "store/record_priv.h"
 #include "store_test.h"
@@ -49,6 +50,8 @@ static void test_entry(void **state)
     assert_true(entry_read_modseq(bytes) == entry.modseq);
 }
 
+#define ID "000102030405060708090a0b0c0d0e0f"
+
 /* Every record, cut short at each byte and with a byte too many, is corrupt, never read. */
 static int read_any(int kind, struct slice value)
 {
@@ -56,9 +59,11 @@ static int read_any(int kind, struct slice value)
     struct collection_record collection;
     struct message_record message;
     struct keyword_names names;
-    struct account_id id;
     struct expunged_record expunged;
     struct deleted_record deleted;
+    struct directory_name name;
+    struct directory_entry entry;
+    int64_t created;
     uint64_t number;
     switch (kind) {
     case 0:
@@ -70,11 +75,19 @@ static int read_any(int kind, struct slice value)
     case 3:
         return keyword_names_read(value, &names);
     case 4:
-        return directory_name_read(value, &id);
+        return directory_name_read(value, &name);
     case 5:
         return expunged_record_read(value, &expunged);
     case 6:
         return deleted_record_read(value, &deleted);
+    case 7:
+        return directory_entry_read(SLICE("a" ID), value, &entry);
+    case 8:
+        return directory_entry_read(SLICE("g" ID), value, &entry);
+    case 9:
+        return directory_domain_read(value, &created);
+    case 10:
+        return directory_edge_read(value);
     default:
         return number_record_read(value, &number);
     }
@@ -101,7 +114,7 @@ static void write_any(int kind, struct buffer *value)
         keyword_names_write(&names, value);
         break;
     case 4:
-        directory_name_write((struct account_id){{1}}, value);
+        directory_name_write((struct directory_name){DIRECTORY_GROUP, {{1}}}, value);
         break;
     case 5:
         expunged_record_write(-5, slice_make(entry, sizeof(entry)), value);
@@ -110,6 +123,21 @@ static void write_any(int kind, struct buffer *value)
         deleted_record_write(&(struct deleted_record){.path = SLICE("a/x"),
                                                       .record = {.type = 1, .name = SLICE("x")}},
                              value);
+        break;
+    case 7:
+    case 8:
+        directory_entry_write(
+            &(struct directory_entry){.kind = kind == 7 ? DIRECTORY_ACCOUNT : DIRECTORY_GROUP,
+                                      .created = 1700000000,
+                                      .members = 3,
+                                      .address = SLICE("a@example.test")},
+            value);
+        break;
+    case 9:
+        directory_domain_write(1700000000, value);
+        break;
+    case 10:
+        directory_edge_write(value);
         break;
     default:
         number_record_write(5, value);
@@ -121,7 +149,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 8; kind++) {
+    for (int kind = 0; kind < 12; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)
@@ -147,6 +175,58 @@ static void test_damaged(void **state)
     assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes)), 1), 0);
     assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes)), 2), ERROR_CORRUPT);
     assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes) - 1), 1), ERROR_CORRUPT);
+}
+
+static void test_directory_records(void **state)
+{
+    (void)state;
+    struct directory_entry entry = {.kind = DIRECTORY_ALIAS,
+                                    .created = -5,
+                                    .members = UINT32_MAX,
+                                    .address = SLICE("info@example.test")},
+                           read = {0};
+    struct directory_name name = {DIRECTORY_GROUP, {{0}}}, to = {0};
+    struct directory_key key;
+    struct account_id from;
+    struct buffer value;
+    char longest[ADDRESS_MAXIMUM + 2];
+    buffer_init(&value, 4096);
+    directory_entry_write(&entry, &value);
+    assert_int_equal(directory_entry_read(SLICE("t" ID), buffer_slice(&value), &read), 0);
+    assert_int_equal(read.kind, DIRECTORY_ALIAS);
+    assert_int_equal(read.id.bytes[15], 0x0f);
+    assert_true(read.created == -5 && read.members == UINT32_MAX);
+    assert_slice_equal(read.address, "info@example.test");
+    /* A key that is no entry's, an address too long or none, a kind that there is not. */
+    static const char *const keys[] = {"", "t", "t0001", "z" ID, "t" ID "0", "tX" ID};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_int_equal(
+            directory_entry_read(slice_from_string(keys[i]), buffer_slice(&value), &read),
+            ERROR_CORRUPT);
+    memset(longest, 'a', sizeof(longest));
+    for (size_t size = 0; size <= ADDRESS_MAXIMUM + 1; size += ADDRESS_MAXIMUM + 1) {
+        entry.address = slice_make(longest, size);
+        directory_entry_write(&entry, &value);
+        assert_int_equal(directory_entry_read(SLICE("t" ID), buffer_slice(&value), &read),
+                         ERROR_CORRUPT);
+    }
+    directory_name_write(name, &value);
+    for (char kind = 0; kind < 5; kind += 4) {
+        value.data[1] = kind;
+        assert_int_equal(directory_name_read(buffer_slice(&value), &to), ERROR_CORRUPT);
+    }
+    buffer_release(&value);
+
+    struct slice edge = directory_key_edge(&key, DIRECTORY_HOLDERS, read.id, name);
+    assert_slice_equal(edge, "r" ID "g00000000000000000000000000000000");
+    assert_int_equal(directory_key_edge_read(edge, &from, &to), 0);
+    assert_true(account_id_equal(from, read.id) && directory_name_equal(to, name));
+    for (size_t size = 1; size < edge.size; size++)
+        assert_int_equal(directory_key_edge_read(slice_make(edge.data, size), &from, &to),
+                         ERROR_CORRUPT);
+    assert_slice_equal(directory_key_edges(&key, DIRECTORY_MEMBERS, read.id, DIRECTORY_GROUP),
+                       "m" ID "g");
+    assert_slice_equal(directory_key_edges(&key, DIRECTORY_MEMBERS, read.id, 0), "m" ID);
 }
 
 static struct place place_at(const struct buffer *places, size_t index)
@@ -191,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_numbers_in_keys),
         cmocka_unit_test(test_entry),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_directory_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

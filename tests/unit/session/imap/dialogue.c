@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "store/directory.h"
 #include "unit/session/imap/dialogue.h"
 
 #include <ctype.h>

@@ -1,0 +1,190 @@
+#include "base/error.h"
+#include "store/directory_priv.h"
+
+/* --- keys --- */
+
+char directory_letter(enum directory_kind kind)
+{
+    static const char letters[] = {
+        [DIRECTORY_ACCOUNT] = 'a', [DIRECTORY_GROUP] = 'g', [DIRECTORY_ALIAS] = 't'};
+    return letters[kind];
+}
+
+static int kind_of(char letter, enum directory_kind *kind)
+{
+    for (enum directory_kind k = DIRECTORY_ACCOUNT; k <= DIRECTORY_ALIAS; k++) {
+        if (directory_letter(k) == letter) {
+            *kind = k;
+            return 0;
+        }
+    }
+    return ERROR_CORRUPT;
+}
+
+static void append(struct directory_key *key, struct slice bytes)
+{
+    bytes = slice_sub(bytes, 0, sizeof(key->bytes) - key->size);
+    if (bytes.size)
+        memcpy(key->bytes + key->size, bytes.data, bytes.size);
+    key->size += bytes.size;
+}
+
+static void append_id(struct directory_key *key, struct account_id id)
+{
+    char text[ACCOUNT_ID_TEXT + 1];
+    account_id_format(id, text);
+    append(key, slice_make(text, ACCOUNT_ID_TEXT));
+}
+
+static struct slice begin(struct directory_key *key, char letter)
+{
+    key->bytes[0] = letter;
+    key->size = 1;
+    return slice_make(key->bytes, key->size);
+}
+
+static struct slice finished(const struct directory_key *key)
+{
+    return slice_make(key->bytes, key->size);
+}
+
+struct slice directory_key_entry(struct directory_key *key, struct directory_name name)
+{
+    begin(key, directory_letter(name.kind));
+    append_id(key, name.id);
+    return finished(key);
+}
+
+struct slice directory_key_name(struct directory_key *key, struct slice address)
+{
+    begin(key, 'n');
+    append(key, address);
+    return finished(key);
+}
+
+struct slice directory_key_domain(struct directory_key *key, struct slice domain)
+{
+    begin(key, 'd');
+    append(key, domain);
+    return finished(key);
+}
+
+struct slice directory_key_edges(struct directory_key *key, enum directory_side side,
+                                 struct account_id from, enum directory_kind kind)
+{
+    begin(key, (char)side);
+    append_id(key, from);
+    char letter = kind ? directory_letter(kind) : '\0';
+    append(key, slice_make(&letter, kind ? 1 : 0));
+    return finished(key);
+}
+
+struct slice directory_key_edge(struct directory_key *key, enum directory_side side,
+                                struct account_id from, struct directory_name to)
+{
+    directory_key_edges(key, side, from, to.kind);
+    append_id(key, to.id);
+    return finished(key);
+}
+
+int directory_key_entry_read(struct slice key, struct directory_name *name)
+{
+    struct directory_name read;
+    if (!key.size || kind_of(key.data[0], &read.kind) ||
+        account_id_parse(slice_sub(key, 1, SIZE_MAX), &read.id))
+        return ERROR_CORRUPT;
+    *name = read;
+    return 0;
+}
+
+int directory_key_edge_read(struct slice key, struct account_id *from, struct directory_name *to)
+{
+    struct account_id read;
+    if (account_id_parse(slice_sub(key, 1, ACCOUNT_ID_TEXT), &read) ||
+        directory_key_entry_read(slice_sub(key, 1 + ACCOUNT_ID_TEXT, SIZE_MAX), to))
+        return ERROR_CORRUPT;
+    *from = read;
+    return 0;
+}
+
+/* --- records --- */
+
+enum { ENTRY_VERSION = 1, NAME_VERSION = 1, DOMAIN_VERSION = 1, EDGE_VERSION = 1 };
+
+int directory_entry_read(struct slice key, struct slice value, struct directory_entry *entry)
+{
+    struct directory_name name;
+    if (directory_key_entry_read(key, &name))
+        return ERROR_CORRUPT;
+    struct record_reader reader = record_reader_make(value, ENTRY_VERSION);
+    struct directory_entry read = {.kind = name.kind, .id = name.id};
+    read.created = (int64_t)record_read_number(&reader, 8);
+    if (name.kind != DIRECTORY_ACCOUNT)
+        read.members = (size_t)record_read_number(&reader, 4);
+    read.address = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
+    int error = record_reader_finish(&reader);
+    if (!error && (read.address.size == 0 || read.address.size > ADDRESS_MAXIMUM))
+        error = ERROR_CORRUPT;
+    if (!error)
+        *entry = read;
+    return error;
+}
+
+void directory_entry_write(const struct directory_entry *entry, struct buffer *value)
+{
+    record_write_begin(value, ENTRY_VERSION);
+    record_write_number(value, 8, (uint64_t)entry->created);
+    if (entry->kind != DIRECTORY_ACCOUNT)
+        record_write_number(value, 4, entry->members);
+    record_write_number(value, 2, entry->address.size);
+    buffer_append(value, entry->address);
+}
+
+int directory_name_read(struct slice value, struct directory_name *name)
+{
+    struct record_reader reader = record_reader_make(value, NAME_VERSION);
+    uint64_t kind = record_read_number(&reader, 1);
+    struct slice bytes = record_read_bytes(&reader, sizeof(name->id.bytes));
+    int error = record_reader_finish(&reader);
+    if (!error && (kind < DIRECTORY_ACCOUNT || kind > DIRECTORY_ALIAS))
+        error = ERROR_CORRUPT;
+    if (error)
+        return error;
+    name->kind = (enum directory_kind)kind;
+    memcpy(name->id.bytes, bytes.data, sizeof(name->id.bytes));
+    return 0;
+}
+
+void directory_name_write(struct directory_name name, struct buffer *value)
+{
+    record_write_begin(value, NAME_VERSION);
+    record_write_number(value, 1, name.kind);
+    buffer_append(value, slice_make(name.id.bytes, sizeof(name.id.bytes)));
+}
+
+int directory_domain_read(struct slice value, int64_t *created)
+{
+    struct record_reader reader = record_reader_make(value, DOMAIN_VERSION);
+    int64_t read = (int64_t)record_read_number(&reader, 8);
+    int error = record_reader_finish(&reader);
+    if (!error)
+        *created = read;
+    return error;
+}
+
+void directory_domain_write(int64_t created, struct buffer *value)
+{
+    record_write_begin(value, DOMAIN_VERSION);
+    record_write_number(value, 8, (uint64_t)created);
+}
+
+int directory_edge_read(struct slice value)
+{
+    struct record_reader reader = record_reader_make(value, EDGE_VERSION);
+    return record_reader_finish(&reader);
+}
+
+void directory_edge_write(struct buffer *value)
+{
+    record_write_begin(value, EDGE_VERSION);
+}
