@@ -1,5 +1,6 @@
 /*
- * Checks what an account's space holds against the invariants of docs/format.md, and mends it.
+ * Checks what an account's space, or the directory's, holds against the invariants of
+ * docs/format.md, and mends it.
  *
  * What can be derived is computed anew and compared: counters, page headers, names, places of
  * messages, hashes, summaries. What cannot is lost, and is named: a page of entries, a message's
@@ -43,5 +44,12 @@ enum {
  * ERROR_NOT_FOUND, ERROR_LIMIT: it has too many entries. */
 int store_check_account(struct store *store, struct who who, struct account_id account,
                         const struct check_options *options, struct check_result *result);
+
+/* Checks the directory (store/directory.h): names and what they stand for, members from both sides,
+ * aliases that lead nowhere, domains; not what is in the accounts. options: `deep` and `progress`
+ * mean nothing here. In one snapshot without repair, in one durable transaction with it; what was
+ * found is reported when that has ended. ERROR_DENIED unless WHO_SYSTEM, ERROR_LIMIT. */
+int store_check_directory(struct store *store, struct who who, const struct check_options *options,
+                          struct check_result *result);
 
 #endif
