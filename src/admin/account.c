@@ -1,5 +1,5 @@
 /*
- * account.add|find|delete|list|dump
+ * account.add|find|delete|list|show|rename|dump
  */
 #include "admin/admin_priv.h"
 #include "base/error.h"
@@ -36,6 +36,8 @@ static int add(struct admin_call *call)
     struct slice address;
     struct account_id id;
     int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_check_domain(call, address);
     if (!error)
         error = store_account_create(call->store, WHO_SYSTEM, address, &id);
     return error ? error : answer(call, id);
@@ -80,6 +82,51 @@ static int list(struct admin_call *call)
     return error;
 }
 
+/* The groups and aliases that have it. */
+static int answer_holders(struct admin_call *call, struct account_id id)
+{
+    struct arena arena;
+    struct directory_entry *holders;
+    size_t count = 0;
+    arena_init(&arena, LIST_MEMORY);
+    int error = store_directory_holders(call->store, WHO_SYSTEM, id, &arena, &holders, &count);
+    for (size_t i = 0; i < count && !error; i++)
+        error = admin_answer_entry(call, &holders[i]);
+    arena_release(&arena);
+    return error;
+}
+
+static int show(struct admin_call *call)
+{
+    struct slice address;
+    struct account_id id = {{0}};
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    if (!error)
+        error = admin_answer_address(call, address);
+    return error ? error : answer_holders(call, id);
+}
+
+static int rename_account(struct admin_call *call)
+{
+    struct slice address, to = {NULL, 0};
+    struct account_id id = {{0}};
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_argument(call, "to", &to);
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    if (!error)
+        error = admin_check_domain(call, to);
+    if (!error)
+        error = store_account_rename(call->store, WHO_SYSTEM, id, to,
+                                     admin_has_argument(call, "keep-alias"));
+    if (error == ERROR_EXISTS)
+        return admin_fail(call, error, "%.*s", SLICE_FORMAT(to));
+    return error ? error : answer(call, id);
+}
+
 static int answer_line(const char *text, void *arg)
 {
     struct admin_call *call = arg;
@@ -98,6 +145,8 @@ static int dump(struct admin_call *call)
 }
 
 const struct admin_operation account_operations[] = {
-    {"account.add", true, add},    {"account.find", false, find}, {"account.delete", true, delete},
-    {"account.list", false, list}, {"account.dump", false, dump}, {NULL, false, NULL},
+    {"account.add", true, add},       {"account.find", false, find},
+    {"account.delete", true, delete}, {"account.list", false, list},
+    {"account.show", false, show},    {"account.rename", true, rename_account},
+    {"account.dump", false, dump},    {NULL, false, NULL},
 };

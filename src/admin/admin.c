@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 static const struct admin_operation *const tables[] = {
-    account_operations, check_operations, purge_operations, quota_operations, undelete_operations};
+    account_operations, alias_operations, check_operations, domain_operations,
+    group_operations,   purge_operations, quota_operations, undelete_operations};
 
 const struct admin_operation *admin_operation_find(struct slice name)
 {
@@ -48,6 +49,16 @@ int admin_argument(struct admin_call *call, const char *name, struct slice *valu
 bool admin_has_argument(const struct admin_call *call, const char *name)
 {
     return find(call, name) != NULL;
+}
+
+size_t admin_values(const struct admin_call *call, const char *name,
+                    struct slice values[ADMIN_ARGUMENTS_MAXIMUM])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < call->argument_count && count < ADMIN_ARGUMENTS_MAXIMUM; i++)
+        if (slice_equal(call->arguments[i].name, slice_from_string(name)))
+            values[count++] = call->arguments[i].value;
+    return count;
 }
 
 int admin_fail(struct admin_call *call, int error, const char *format, ...)
@@ -123,4 +134,66 @@ bool admin_read_size(struct slice text, uint64_t *number)
         return false;
     *number = read << shift;
     return true;
+}
+
+/* --- of the directory --- */
+
+int admin_check_domain(struct admin_call *call, struct slice address)
+{
+    int error = store_domain_check(call->store, WHO_SYSTEM, address);
+    struct slice domain = slice_sub(address, slice_find(address, '@') + 1, SIZE_MAX);
+    if (error == ERROR_NOT_FOUND)
+        return admin_fail(call, error, "there is no domain %.*s here: chapar domain add %.*s",
+                          SLICE_FORMAT(domain), SLICE_FORMAT(domain));
+    return error;
+}
+
+int admin_check_names(struct admin_call *call, const struct slice *addresses, size_t count)
+{
+    struct arena arena;
+    struct directory_entry entry;
+    int error = 0;
+    arena_init(&arena, 4096);
+    for (size_t i = 0; i < count && !error; i++) {
+        arena_clear(&arena);
+        error = store_directory_find(call->store, WHO_SYSTEM, addresses[i], &arena, &entry);
+        if (error)
+            error = admin_fail(call, error, "%.*s", SLICE_FORMAT(addresses[i]));
+    }
+    arena_release(&arena);
+    return error;
+}
+
+struct slice admin_kind_name(enum directory_kind kind)
+{
+    static const char *const names[] = {
+        [DIRECTORY_ACCOUNT] = "account", [DIRECTORY_GROUP] = "group", [DIRECTORY_ALIAS] = "alias"};
+    return slice_from_string(names[kind]);
+}
+
+int admin_answer_entry(struct admin_call *call, const struct directory_entry *entry)
+{
+    char id[ACCOUNT_ID_TEXT + 1];
+    account_id_format(entry->id, id);
+    const struct admin_field fields[] = {
+        admin_text("address", entry->address),
+        admin_text("kind", admin_kind_name(entry->kind)),
+        admin_text("id", slice_from_string(id)),
+        admin_time("created", entry->created),
+        admin_number("members", (int64_t)entry->members),
+    };
+    size_t count = entry->kind == DIRECTORY_ACCOUNT ? 4 : 5;
+    return call->row(call, fields, count) ? ERROR_CLOSED : 0;
+}
+
+int admin_answer_address(struct admin_call *call, struct slice address)
+{
+    struct arena arena;
+    struct directory_entry entry;
+    arena_init(&arena, 4096);
+    int error = store_directory_find(call->store, WHO_SYSTEM, address, &arena, &entry);
+    if (!error)
+        error = admin_answer_entry(call, &entry);
+    arena_release(&arena);
+    return error;
 }

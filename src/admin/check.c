@@ -1,5 +1,6 @@
 /*
- * check: every account, or those named, one after the other. A row for each thing found.
+ * check: the directory and every account, or the accounts named, one after the other. A row for
+ * each thing found.
  */
 #include "store/check.h"
 #include "admin/admin_priv.h"
@@ -62,13 +63,28 @@ static int check_account(struct checking *checking, const struct account_info *a
     return checking->refused ? ERROR_CLOSED : 0;
 }
 
+static int check_directory(struct checking *checking)
+{
+    static const struct account_info directory = {.address = {"directory", 9}};
+    struct check_result result;
+    checking->account = &directory;
+    checking->options.arg = checking;
+    int error =
+        store_check_directory(checking->call->store, WHO_SYSTEM, &checking->options, &result);
+    if (error)
+        return admin_fail(checking->call, error, "the directory");
+    return checking->refused ? ERROR_CLOSED : 0;
+}
+
 static int check_all(struct checking *checking)
 {
     struct arena arena;
     struct account_info *accounts;
     arena_init(&arena, LIST_MEMORY);
-    int error =
-        store_account_list(checking->call->store, WHO_SYSTEM, &arena, &accounts, &checking->total);
+    int error = check_directory(checking);
+    if (!error)
+        error = store_account_list(checking->call->store, WHO_SYSTEM, &arena, &accounts,
+                                   &checking->total);
     for (size_t i = 0; i < checking->total && !error; i++)
         error = check_account(checking, &accounts[i]);
     arena_release(&arena);

@@ -1,5 +1,6 @@
 /*
- * chapar account add|delete|password: what needs a password or a question besides the operation.
+ * chapar account add|delete|password|rename: what needs a password or a question besides the
+ * operation.
  */
 #include "base/error.h"
 #include "cli/backend_priv.h"
@@ -141,6 +142,53 @@ int verb_account_delete(struct invocation *invocation)
     if (status)
         return status;
     status = delete_account(invocation, backend);
+    call_close(&config, &backend);
+    return status;
+}
+
+/* The directory first: until the password follows, the old name logs in to the account, and nobody
+ * is locked out. When a former run ended between the two, its account has the new name already. */
+static int rename_account(struct backend *backend, const struct admin_argument *arguments,
+                          size_t count, struct account_info *account)
+{
+    struct slice from = arguments[0].value, to = arguments[1].value;
+    int error = call_account_with(backend, "account.rename", arguments, count, account);
+    if (!error) {
+        error = backend->operations->password_rename(backend, account, from);
+        return error == ERROR_NOT_FOUND ? 0 : error; /* it has none */
+    }
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    const struct admin_argument renamed = {SLICE("address"), to};
+    char detail[ADMIN_DETAIL_MAXIMUM];
+    snprintf(detail, sizeof(detail), "%s", backend->detail);
+    error = call_account_with(backend, "account.find", &renamed, 1, account);
+    if (!error)
+        error = backend->operations->password_rename(backend, account, from);
+    if (error == ERROR_NOT_FOUND)
+        snprintf(backend->detail, sizeof(backend->detail), "%s", detail);
+    return error;
+}
+
+int verb_account_rename(struct invocation *invocation)
+{
+    struct config *config = NULL;
+    struct backend *backend = NULL;
+    struct account_info account;
+    bool keep = take_switch(invocation, "--keep-alias");
+    if (!arguments_finish(invocation, find_verb("account", "rename"), 2))
+        return EXIT_USAGE;
+    const struct admin_argument arguments[] = {
+        {SLICE("address"), slice_from_string(invocation->arguments[0])},
+        {SLICE("to"), slice_from_string(invocation->arguments[1])},
+        {SLICE("keep-alias"), SLICE("")},
+    };
+    int status = call_open(invocation, &config, &backend);
+    if (status)
+        return status;
+    int error = rename_account(backend, arguments, keep ? 3 : 2, &account);
+    status = error ? complain_error(invocation->arguments[0], error, backend->detail)
+                   : print_account(invocation, &account, "renamed to");
     call_close(&config, &backend);
     return status;
 }

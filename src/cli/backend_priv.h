@@ -24,6 +24,10 @@ struct backend_operations {
     int (*password_set)(struct backend *backend, const struct account_info *account,
                         struct slice password);
     int (*password_delete)(struct backend *backend, struct slice name);
+    /* The password of `name`, if that is the account's (else ERROR_NOT_FOUND), becomes that of the
+     * account's address. */
+    int (*password_rename)(struct backend *backend, const struct account_info *account,
+                           struct slice name);
     void (*close)(struct backend *backend);
 };
 
@@ -52,6 +56,11 @@ void call_close(struct config **config, struct backend **backend);
 /* Runs an operation on one account, whose row is read into *account. */
 int call_account(struct backend *backend, const char *operation, const char *address,
                  struct account_info *account);
+
+/* The same with any arguments. */
+int call_account_with(struct backend *backend, const char *operation,
+                      const struct admin_argument *arguments, size_t count,
+                      struct account_info *account);
 
 /* One row as a JSON object, or as a line of its values. */
 json_t *row_json(const struct admin_field *fields, size_t count);

@@ -152,10 +152,17 @@ int call_account(struct backend *backend, const char *operation, const char *add
                  struct account_info *account)
 {
     const struct admin_argument argument = {SLICE("address"), slice_from_string(address)};
+    return call_account_with(backend, operation, &argument, 1, account);
+}
+
+int call_account_with(struct backend *backend, const char *operation,
+                      const struct admin_argument *arguments, size_t count,
+                      struct account_info *account)
+{
     struct account_answer taken = {
         .arena = &backend->arena, .account = account, .error = ERROR_PROTOCOL};
     const struct answer answer = {.row = take_account, .arg = &taken};
-    int error = backend->operations->call(backend, operation, &argument, 1, &answer);
+    int error = backend->operations->call(backend, operation, arguments, count, &answer);
     return error ? error : taken.error;
 }
 

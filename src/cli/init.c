@@ -152,19 +152,41 @@ static int make_certificate(const struct plan *plan)
     return certificate_create(plan->hostname, certificate, key);
 }
 
-/* --- the first account --- */
+/* --- the domain and the first account --- */
 
-static int make_account(const struct plan *plan, const struct config *config, struct slice password)
+static int ignore_row(const struct admin_field *fields, size_t count, void *arg)
+{
+    (void)fields, (void)count, (void)arg;
+    return 0;
+}
+
+static int make_domain(struct backend *backend, const struct plan *plan)
+{
+    const struct admin_argument argument = {SLICE("domain"), slice_from_string(plan->domain)};
+    const struct answer answer = {.row = ignore_row};
+    return backend->operations->call(backend, "domain.add", &argument, 1, &answer);
+}
+
+static int make_account(struct backend *backend, const struct plan *plan, struct slice password)
+{
+    struct account_info account;
+    int error = call_account(backend, "account.add", plan->account, &account);
+    return error ? error : backend->operations->password_set(backend, &account, password);
+}
+
+static int fill(const struct plan *plan, const struct config *config, struct slice password)
 {
     struct backend *backend = NULL;
-    struct account_info account;
-    int error = backend_offline_open(config, &backend);
-    if (!error)
-        error = call_account(backend, "account.add", plan->account, &account);
-    if (!error)
-        error = backend->operations->password_set(backend, &account, password);
+    int status = EXIT_DONE, error = backend_offline_open(config, &backend);
+    if (error)
+        return complain_error(plan->directory, error, NULL);
+    error = make_domain(backend, plan);
+    if (error)
+        status = complain_error(plan->domain, error, backend->detail);
+    else if (plan->account && (error = make_account(backend, plan, password)))
+        status = complain_error(plan->account, error, backend->detail);
     backend_close(&backend);
-    return error;
+    return status;
 }
 
 /* --- what to do next --- */
@@ -258,11 +280,8 @@ static int carry_out(const struct plan *plan, struct slice password)
         return complain_error(plan->directory, error, NULL);
     struct invocation reading = {.config_path = path};
     int status = load_config(&reading, &config);
-    if (!status && plan->account) {
-        error = make_account(plan, config, password);
-        if (error)
-            status = complain_error(plan->account, error, NULL);
-    }
+    if (!status)
+        status = fill(plan, config, password);
     config_free(&config);
     return status;
 }

@@ -184,6 +184,19 @@ static int live_password_delete(struct backend *backend, struct slice name)
     return error;
 }
 
+static int live_password_rename(struct backend *backend, const struct account_info *account,
+                                struct slice name)
+{
+    struct buffer request;
+    buffer_init(&request, IPC_BODY_MAXIMUM);
+    buffer_append(&request, slice_make(account->id.bytes, sizeof(account->id.bytes)));
+    ipc_put_bytes(&request, name);
+    ipc_put_bytes(&request, account->address);
+    int error = request_auth((struct live *)backend, IPC_ADMIN_PASSWORD_RENAME, &request);
+    buffer_release(&request);
+    return error;
+}
+
 static void live_close(struct backend *backend)
 {
     struct live *live = (struct live *)backend;
@@ -199,6 +212,7 @@ static const struct backend_operations live_operations = {
     .call = live_call,
     .password_set = live_password_set,
     .password_delete = live_password_delete,
+    .password_rename = live_password_rename,
     .close = live_close,
 };
 

@@ -36,12 +36,49 @@ const struct verb verbs[] = {
      "The password is asked for, or read from standard input when that is no terminal. Open "
      "sessions go on; the old password is refused at once.",
      verb_account_password},
+    {"account", "rename", "[--keep-alias] ADDRESS TO", "Give an account another address",
+     "Its mail, password, groups and aliases stay with it; open sessions go on. --keep-alias: mail "
+     "to the address it had still reaches it. When it was interrupted, the same command again "
+     "finishes it.",
+     verb_account_rename},
+    {"account", "show", "ADDRESS", "Show an account, and the groups and aliases that have it", "",
+     NULL, "account.show", "address", NULL},
     {"account", "dump", "ADDRESS", "Print an account's key space readably",
      "A line for each key with what its record says; bodies and summaries by their size alone. "
      "The families of keys are described in docs/format.md.",
      NULL, "account.dump", "address", NULL},
-    {"check", NULL, "[--deep] [--repair] [ACCOUNT...]", "Check accounts, and mend them",
-     "All accounts, or those named, one after the other, while the server runs or not. --deep "
+    {"domain", "add", "DOMAIN", "Add a domain, so that addresses can be made in it",
+     "chapar init adds the first.", NULL, "domain.add", "domain", "added"},
+    {"domain", "delete", "DOMAIN", "Remove a domain without addresses",
+     "Refused while there are addresses in it, and for default_domain.", NULL, "domain.delete",
+     "domain", "deleted"},
+    {"domain", "list", "", "List all domains", "", NULL, "domain.list", "", NULL},
+    {"alias", "add", "ADDRESS TARGET...", "Send mail for an address on to others here",
+     "Targets are accounts, groups and other aliases of this server. An alias that is there gets "
+     "more targets.",
+     NULL, "alias.add", "address target target...", "added"},
+    {"alias", "delete", "ADDRESS [TARGET...]", "Remove an alias, or targets of it",
+     "With its last target the alias goes.", NULL, "alias.delete", "address target...", "deleted"},
+    {"alias", "list", "", "List all aliases, a line for each target", "", NULL, "alias.list", "",
+     NULL},
+    {"group", "add", "ADDRESS", "Make a group without members",
+     "Mail to it goes to every account in it, and in the groups in it.", NULL, "group.add",
+     "address", "added"},
+    {"group", "delete", "ADDRESS", "Remove a group, not its members", "", NULL, "group.delete",
+     "address", "deleted"},
+    {"group", "list", "", "List all groups", "", NULL, "group.list", "", NULL},
+    {"group", "add-member", "GROUP MEMBER...", "Add accounts or groups to a group",
+     "All of them, or none when one cannot be added.", NULL, "group.add-member",
+     "address member member...", "added to"},
+    {"group", "remove-member", "GROUP MEMBER...", "Take accounts or groups out of a group",
+     "All of them, or none when one is no member.", NULL, "group.remove-member",
+     "address member member...", "removed from"},
+    {"group", "members", "GROUP", "List the members of a group", "", NULL, "group.members",
+     "address", NULL},
+    {"check", NULL, "[--deep] [--repair] [ACCOUNT...]",
+     "Check accounts and the directory, and mend",
+     "The directory and all accounts, or the accounts named, one after the other, while the server "
+     "runs or not. --deep "
      "reads "
      "every body, too. --repair mends what can be derived from the rest, and names what is lost. "
      "Exit status 0: all is well, or has been mended; 1: something is wrong or lost.",

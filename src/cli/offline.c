@@ -6,6 +6,7 @@
 #include "blob/blob.h"
 #include "cli/backend_priv.h"
 #include "credentials/credentials.h"
+#include "format/login_name.h"
 #include "ipc/confine.h"
 #include "kv/kv.h"
 
@@ -169,6 +170,23 @@ static int offline_password_delete(struct backend *backend, struct slice name)
     return error;
 }
 
+static int offline_password_rename(struct backend *backend, const struct account_info *account,
+                                   struct slice name)
+{
+    struct offline *offline = (struct offline *)backend;
+    struct buffer normal;
+    buffer_init(&normal, ADDRESS_MAXIMUM);
+    int error = address_normalise(name, backend->config->default_domain, &normal);
+    if (!error)
+        error = become(backend->config->auth_user);
+    if (!error)
+        error = credentials_rename(offline->credentials, account->id.bytes, buffer_slice(&normal),
+                                   account->address);
+    become_root();
+    buffer_release(&normal);
+    return error;
+}
+
 static void offline_close(struct backend *backend)
 {
     struct offline *offline = (struct offline *)backend;
@@ -189,6 +207,7 @@ static const struct backend_operations offline_operations = {
     .call = offline_call,
     .password_set = offline_password_set,
     .password_delete = offline_password_delete,
+    .password_rename = offline_password_rename,
     .close = offline_close,
 };
 

@@ -161,6 +161,45 @@ int credentials_delete(struct credentials *credentials, struct slice name)
     return kv_update(credentials->kv, KV_DURABLE, delete_record, &key);
 }
 
+struct rename {
+    struct key from, to;
+    const uint8_t *account;
+};
+
+static int rename_record(struct kv_transaction *transaction, void *arg)
+{
+    const struct rename *rename = arg;
+    struct slice from = slice_make(rename->from.bytes, rename->from.size);
+    struct slice to = slice_make(rename->to.bytes, rename->to.size);
+    struct credentials_record record = {0};
+    struct buffer value;
+    buffer_init(&value, RECORD_MAXIMUM);
+    int error = kv_get(transaction, from, &value);
+    if (!error)
+        error = record_decode(buffer_slice(&value), &record);
+    if (!error && memcmp(record.account, rename->account, sizeof record.account) != 0)
+        error = ERROR_NOT_FOUND;
+    if (!error)
+        error = kv_delete(transaction, from);
+    if (!error)
+        error = kv_put(transaction, to, buffer_slice(&value));
+    sodium_memzero(&record, sizeof record);
+    release_secret(&value);
+    return error == ERROR_LIMIT ? ERROR_CORRUPT : error;
+}
+
+int credentials_rename(struct credentials *credentials, const uint8_t account[16],
+                       struct slice name, struct slice to)
+{
+    struct rename rename = {.account = account};
+    int error = make_key(to, &rename.to);
+    if (error)
+        return error;
+    if (make_key(name, &rename.from))
+        return ERROR_NOT_FOUND;
+    return kv_update(credentials->kv, KV_DURABLE, rename_record, &rename);
+}
+
 /* --- verifying --- */
 
 static int read_record(struct credentials *credentials, const struct key *key, struct buffer *value)

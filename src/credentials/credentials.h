@@ -42,6 +42,12 @@ int credentials_set(struct credentials *credentials, struct slice name, const ui
 /* ERROR_NOT_FOUND. Durable. */
 int credentials_delete(struct credentials *credentials, struct slice name);
 
+/* The name's password becomes the other name's, in one transaction. `account` must be the record's:
+ * ERROR_NOT_FOUND when the name has none, or is another account's. What the other name had is
+ * replaced: the directory knows whose it is. Durable. */
+int credentials_rename(struct credentials *credentials, const uint8_t account[16],
+                       struct slice name, struct slice to);
+
 /* Checks a password. ERROR_DENIED for a wrong name or password alike, after the same work.
  * Slow on purpose. */
 int credentials_verify(struct credentials *credentials, struct slice name, struct slice password,

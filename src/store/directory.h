@@ -149,6 +149,11 @@ int store_group_remove(struct store *store, struct who who, struct slice address
 int store_directory_members(struct store *store, struct who who, struct slice address,
                             struct arena *arena, struct directory_entry **members, size_t *count);
 
+/* The groups, then the aliases, that have the account (or group, or alias) itself as member or
+ * target, each by address. */
+int store_directory_holders(struct store *store, struct who who, struct account_id id,
+                            struct arena *arena, struct directory_entry **holders, size_t *count);
+
 /* The ids of all groups the account is in, and of those they are in, each once. Reads the keys of
  * the account and of these groups alone, however many others there are. ERROR_LIMIT: more than
  * `maximum`. For the store's own checks of rights: no `who`. */

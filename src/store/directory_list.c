@@ -291,10 +291,11 @@ int store_group_remove(struct store *store, struct who who, struct slice address
     return run_call(&call, who, address, members, count, remove_members);
 }
 
-/* --- their members --- */
+/* --- their members, and who has them --- */
 
 struct members {
     struct slice address;
+    struct account_id id; /* of what holders are asked of */
     struct arena *arena;
     struct directory_entry *entries;
     size_t count;
@@ -302,10 +303,8 @@ struct members {
 
 static int by_kind_and_address(const void *a, const void *b)
 {
-    static const int order[] = {
-        [DIRECTORY_ACCOUNT] = 0, [DIRECTORY_GROUP] = 1, [DIRECTORY_ALIAS] = 2};
     const struct directory_entry *x = a, *y = b;
-    int kinds = order[x->kind] - order[y->kind];
+    int kinds = (int)x->kind - (int)y->kind;
     return kinds ? kinds : slice_compare(x->address, y->address);
 }
 
@@ -347,6 +346,25 @@ static int read_members(struct kv_transaction *transaction, void *arg)
     return error;
 }
 
+static int read_holders(struct kv_transaction *transaction, void *arg)
+{
+    struct members *members = arg;
+    struct buffer names;
+    buffer_init(&names, DIRECTORY_HOLDERS_MAXIMUM * sizeof(struct directory_name));
+    int error = directory_edges(transaction, DIRECTORY_HOLDERS, members->id, 0, &names);
+    if (!error)
+        error = take_members(transaction, members, &names);
+    buffer_release(&names);
+    return error;
+}
+
+static void give_sorted(struct members *members, struct directory_entry **entries, size_t *count)
+{
+    qsort(members->entries, members->count, sizeof(*members->entries), by_kind_and_address);
+    *entries = members->entries;
+    *count = members->count;
+}
+
 int store_directory_members(struct store *store, struct who who, struct slice address,
                             struct arena *arena, struct directory_entry **members, size_t *count)
 {
@@ -357,10 +375,17 @@ int store_directory_members(struct store *store, struct who who, struct slice ad
     if (!error)
         error = directory_read(store, who, read_members, &call);
     buffer_release(&normal);
-    if (error)
-        return error;
-    qsort(call.entries, call.count, sizeof(*call.entries), by_kind_and_address);
-    *members = call.entries;
-    *count = call.count;
-    return 0;
+    if (!error)
+        give_sorted(&call, members, count);
+    return error;
+}
+
+int store_directory_holders(struct store *store, struct who who, struct account_id id,
+                            struct arena *arena, struct directory_entry **holders, size_t *count)
+{
+    struct members call = {.id = id, .arena = arena};
+    int error = directory_read(store, who, read_holders, &call);
+    if (!error)
+        give_sorted(&call, holders, count);
+    return error;
 }

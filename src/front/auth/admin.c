@@ -1,6 +1,6 @@
 /*
- * An administrator sets or deletes a password: a job each, one at a time on a connection. Whatever
- * came of it, the name's remembered password is forgotten.
+ * An administrator sets, deletes or renames a password: a job each, one at a time on a connection.
+ * Whatever came of it, what was remembered of the name is forgotten.
  */
 #include "front/auth/auth_priv.h"
 
@@ -10,22 +10,33 @@
 
 #include <stdlib.h>
 
+enum admin_change { PASSWORD_SET, PASSWORD_DELETE, PASSWORD_RENAME };
+
 struct admin_request {
     struct job job;
     struct auth *auth;
     struct peer *peer; /* NULL: it has gone */
-    bool set;          /* otherwise delete */
+    enum admin_change change;
     uint8_t account[16];
-    struct buffer name; /* normalised */
-    struct buffer password;
+    struct buffer name;     /* normalised */
+    struct buffer to;       /* of PASSWORD_RENAME: the same */
+    struct buffer password; /* of PASSWORD_SET */
     int error;
+};
+
+/* What is asked for; slices of the message. */
+struct admin_wish {
+    enum admin_change change;
+    uint8_t account[16];
+    struct slice name, to, password;
 };
 
 static const char *text_of(const struct admin_request *request)
 {
-    if (request->set && request->error == ERROR_LIMIT)
+    bool set = request->change == PASSWORD_SET;
+    if (set && request->error == ERROR_LIMIT)
         return "A password has 8 characters at least and 1024 bytes at most";
-    if (request->set && request->error == ERROR_SYNTAX)
+    if (set && request->error == ERROR_SYNTAX)
         return "A password may not contain control characters or invalid UTF-8";
     return request->error ? error_text(request->error) : "";
 }
@@ -45,6 +56,7 @@ static void admin_free(struct admin_request *request)
     if (request->peer)
         request->peer->admin = NULL;
     buffer_release(&request->name);
+    buffer_release(&request->to);
     secret_release(&request->password);
     free(request);
 }
@@ -60,18 +72,26 @@ static void change(struct job *job)
     struct admin_request *request = request_of(job);
     struct credentials *credentials = request->auth->credentials;
     struct slice name = buffer_slice(&request->name);
-    request->error = request->set ? credentials_set(credentials, name, request->account,
-                                                    buffer_slice(&request->password))
-                                  : credentials_delete(credentials, name);
+    if (request->change == PASSWORD_SET)
+        request->error =
+            credentials_set(credentials, name, request->account, buffer_slice(&request->password));
+    else if (request->change == PASSWORD_DELETE)
+        request->error = credentials_delete(credentials, name);
+    else
+        request->error =
+            credentials_rename(credentials, request->account, name, buffer_slice(&request->to));
 }
 
 static void changed(struct job *job)
 {
+    static const char *const events[] = {[PASSWORD_SET] = "password_set",
+                                         [PASSWORD_DELETE] = "password_deleted",
+                                         [PASSWORD_RENAME] = "password_renamed"};
     struct admin_request *request = request_of(job);
     struct auth *auth = request->auth;
     cache_forget(auth->cache, buffer_slice(&request->name));
-    log_info(request->set ? "password_set" : "password_deleted",
-             LOG_SLICE("name", buffer_slice(&request->name)),
+    cache_forget(auth->cache, buffer_slice(&request->to));
+    log_info(events[request->change], LOG_SLICE("name", buffer_slice(&request->name)),
              LOG_TEXT("result", error_name(request->error)));
     if (request->peer)
         answer(request->peer, request->error, text_of(request));
@@ -90,8 +110,21 @@ void admin_abandon(struct peer *peer)
         admin_free(request);
 }
 
-static int submit(struct peer *peer, const uint8_t account[16], struct slice name,
-                  struct slice password, bool set)
+static int fill(struct admin_request *request, const struct admin_wish *wish)
+{
+    const char *domain = request->auth->default_domain;
+    request->change = wish->change;
+    memcpy(request->account, wish->account, sizeof request->account);
+    buffer_init(&request->name, CREDENTIALS_NAME_MAXIMUM);
+    buffer_init(&request->to, CREDENTIALS_NAME_MAXIMUM);
+    buffer_init(&request->password, IPC_STRING_MAXIMUM);
+    int error = address_normalise(wish->name, domain, &request->name);
+    if (!error && wish->change == PASSWORD_RENAME)
+        error = address_normalise(wish->to, domain, &request->to);
+    return error ? error : buffer_append(&request->password, wish->password);
+}
+
+static int submit(struct peer *peer, const struct admin_wish *wish)
 {
     struct auth *auth = peer->auth;
     struct admin_request *request = calloc(1, sizeof *request);
@@ -99,13 +132,7 @@ static int submit(struct peer *peer, const uint8_t account[16], struct slice nam
         return ERROR_MEMORY;
     request->job = (struct job){.work = change, .done = changed};
     request->auth = auth;
-    request->set = set;
-    memcpy(request->account, account, sizeof request->account);
-    buffer_init(&request->name, CREDENTIALS_NAME_MAXIMUM);
-    buffer_init(&request->password, IPC_STRING_MAXIMUM);
-    int error = address_normalise(name, auth->default_domain, &request->name);
-    if (!error)
-        error = buffer_append(&request->password, password);
+    int error = fill(request, wish);
     if (!error)
         error = jobs_submit(&auth->jobs, &request->job);
     if (error) {
@@ -117,10 +144,9 @@ static int submit(struct peer *peer, const uint8_t account[16], struct slice nam
     return 0;
 }
 
-static int begin(struct peer *peer, const uint8_t account[16], struct slice name,
-                 struct slice password, bool set)
+static int begin(struct peer *peer, const struct admin_wish *wish)
 {
-    int error = peer->auth->draining ? ERROR_CLOSED : submit(peer, account, name, password, set);
+    int error = peer->auth->draining ? ERROR_CLOSED : submit(peer, wish);
     if (error)
         answer(peer, error, error_text(error));
     return 0;
@@ -128,20 +154,31 @@ static int begin(struct peer *peer, const uint8_t account[16], struct slice name
 
 int admin_password_set(struct peer *peer, struct ipc_reader *reader)
 {
-    uint8_t account[16];
-    ipc_get_fixed(reader, account, sizeof account);
-    struct slice name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
-    struct slice password = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    struct admin_wish wish = {.change = PASSWORD_SET};
+    ipc_get_fixed(reader, wish.account, sizeof wish.account);
+    wish.name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    wish.password = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
     if (ipc_reader_finish(reader) || peer->admin)
         return ERROR_PROTOCOL;
-    return begin(peer, account, name, password, true);
+    return begin(peer, &wish);
 }
 
 int admin_password_delete(struct peer *peer, struct ipc_reader *reader)
 {
-    static const uint8_t none[16];
-    struct slice name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    struct admin_wish wish = {.change = PASSWORD_DELETE};
+    wish.name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
     if (ipc_reader_finish(reader) || peer->admin)
         return ERROR_PROTOCOL;
-    return begin(peer, none, name, SLICE(""), false);
+    return begin(peer, &wish);
+}
+
+int admin_password_rename(struct peer *peer, struct ipc_reader *reader)
+{
+    struct admin_wish wish = {.change = PASSWORD_RENAME};
+    ipc_get_fixed(reader, wish.account, sizeof wish.account);
+    wish.name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    wish.to = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    if (ipc_reader_finish(reader) || peer->admin)
+        return ERROR_PROTOCOL;
+    return begin(peer, &wish);
 }

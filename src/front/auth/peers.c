@@ -17,6 +17,7 @@ static const struct {
     {IPC_TICKET_REDEEM, redeem},
     {IPC_ADMIN_PASSWORD_SET, admin_password_set},
     {IPC_ADMIN_PASSWORD_DELETE, admin_password_delete},
+    {IPC_ADMIN_PASSWORD_RENAME, admin_password_rename},
 };
 
 static int handle(struct peer *peer, const struct ipc_message *message)
