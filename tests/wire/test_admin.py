@@ -319,6 +319,202 @@ def test_many_accounts_at_once(live):
     assert listed == sorted(listed)
 
 
+# --- the directory ---
+
+def inbox(server, account):
+    with server.imap(account) as client:
+        return int(re.search(r"MESSAGES (\d+)", client.ok("STATUS INBOX (MESSAGES)")[0])[1])
+
+
+def refuses(server, *arguments):
+    """The exit status and what is said."""
+    result = server.run(*arguments, check=False, text=PASSWORD + "\n")
+    assert result.stderr and not result.stdout
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_domain_life(which, request):
+    """Addresses are made in domains that have been added, and only there."""
+    server = request.getfixturevalue(which)
+    domain = f"{which}.example"
+    name = f"carol@{domain}"
+    (default,) = [row for row in server.json("domain", "list") if row["default"]]
+    assert default["domain"] == server.domain
+    assert re.match(r"20\d\d-", default["created"]), "chapar init has added it"
+    for verb in (["account", "add", name], ["group", "add", name], ["alias", "add", name, name]):
+        status, said = refuses(server, *verb)
+        assert status == MISSING and f"chapar domain add {domain}" in said
+    assert server.json("domain", "add", domain)["domain"] == domain
+    assert refuses(server, "domain", "add", domain.upper())[0] == EXISTS
+    server.add_account(name)
+    assert f"{domain}  20" in server.run("domain", "list").stdout
+    status, said = refuses(server, "domain", "delete", domain)
+    assert status == FAILED and "addresses in it" in said
+    server.run("account", "delete", name, "--yes")
+    assert server.run("domain", "delete", domain).stdout == f"deleted {domain}\n"
+    assert refuses(server, "domain", "delete", domain)[0] == MISSING
+    assert refuses(server, "domain", "delete", server.domain)[0] == FAILED
+    assert refuses(server, "domain", "add", "no domain")[0] == FAILED
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_alias_life(which, request):
+    server = request.getfixturevalue(which)
+    first, second = (server.add_account(f"{name}-{which}")[0] for name in ("first", "second"))
+    alias, other = f"info-{which}@example.test", f"other-{which}@example.test"
+    assert server.run("alias", "add", alias, first, second).stdout == f"added {alias}\n"
+    assert server.json("alias", "add", other, alias)["members"] == 1
+    rows = {(row["address"], row["target"], row["kind"]) for row in server.json("alias", "list")}
+    assert rows >= {(alias, first, "account"), (alias, second, "account"), (other, alias, "alias")}
+    assert f"{other}  {alias}  alias  20" in server.run("alias", "list").stdout
+    assert refuses(server, "alias", "add", alias, first)[0] == EXISTS
+    assert refuses(server, "alias", "add", first, second)[0] == EXISTS
+    status, said = refuses(server, "alias", "add", alias, other)
+    assert status == FAILED and "back to itself" in said
+    status, said = refuses(server, "alias", "add", alias, "somebody@elsewhere.example")
+    assert status == MISSING and "somebody@elsewhere.example" in said
+    assert refuses(server, "alias", "add", alias)[0] == USAGE
+    # An alias is no login name and no account.
+    assert refuses(server, "account", "show", alias)[0] == MISSING
+    assert refuses(server, "account", "password", alias)[0] == MISSING
+    shown = server.json("account", "show", first)
+    assert [(row["kind"], row["address"]) for row in shown] == [
+        ("account", first), ("alias", alias)]
+    server.run("alias", "delete", alias, first)
+    assert refuses(server, "alias", "delete", alias, first)[0] == MISSING
+    server.run("account", "delete", second, "--yes")  # the last target
+    assert not {alias, other} & {row["address"] for row in server.json("alias", "list")}
+    assert refuses(server, "alias", "delete", other)[0] == MISSING
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_group_life(which, request):
+    server = request.getfixturevalue(which)
+    account = server.add_account(f"member-{which}")[0]
+    staff, everybody = f"staff-{which}@example.test", f"everybody-{which}@example.test"
+    added = server.json("group", "add", staff)
+    assert added["address"] == staff and re.fullmatch(r"[0-9a-f]{32}", added["id"])
+    assert refuses(server, "group", "add", staff)[0] == EXISTS
+    server.run("group", "add", everybody)
+    assert server.json("group", "add-member", everybody, staff)["members"] == 1
+    assert server.run("group", "add-member", staff, account).stdout == f"added to {staff}\n"
+    assert refuses(server, "group", "add-member", staff, account)[0] == EXISTS
+    status, said = refuses(server, "group", "add-member", staff, everybody)
+    assert status == FAILED and "in itself" in said
+    assert refuses(server, "group", "add-member", staff, "nobody")[0] == MISSING
+    assert refuses(server, "group", "add-member", staff)[0] == USAGE
+    members = {row["address"]: row["members"] for row in server.json("group", "list")}
+    assert members[staff] == 1 and members[everybody] == 1
+    assert [row["kind"] for row in server.json("group", "members", everybody)] == ["group"]
+    assert account in server.run("group", "members", staff).stdout
+    server.run("group", "remove-member", staff, account)
+    assert refuses(server, "group", "remove-member", staff, account)[0] == MISSING
+    assert server.json("group", "members", staff) == []
+    server.run("group", "delete", staff)
+    assert server.json("group", "members", everybody) == []
+    assert refuses(server, "group", "delete", staff)[0] == MISSING
+    server.run("group", "delete", everybody)
+
+
+def test_delivery_through_the_directory(live):
+    """What was added a moment ago gets mail, once for each account, with one reply."""
+    first, second = live.fresh_account(), live.fresh_account()
+    group, alias = "delivery@example.test", "to-delivery@example.test"
+    live.run("group", "add", group)
+    assert live.deliver(message(), group)[group].startswith("550 5.1.1")
+    live.run("group", "add-member", group, first[0], second[0])
+    live.run("alias", "add", alias, group, first[0])
+    assert not live.deliver(message(), alias, group, first[0])
+    assert inbox(live, first) == 1 and inbox(live, second) == 1
+    live.run("group", "remove-member", group, second[0])
+    assert not live.deliver(message(), alias)
+    assert inbox(live, first) == 2 and inbox(live, second) == 1
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_account_rename(which, request):
+    """Mail, password, groups and aliases stay with it; the old name is nobody's."""
+    server = request.getfixturevalue(which)
+    old, new, newest = (f"{name}-{which}@example.test" for name in ("old", "new", "newest"))
+    server.add_account(old)
+    server.run("group", "add", f"renamed-{which}")
+    server.run("group", "add-member", f"renamed-{which}", old)
+    (before,) = [row for row in server.json("account", "list") if row["address"] == old]
+    assert server.json("account", "rename", old, new) == dict(before, address=new)
+    assert refuses(server, "account", "rename", old, new)[0] == MISSING
+    assert refuses(server, "account", "rename", "nobody", new)[0] == MISSING
+    assert refuses(server, "account", "rename", new, f"renamed-{which}")[0] == EXISTS
+    assert refuses(server, "account", "rename", new, "x@elsewhere.example")[0] == MISSING
+    assert server.run("account", "rename", "--keep-alias", new, newest).stdout == \
+        f"renamed to {newest}\n"
+    kinds = [(row["kind"], row["address"]) for row in server.json("account", "show", newest)]
+    assert kinds == [("account", newest), ("group", f"renamed-{which}@example.test"),
+                     ("alias", new)]
+    if which == "offline":
+        server.start()
+    assert refused(server, (old, PASSWORD)) and refused(server, (new, PASSWORD))
+    assert not server.deliver(message(), new)
+    assert inbox(server, (newest, PASSWORD)) == 1
+    if which == "offline":
+        server.stop()
+        server.check_log()
+
+
+def test_interrupted_rename_is_finished(offline):
+    """The password is moved last: until then the old name logs in; the same command finishes."""
+    server = offline
+    old, new = server.add_account("old")[0], "new@example.test"
+    auth = server.directory / "data" / "auth"
+    saved = {path: path.read_bytes() for path in auth.rglob("*") if path.is_file()}
+    server.run("account", "rename", old, new)
+    for path in [path for path in auth.rglob("*") if path.is_file()]:
+        path.unlink()
+    for path, content in saved.items():
+        owner = path.parent.stat()
+        path.write_bytes(content)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    server.start()
+    assert inbox(server, (old, PASSWORD)) == 0
+    assert refused(server, (new, PASSWORD))
+    server.run("account", "rename", old, new)
+    assert refused(server, (old, PASSWORD))
+    assert inbox(server, (new, PASSWORD)) == 0
+    server.stop()
+    server.check_log()
+
+
+def test_session_outlives_rename(live):
+    account = live.fresh_account()
+    with live.imap(account) as session:
+        session.ok("SELECT INBOX")
+        live.run("account", "rename", account[0], "outlived")
+        live.deliver(message(), "outlived@example.test")
+        assert "* 1 EXISTS" in session.ok("NOOP")
+
+
+def test_check_of_the_directory(tmp_path):
+    """Run with all accounts; what is said twice is mended from the other."""
+    server = Server(tmp_path / "directory")
+    account = server.add_account("victim")[0]
+    server.run("group", "add", "staff")
+    server.run("group", "add-member", "staff", account)
+    path = server.directory / "data" / "mail" / "directory.db"
+    with sqlite3.connect(path) as database:
+        for table in ("small", "large"):
+            database.execute(f"DELETE FROM {table} WHERE key = ?", (b"nstaff@example.test",))
+    found = server.run("check", check=False)
+    assert found.returncode == FAILED
+    assert found.stdout == "directory: wrong: staff@example.test: its name\n"
+    assert server.run("check", account).stdout == "all is well\n"
+    server.start()
+    assert server.run("check", "--repair").returncode == DONE
+    assert server.run("check").stdout == "all is well\n"
+    assert [row["address"] for row in server.json("group", "members", "staff")] == [account]
+    server.stop()
+    server.check_log()
+
+
 # --- passwords stay secret ---
 
 def command_lines():
@@ -486,9 +682,13 @@ def test_usage(offline, arguments):
     assert result.returncode == USAGE and result.stderr and not result.stdout
 
 
-@pytest.mark.parametrize("verb", ["init", "account add", "account list", "account delete",
-                                  "account password", "undelete list", "undelete messages",
-                                  "undelete mailbox", "purge", "quota get", "quota set", "status", "config check", "config show"])
+@pytest.mark.parametrize("verb", [
+    "init", "account add", "account list", "account delete", "account password", "account rename",
+    "account show", "domain add", "domain delete", "domain list", "alias add", "alias delete",
+    "alias list", "group add", "group delete", "group list", "group add-member",
+    "group remove-member", "group members", "undelete list", "undelete messages",
+    "undelete mailbox", "purge", "quota get",
+    "quota set", "status", "config check", "config show"])
 def test_help(offline, verb):
     result = offline.run(*verb.split(), "--help")
     assert verb in result.stdout and len(result.stdout.splitlines()) >= 2

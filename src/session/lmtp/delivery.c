@@ -186,7 +186,10 @@ static void deliver_to_receiver(struct delivery *delivery, struct recipient *rec
 {
     const struct receiver *earlier = find_earlier(delivery, recipient, receiver->account);
     receiver->error = earlier ? earlier->error : deliver(delivery, recipient, receiver->account);
-    recipient->error = worse(recipient->error, receiver->error);
+    recipient->reached = recipient->reached || !receiver->error;
+    /* An account that has gone meanwhile is not missed where there are others. */
+    if (receiver->error != ERROR_NOT_FOUND)
+        recipient->error = worse(recipient->error, receiver->error);
 }
 
 static void log_delivery(const struct delivery *delivery, const struct recipient *recipient)
@@ -204,6 +207,8 @@ bool delivery_step(struct delivery *delivery, int *error)
     deliver_to_receiver(delivery, recipient, &recipient->receivers[recipient->done++]);
     if (recipient->done < recipient->count)
         return false;
+    if (!recipient->error && !recipient->reached)
+        recipient->error = ERROR_NOT_FOUND;
     log_delivery(delivery, recipient);
     delivery->next = recipient->next;
     *error = recipient->error;

@@ -114,6 +114,94 @@ static void test_arguments(void **state)
     assert_non_null(strstr(f->call.detail, "no operation account.fly"));
 }
 
+/* The first value is "address"; the others have the second name. NULL ends them. */
+static int run_list(struct fixture *f, const char *operation, const char *name,
+                    const char *const *values)
+{
+    struct admin_argument arguments[8];
+    size_t count = 0;
+    for (; values[count]; count++)
+        arguments[count] = (struct admin_argument){slice_from_string(count ? name : "address"),
+                                                   slice_from_string(values[count])};
+    f->call.arguments = arguments;
+    f->call.argument_count = count;
+    buffer_clear(&f->rows);
+    return admin_run(slice_from_string(operation), &f->call);
+}
+#define RUN_LIST(f, operation, name, ...)                                                          \
+    run_list(f, operation, name, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_domains(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", "address", "a@other.example"), ERROR_NOT_FOUND);
+    assert_string_equal(f->call.detail, "there is no domain other.example here: chapar domain add "
+                                        "other.example");
+    assert_int_equal(run(f, "domain.add", "domain", "Other.Example"), 0);
+    assert_non_null(strstr(f->rows.data, "domain=other.example created="));
+    assert_int_equal(run(f, "group.add", "address", "a@other.example"), 0);
+    assert_int_equal(run(f, "domain.delete", "domain", "other.example"), ERROR_INVALID);
+    assert_string_equal(f->call.detail, "there are addresses in it");
+    assert_int_equal(run(f, "domain.delete", "domain", "example.test"), ERROR_INVALID);
+    assert_non_null(strstr(f->call.detail, "default_domain"));
+    assert_int_equal(run(f, "group.delete", "address", "a@other.example"), 0);
+    assert_int_equal(run(f, "domain.delete", "domain", "other.example"), 0);
+    assert_int_equal(run(f, "domain.list", NULL, NULL), 0);
+    assert_string_equal(f->rows.data, "domain=example.test created=0 default=1\n");
+}
+
+static void test_aliases_and_groups(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", "address", "alice"), 0);
+    assert_int_equal(run(f, "account.add", "address", "bob"), 0);
+    assert_int_equal(run(f, "group.add", "address", "staff"), 0);
+    assert_int_equal(RUN_LIST(f, "group.add-member", "member", "staff"), ERROR_INVALID);
+    assert_int_equal(RUN_LIST(f, "group.add-member", "member", "staff", "alice", "carol"),
+                     ERROR_NOT_FOUND);
+    assert_string_equal(f->call.detail, "carol");
+    assert_int_equal(RUN_LIST(f, "group.add-member", "member", "staff", "bob", "alice"), 0);
+    assert_non_null(strstr(f->rows.data, "address=staff@example.test kind=group id="));
+    assert_non_null(strstr(f->rows.data, "members=2"));
+    assert_int_equal(RUN_LIST(f, "group.add-member", "member", "staff", "staff"), ERROR_INVALID);
+    assert_string_equal(f->call.detail, "the group would be in itself");
+    assert_int_equal(run(f, "group.members", "address", "staff"), 0);
+    assert_true(slice_starts_with(buffer_slice(&f->rows), SLICE("address=alice@example.test")));
+    assert_int_equal(run(f, "group.members", "address", "alice"), ERROR_NOT_FOUND);
+
+    assert_int_equal(RUN_LIST(f, "alias.add", "target", "info"), ERROR_INVALID);
+    assert_int_equal(RUN_LIST(f, "alias.add", "target", "info", "x@far.example"), ERROR_NOT_FOUND);
+    assert_string_equal(f->call.detail, "x@far.example");
+    assert_int_equal(RUN_LIST(f, "alias.add", "target", "info", "alice", "staff"), 0);
+    assert_int_equal(RUN_LIST(f, "alias.add", "target", "info", "info"), ERROR_INVALID);
+    assert_string_equal(f->call.detail, "it would lead back to itself");
+    assert_int_equal(run(f, "alias.list", NULL, NULL), 0);
+    assert_non_null(strstr(f->rows.data, "target=alice@example.test kind=account"));
+    assert_non_null(strstr(f->rows.data, "target=staff@example.test kind=group"));
+
+    assert_int_equal(run(f, "account.show", "address", "alice"), 0);
+    assert_true(slice_starts_with(buffer_slice(&f->rows), SLICE("address=alice@example.test")));
+    assert_non_null(strstr(f->rows.data, "\naddress=staff@example.test kind=group"));
+    assert_non_null(strstr(f->rows.data, "\naddress=info@example.test kind=alias"));
+    assert_int_equal(RUN_LIST(f, "account.rename", "to", "alice", "bob"), ERROR_EXISTS);
+    assert_string_equal(f->call.detail, "bob");
+    assert_int_equal(RUN_LIST(f, "account.rename", "to", "info", "x"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_LIST(f, "account.rename", "to", "alice", "x@far.example"),
+                     ERROR_NOT_FOUND);
+    assert_non_null(strstr(f->call.detail, "chapar domain add far.example"));
+    assert_int_equal(RUN_LIST(f, "account.rename", "to", "alice", "Alicia"), 0);
+    assert_non_null(strstr(f->rows.data, "address=alicia@example.test id="));
+
+    assert_int_equal(RUN_LIST(f, "group.remove-member", "member", "staff", "bob"), 0);
+    assert_int_equal(RUN_LIST(f, "group.remove-member", "member", "staff", "bob"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_LIST(f, "alias.delete", "target", "info", "bob"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_LIST(f, "alias.delete", "target", "info"), 0);
+    assert_int_equal(run(f, "group.list", NULL, NULL), 0);
+    assert_non_null(strstr(f->rows.data, "members=1"));
+    assert_int_equal(run(f, "check", NULL, NULL), 0);
+    assert_int_equal(f->rows.size, 0);
+}
+
 static void test_check(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +424,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_arguments, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_domains, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_aliases_and_groups, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_check, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_undelete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_undelete_refuses, set_up, tear_down),

@@ -96,6 +96,32 @@ static int verify(struct fixture *fixture, struct slice name, const char *passwo
     return error;
 }
 
+static void test_rename(void **state)
+{
+    struct fixture *fixture = *state;
+    struct credentials *credentials = fixture->credentials;
+    const struct slice to = SLICE("alicia@example.test");
+    assert_int_equal(credentials_rename(credentials, ALICE, NAME, to), ERROR_NOT_FOUND);
+    assert_int_equal(credentials_set(credentials, NAME, ALICE, SLICE("correct horse")), 0);
+    assert_int_equal(credentials_rename(credentials, BOB, NAME, to), ERROR_NOT_FOUND);
+    assert_int_equal(verify(fixture, NAME, "correct horse", ALICE), 0);
+    /* What the other name had is left over from somebody who is gone. */
+    assert_int_equal(credentials_set(credentials, to, BOB, SLICE("battery staple")), 0);
+    assert_int_equal(credentials_rename(credentials, ALICE, NAME, to), 0);
+    assert_int_equal(verify(fixture, NAME, "correct horse", ALICE), ERROR_DENIED);
+    assert_int_equal(verify(fixture, to, "correct horse", ALICE), 0);
+    assert_int_equal(verify(fixture, to, "battery staple", BOB), ERROR_DENIED);
+    assert_int_equal(credentials_rename(credentials, ALICE, NAME, to), ERROR_NOT_FOUND);
+    assert_int_equal(credentials_rename(credentials, ALICE, to, to), 0);
+    assert_int_equal(verify(fixture, to, "correct horse", ALICE), 0);
+    assert_int_equal(credentials_rename(credentials, ALICE, to, SLICE("")), ERROR_SYNTAX);
+    char longest[CREDENTIALS_NAME_MAXIMUM + 1];
+    memset(longest, 'a', sizeof longest);
+    assert_int_equal(
+        credentials_rename(credentials, ALICE, to, slice_make(longest, sizeof longest)),
+        ERROR_LIMIT);
+}
+
 static void test_set_verify_delete(void **state)
 {
     struct fixture *fixture = *state;
@@ -208,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_verify_delete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_prepared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),

@@ -147,6 +147,16 @@ static void delete_password(struct fixture *fixture, const char *name)
     send_body(fixture->admin, IPC_ADMIN_PASSWORD_DELETE, &body);
 }
 
+static void rename_password(struct fixture *fixture, const char *name, const char *to)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    buffer_append(&body, slice_make(ALICE, sizeof ALICE));
+    ipc_put_bytes(&body, slice_from_string(name));
+    ipc_put_bytes(&body, slice_from_string(to));
+    send_body(fixture->admin, IPC_ADMIN_PASSWORD_RENAME, &body);
+}
+
 /* --- what they get --- */
 
 static int receive(struct fixture *fixture, int socket)
@@ -351,6 +361,31 @@ static void test_admin(void **state)
     expect_refused(fixture, 4, ERROR_DENIED);
 }
 
+/* Neither the old name nor what was remembered of the new one logs in any more. */
+static void test_rename(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    set_password(fixture, "alicia", "battery staple");
+    expect_result(fixture, 0);
+    begin_plain(fixture, 1, "alicia@example.test", "battery staple");
+    expect(fixture, fixture->login, IPC_AUTH_GRANTED);
+    begin_plain(fixture, 2, NAME, PASSWORD);
+    expect_granted(fixture, 2, ticket);
+    rename_password(fixture, "Alice", "alicia");
+    expect_result(fixture, 0);
+    begin_plain(fixture, 3, NAME, PASSWORD);
+    expect_refused(fixture, 3, ERROR_DENIED);
+    begin_plain(fixture, 4, "alicia@example.test", "battery staple");
+    expect_refused(fixture, 4, ERROR_DENIED);
+    begin_plain(fixture, 5, "alicia@example.test", PASSWORD);
+    expect(fixture, fixture->login, IPC_AUTH_GRANTED);
+    rename_password(fixture, NAME, "alicia");
+    expect_result(fixture, ERROR_NOT_FOUND);
+    rename_password(fixture, "alicia", "@");
+    expect_result(fixture, ERROR_SYNTAX);
+}
+
 static void note(void *arg)
 {
     *(bool *)arg = true;
@@ -392,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_breach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_admin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
     };

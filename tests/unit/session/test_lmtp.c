@@ -342,6 +342,119 @@ static void detail_of_a_whole_name_is_none(void **state)
     assert_int_equal(count(f, id, "INBOX"), 1);
 }
 
+static void add_group(struct fixture *f, const char *name, const struct slice *members,
+                      size_t members_count)
+{
+    struct account_id id;
+    struct slice group = slice_from_string(name);
+    assert_int_equal(store_group_create(f->store, WHO_SYSTEM, group, &id), 0);
+    assert_int_equal(store_group_add(f->store, WHO_SYSTEM, group, members, members_count), 0);
+}
+
+/* RFC 2033 section 4.2: one reply for a recipient, whoever is behind it. */
+static void group_and_alias_reach_each_account_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice both[] = {SLICE("alice"), SLICE("bob")}, team = SLICE("team");
+    struct buffer message;
+    add_group(f, "team", both, 2);
+    assert_int_equal(store_alias_add(f->store, WHO_SYSTEM, SLICE("info"), &team, 1), 0);
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    say(f, TO("info@example.test") TO("team@example.test") TO("bob@example.test") "DATA\r\n" MESSAGE
+                                                                                  ".\r\nNOOP\r\n");
+    expect(f, "250 2.1.5, 250 2.1.5, 250 2.1.5, 354, 250 2.0.0, 250 2.0.0, 250 2.0.0, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    buffer_init(&message, 65536);
+    fetch(f, f->bob, "INBOX", &message);
+    assert_non_null(strstr(message.data, "Delivered-To: info@example.test\r\n"));
+    buffer_release(&message);
+    /* The next transaction begins anew. */
+    say(f, FROM TO("bob@example.test") TO("team@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "INBOX"), 2);
+    assert_int_equal(count(f, f->bob, "INBOX"), 2);
+}
+
+/* The mailbox that the detail names, in each account that has it; another one is another copy. */
+static void detail_of_a_group(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice both[] = {SLICE("alice"), SLICE("bob")};
+    add_group(f, "team", both, 2);
+    make_mailbox(f, "lists");
+    greet(f);
+    say(f, HELLO FROM TO("team+lists@example.test") TO("alice@example.test") "DATA\r\n" MESSAGE
+                                                                             ".\r\n");
+    assert_int_equal(count(f, f->alice, "lists"), 1);
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+}
+
+/* One of several has gone: the others have the message, and nobody is told of it. */
+static void account_behind_a_group_goes(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice both[] = {SLICE("alice"), SLICE("bob")};
+    add_group(f, "team", both, 2);
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    say(f, TO("team@example.test") TO("alice@example.test") "DATA\r\n");
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->bob), 0);
+    say(f, MESSAGE ".\r\n");
+    expect(f, "250 2.1.5, 250 2.1.5, 354, 250 2.0.0, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    say(f, FROM TO("team@example.test") "DATA\r\n");
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->alice), 0);
+    buffer_clear(&f->replies);
+    say(f, MESSAGE ".\r\n");
+    expect(f, "550 5.1.1");
+}
+
+static void empty_group_is_nobody(void **state)
+{
+    struct fixture *f = *state;
+    add_group(f, "team", NULL, 0);
+    greet(f);
+    say(f, HELLO FROM);
+    buffer_clear(&f->replies);
+    say(f, TO("team@example.test"));
+    expect(f, "550 5.1.1");
+}
+
+enum { GROUP = RESOLVED_ACCOUNTS_MAXIMUM };
+
+/* DELIVERY_ACCOUNTS_MAXIMUM: of all recipients together; one that does not fit comes later. */
+static void accounts_of_a_transaction_are_limited(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id id;
+    struct slice members[GROUP];
+    static char names[GROUP][16];
+    char line[64];
+    for (unsigned i = 0; i < GROUP; i++) {
+        snprintf(names[i], sizeof(names[i]), "user%u", i);
+        members[i] = slice_from_string(names[i]);
+        assert_int_equal(store_account_create(f->store, WHO_SYSTEM, members[i], &id), 0);
+    }
+    add_group(f, "crowd", members, GROUP);
+    greet(f);
+    say(f, HELLO FROM);
+    for (unsigned i = 0; i <= DELIVERY_ACCOUNTS_MAXIMUM / GROUP; i++) {
+        buffer_clear(&f->replies);
+        snprintf(line, sizeof(line), "RCPT TO:<crowd+%u@example.test>\r\n", i);
+        say(f, line);
+        expect(f, i < DELIVERY_ACCOUNTS_MAXIMUM / GROUP ? "250 2.1.5" : "452 4.5.3");
+    }
+    say(f, "RSET\r\n");
+    buffer_clear(&f->replies);
+    say(f, FROM TO("crowd@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    expect(f, "250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
+    assert_int_equal(count(f, id, "INBOX"), 1);
+}
+
 static void own_delivery_is_a_loop(void **state)
 {
     struct fixture *f = *state;
@@ -464,6 +577,11 @@ int main(void)
         WITH_STORE(too_big_message_is_refused),
         WITH_STORE(detail_names_a_mailbox),
         WITH_STORE(detail_of_a_whole_name_is_none),
+        WITH_STORE(group_and_alias_reach_each_account_once),
+        WITH_STORE(detail_of_a_group),
+        WITH_STORE(account_behind_a_group_goes),
+        WITH_STORE(empty_group_is_nobody),
+        WITH_STORE(accounts_of_a_transaction_are_limited),
         WITH_STORE(own_delivery_is_a_loop),
         WITH_STORE(another_servers_delivered_to_is_no_loop),
         WITH_STORE(too_many_received_fields_are_a_loop),
