@@ -186,4 +186,6 @@ void check_account(struct fixture *f)
     struct check_result result = {0};
     assert_int_equal(store_check_account(f->store, WHO_SYSTEM, f->alice, &options, &result), 0);
     assert_int_equal(result.wrong + result.lost, 0);
+    assert_int_equal(store_check_directory(f->store, WHO_SYSTEM, &options, &result), 0);
+    assert_int_equal(result.wrong + result.lost, 0);
 }

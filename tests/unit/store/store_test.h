@@ -54,7 +54,7 @@ const char *uids_text(struct fixture *f, collection_id mailbox);
 const char *set_text(struct fixture *f, const struct range_set *set);
 struct range_set set_of(uint32_t first, uint32_t last);
 
-/* Every invariant of the account holds. */
+/* Every invariant of the account and of the directory holds. */
 void check_account(struct fixture *f);
 
 #endif

@@ -188,10 +188,29 @@ static int make_account(struct fixture *f)
     struct account_id id;
     return store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &id);
 }
-static int delete_account(struct fixture *f)
+static int make_group(struct fixture *f)
+{
+    struct account_id id;
+    return store_group_create(f->store, WHO_SYSTEM, SLICE("staff"), &id);
+}
+
+static int join_group(struct fixture *f)
+{
+    const struct slice members[] = {SLICE("alice"), SLICE("bob")};
+    return store_group_add(f->store, WHO_SYSTEM, SLICE("staff"), members, 2);
+}
+
+static int rename_account(struct fixture *f)
 {
     struct account_id id;
     int error = store_account_find(f->store, WHO_SYSTEM, SLICE("bob"), &id);
+    return error ? error : store_account_rename(f->store, WHO_SYSTEM, id, SLICE("robert"), true);
+}
+
+static int delete_account(struct fixture *f)
+{
+    struct account_id id;
+    int error = store_account_find(f->store, WHO_SYSTEM, SLICE("robert"), &id);
     return error ? error : store_account_delete(f->store, WHO_SYSTEM, id);
 }
 
@@ -219,6 +238,9 @@ static const struct command {
     {"mark deleted", mark_deleted, true},
     {"expunge", expunge, false},
     {"make account", make_account, false},
+    {"make group", make_group, false},
+    {"join group", join_group, false},
+    {"rename account", rename_account, false},
     {"append second again", append_second, false},
     {"maintain again", maintain, false},
     {"move", move_to_box, false},
@@ -278,6 +300,19 @@ static uint64_t digest_mailbox(uint64_t digest, struct fixture *f,
     return digest;
 }
 
+static uint64_t digest_entries(uint64_t digest, struct fixture *f, enum directory_kind kind)
+{
+    struct directory_entry *entries;
+    size_t count;
+    assert_int_equal(store_directory_list(f->store, WHO_SYSTEM, kind, &f->arena, &entries, &count),
+                     0);
+    for (size_t i = 0; i < count; i++) {
+        digest = mix(digest, entries[i].address.data, entries[i].address.size);
+        digest = mix(digest, &entries[i].members, sizeof(entries[i].members));
+    }
+    return digest;
+}
+
 static uint64_t digest_store(struct fixture *f)
 {
     struct collection *list;
@@ -291,7 +326,8 @@ static uint64_t digest_store(struct fixture *f)
     assert_int_equal(store_account_list(f->store, WHO_SYSTEM, &f->arena, &accounts, &count), 0);
     for (size_t i = 0; i < count; i++)
         digest = mix(digest, accounts[i].address.data, accounts[i].address.size);
-    return digest;
+    digest = digest_entries(digest, f, DIRECTORY_GROUP);
+    return digest_entries(digest, f, DIRECTORY_ALIAS);
 }
 
 /* After each command; [0]: before the first. */
