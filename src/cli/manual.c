@@ -110,6 +110,12 @@ static const struct {
     {COLLECTION_DEPTH_MAXIMUM, "levels of a mailbox's path"},
     {COLLECTIONS_MAXIMUM, "mailboxes of an account"},
     {KEYWORDS_MAXIMUM, "different keywords in a mailbox"},
+    {DIRECTORY_DEPTH_MAXIMUM, "levels of groups in one another, and of aliases of aliases"},
+    {GROUP_MEMBERS_MAXIMUM, "members of one group"},
+    {ALIAS_TARGETS_MAXIMUM, "targets of one alias"},
+    {DIRECTORY_HOLDERS_MAXIMUM, "groups and aliases that have one account itself"},
+    {RESOLVED_ACCOUNTS_MAXIMUM, "accounts that mail to one address goes to"},
+    {RESOLVED_LISTS_MAXIMUM, "groups and aliases behind one address"},
 };
 
 static void put_limits(void)
