@@ -4,13 +4,24 @@
 void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
                        uint32_t from, uint64_t since)
 {
-    *cursor = (struct entry_cursor){
-        .snapshot = snapshot, .next_uid = from ? from : 1, .since = since, .page = SIZE_MAX};
+    *cursor = (struct entry_cursor){.snapshot = snapshot,
+                                    .next_uid = from ? from : 1,
+                                    .since = since,
+                                    .page = SIZE_MAX,
+                                    .ahead_page = SIZE_MAX};
     buffer_init(&cursor->loaded, PAGE_VALUE_MAXIMUM);
+}
+
+static void stop_ahead(struct entry_cursor *cursor)
+{
+    if (cursor->ahead)
+        kv_cursor_close(&cursor->ahead);
+    cursor->ahead = NULL;
 }
 
 void entry_cursor_release(struct entry_cursor *cursor)
 {
+    stop_ahead(cursor);
     buffer_release(&cursor->loaded);
 }
 
@@ -34,6 +45,47 @@ static size_t find_entry(const struct buffer *page, size_t count, uint32_t uid)
     return low;
 }
 
+/* The page behind the one that was read last, by one step instead of a search. */
+static int read_ahead(struct entry_cursor *cursor, const struct page_header *header)
+{
+    struct key key;
+    struct slice found, value;
+    int error = kv_cursor_next(cursor->ahead, &found, &value);
+    if (error || !slice_equal(found, key_page(&key, cursor->snapshot->mailbox.id, header->base)))
+        return error ? error : ERROR_CORRUPT;
+    buffer_clear(&cursor->loaded);
+    error = buffer_append(&cursor->loaded, value);
+    if (!error)
+        error = page_value_read(buffer_slice(&cursor->loaded), header->count);
+    return error == ERROR_NOT_FOUND || error == ERROR_LIMIT ? ERROR_CORRUPT : error;
+}
+
+static int start_ahead(struct entry_cursor *cursor, const struct page_header *last)
+{
+    struct key prefix, after;
+    struct mailbox *mailbox = &cursor->snapshot->mailbox;
+    return kv_cursor_open(mailbox->transaction, key_of_collection(&prefix, KEY_PAGE, mailbox->id),
+                          key_page(&after, mailbox->id, last->base), &cursor->ahead);
+}
+
+/* Pages read one behind the other are read as a range. */
+static int read_page(struct entry_cursor *cursor, size_t page)
+{
+    struct mailbox *mailbox = &cursor->snapshot->mailbox;
+    const struct page_header *header = mailbox_page(mailbox, page);
+    bool next = cursor->ahead_page != SIZE_MAX && page == cursor->ahead_page + 1;
+    int error = 0;
+    if (!next)
+        stop_ahead(cursor);
+    else if (!cursor->ahead)
+        error = start_ahead(cursor, mailbox_page(mailbox, page - 1));
+    cursor->ahead_page = page;
+    if (error)
+        return error;
+    return cursor->ahead ? read_ahead(cursor, header)
+                         : mailbox_read_page(mailbox, header, &cursor->loaded);
+}
+
 /* Loads the page that has next_uid or what comes behind, past those without a change. */
 static int load_page(struct entry_cursor *cursor)
 {
@@ -49,7 +101,7 @@ static int load_page(struct entry_cursor *cursor)
         return ERROR_NOT_FOUND;
     const struct page_header *header = mailbox_page(mailbox, page);
     cursor->page = SIZE_MAX;
-    error = mailbox_read_page(mailbox, header, &cursor->loaded);
+    error = read_page(cursor, page);
     if (error)
         return error;
     cursor->page = page;

@@ -81,12 +81,16 @@ int mailbox_first_unseen(struct mailbox_snapshot *snapshot, uint32_t *uid);
  *     while ((error = entry_cursor_next(&cursor, &entry)) == 0) ...
  *     entry_cursor_release(&cursor);        // ERROR_NOT_FOUND: the end
  */
+struct kv_cursor;
 struct entry_cursor {
     struct mailbox_snapshot *snapshot;
     uint32_t next_uid;
     uint64_t since;
-    size_t page, index; /* private to entries.c, as is the buffer */
+    /* private to entries.c */
+    size_t page, index;
     struct buffer loaded;
+    struct kv_cursor *ahead; /* of pages that are read in order; behind page ahead_page */
+    size_t ahead_page;
 };
 void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
                        uint32_t from, uint64_t since);
