@@ -240,17 +240,20 @@ def bench_login(server, peers):
              f"connect, LOGIN, LOGOUT {count} times from one client")
 
 def bench_store(server, peers):
-    """Inside the store, a mailbox of 100,000."""
+    """Inside the store: mailboxes of 100,000 and 1,000,000, and 10,000 accounts."""
     folder = DIRECTORY / "store"
     folder.mkdir()
-    output = subprocess.run([STORE_BENCH, "-n", "100000", folder], capture_output=True, text=True,
-                            check=True).stdout
-    for line in output.splitlines():
-        name, _, value = line.partition(": ")
-        show(name, value, "store_bench -n 100000 DIRECTORY")
+    for arguments in (["-n", "100000"], ["-n", "1000000"], ["-a", "10000"]):
+        output = subprocess.run([STORE_BENCH, *arguments, folder], capture_output=True, text=True,
+                                check=True).stdout
+        for line in output.splitlines():
+            name, _, value = line.rpartition(": ")
+            show(name, value, f"store_bench {' '.join(arguments)} DIRECTORY")
+        shutil.rmtree(folder)
+        folder.mkdir()
 
 def bench_disk(server, peers):
-    """Mail in packs: bytes on disk, CPU."""
+    """Mail in packs, and whole accounts: bytes on disk, CPU."""
     folder = DIRECTORY / "disk"
     (folder / "mail").mkdir(parents=True)
     corpus.write(folder / "messages")
@@ -259,6 +262,13 @@ def bench_disk(server, peers):
     for line in output.splitlines():
         name, _, value = line.partition(": ")
         show(name, value, "corpus.py MESSAGES; blob_bench MESSAGES DIRECTORY")
+    shutil.rmtree(folder / "mail")
+    (folder / "mail").mkdir()
+    output = subprocess.run([STORE_BENCH, "-c", folder / "messages", folder / "mail"],
+                            capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
+        name, _, value = line.partition(": ")
+        show(name, value, "corpus.py MESSAGES; store_bench -c MESSAGES DIRECTORY")
 
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
            "login": bench_login, "store": bench_store, "disk": bench_disk}

@@ -1,20 +1,35 @@
 /*
  * Times of the store over SQLite, in the directory given (default: the current one).
  *
- *     store_bench [-n MESSAGES] [DIRECTORY]
+ *     store_bench [-n MESSAGES] [DIRECTORY]      a mailbox of so many
+ *     store_bench -a ACCOUNTS [DIRECTORY]        so many accounts, opened one after the other
+ *     store_bench -c MESSAGES DIRECTORY          the mail in that folder (bench/corpus.py): its
+ * size on disk, once settled
  */
 #include "base/clock.h"
 #include "base/error.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "store/changes.h"
 #include "store/directory.h"
 #include "store/message.h"
+#include "store/settle.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { APPENDS = 2000, MESSAGE_SIZE = 20 * 1024 };
+enum {
+    APPENDS = 2000,
+    MESSAGE_SIZE = 20 * 1024,
+    CHILDREN = 1000,     /* of a mailbox that is renamed */
+    OPEN_ACCOUNTS = 100, /* that stay open unused */
+    CORPUS_MESSAGE = 64 * 1024 * 1024,
+};
 
 static void check(int error, const char *what)
 {
@@ -183,6 +198,39 @@ static void bench_expunge(struct bench *bench)
     range_set_release(&expunged);
 }
 
+static void bench_changes(struct bench *bench, uint64_t since)
+{
+    struct arena arena;
+    struct changed *list;
+    size_t count;
+    bool more;
+    struct changes_cursor cursor = changes_since(since);
+    arena_init(&arena, 64 * 1024 * 1024);
+    double start = now_ms();
+    check(store_changes(bench->view, &cursor,
+                        CHANGES_COLLECTIONS(COLLECTION_MAILBOX) | CHANGES_EMAILS, 1000, &arena,
+                        &list, &count, &more),
+          "changes");
+    printf("what has changed since, by the change log: %zu in %.2f ms\n", count, now_ms() - start);
+    arena_release(&arena);
+}
+
+static void bench_rename(struct bench *bench)
+{
+    char path[64];
+    collection_id top, child;
+    check(collection_create(bench->view, COLLECTION_MAILBOX, SLICE("Top"), ROLE_NONE, &top), "top");
+    for (int i = 0; i < CHILDREN; i++) {
+        snprintf(path, sizeof(path), "Top/child %d", i);
+        check(collection_create(bench->view, COLLECTION_MAILBOX, slice_from_string(path), ROLE_NONE,
+                                &child),
+              path);
+    }
+    double start = now_ms();
+    check(collection_rename(bench->view, top, SLICE("Other")), "rename");
+    printf("rename of a mailbox with %d children: %.2f ms\n", CHILDREN, now_ms() - start);
+}
+
 static void run(struct bench *bench)
 {
     struct account_id id;
@@ -209,28 +257,150 @@ static void run(struct bench *bench)
     mailbox_snapshot_close(&snapshot);
     bench_flags(bench, 100, 109, ENTRY_FLAGGED, "a flag of ten");
     bench_entries(bench, since, "entries changed since");
+    bench_changes(bench, since);
     bench_append(bench, bench->large, "it");
     bench_summaries(bench, bench->inbox, "summaries in order");
     bench_summaries(bench, bench->large, "summaries (copies of 500)");
     bench_flags(bench, 1, UINT32_MAX - 1, ENTRY_DELETED, "\\Deleted for all");
     bench_expunge(bench);
     check(store_maintain(bench->store), "maintain");
+    bench_rename(bench);
     store_view_close(&bench->view);
     check(store_account_delete(bench->store, WHO_SYSTEM, id), "delete");
+}
+
+/* --- many accounts --- */
+
+static long resident_kib(void)
+{
+    char line[128] = "";
+    FILE *file = fopen("/proc/self/statm", "r");
+    const char *resident = file && fgets(line, sizeof(line), file) ? strchr(line, ' ') : NULL;
+    if (file)
+        fclose(file);
+    return resident ? strtol(resident, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
+static void run_accounts(struct bench *bench, unsigned count)
+{
+    struct account_id *ids = calloc(count, sizeof(*ids));
+    char name[64];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "user%u@example.test", i);
+        check(store_account_create(bench->store, WHO_SYSTEM, slice_from_string(name), &ids[i]),
+              name);
+    }
+    long before = 0;
+    double start = now_ms();
+    for (unsigned i = 0; i < count; i++) {
+        struct store_view *view;
+        struct mailbox_snapshot *snapshot;
+        if (i == 2 * OPEN_ACCOUNTS)
+            before = resident_kib();
+        check(store_view_open(bench->store, WHO_SYSTEM, ids[i], &view), "view");
+        check(mailbox_snapshot_open(view, 1, &snapshot), "open");
+        mailbox_snapshot_close(&snapshot);
+        store_view_close(&view);
+    }
+    printf("%u accounts opened one after the other, %d kept open: %.2f ms each\n", count,
+           OPEN_ACCOUNTS, (now_ms() - start) / count);
+    printf("memory that grew from the %dth to the last: %ld KiB\n", 2 * OPEN_ACCOUNTS,
+           resident_kib() - before);
+    free(ids);
+}
+
+/* --- what mail takes on disk --- */
+
+static uint64_t disk_bytes;
+
+static int add_size(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)path, (void)ftw;
+    disk_bytes += type == FTW_F ? (uint64_t)status->st_blocks * 512 : 0;
+    return 0;
+}
+
+static uint64_t append_file(struct bench *bench, int folder, const char *name)
+{
+    struct append append = {.internal_date = 1000000000};
+    struct append_result result;
+    struct stat status;
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &status) || status.st_size > CORPUS_MESSAGE)
+        check(ERROR_IO, name);
+    char *bytes = malloc((size_t)status.st_size);
+    if (!bytes || read(file, bytes, (size_t)status.st_size) != status.st_size)
+        check(ERROR_IO, name);
+    check(prepared_message_create(slice_make(bytes, (size_t)status.st_size), &append.message),
+          name);
+    check(mailbox_append(bench->view, bench->inbox, &append, &result), name);
+    prepared_message_free(&append.message);
+    free(bytes);
+    close(file);
+    return (uint64_t)status.st_size;
+}
+
+static uint64_t append_folder(struct bench *bench, const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    uint64_t raw = 0;
+    if (!folder)
+        check(ERROR_NOT_FOUND, path);
+    while ((entry = readdir(folder)))
+        if (entry->d_name[0] != '.')
+            raw += append_file(bench, dirfd(folder), entry->d_name);
+    closedir(folder);
+    return raw;
+}
+
+/* Everything of the account: key space, log, packs. */
+static void run_corpus(struct bench *bench, const char *messages, const char *directory)
+{
+    struct account_id id;
+    struct settle_result result;
+    check(store_account_create(bench->store, WHO_SYSTEM, SLICE("corpus@example.test"), &id),
+          "account");
+    check(store_view_open(bench->store, WHO_SYSTEM, id, &bench->view), "view");
+    bench->inbox = 1;
+    uint64_t raw = append_folder(bench, messages);
+    double cpu = cpu_ms();
+    check(store_settle(bench->store, WHO_SYSTEM, id, NULL, &result), "settle");
+    printf("settling: %llu messages, %.3f ms CPU each\n", (unsigned long long)result.messages,
+           (cpu_ms() - cpu) / (double)result.messages);
+    store_view_close(&bench->view);
+    store_close(&bench->store); /* copies the log */
+    nftw(directory, add_size, 16, FTW_PHYS);
+    printf("the whole account on disk: %.1f %% of the %.1f MB of its messages\n",
+           100.0 * (double)disk_bytes / (double)raw, (double)raw / 1e6);
 }
 
 int main(int argc, char **argv)
 {
     struct bench bench = {.messages = 50000};
-    struct store_options options = {.open_accounts = 8, .default_domain = "example.test"};
+    struct store_options options = {.open_accounts = OPEN_ACCOUNTS,
+                                    .default_domain = "example.test"};
+    unsigned accounts = 0;
+    const char *corpus = NULL;
     int option;
-    while ((option = getopt(argc, argv, "n:")) != -1)
-        bench.messages = option == 'n' ? (uint32_t)strtoul(optarg, NULL, 10) : bench.messages;
+    while ((option = getopt(argc, argv, "n:a:c:")) != -1) {
+        if (option == 'n')
+            bench.messages = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'a')
+            accounts = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'c')
+            corpus = optarg;
+    }
     const char *directory = optind < argc ? argv[optind] : ".";
     check(kv_sqlite_create(directory, &options.kv), directory);
     check(blob_pack_create(directory, &options.blob), directory);
     check(store_open(&options, &bench.store), directory);
-    run(&bench);
+    if (accounts)
+        run_accounts(&bench, accounts);
+    else if (corpus)
+        run_corpus(&bench, corpus, directory);
+    else
+        run(&bench);
     store_close(&bench.store);
     kv_engine_free(&options.kv);
     blob_engine_free(&options.blob);

@@ -42,6 +42,7 @@ struct kv_operations {
 
     int (*sync)(struct kv *kv);
     int (*maintain)(struct kv *kv);
+    int (*compact)(struct kv *kv); /* NULL: there is nothing to do */
 };
 
 struct kv_engine {

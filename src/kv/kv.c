@@ -239,6 +239,16 @@ int kv_sync(struct kv *kv)
     return error;
 }
 
+int kv_compact(struct kv *kv)
+{
+    if (!kv->engine->operations->compact)
+        return 0;
+    gate_enter();
+    int error = kv->engine->operations->compact(kv);
+    gate_leave();
+    return error;
+}
+
 int kv_maintain(struct kv *kv)
 {
     gate_enter();

@@ -171,13 +171,16 @@ void account_doom(struct account *account)
 
 /* --- maintenance --- */
 
+/* The list holds references: when it is full, only those must be in it that are to be flushed. The
+ * others are tidied up when they are closed. */
 void account_mark_used(struct account *account)
 {
     struct store *store = account->store;
     pthread_mutex_lock(&store->lock);
-    if (!account->used) {
+    if (!account->used && (store->used_count < store->open_accounts || account->relaxed)) {
         account->used = true;
         account->references++;
+        store->used_count++;
         account->used_next = store->used;
         store->used = account;
     }
@@ -262,6 +265,7 @@ int store_maintain(struct store *store)
     pthread_mutex_lock(&store->lock);
     struct account *account = store->used;
     store->used = NULL;
+    store->used_count = 0;
     bool directory = store->directory_changed;
     store->directory_changed = false;
     pthread_mutex_unlock(&store->lock);

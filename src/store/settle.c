@@ -141,6 +141,8 @@ static int settle_all(struct settling *settling, const atomic_bool *stop,
             result->bytes += settling->bytes;
         }
     } while (!error && settling->count && goes_on(stop));
+    if (!error && result->messages)
+        error = kv_compact(settling->view->account->kv);
     counters_add(COUNTER_STORE_SETTLED, (int64_t)result->messages);
     return error;
 }

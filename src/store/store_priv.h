@@ -68,6 +68,7 @@ struct store {
     struct account *unused_first, *unused_last; /* the one unused longest is first */
     size_t unused;
     struct account *used; /* since the last store_maintain */
+    size_t used_count;
     bool directory_changed;
 };
 

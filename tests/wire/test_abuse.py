@@ -159,6 +159,7 @@ def test_every_limit_has_a_test():
         "lmtp_socket_mode", "login_processes", "session_processes", "session_threads",
         "password_memory", "password_passes", "scram_iterations",
         "drain_time",  # tests/crash/test_processes.py
+        "keep_expunged", "keep_changes",  # tests/unit/store/test_retained.c
     }
     options = set(re.findall(r"^CONFIG_NUMBER\((\w+),", (ROOT / "src/base/config.def").read_text(),
                              re.M))

@@ -27,6 +27,14 @@ static void configure(void)
     log_file_register();
 }
 
+/* Where VACUUM writes: the one place that a confined process may write to. For the whole process.
+ */
+static void set_temporary_directory(const char *directory)
+{
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = sqlite3_mprintf("%s", directory);
+}
+
 int kv_sqlite_create(const char *directory, struct kv_engine **engine)
 {
     size_t size = strlen(directory) + 1;
@@ -39,6 +47,7 @@ int kv_sqlite_create(const char *directory, struct kv_engine **engine)
     made->engine = (struct kv_engine){.operations = &sqlite_operations,
                                       .busy_timeout_ms = KV_BUSY_TIMEOUT * 1000};
     memcpy(made->directory, directory, size);
+    set_temporary_directory(directory);
     *engine = &made->engine;
     return 0;
 }

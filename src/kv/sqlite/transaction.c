@@ -11,6 +11,8 @@ enum {
      * file is kept as it is and written anew from its start: growing a file makes every flush
      * dearer. */
     LOG_KEPT_BYTES = 32 * 1024 * 1024,
+    /* Fewer unused pages (16 MiB) are left for what comes. */
+    COMPACTED_PAGES_MINIMUM = 2048,
     /* An update with as many changes gets a cache for large ones. */
     MANY_CHANGES = 64,
 };
@@ -351,6 +353,65 @@ static int maintain(struct kv *base)
     return error;
 }
 
+/* --- compacting --- */
+
+static int read_number(struct connection *connection, const char *sql, int64_t *number)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_step(statement);
+    if (result == SQLITE_ROW)
+        *number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return result == SQLITE_ROW ? 0 : sqlite_error(connection, result);
+}
+
+static int is_worth_it(struct connection *connection, bool *worth)
+{
+    int64_t unused = 0, all = 0;
+    int error = read_number(connection, "PRAGMA freelist_count", &unused);
+    if (!error)
+        error = read_number(connection, "PRAGMA page_count", &all);
+    *worth = unused >= COMPACTED_PAGES_MINIMUM && unused > all / 2;
+    return error;
+}
+
+/* VACUUM writes the database anew into a nameless file of the engine's directory, then into the
+ * log, which is copied and cut. */
+static int vacuum(struct connection *connection)
+{
+    int error = connection_execute(connection, "PRAGMA temp_store=FILE");
+    if (!error)
+        error = connection_execute(connection, "VACUUM");
+    int other = connection_execute(connection, "PRAGMA temp_store=MEMORY");
+    if (error || other)
+        return error ? error : other;
+    int result =
+        sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY ? 0
+                                                                 : sqlite_error(connection, result);
+}
+
+static int compact(struct kv *base)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    struct connection *connection = NULL;
+    bool worth = false;
+    int error = turn_take(&kv->turn, base->engine->busy_timeout_ms);
+    if (error)
+        return error;
+    error = connection_take(kv, &connection);
+    if (!error)
+        error = is_worth_it(connection, &worth);
+    if (!error && worth)
+        error = vacuum(connection);
+    if (connection)
+        connection_give(kv, connection);
+    turn_give(&kv->turn);
+    return error;
+}
+
 const struct kv_operations sqlite_operations = {
     .engine_free = sqlite_engine_free,
     .open = sqlite_open,
@@ -370,4 +431,5 @@ const struct kv_operations sqlite_operations = {
     .cursor_close = cursor_close,
     .sync = sync_space,
     .maintain = maintain,
+    .compact = compact,
 };

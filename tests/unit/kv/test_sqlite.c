@@ -218,6 +218,71 @@ static void test_log_begun_anew_by_another(void **state)
     buffer_release(&value);
 }
 
+static int put_many(struct kv_transaction *transaction, void *arg)
+{
+    static char bytes[MESSAGE_BYTES];
+    const int *count = arg;
+    int error = 0;
+    for (int i = 0; i < *count && !error; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "many%05d", i);
+        error = kv_put(transaction, slice_from_string(key), slice_make(bytes, sizeof(bytes)));
+    }
+    return error;
+}
+
+static int delete_many(struct kv_transaction *transaction, void *arg)
+{
+    const int *count = arg;
+    int error = 0;
+    for (int i = 0; i < *count && !error; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "many%05d", i);
+        error = kv_delete(transaction, slice_from_string(key));
+    }
+    return error;
+}
+
+static off_t file_size(const struct fixture *f)
+{
+    char path[128];
+    struct stat status;
+    snprintf(path, sizeof(path), "%s/a/test.db", f->directory);
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* The space of what was deleted comes back, while a reader sees what it saw. */
+static void test_compact(void **state)
+{
+    struct fixture *f = *state;
+    int count = 1000;
+    struct kv_transaction *transaction;
+    struct buffer value;
+    buffer_init(&value, MESSAGE_BYTES);
+    assert_int_equal(put_bytes(f->kv, "kept", 3000, KV_DURABLE), 0);
+    assert_int_equal(kv_update(f->kv, KV_DURABLE, put_many, &count), 0);
+    assert_int_equal(kv_maintain(f->kv), 0);
+    off_t full = file_size(f);
+    assert_true(full > (off_t)count * MESSAGE_BYTES);
+    assert_int_equal(kv_compact(f->kv), 0); /* nothing was deleted */
+    assert_int_equal(file_size(f), full);
+    assert_int_equal(kv_read_begin(f->kv, &transaction), 0);
+    assert_int_equal(kv_update(f->kv, KV_DURABLE, delete_many, &count), 0);
+    assert_int_equal(kv_compact(f->kv), 0);
+    assert_int_equal(kv_get(transaction, SLICE("many00500"), &value), 0);
+    assert_int_equal(value.size, MESSAGE_BYTES);
+    kv_read_end(&transaction);
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_true(file_size(f) < full / 10);
+    buffer_clear(&value);
+    assert_int_equal(kv_read_begin(f->kv, &transaction), 0);
+    assert_int_equal(kv_get(transaction, SLICE("kept"), &value), 0);
+    assert_int_equal(value.size, 3000);
+    kv_read_end(&transaction);
+    buffer_release(&value);
+}
+
 static void test_sync_flushes_what_is_new(void **state)
 {
     struct fixture *f = *state;
@@ -613,6 +678,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_write_for_each_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_begun_anew_by_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_compact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_is_kept_and_cut_when_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
