@@ -319,7 +319,7 @@ def btrfs(tmp_path):
         subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True).returncode == 0
     yield folder if mounted else None
     if mounted:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_btrfs_snapshot(btrfs, tmp_path):

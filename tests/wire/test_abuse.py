@@ -752,3 +752,34 @@ def test_many_clients_at_once(server):
     assert not problems
     with selected(server, account) as client:
         assert client.uids() == list(range(1, 101))
+
+
+# --- the quota of a new account ---
+
+def test_quota_messages(tmp_path):
+    """One message too many is refused for now; the account is told the same by IMAP."""
+    server = Server(tmp_path / "server")
+    server.configure(quota_messages=1)
+    server.start()
+    account = server.add_account("alice")
+    assert not server.deliver(message("the last"), account[0])
+    refused = server.deliver(message("one too many"), account[0])
+    assert refused[account[0]].startswith("452 4.2.2"), refused
+    with server.imap(account) as client:
+        status, _ = client.command("APPEND INBOX", literal=message("by IMAP"))
+        assert status.startswith("NO [OVERQUOTA]"), status
+    server.stop()
+    server.check_log()
+
+
+def test_quota_storage(tmp_path):
+    """Bytes of messages: what fits is taken, what does not is not."""
+    server = Server(tmp_path / "server")
+    server.configure(quota_storage=4096)
+    server.start()
+    account = server.add_account("alice")
+    refused = server.deliver(message("too large", body="x" * 70 + "\r\n" * 2200), account[0])
+    assert refused[account[0]].startswith("452 4.2.2"), refused
+    assert not server.deliver(message("small"), account[0])
+    server.stop()
+    server.check_log()
