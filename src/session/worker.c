@@ -650,7 +650,8 @@ static void on_tick(uv_timer_t *timer)
 
 void worker_drain(struct worker *worker, uint32_t seconds)
 {
-    worker->draining = worker->stopping = true;
+    worker->draining = true;
+    atomic_store(&worker->stopping, true);
     listeners_close(worker);
     if (seconds != WORKER_DRAIN_NO_HURRY) {
         struct served *served = LIST_FIRST(&worker->all), *next;
