@@ -431,6 +431,23 @@ int service_run(struct service *service)
     return error ? 1 : 0;
 }
 
+void service_peer_lost(struct service *service, enum ipc_channel_kind kind, uint32_t slot,
+                       int error)
+{
+    if (error == ERROR_CLOSED || !service->control)
+        return;
+    struct buffer body;
+    buffer_init(&body, 64);
+    ipc_put_u8(&body, (uint8_t)kind);
+    ipc_put_u32(&body, slot);
+    ipc_put_u32(&body, (uint32_t)-error);
+    error = ipc_channel_send(service->control, IPC_PEER_LOST, &body, NULL, 0);
+    if (error)
+        log_warning("send_failed", LOG_NUMBER("message", IPC_PEER_LOST),
+                    LOG_TEXT("reason", error_name(error)));
+    buffer_release(&body);
+}
+
 void service_stop(struct service *service)
 {
     uv_stop(&service->loop);

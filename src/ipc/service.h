@@ -76,6 +76,12 @@ int service_confine(struct service *service);
 int service_run(struct service *service);
 void service_stop(struct service *service);
 
+/* To be told when a peer's channel has closed, with the error that it closed with. Unless the peer
+ * has just gone (ERROR_CLOSED), chapard is asked to replace one of the two (PEER_LOST): else both
+ * would live on without a channel. For the loop's thread. */
+void service_peer_lost(struct service *service, enum ipc_channel_kind kind, uint32_t slot,
+                       int error);
+
 uv_loop_t *service_loop(struct service *service);
 const struct config *service_config(const struct service *service);
 void *service_state(struct service *service);

@@ -26,6 +26,9 @@ struct handover {
     const struct handover_protocol *protocols;
     struct ipc_channel *logins[SERVICE_SLOTS];
     struct ipc_channel *auth;
+    uint32_t auth_slot;
+    void (*lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg); /* or NULL */
+    void *lost_arg;
     uv_timer_t timer; /* runs while something waits */
     struct waiting *waiting[HANDOVER_WAITING_MAXIMUM];
     size_t waiting_count;
@@ -177,11 +180,19 @@ static int auth_received(struct ipc_channel *channel, struct ipc_message *messag
     return message->type == IPC_TICKET_GRANTED ? granted(arg, &reader) : refused(arg, &reader);
 }
 
+static void tell_lost(struct handover *handover, enum ipc_channel_kind kind, uint32_t slot,
+                      int error)
+{
+    if (handover->lost)
+        handover->lost(kind, slot, error, handover->lost_arg);
+}
+
 static void auth_closed(struct ipc_channel *channel, int error, void *arg)
 {
     struct handover *handover = arg;
     (void)channel;
     log_warning("auth_gone", LOG_TEXT("reason", error_name(error)));
+    tell_lost(handover, IPC_CHANNEL_SESSION_AUTH, handover->auth_slot, error);
     ipc_channel_free(&handover->auth);
     give_all_up(handover, ERROR_BUSY);
 }
@@ -281,6 +292,7 @@ static void login_closed(struct ipc_channel *channel, int error, void *arg)
             continue;
         if (error != ERROR_CLOSED)
             log_warning("login_gone", LOG_TEXT("reason", error_name(error)));
+        tell_lost(handover, IPC_CHANNEL_LOGIN_SESSION, (uint32_t)i, error);
         ipc_channel_free(&handover->logins[i]);
     }
     look_for_end(handover);
@@ -321,7 +333,7 @@ int handover_auth(struct handover *handover, uint32_t slot, int socket)
                                                 .received = auth_received,
                                                 .closed = auth_closed,
                                                 .arg = handover};
-    (void)slot; /* there is one */
+    handover->auth_slot = slot;
     give_all_up(handover, ERROR_BUSY);
     return open_channel(handover, &handover->auth, socket, &options);
 }
@@ -341,6 +353,14 @@ int handover_create(uv_loop_t *loop, struct worker *worker,
     worker_hold(worker);
     *handover = made;
     return 0;
+}
+
+void handover_on_lost(struct handover *handover,
+                      void (*lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg),
+                      void *arg)
+{
+    handover->lost = lost;
+    handover->lost_arg = arg;
 }
 
 void handover_end(struct handover *handover)

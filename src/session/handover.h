@@ -30,6 +30,11 @@ struct handover;
 int handover_create(uv_loop_t *loop, struct worker *worker,
                     const struct handover_protocol *protocols, struct handover **handover);
 
+/* `lost` is called when a peer's channel has closed, with the error that it closed with. */
+void handover_on_lost(struct handover *handover,
+                      void (*lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg),
+                      void *arg);
+
 /* A channel to the chapar-login or chapar-auth of this slot, in place of an earlier one. Takes the
  * socket over, also on failure. */
 int handover_login(struct handover *handover, uint32_t slot, int socket);

@@ -59,6 +59,12 @@ static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_
         log_error("peer", LOG_NUMBER("kind", kind), LOG_TEXT("reason", error_name(error)));
 }
 
+static void on_peer_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    struct session *session = arg;
+    service_peer_lost(session->service, kind, slot, error);
+}
+
 static void on_admin(struct service *service, uint32_t uid, int socket)
 {
     struct session *session = service_state(service);
@@ -198,6 +204,8 @@ static int start_worker(struct session *session)
         error = listen_lmtp(session);
     if (!error)
         error = handover_create(loop, session->worker, protocols, &session->handover);
+    if (!error)
+        handover_on_lost(session->handover, on_peer_lost, session);
     const struct admin_options admin = {.loop = loop,
                                         .store = session->store,
                                         .worker = session->worker,

@@ -150,12 +150,12 @@ static void set_up(struct child *child)
 
 /* --- what it says --- */
 
-static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
+static int is_ready(struct child *child, struct ipc_channel *channel, struct ipc_reader *reader)
 {
-    struct child *child = arg;
-    struct ipc_reader reader;
-    ipc_reader_init(&reader, message->body);
-    child->landlock = ipc_get_u32(&reader);
+    child->landlock = ipc_get_u32(reader);
+    ipc_get_u8(reader); /* chroot: status.c reads it back from the kernel */
+    if (ipc_reader_finish(reader))
+        return ERROR_PROTOCOL;
     uv_timer_stop(&child->timer);
     child->state = CHILD_READY;
     ipc_channel_set_state(channel, IPC_STATE_RUNNING);
@@ -163,6 +163,58 @@ static int received(struct ipc_channel *channel, struct ipc_message *message, vo
               LOG_NUMBER("slot", child->slot), LOG_NUMBER("child", child->pid));
     supervisor_child_ready(child->supervisor);
     return 0;
+}
+
+static struct child *find_child(struct supervisor *supervisor, uint32_t slot)
+{
+    struct child *child = TAILQ_FIRST(&supervisor->children);
+    while (child && child->slot != slot)
+        child = TAILQ_NEXT(child, link);
+    return child;
+}
+
+/* Which of the two a channel of that kind was asked through. NULL: it cannot join them. */
+static struct child *asking_side(struct child *one, struct child *other, unsigned kind)
+{
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (pairs[i].kind != kind)
+            continue;
+        if (one->role == pairs[i].asking && other->role == pairs[i].answering)
+            return one;
+        if (other->role == pairs[i].asking && one->role == pairs[i].answering)
+            return other;
+    }
+    return NULL;
+}
+
+/* A peer that has gone for good meanwhile needs no new channel. */
+static int lost_peer(struct child *child, struct ipc_channel *channel, struct ipc_reader *reader)
+{
+    (void)channel;
+    unsigned kind = ipc_get_u8(reader);
+    uint32_t slot = ipc_get_u32(reader);
+    int error = -(int)(ipc_get_u32(reader) & 0xffff);
+    if (ipc_reader_finish(reader))
+        return ERROR_PROTOCOL;
+    struct child *peer = find_child(child->supervisor, slot);
+    if (!peer)
+        return 0;
+    struct child *replaced = asking_side(child, peer, kind);
+    if (!replaced)
+        return ERROR_PROTOCOL;
+    log_error("channel_breach", LOG_TEXT("told_by", process_role_name(child->role)),
+              LOG_NUMBER("teller", child->pid), LOG_TEXT("role", process_role_name(replaced->role)),
+              LOG_NUMBER("child", replaced->pid), LOG_TEXT("error", error_name(error)));
+    child_kill(replaced);
+    return 0;
+}
+
+static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
+{
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    return message->type == IPC_READY ? is_ready(arg, channel, &reader)
+                                      : lost_peer(arg, channel, &reader);
 }
 
 static void out_of_time(uv_timer_t *timer)

@@ -37,6 +37,9 @@ struct auth {
     bool draining;
     void (*drained)(void *arg);
     void *drained_arg;
+    /* A peer's channel has closed with that error. Set by who made the auth; NULL: nobody asks. */
+    void (*peer_lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg);
+    void *peer_lost_arg;
 };
 
 /* A process that asks. */
@@ -44,6 +47,7 @@ struct peer {
     struct auth *auth;
     struct ipc_channel *channel;
     enum ipc_channel_kind kind;
+    uint32_t slot;               /* of its process; 0: an administrator's */
     void *requests;              /* tsearch tree of the login's requests by id */
     struct admin_request *admin; /* the one under way */
     TAILQ_ENTRY(peer) entry;
@@ -58,8 +62,9 @@ int auth_init(struct auth *auth, uv_loop_t *loop, const char *default_domain, ui
 /* Ends every channel. */
 void auth_release(struct auth *auth);
 
-/* A channel to serve. Takes the socket. */
-void peers_add(struct auth *auth, enum ipc_channel_kind kind, int socket);
+/* A channel to serve: of the process of that slot, or (slot 0) an administrator's. Takes the
+ * socket. */
+void peers_add(struct auth *auth, enum ipc_channel_kind kind, uint32_t slot, int socket);
 
 /* Calls drained when no work is under way, after `seconds` at the latest (UINT32_MAX: no limit);
  * new logins are refused with ERROR_CLOSED from now on. */

@@ -29,15 +29,20 @@ struct program {
 static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_t slot, int socket)
 {
     struct program *program = service_state(service);
-    (void)slot;
-    peers_add(&program->auth, kind, socket);
+    peers_add(&program->auth, kind, slot, socket);
 }
 
 static void on_admin(struct service *service, uint32_t uid, int socket)
 {
     struct program *program = service_state(service);
     log_debug("admin", LOG_NUMBER("uid", uid));
-    peers_add(&program->auth, IPC_CHANNEL_ADMIN, socket);
+    peers_add(&program->auth, IPC_CHANNEL_ADMIN, 0, socket);
+}
+
+static void on_peer_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    struct program *program = arg;
+    service_peer_lost(program->service, kind, slot, error);
 }
 
 static void drained(void *arg)
@@ -96,5 +101,7 @@ int main(int count, char **arguments)
     if (auth_init(&program.auth, service_loop(program.service), config->default_domain,
                   (uint64_t)config->password_cache_time))
         return 1;
+    program.auth.peer_lost = on_peer_lost;
+    program.auth.peer_lost_arg = &program;
     return run(&program);
 }

@@ -57,6 +57,8 @@ static void closed(struct ipc_channel *channel, int error, void *arg)
     if (error != ERROR_CLOSED)
         log_warning("peer_ended", LOG_NUMBER("channel", peer->kind),
                     LOG_TEXT("reason", error_name(error)));
+    if (peer->kind != IPC_CHANNEL_ADMIN && peer->auth->peer_lost)
+        peer->auth->peer_lost(peer->kind, peer->slot, error, peer->auth->peer_lost_arg);
     peer_free(peer);
 }
 
@@ -68,7 +70,7 @@ void peer_send(struct peer *peer, enum ipc_type type, const struct buffer *body)
                     LOG_TEXT("reason", error_name(error)));
 }
 
-void peers_add(struct auth *auth, enum ipc_channel_kind kind, int socket)
+void peers_add(struct auth *auth, enum ipc_channel_kind kind, uint32_t slot, int socket)
 {
     bool admin = kind == IPC_CHANNEL_ADMIN;
     bool served = kind == IPC_CHANNEL_LOGIN_AUTH || kind == IPC_CHANNEL_SESSION_AUTH ||
@@ -80,6 +82,7 @@ void peers_add(struct auth *auth, enum ipc_channel_kind kind, int socket)
     }
     peer->auth = auth;
     peer->kind = kind;
+    peer->slot = slot;
     struct ipc_channel_options options = {
         .kind = kind,
         .asking = false,

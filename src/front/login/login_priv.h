@@ -59,6 +59,10 @@ struct login {
     bool draining;
     void (*drained)(void *arg);
     void *drained_arg;
+    /* A peer's channel has closed with that error. Set by who made the login; NULL: nobody asks. */
+    void (*peer_lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg);
+    void *peer_lost_arg;
+    uint32_t auth_slot;
     char scratch[TLS_RECORD_MAXIMUM]; /* what is read passes through here; never kept */
 };
 

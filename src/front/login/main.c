@@ -27,6 +27,12 @@ static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_
     peers_add(&program->login, kind, slot, socket);
 }
 
+static void on_peer_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    struct program *program = arg;
+    service_peer_lost(program->service, kind, slot, error);
+}
+
 static void drained(void *arg)
 {
     struct program *program = arg;
@@ -85,6 +91,8 @@ int main(int count, char **arguments)
     if (read_certificate(config, &tls))
         return 1;
     login_init(&program.login, service_loop(program.service), config, tls);
+    program.login.peer_lost = on_peer_lost;
+    program.login.peer_lost_arg = &program;
     if (listen_on_all(&program) || service_confine(program.service))
         return 1;
     return service_run(program.service);

@@ -116,11 +116,18 @@ static void auth_gone(struct login *login)
     tdestroy(requests, refuse_question);
 }
 
+static void tell_lost(struct login *login, enum ipc_channel_kind kind, uint32_t slot, int error)
+{
+    if (login->peer_lost)
+        login->peer_lost(kind, slot, error, login->peer_lost_arg);
+}
+
 static void auth_closed(struct ipc_channel *channel, int error, void *arg)
 {
     struct login *login = arg;
     (void)channel;
     log_warning("auth_lost", LOG_TEXT("reason", error_name(error)));
+    tell_lost(login, IPC_CHANNEL_LOGIN_AUTH, login->auth_slot, error);
     auth_gone(login);
 }
 
@@ -228,6 +235,7 @@ static void session_closed(struct ipc_channel *channel, int error, void *arg)
     (void)channel;
     log_debug("session_lost", LOG_NUMBER("slot", session->slot),
               LOG_TEXT("reason", error_name(error)));
+    tell_lost(session->login, IPC_CHANNEL_LOGIN_SESSION, session->slot, error);
     session_free(session);
 }
 
@@ -321,6 +329,7 @@ void peers_add(struct login *login, enum ipc_channel_kind kind, uint32_t slot, i
 {
     if (kind == IPC_CHANNEL_LOGIN_AUTH) {
         auth_gone(login);
+        login->auth_slot = slot;
         (void)open_channel(login, kind, socket, login, &login->auth);
     } else if (kind == IPC_CHANNEL_LOGIN_SESSION) {
         add_session(login, slot, socket);

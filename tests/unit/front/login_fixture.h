@@ -22,6 +22,9 @@ struct fixture {
     int client; /* our ends */
     SSL *tls;   /* of the client; NULL: plaintext */
     int auth, session;
+    enum ipc_channel_kind lost; /* the channel of the last peer that was */
+    uint32_t lost_slot;
+    int lost_error;
     struct buffer body;
     struct ipc_message message;
     char line[4096];
@@ -35,6 +38,14 @@ static inline void tick(uv_timer_t *timer)
 static inline void turn(struct fixture *fixture)
 {
     uv_run(&fixture->loop, UV_RUN_ONCE);
+}
+
+static inline void on_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    struct fixture *fixture = arg;
+    fixture->lost = kind;
+    fixture->lost_slot = slot;
+    fixture->lost_error = error;
 }
 
 static inline int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind, uint32_t slot)
@@ -76,6 +87,8 @@ static inline int set_up(void **state)
     uv_timer_init(&fixture.loop, &fixture.ticker);
     uv_timer_start(&fixture.ticker, tick, 5, 5);
     login_init(&fixture.login, &fixture.loop, &fixture.config, make_server(EVP_EC_gen("P-256")));
+    fixture.login.peer_lost = on_lost;
+    fixture.login.peer_lost_arg = &fixture;
     fixture.client_context = SSL_CTX_new(TLS_client_method());
     fixture.auth = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH, 1);
     fixture.session = connect_peer(&fixture, IPC_CHANNEL_LOGIN_SESSION, 2);

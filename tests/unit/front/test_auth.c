@@ -20,6 +20,11 @@ struct fixture {
     struct kv_engine *engine;
     struct auth auth;
     int login, session, admin; /* our ends */
+    struct lost {
+        enum ipc_channel_kind kind;
+        uint32_t slot;
+        int error;
+    } lost; /* the last peer that was */
     struct buffer body;
     struct ipc_message message;
 };
@@ -29,8 +34,13 @@ static int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind)
     int pair[2];
     assert_int_equal(ipc_pair(pair), 0);
     assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-    peers_add(&fixture->auth, kind, pair[0]);
+    peers_add(&fixture->auth, kind, kind == IPC_CHANNEL_ADMIN ? 0 : 10 + kind, pair[0]);
     return pair[1];
+}
+
+static void on_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    ((struct fixture *)arg)->lost = (struct lost){kind, slot, error};
 }
 
 static int set_up(void **state)
@@ -43,6 +53,9 @@ static int set_up(void **state)
     assert_int_equal(credentials_open(fixture.engine, &cheap, &fixture.auth.credentials), 0);
     assert_int_equal(credentials_set(fixture.auth.credentials, SLICE(NAME), ALICE, SLICE(PASSWORD)),
                      0);
+    fixture.lost = (struct lost){0};
+    fixture.auth.peer_lost = on_lost;
+    fixture.auth.peer_lost_arg = &fixture;
     fixture.login = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH);
     fixture.session = connect_peer(&fixture, IPC_CHANNEL_SESSION_AUTH);
     fixture.admin = connect_peer(&fixture, IPC_CHANNEL_ADMIN);
@@ -330,11 +343,16 @@ static void test_breach(void **state)
     expect(fixture, fixture->login, IPC_AUTH_CHALLENGE);
     begin(fixture, 1, "PLAIN", false, SLICE(""));
     assert_int_equal(receive(fixture, fixture->login), ERROR_CLOSED);
+    assert_int_equal(fixture->lost.kind, IPC_CHANNEL_LOGIN_AUTH);
+    assert_int_equal(fixture->lost.slot, 10 + IPC_CHANNEL_LOGIN_AUTH);
+    assert_int_equal(fixture->lost.error, ERROR_PROTOCOL);
     struct buffer body;
     buffer_init(&body, 100);
     ipc_put_u64(&body, 1);
     send_body(fixture->session, IPC_AUTH_CANCEL, &body);
     assert_int_equal(receive(fixture, fixture->session), ERROR_CLOSED);
+    assert_int_equal(fixture->lost.kind, IPC_CHANNEL_SESSION_AUTH);
+    assert_int_equal(fixture->lost.error, ERROR_PROTOCOL);
 }
 
 static void test_admin(void **state)
@@ -397,7 +415,7 @@ static void test_bad_peer(void **state)
     struct fixture *fixture = *state;
     int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     assert_true(file >= 0);
-    peers_add(&fixture->auth, IPC_CHANNEL_LOGIN_AUTH, file);
+    peers_add(&fixture->auth, IPC_CHANNEL_LOGIN_AUTH, 1, file);
     assert_int_equal(fcntl(file, F_GETFD), -1);
 }
 

@@ -286,6 +286,28 @@ static bool takes_stream(struct fixture *fixture, int session)
     return true;
 }
 
+/* chapard is told of the peer that broke the rules, and by which slot. */
+static void test_tells_of_a_breach(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer body;
+    buffer_init(&body, 100);
+    ipc_put_u64(&body, 1);
+    assert_int_equal(ipc_send(fixture->auth, IPC_AUTH_CANCEL, buffer_slice(&body), NULL, 0), 0);
+    while (!fixture->lost_error)
+        turn(fixture);
+    assert_int_equal(fixture->lost, IPC_CHANNEL_LOGIN_AUTH);
+    assert_int_equal(fixture->lost_slot, 1);
+    assert_int_equal(fixture->lost_error, ERROR_PROTOCOL);
+    fixture->lost_error = 0;
+    assert_int_equal(ipc_send(fixture->session, IPC_AUTH_CANCEL, buffer_slice(&body), NULL, 0), 0);
+    while (!fixture->lost_error)
+        turn(fixture);
+    assert_int_equal(fixture->lost, IPC_CHANNEL_LOGIN_SESSION);
+    assert_int_equal(fixture->lost_slot, 2);
+    buffer_release(&body);
+}
+
 /* A route always goes to the same living session, and to another when that one is gone. */
 static void test_routes(void **state)
 {
@@ -525,17 +547,29 @@ int main(void)
 {
     tls_limit_memory();
     const struct CMUnitTest tests[] = {
-        TEST(test_plaintext_login),  TEST(test_imaps_login),
-        TEST(test_large_record),     TEST(test_starttls),
-        TEST(test_no_certificate),   TEST(test_one_byte_at_a_time),
-        TEST(test_refused),          TEST(test_failure_delay),
-        TEST(test_auth_away),        TEST(test_session_away),
-        TEST(test_auth_stuck),       TEST(test_session_stuck),
-        TEST(test_routes),           TEST(test_draining_session),
-        TEST(test_cancelled),        TEST(test_timeout),
-        TEST(test_connection_limit), TEST(test_connection_limit_of_one_client),
-        TEST(test_memory),           TEST(test_flood),
-        TEST(test_fairness),         TEST(test_large_hello),
+        TEST(test_plaintext_login),
+        TEST(test_imaps_login),
+        TEST(test_large_record),
+        TEST(test_starttls),
+        TEST(test_no_certificate),
+        TEST(test_one_byte_at_a_time),
+        TEST(test_refused),
+        TEST(test_failure_delay),
+        TEST(test_auth_away),
+        TEST(test_session_away),
+        TEST(test_auth_stuck),
+        TEST(test_session_stuck),
+        TEST(test_tells_of_a_breach),
+        TEST(test_routes),
+        TEST(test_draining_session),
+        TEST(test_cancelled),
+        TEST(test_timeout),
+        TEST(test_connection_limit),
+        TEST(test_connection_limit_of_one_client),
+        TEST(test_memory),
+        TEST(test_flood),
+        TEST(test_fairness),
+        TEST(test_large_hello),
         TEST(test_listener),
     };
     signal(SIGPIPE, SIG_IGN);

@@ -98,6 +98,9 @@ struct fixture {
     struct handover *handover;
     int login, auth; /* our ends; non-blocking */
     bool drained;
+    enum ipc_channel_kind lost; /* the channel of the last peer that was */
+    uint32_t lost_slot;
+    int lost_error;
 };
 
 static void on_heartbeat(uv_timer_t *timer)
@@ -108,6 +111,14 @@ static void on_heartbeat(uv_timer_t *timer)
 static void on_drained(void *arg)
 {
     ((struct fixture *)arg)->drained = true;
+}
+
+static void on_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg)
+{
+    struct fixture *f = arg;
+    f->lost = kind;
+    f->lost_slot = slot;
+    f->lost_error = error;
 }
 
 static int far_end(int pair[2])
@@ -133,6 +144,7 @@ static int set_up(void **state)
     int pair[2];
     assert_int_equal(worker_create(&options, &f->worker), 0);
     assert_int_equal(handover_create(&f->loop, f->worker, protocols, &f->handover), 0);
+    handover_on_lost(f->handover, on_lost, f);
     f->login = far_end(pair);
     assert_int_equal(handover_login(f->handover, 3, pair[0]), 0);
     f->auth = far_end(pair);
@@ -292,6 +304,9 @@ static void streams_are_refused_while_auth_is_away(void **state)
     close(f->auth);
     f->auth = -1;
     expect(f, waiting, "a1 NO [UNAVAILABLE]");
+    assert_int_equal(f->lost, IPC_CHANNEL_SESSION_AUTH);
+    assert_int_equal(f->lost_slot, 1);
+    assert_int_equal(f->lost_error, ERROR_CLOSED);
     int late = hand_over(f, PROTOCOL_IMAP, "b1", "");
     expect(f, late, "b1 NO [UNAVAILABLE]");
     int pair[2];
@@ -313,6 +328,9 @@ static void wrong_message_ends_the_login(void **state)
     int client = hand_over(f, PROTOCOL_LMTP, "a1", "");
     buffer_init(&body, IPC_BODY_MAXIMUM);
     assert_int_equal(next_message(f, f->login, &body, &message), ERROR_CLOSED);
+    assert_int_equal(f->lost, IPC_CHANNEL_LOGIN_SESSION);
+    assert_int_equal(f->lost_slot, 3);
+    assert_int_equal(f->lost_error, ERROR_PROTOCOL);
     buffer_release(&body);
     close(client);
 }

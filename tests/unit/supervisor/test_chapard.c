@@ -343,6 +343,47 @@ static void test_exit_and_breach_are_crashes(void **state)
     stop_server(&server);
 }
 
+static void say_lost(const struct greeting *teller, enum ipc_channel_kind kind, uint32_t slot)
+{
+    char text[64];
+    int size = snprintf(text, sizeof(text), "lost %d %u", kind, slot);
+    assert_int_equal(write(teller->socket, text, (size_t)size), size);
+}
+
+static void expect_end(const struct greeting *child)
+{
+    char byte;
+    assert_true(read(child->socket, &byte, 1) <= 0);
+    close(child->socket);
+}
+
+/* Whichever side tells, the asking side's process is replaced, and then has all channels anew. */
+static void test_replaces_who_broke_a_channel(void **state)
+{
+    (void)state;
+    struct server server;
+    start_server(&server, default_options);
+    struct greeting session = connect_lmtp(&server), login = connect_imap(server.port);
+    say_lost(&session, IPC_CHANNEL_LOGIN_SESSION, login.slot);
+    expect_end(&login);
+    expect_status(&server, "\"state\":\"ready\"", 5);
+    assert_true(log_has(&server, "event=channel_breach told_by=chapar-session"));
+    login = connect_imap(server.port);
+    assert_int_equal(login.peers, 3);
+    say_lost(&login, IPC_CHANNEL_LOGIN_SESSION, session.slot);
+    expect_end(&login);
+    expect_status(&server, "\"state\":\"ready\"", 5);
+    /* Nobody in that slot: it has gone for good. */
+    say_lost(&session, IPC_CHANNEL_LOGIN_SESSION, SERVICE_SLOTS - 1);
+    /* No such channel joins the two. */
+    assert_false(log_has(&server, "event=child_breach"));
+    say_lost(&session, IPC_CHANNEL_LOGIN_AUTH, session.slot);
+    expect_end(&session);
+    expect_status(&server, "\"state\":\"ready\"", 5);
+    assert_true(log_has(&server, "event=child_breach role=chapar-session"));
+    stop_server(&server);
+}
+
 static void test_gives_up_a_hopeless_start(void **state)
 {
     (void)state;
@@ -547,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_starts_and_stops),
         cmocka_unit_test(test_restarts_what_crashes),
         cmocka_unit_test(test_exit_and_breach_are_crashes),
+        cmocka_unit_test(test_replaces_who_broke_a_channel),
         cmocka_unit_test(test_gives_up_a_hopeless_start),
         cmocka_unit_test(test_passes_admin_connections_on),
         cmocka_unit_test(test_reloads),

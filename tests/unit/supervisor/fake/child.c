@@ -3,7 +3,8 @@
  *
  * It greets whoever connects to a listener with "ROLE SLOT PID PEERS" and keeps the connection.
  * What the client says then: "crash" notes what it serves and ends by SIGSEGV, "exit" ends with
- * status 3, "breach" sends chapard what is not permitted. It answers any admin request with
+ * status 3, "breach" sends chapard what is not permitted, "lost CHANNEL SLOT" says that the peer in
+ * that slot broke the rules of a channel of that kind. It answers any admin request with
  * ADMIN_RESULT, the greeting as its text. With hostname = "fails" it ends at once; with "stuck" it
  * does not drain.
  */
@@ -58,6 +59,12 @@ static void obey(struct fake *fake, const char *command)
         _exit(3);
     if (strncmp(command, "breach", 6) == 0 && write(3, "?", 1) < 0)
         _exit(4);
+    if (strncmp(command, "lost ", 5) == 0) {
+        char *rest;
+        unsigned long kind = strtoul(command + 5, &rest, 10);
+        service_peer_lost(fake->service, (enum ipc_channel_kind)kind,
+                          (uint32_t)strtoul(rest, NULL, 10), ERROR_PROTOCOL);
+    }
 }
 
 static void said(uv_poll_t *poll, int status, int events)
