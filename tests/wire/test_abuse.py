@@ -8,6 +8,7 @@ import base64
 import os
 import re
 import socket
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -19,20 +20,34 @@ from harness.server import Server, message
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
+# chapar-auth runs two jobs at once (JOBS_RUNNING_MAXIMUM), each with a connection that is kept for
+# the next: two of the database and of its log, and the log's index, which they share. SQLite closes
+# no descriptor of a database while any connection to it is open, but gives it to the next one.
+CREDENTIALS_FILES_MAXIMUM = 5
 
 
 # --- the server, and what must hold after each test ---
 
 def descriptors(pid):
-    """The open files of a process, without those of accounts, which are kept open on purpose."""
+    """The open files of a process, without those of accounts, which are kept open on purpose, as are
+    those of the credentials: they have a bound of their own."""
+    return [target for target in open_files(pid)
+            if "/mail/" not in target and not target.startswith("/accounts") and
+            "/auth/credentials.db" not in target]
+
+
+def credentials_files(pid):
+    return [target for target in open_files(pid) if "/auth/credentials.db" in target]
+
+
+def open_files(pid):
     found = []
     for entry in os.scandir(f"/proc/{pid}/fd"):
         try:
             target = os.readlink(entry.path)
         except OSError:
             continue
-        if "/mail/" not in target and not target.startswith("/accounts"):
-            found.append(re.sub(r":\[\d+\]$", "", target))
+        found.append(re.sub(r":\[\d+\]$", "", target))
     return sorted(found)
 
 
@@ -79,14 +94,15 @@ class Watch:
         return counters["session_open"] == 0 and counters["login_open"] == 0
 
     def no_leak(self):
-        return all(len(descriptors(pid)) <= len(self.before[pid]) for pid in self.before)
+        return all(len(descriptors(pid)) <= len(self.before[pid]) and
+                   len(credentials_files(pid)) <= CREDENTIALS_FILES_MAXIMUM for pid in self.before)
 
     def check(self):
         self.serves()
         assert settles(self.no_streams), "a connection stays open"
         assert self.server.children() == self.children, "a process died"
         assert settles(self.no_leak), \
-            {pid: (self.before[pid], descriptors(pid)) for pid in self.before}
+            {pid: (self.before[pid], open_files(pid)) for pid in self.before}
         assert settles(lambda: is_at_rest(self.children)), "a thread is busy with nothing"
         self.server.check_log()
 
@@ -752,6 +768,31 @@ def test_many_clients_at_once(server):
     assert not problems
     with selected(server, account) as client:
         assert client.uids() == list(range(1, 101))
+
+
+def test_passwords_at_once(server, unharmed):
+    """Two questions at once have a connection each to the credentials; both are kept, no more."""
+    fresh = server.fresh_account()
+    (auth,) = server.children("chapar-auth")
+    file = server.directory / "data" / "auth" / "credentials.db"
+    for number in range(5):
+        other = sqlite3.connect(f"file:{file}?mode=rw", uri=True, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        # This one holds a connection until it may write, while logins that nobody remembers read.
+        change = threading.Thread(target=server.run, args=("account", "password", fresh[0]),
+                                  kwargs={"text": f"another horse battery {number}\n"})
+        change.start()
+        most = 0
+        while most < CREDENTIALS_FILES_MAXIMUM and change.is_alive():
+            with server.imap() as client:
+                assert client.command(f'LOGIN "{fresh[0]}" "wrong horse"')[0].startswith("NO")
+            most = len(credentials_files(auth))
+        other.execute("ROLLBACK")
+        other.close()
+        change.join()
+        assert most == CREDENTIALS_FILES_MAXIMUM, "they were not at once"
+        assert unharmed.no_leak()
+        server.imap((fresh[0], f"another horse battery {number}")).close()
 
 
 # --- the quota of a new account ---
