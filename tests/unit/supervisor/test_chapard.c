@@ -346,7 +346,7 @@ static void test_exit_and_breach_are_crashes(void **state)
 static void say_lost(const struct greeting *teller, enum ipc_channel_kind kind, uint32_t slot)
 {
     char text[64];
-    int size = snprintf(text, sizeof(text), "lost %d %u", kind, slot);
+    int size = snprintf(text, sizeof(text), "lost %d %u\n", kind, slot);
     assert_int_equal(write(teller->socket, text, (size_t)size), size);
 }
 

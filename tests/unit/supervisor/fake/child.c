@@ -2,11 +2,11 @@
  * A child of chapard with the real skeleton and confinement and no mail: its role is its file name.
  *
  * It greets whoever connects to a listener with "ROLE SLOT PID PEERS" and keeps the connection.
- * What the client says then: "crash" notes what it serves and ends by SIGSEGV, "exit" ends with
- * status 3, "breach" sends chapard what is not permitted, "lost CHANNEL SLOT" says that the peer in
- * that slot broke the rules of a channel of that kind. It answers any admin request with
- * ADMIN_RESULT, the greeting as its text. With hostname = "fails" it ends at once; with "stuck" it
- * does not drain.
+ * What the client says then, in lines: "crash" notes what it serves and ends by SIGSEGV, "exit"
+ * ends with status 3, "breach" sends chapard what is not permitted, "lost CHANNEL SLOT" says that
+ * the peer in that slot broke the rules of a channel of that kind. It answers any admin request
+ * with ADMIN_RESULT, the greeting as its text. With hostname = "fails" it ends at once; with
+ * "stuck" it does not drain.
  */
 #include "base/error.h"
 #include "base/log.h"
@@ -76,7 +76,13 @@ static void said(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     if (read(socket, command, sizeof(command) - 1) > 0) {
-        obey(fake, command);
+        /* What is said at once may arrive at once. */
+        for (char *line = command, *end; line; line = end) {
+            end = strchr(line, '\n');
+            if (end)
+                *end++ = '\0';
+            obey(fake, line);
+        }
         return;
     }
     uv_close((uv_handle_t *)poll, free_handle);
