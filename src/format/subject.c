@@ -138,8 +138,7 @@ static size_t match_translated(struct slice text)
         "doorst:", /* Dutch */
         "tr:",
         "ref:",
-        "re\xcc\x81" /* French */
-        "f:",        /* (decomposed) */
+        "re\314\201f:", /* French */
         "rv:",
         "res:",
         "enc:",
