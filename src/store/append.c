@@ -4,12 +4,14 @@
 #include "base/gate.h"
 #include "blob/blob.h"
 #include "store/prepared_priv.h"
+#include "store/thread_priv.h"
 
 struct append_call {
     collection_id mailbox;
     const struct append *append;
     const struct stored_message *message;
     int64_t now;
+    uint64_t thread; /* 0: one of its own */
     struct append_result result;
 };
 
@@ -42,7 +44,8 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     if (!error)
         error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
     if (!error)
-        error = message_add(change, call->message, mailbox_next_position(mailbox), &entry.message);
+        error = message_add(change, call->message, call->thread, mailbox_next_position(mailbox),
+                            &entry.message);
     if (!error)
         error = mailbox_add(change, mailbox, &entry);
     if (!error)
@@ -56,7 +59,9 @@ static int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
-    int error = mailbox_open(change->transaction, call->mailbox, &mailbox);
+    int error = thread_join(change, call->message->ids, &call->thread);
+    if (!error)
+        error = mailbox_open(change->transaction, call->mailbox, &mailbox);
     if (error)
         return error;
     error = append_entry(change, &mailbox, call);
@@ -103,6 +108,7 @@ int mailbox_append(struct store_view *view, collection_id mailbox, const struct 
     buffer_init(&bytes, SIZE_MAX - 1);
     buffer_init(&summary, SUMMARY_SIZE_MAXIMUM);
     int error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
+    message.received = append->internal_date;
     if (!error)
         error = store_message(view, &call, &message);
     if (!error)

@@ -7,19 +7,22 @@
  *     collection   its record's modseqs; a tombstone x
  *     email        its entries; records e; pages of a deleted collection, touched when it was
  *                  deleted; pages of one that was restored, touched when it was restored;
- *                  a tombstone x, which a purge has left
+ *                  a tombstone x, which a purge or a merge of threads has left
+ *     thread       those of its emails
  */
 #include "store/changes.h"
 #include "base/error.h"
 #include "store/retained_priv.h"
+#include "store/thread_priv.h"
 
 #include <stdlib.h>
 
 struct touch {
     uint64_t modseq;
     uint32_t kind;
-    uint8_t type; /* of a destroyed collection */
-    uint64_t number;
+    uint8_t type;    /* of a destroyed collection */
+    uint64_t number; /* of a thread's touch, too, the email's */
+    uint64_t thread; /* of an email that has gone */
 };
 
 /* A collection that is there, and that who may look up. */
@@ -27,6 +30,13 @@ struct live_collection {
     collection_id id;
     bool readable;
     struct collection_record record; /* without its name */
+};
+
+/* What has become of the threads asked for last: each is asked for again with its next email. */
+enum { THREADS_KNOWN = 256 };
+struct known_thread {
+    uint64_t thread; /* 0: nothing */
+    enum change_action action;
 };
 
 struct gathering {
@@ -44,6 +54,7 @@ struct gathering {
     struct touch last;
     struct live_collection *live; /* by id */
     size_t live_count;
+    struct known_thread known[THREADS_KNOWN];
     struct buffer value;
 };
 
@@ -97,9 +108,21 @@ static void add(struct gathering *gathering, struct touch touch)
         compact(gathering);
 }
 
-static void add_email(struct gathering *gathering, uint64_t modseq, uint64_t message)
+static void add_email(struct gathering *gathering, uint64_t modseq, uint64_t message,
+                      uint64_t thread)
 {
-    add(gathering, (struct touch){.modseq = modseq, .kind = CHANGE_EMAIL, .number = message});
+    struct touch touch = {.modseq = modseq, .number = message, .thread = thread};
+    touch.kind = CHANGE_EMAIL;
+    if (gathering->types & CHANGES_EMAILS)
+        add(gathering, touch);
+    touch.kind = CHANGE_THREAD;
+    if (gathering->types & CHANGES_THREADS)
+        add(gathering, touch);
+}
+
+static bool wants_emails(const struct gathering *gathering)
+{
+    return gathering->types & (CHANGES_EMAILS | CHANGES_THREADS);
 }
 
 /* --- collections that are there --- */
@@ -184,7 +207,7 @@ static void gather_entries(struct gathering *gathering, struct slice entries, ui
     for (; entries.size >= ENTRY_SIZE; entries = slice_sub(entries, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
         entry_read(entries.data, &entry);
-        add_email(gathering, entry.modseq > least ? entry.modseq : least, entry.message);
+        add_email(gathering, entry.modseq > least ? entry.modseq : least, entry.message, 0);
     }
 }
 
@@ -261,8 +284,8 @@ static int gather_live(struct gathering *gathering, const struct live_collection
                                       .kind = CHANGE_COLLECTION,
                                       .number = live->id,
                                       .type = record->type});
-    if (!(gathering->types & CHANGES_EMAILS) || record->type != COLLECTION_MAILBOX ||
-        !live->readable || record->highest_modseq <= gathering->after)
+    if (!wants_emails(gathering) || record->type != COLLECTION_MAILBOX || !live->readable ||
+        record->highest_modseq <= gathering->after)
         return 0;
     int error = gather_pages(gathering, live);
     return error ? error : each_record(gathering, KEY_EXPUNGED, live->id, gather_expunged);
@@ -314,18 +337,15 @@ static int gather_tombstone(struct gathering *gathering, const uint64_t numbers[
         of_messages ? messages_record_read(value, &messages) : number_record_read(value, &number);
     if (error)
         return error;
-    if (of_messages && gathering->types & CHANGES_EMAILS)
-        for (; messages.size; messages = slice_sub(messages, 8, SIZE_MAX))
-            add_email(gathering, numbers[0], load_u64(messages.data));
+    if (of_messages)
+        for (; messages.size; messages = slice_sub(messages, MESSAGE_NUMBERS_SIZE, SIZE_MAX))
+            add_email(gathering, numbers[0], load_u64(messages.data), load_u64(messages.data + 8));
     if (numbers[1] == DESTROYED_COLLECTION && number < 16 &&
         gathering->types & CHANGES_COLLECTIONS(number))
         add(gathering, (struct touch){.modseq = numbers[0],
                                       .kind = CHANGE_COLLECTION,
                                       .number = numbers[2],
                                       .type = (uint8_t)number});
-    if (numbers[1] == DESTROYED_THREAD && gathering->types & CHANGES_THREADS)
-        add(gathering,
-            (struct touch){.modseq = numbers[0], .kind = CHANGE_THREAD, .number = numbers[2]});
     return 0;
 }
 
@@ -334,7 +354,7 @@ static int gather(struct gathering *gathering)
     int error = 0;
     for (size_t i = 0; i < gathering->live_count && !error; i++)
         error = gather_live(gathering, &gathering->live[i]);
-    if (!error && gathering->types & CHANGES_EMAILS)
+    if (!error && wants_emails(gathering))
         error = gather_deleted(gathering);
     if (!error)
         error = each_record(gathering, KEY_DESTROYED, 0, gather_tombstone);
@@ -382,35 +402,81 @@ static bool is_new(const struct gathering *gathering, const struct message_recor
     return record->created_modseq > since || gathering->account.restored_modseq > since;
 }
 
+/* ERROR_NOT_FOUND: it has gone for good. The record points into gathering->value. */
+static int read_email(struct gathering *gathering, uint64_t number, struct message_record *record)
+{
+    struct key key;
+    int error = value_get(gathering->transaction, key_of_message(&key, KEY_MESSAGE, number),
+                          &gathering->value);
+    return error ? error : message_record_read(buffer_slice(&gathering->value), record);
+}
+
 static int tell_email(struct gathering *gathering, const struct touch *touch,
                       struct changed *changed)
 {
-    struct key key;
     struct message_record record;
     changed->action = CHANGE_DESTROYED;
-    int error = value_get(gathering->transaction, key_of_message(&key, KEY_MESSAGE, touch->number),
-                          &gathering->value);
-    if (!error)
-        error = message_record_read(buffer_slice(&gathering->value), &record);
+    changed->thread = touch->thread;
+    int error = read_email(gathering, touch->number, &record);
     if (error)
         return error == ERROR_NOT_FOUND ? 0 : error;
-    if (!is_live(gathering, &record) || record.created_modseq > touch->modseq)
-        return 0;
     changed->thread = record.thread;
-    changed->action = is_new(gathering, &record) ? CHANGE_CREATED : CHANGE_UPDATED;
+    if (is_live(gathering, &record) && record.created_modseq <= touch->modseq)
+        changed->action = is_new(gathering, &record) ? CHANGE_CREATED : CHANGE_UPDATED;
     return 0;
 }
 
-static int tell(struct gathering *gathering, const struct touch *touch, struct changed *changed)
+/* --- threads --- */
+
+/* One email of it that the reader knew is enough. */
+static int find_action(struct gathering *gathering, uint64_t thread, enum change_action *action)
+{
+    uint64_t message = 0;
+    int error = 0;
+    *action = CHANGE_DESTROYED;
+    while (!error && *action != CHANGE_UPDATED) {
+        struct message_record record;
+        error = thread_next(gathering->transaction, thread, &message, NULL, NULL);
+        if (!error)
+            error = read_email(gathering, message, &record);
+        if (!error && is_live(gathering, &record))
+            *action = is_new(gathering, &record) ? CHANGE_CREATED : CHANGE_UPDATED;
+    }
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+/* Of an email that was created or destroyed. *told: false otherwise. */
+static int tell_thread(struct gathering *gathering, const struct touch *touch,
+                       struct changed *changed, bool *told)
+{
+    int error = tell_email(gathering, touch, changed);
+    changed->number = changed->thread;
+    *told = !error && changed->action != CHANGE_UPDATED && changed->number;
+    if (!*told)
+        return error;
+    struct known_thread *known = &gathering->known[changed->number % THREADS_KNOWN];
+    if (known->thread != changed->number) {
+        known->thread = 0;
+        error = find_action(gathering, changed->number, &known->action);
+        if (error)
+            return error;
+        known->thread = changed->number;
+    }
+    changed->action = known->action;
+    return 0;
+}
+
+static int tell(struct gathering *gathering, const struct touch *touch, struct changed *changed,
+                bool *told)
 {
     *changed = (struct changed){
         .kind = (enum change_kind)touch->kind, .number = touch->number, .modseq = touch->modseq};
+    *told = true;
     if (touch->kind == CHANGE_EMAIL)
         return tell_email(gathering, touch, changed);
-    if (touch->kind == CHANGE_COLLECTION)
-        tell_collection(gathering, touch, changed);
-    else
-        changed->action = CHANGE_DESTROYED;
+    if (touch->kind == CHANGE_THREAD)
+        return tell_thread(gathering, touch, changed, told);
+    tell_collection(gathering, touch, changed);
     return 0;
 }
 
@@ -491,14 +557,18 @@ static int read_slice(struct gathering *gathering, struct changes_cursor *cursor
         error = gather(gathering);
     if (error)
         return error;
+    size_t told_count = 0;
     struct changed *told = arena_alloc_array(arena, gathering->count, sizeof(*told));
     if (!told)
         return ERROR_LIMIT;
-    for (size_t i = 0; i < gathering->count && !error; i++)
-        error = tell(gathering, &gathering->touches[i], &told[i]);
+    for (size_t i = 0; i < gathering->count && !error; i++) {
+        bool is_told;
+        error = tell(gathering, &gathering->touches[i], &told[told_count], &is_told);
+        told_count += !error && is_told;
+    }
     if (error)
         return error;
-    *count = merge(told, gathering->count);
+    *count = merge(told, told_count);
     *list = told;
     move_cursor(gathering, cursor);
     return 0;

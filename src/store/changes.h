@@ -30,8 +30,9 @@
 enum change_kind { CHANGE_COLLECTION = 1, CHANGE_EMAIL, CHANGE_THREAD };
 enum change_action { CHANGE_CREATED, CHANGE_UPDATED, CHANGE_DESTROYED };
 
-/* What is asked for: collections of a type, emails (messages in mailboxes), threads. Of threads
- * only those that were destroyed are told: the others follow from the thread of each email. */
+/* What is asked for: collections of a type, emails (messages in mailboxes), threads. A thread is
+ * UPDATED when an email of it was created or destroyed, and DESTROYED when who may read none of its
+ * emails any more; what becomes of flags is not told of it. */
 #define CHANGES_COLLECTIONS(type) (1U << (type))
 #define CHANGES_EMAILS            (1U << 16)
 #define CHANGES_THREADS           (1U << 17)
@@ -41,7 +42,7 @@ struct changed {
     enum change_action action;
     uint64_t number; /* the collection's id, the message's number, the thread's */
     uint64_t modseq;
-    uint64_t thread;           /* of an email that is there; 0: none */
+    uint64_t thread;           /* of an email, or the thread itself; 0: of a collection */
     enum collection_type type; /* of a collection */
     bool counts_only;          /* a collection UPDATED: only what is in it has changed */
 };

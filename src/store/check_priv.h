@@ -5,6 +5,7 @@
  *   check_entry.c    collections, their pages and counters
  *   check_retained.c deleted collections, expunged entries
  *   check_message.c  messages: records, places, summaries, hashes, bodies
+ *   check_thread.c   threads
  *   check_rest.c     names, and what belongs to something that is not there
  *
  * Each part walks what lies there, computes what must be, and calls check_wrong where it differs.
@@ -45,6 +46,7 @@ struct check {
     uint64_t retained, retained_bytes; /* these and the expunged ones */
     uint64_t highest_modseq;
     uint32_t highest_uid_validity;
+    struct checked_threads *threads; /* while they are checked */
     struct buffer value, body;
     struct buffer findings; /* of a repair: enum check_finding, text, NUL */
 };
@@ -84,6 +86,7 @@ int check_load_deleted(struct check *check);
 int check_collections(struct check *check);
 int check_retained(struct check *check);
 int check_messages(struct check *check);
+int check_threads(struct check *check);
 int check_rest(struct check *check);
 int check_strays(struct check *check); /* after the account's record */
 

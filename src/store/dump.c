@@ -229,6 +229,27 @@ static int say_message(struct dump *dump, struct slice value)
     return 0;
 }
 
+static int say_thread(struct dump *dump, struct slice value)
+{
+    struct thread_member member;
+    int error = thread_member_read(value, &member);
+    if (error)
+        return error;
+    say_date(dump, "received", member.received);
+    for (struct slice ids = member.ids; ids.size; ids = slice_sub(ids, 8, SIZE_MAX))
+        say(dump, " id=%016llx", (unsigned long long)load_u64(ids.data));
+    return 0;
+}
+
+static int say_thread_id(struct dump *dump, struct slice value)
+{
+    uint64_t thread;
+    int error = number_record_read(value, &thread);
+    if (!error)
+        say_number(dump, "thread", thread);
+    return error;
+}
+
 static int say_keywords(struct dump *dump, struct slice value)
 {
     struct keyword_names names;
@@ -249,15 +270,16 @@ static int say_number_record(struct dump *dump, struct slice value)
     return error;
 }
 
-/* Of a collection or thread one number, of messages many. */
+/* Of a collection one number, of messages many, each with its thread. */
 static int say_destroyed(struct dump *dump, struct slice value)
 {
     struct slice numbers;
     int error = value.size == 9 ? ERROR_CORRUPT : messages_record_read(value, &numbers);
     if (error)
         return say_number_record(dump, value);
-    for (; numbers.size; numbers = slice_sub(numbers, 8, SIZE_MAX))
-        say(dump, " %llu", (unsigned long long)load_u64(numbers.data));
+    for (; numbers.size; numbers = slice_sub(numbers, MESSAGE_NUMBERS_SIZE, SIZE_MAX))
+        say(dump, " %llu/%llu", (unsigned long long)load_u64(numbers.data),
+            (unsigned long long)load_u64(numbers.data + 8));
     return 0;
 }
 
@@ -310,6 +332,8 @@ static const struct family {
     {KEY_NAME, "name", 2, say_number_record},
     {KEY_PAGE, "page", 2, say_page},
     {KEY_SUMMARY, "summary", 1, say_size},
+    {KEY_THREAD, "thread", 2, say_thread},
+    {KEY_THREAD_ID, "thread-id", 0, say_thread_id},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},
     {KEY_VANISHED, "vanished", 3, say_vanished},
     {KEY_DESTROYED, "destroyed", 3, say_destroyed},

@@ -55,15 +55,39 @@ int key_read_number(struct slice *rest, uint64_t *number)
     return 0;
 }
 
+/* All 64 bits, so that all keys of the family have the same length. */
+static void append_hash(struct key *key, uint64_t bits)
+{
+    for (int shift = 63; shift >= 0; shift -= 7)
+        key->bytes[key->size++] = (char)(0x80 | (bits >> shift & 0x7f));
+}
+
 struct slice key_hash(struct key *key, const uint8_t sha256[32])
 {
     uint64_t bits = 0;
     for (int i = 0; i < 8; i++)
         bits = bits << 8 | sha256[i];
     begin(key, KEY_HASH);
-    for (int shift = 63; shift >= 0; shift -= 7)
-        key->bytes[key->size++] = (char)(0x80 | (bits >> shift & 0x7f));
+    append_hash(key, bits);
     return finished(key);
+}
+
+struct slice key_thread_id(struct key *key, uint64_t hash)
+{
+    begin(key, KEY_THREAD_ID);
+    append_hash(key, hash);
+    return finished(key);
+}
+
+int key_read_thread_id(struct slice key, uint64_t *hash)
+{
+    uint64_t bits = 0;
+    if (key.size != 11 || (uint8_t)key.data[1] > 0x81)
+        return ERROR_CORRUPT;
+    for (size_t i = 1; i < key.size; i++)
+        bits = bits << 7 | ((uint8_t)key.data[i] & 0x7f);
+    *hash = bits;
+    return 0;
 }
 
 struct slice key_name(struct key *key, enum collection_type type, collection_id parent,

@@ -16,12 +16,14 @@
  *     e COLLECTION MODSEQ UID       entries expunged at MODSEQ, from UID on
  *     g COLLECTION                  a deleted collection
  *     h HASH64                      number of the message with this hash (its first 64 bits)
+ *     i HASH64                      thread of this message id with this subject
  *     k COLLECTION                  keyword names
  *     m MESSAGE                     message record
  *     b MESSAGE                     inline body
  *     n TYPE PARENT name            collection of that type and name below the parent
  *     p COLLECTION BASE             entry page; BASE is the UID it began with
  *     s MESSAGE                     summary
+ *     t THREAD MESSAGE              a message of the thread
  *     u HEX32                       subscriptions of that account
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
@@ -40,11 +42,13 @@ enum key_family {
     KEY_EXPUNGED = 'e',
     KEY_DELETED = 'g',
     KEY_HASH = 'h',
+    KEY_THREAD_ID = 'i',
     KEY_KEYWORDS = 'k',
     KEY_MESSAGE = 'm',
     KEY_NAME = 'n',
     KEY_PAGE = 'p',
     KEY_SUMMARY = 's',
+    KEY_THREAD = 't',
     KEY_SUBSCRIPTIONS = 'u',
     KEY_VANISHED = 'v',
     KEY_DESTROYED = 'x',
@@ -109,9 +113,15 @@ static inline struct slice key_day(struct key *key, uint64_t day)
     return key_numbers(key, KEY_DAY, 1, (uint64_t[]){day});
 }
 
-/* What the change log keeps tombstones of, and what NUMBER is: the collection; the collection and
- * a UID of it, since one record is of many messages (messages_record_read); the thread. */
-enum destroyed_kind { DESTROYED_COLLECTION = 1, DESTROYED_MESSAGE, DESTROYED_THREAD };
+static inline struct slice key_thread(struct key *key, uint64_t thread, uint64_t message)
+{
+    return key_numbers(key, KEY_THREAD, 2, (uint64_t[]){thread, message});
+}
+
+/* What the change log keeps tombstones of, and what NUMBER is: the collection; something that tells
+ * records of one modseq apart, since each is of many messages (messages_record_read): the
+ * collection and a UID of it, or of those that went into another thread the number of the first. */
+enum destroyed_kind { DESTROYED_COLLECTION = 1, DESTROYED_MESSAGE };
 static inline uint64_t destroyed_place(collection_id collection, uint32_t uid)
 {
     return (uint64_t)collection << 32 | uid;
@@ -125,6 +135,9 @@ static inline struct slice key_destroyed(struct key *key, uint64_t modseq, enum 
 
 /* The first 64 bits of a SHA-256. */
 struct slice key_hash(struct key *key, const uint8_t sha256[32]);
+
+struct slice key_thread_id(struct key *key, uint64_t hash);
+int key_read_thread_id(struct slice key, uint64_t *hash);
 
 /* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes; empty: the prefix of all names
  * below the parent. Each type has a tree of its own. */

@@ -121,12 +121,21 @@ static inline bool range_walk_meets(struct range_walk *walk, uint32_t first, uin
 
 /* --- messages (message.c) --- */
 
+/* What threads a message belongs to may be found by (store/thread_priv.h). */
+enum { THREAD_IDS = 32 };
+struct thread_ids {
+    uint64_t hashes[THREAD_IDS];
+    size_t count;
+};
+
 /* A message to be stored: its bytes in one piece and its summary. */
 struct stored_message {
     struct slice bytes;
     struct slice summary;
     uint8_t sha256[32];
     struct blob_id blob; /* where the bytes are when they are too large to be inline */
+    const struct thread_ids *ids;
+    int64_t received; /* seconds since 1970: its place in the thread */
 };
 
 /* A message's record. Its places point into change->message until the next one is read.
@@ -140,9 +149,14 @@ struct position {
     uint32_t uid;
 };
 
-/* Stores it, or finds its equal, for an entry there. */
-int message_add(struct change *change, const struct stored_message *message,
+/* Stores it in a thread (0: in one of its own), or finds its equal, for an entry there. */
+int message_add(struct change *change, const struct stored_message *message, uint64_t thread,
                 struct position position, uint64_t *number);
+
+/* The message has another number from now on, is in another thread and in these places; what knows
+ * it by its old number is the caller's to change. */
+int message_renumber(struct change *change, uint64_t old, uint64_t number, uint64_t thread,
+                     struct slice places);
 
 /* An entry has gone from one position to another; either may be nowhere. What goes to nowhere is
  * retained. ERROR_CORRUPT: it was not there. */
@@ -155,8 +169,8 @@ int message_remove(struct change *change, uint64_t number, const struct message_
 int message_restore(struct change *change, uint64_t number, struct position to);
 
 /* An entry is gone for good: a retained one (from is nowhere), or one of a deleted collection. With
- * the last one goes the message. */
-int message_release(struct change *change, uint64_t number, struct position from);
+ * the last one goes the message. *thread: which one it is or was in. */
+int message_release(struct change *change, uint64_t number, struct position from, uint64_t *thread);
 
 /* Where the next entry will be. */
 static inline struct position mailbox_next_position(const struct mailbox *mailbox)

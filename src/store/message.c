@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/thread_priv.h"
 
 /* The places point into change->message until the next message is read. */
 int message_read(struct change *change, uint64_t number, struct message_record *record)
@@ -61,7 +61,7 @@ int message_remove(struct change *change, uint64_t number, const struct message_
         error = change_delete(change, key_of_message(&key, KEY_BODY, number));
     if (!error && record->body == MESSAGE_IN_BLOB)
         error = drop_blob(change, record->blob);
-    return error;
+    return error ? error : thread_remove(change, record->thread, number);
 }
 
 /* Writes the record with one entry less (from.uid not 0) and one more (to.uid not 0). */
@@ -133,7 +133,7 @@ int message_restore(struct change *change, uint64_t number, struct position to)
     return add_place(change, number, &record, to);
 }
 
-int message_release(struct change *change, uint64_t number, struct position from)
+int message_release(struct change *change, uint64_t number, struct position from, uint64_t *thread)
 {
     struct message_record record;
     int error = message_read(change, number, &record);
@@ -141,13 +141,14 @@ int message_release(struct change *change, uint64_t number, struct position from
         error = ERROR_CORRUPT;
     if (error)
         return error;
+    *thread = record.thread;
     record.retained -= !from.uid;
     return change_places(change, number, &record, from, (struct position){0});
 }
 
 /* --- storing --- */
 
-static int add_new(struct change *change, const struct stored_message *message,
+static int add_new(struct change *change, const struct stored_message *message, uint64_t thread,
                    struct position position, bool indexed, uint64_t number)
 {
     struct key key;
@@ -157,6 +158,7 @@ static int add_new(struct change *change, const struct stored_message *message,
     struct message_record record = {
         .body = message->blob.pack ? MESSAGE_IN_BLOB : MESSAGE_INLINE,
         .size = message->bytes.size,
+        .thread = thread,
         .created_modseq = change->modseq,
         .blob = message->blob,
         .places = buffer_slice(&places),
@@ -173,7 +175,7 @@ static int add_new(struct change *change, const struct stored_message *message,
         number_record_write(number, &change->value);
         error = change_put(change, key_hash(&key, message->sha256), &change->value);
     }
-    return error;
+    return error ? error : thread_add(change, thread, number, message->received, message->ids);
 }
 
 static bool is_equal(const struct message_record *record, const struct stored_message *message)
@@ -182,7 +184,7 @@ static bool is_equal(const struct message_record *record, const struct stored_me
            memcmp(record->sha256, message->sha256, sizeof(record->sha256)) == 0;
 }
 
-int message_add(struct change *change, const struct stored_message *message,
+int message_add(struct change *change, const struct stored_message *message, uint64_t thread,
                 struct position position, uint64_t *number)
 {
     uint64_t known;
@@ -198,5 +200,44 @@ int message_add(struct change *change, const struct stored_message *message,
         return !error && message->blob.pack ? drop_blob(change, message->blob) : error;
     }
     *number = change->account.next_message++;
-    return add_new(change, message, position, !known, *number);
+    return add_new(change, message, thread ? thread : *number, position, !known, *number);
+}
+
+/* --- another number --- */
+
+/* What is not there, a check finds. */
+static int move_value(struct change *change, enum key_family family, uint64_t old, uint64_t number)
+{
+    struct key key;
+    int error = value_get(change->transaction, key_of_message(&key, family, old), &change->value);
+    if (!error)
+        error = change_put(change, key_of_message(&key, family, number), &change->value);
+    if (!error)
+        error = change_delete(change, key_of_message(&key, family, old));
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int message_renumber(struct change *change, uint64_t old, uint64_t number, uint64_t thread,
+                     struct slice places)
+{
+    struct key key;
+    uint64_t indexed;
+    struct message_record record;
+    int error = message_read(change, old, &record);
+    if (!error)
+        error = look_up(change, record.sha256, &indexed);
+    if (!error && indexed == old) {
+        number_record_write(number, &change->value);
+        error = change_put(change, key_hash(&key, record.sha256), &change->value);
+    }
+    if (!error)
+        error = move_value(change, KEY_SUMMARY, old, number);
+    if (!error && record.body == MESSAGE_INLINE)
+        error = move_value(change, KEY_BODY, old, number);
+    if (!error)
+        error = change_delete(change, key_of_message(&key, KEY_MESSAGE, old));
+    record.thread = thread;
+    record.created_modseq = change->modseq;
+    record.places = places;
+    return error ? error : message_write(change, number, &record);
 }

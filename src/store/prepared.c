@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "store/prepared_priv.h"
+#include "store/thread_priv.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -13,7 +14,12 @@ int prepared_message_create(struct slice message, struct prepared_message **prep
     arena_init(&scratch, SUMMARY_MEMORY_MAXIMUM);
     made->message = message;
     buffer_init(&made->summary, SUMMARY_SIZE_MAXIMUM);
+    struct summary summary;
     int error = summary_build(message, &scratch, &made->summary);
+    if (!error)
+        error = summary_parse(buffer_slice(&made->summary), &summary);
+    if (!error)
+        error = thread_ids_of(&summary, &made->ids);
     arena_release(&scratch);
     if (error)
         prepared_message_free(&made);
@@ -41,7 +47,8 @@ int stored_message_make(const struct prepared_message *prepared, struct slice pr
                         struct stored_message *stored, struct buffer *bytes, struct buffer *summary)
 {
     *stored = (struct stored_message){.bytes = prepared->message,
-                                      .summary = buffer_slice(&prepared->summary)};
+                                      .summary = buffer_slice(&prepared->summary),
+                                      .ids = &prepared->ids};
     if (prefix.size > MESSAGE_PREFIX_MAXIMUM)
         return ERROR_LIMIT;
     if (prefix.size) {

@@ -9,10 +9,11 @@
 struct prepared_message {
     struct slice message; /* the caller's */
     struct buffer summary;
+    struct thread_ids ids;
 };
 
-/* The message with its prefix: bytes, summary and hash. They point into the prepared message, or
- * into the two buffers when there is a prefix. */
+/* The message with its prefix: bytes, summary, hash and ids. They point into the prepared message,
+ * or into the two buffers when there is a prefix. */
 int stored_message_make(const struct prepared_message *prepared, struct slice prefix,
                         struct stored_message *stored, struct buffer *bytes,
                         struct buffer *summary);

@@ -23,7 +23,7 @@ struct purge {
     struct purge_result result;
     struct purge_result transaction; /* added to the result after the commit */
     struct buffer value;             /* the record that is purged */
-    struct buffer numbers;           /* uint64_t: its messages */
+    struct buffer numbers;           /* its messages (messages_record_append) */
 };
 
 /* --- entries --- */
@@ -42,13 +42,12 @@ static int purge_entries(struct change *change, struct purge *purge, collection_
     buffer_clear(&purge->numbers);
     for (; entries.size && !error; entries = slice_sub(entries, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
-        char number[8];
+        uint64_t thread = 0;
         entry_read(entries.data, &entry);
         struct position from = {collection, collection ? entry.uid : 0};
-        error = message_release(change, entry.message, from);
+        error = message_release(change, entry.message, from, &thread);
         account_unretain(change, 1, entry.size);
-        store_u64(number, entry.message);
-        buffer_append(&purge->numbers, slice_make(number, sizeof(number)));
+        messages_record_append(&purge->numbers, entry.message, thread);
         purge->entries++;
         purge->transaction.entries++;
         purge->transaction.bytes += entry.size;
@@ -256,7 +255,7 @@ static int purge_retained(struct store_view *view, struct purge *purge)
 {
     int error;
     buffer_init(&purge->value, KV_VALUE_MAXIMUM);
-    buffer_init(&purge->numbers, RETAINED_ENTRIES * sizeof(uint64_t));
+    buffer_init(&purge->numbers, (size_t)RETAINED_ENTRIES * MESSAGE_NUMBERS_SIZE);
     do {
         error = view_change(view, KV_DURABLE, purge_some, purge);
         if (!error) {

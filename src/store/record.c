@@ -427,6 +427,27 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
     return 0;
 }
 
+/* --- threads --- */
+
+enum { THREAD_VERSION = 1 };
+
+int thread_member_read(struct slice value, struct thread_member *member)
+{
+    struct record_reader reader = record_reader_make(value, THREAD_VERSION);
+    int64_t received = (int64_t)record_read_number(&reader, 8);
+    if (reader.error || reader.rest.size % 8)
+        return ERROR_CORRUPT;
+    *member = (struct thread_member){received, reader.rest};
+    return 0;
+}
+
+void thread_member_write(int64_t received, struct slice ids, struct buffer *value)
+{
+    record_write_begin(value, THREAD_VERSION);
+    record_write_number(value, 8, (uint64_t)received);
+    buffer_append(value, ids);
+}
+
 /* --- what is retained --- */
 
 enum { EXPUNGED_VERSION = 1, DELETED_VERSION = 1 };
@@ -486,10 +507,18 @@ enum { VANISHED_VERSION = 1, SUBSCRIPTIONS_VERSION = 1, MESSAGES_VERSION = 1 };
 int messages_record_read(struct slice value, struct slice *numbers)
 {
     struct record_reader reader = record_reader_make(value, MESSAGES_VERSION);
-    if (reader.error || reader.rest.size % 8)
+    if (reader.error || reader.rest.size % MESSAGE_NUMBERS_SIZE)
         return ERROR_CORRUPT;
     *numbers = reader.rest;
     return 0;
+}
+
+int messages_record_append(struct buffer *numbers, uint64_t message, uint64_t thread)
+{
+    char bytes[MESSAGE_NUMBERS_SIZE];
+    store_u64(bytes, message);
+    store_u64(bytes + 8, thread);
+    return buffer_append(numbers, slice_make(bytes, sizeof(bytes)));
 }
 
 void messages_record_write(struct slice numbers, struct buffer *value)

@@ -188,7 +188,7 @@ struct message_record {
     uint8_t body;      /* MESSAGE_INLINE: key b; MESSAGE_IN_BLOB: blob */
     uint32_t retained; /* entries retained after they were expunged that have it */
     uint64_t size;     /* bytes */
-    uint64_t thread;   /* number of its thread; 0: none given yet */
+    uint64_t thread;   /* number of its thread */
     uint64_t created_modseq;
     uint8_t sha256[32];
     struct blob_id blob;
@@ -212,6 +212,17 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
 /* places points into value; record_write: into anything but `value`. */
 int message_record_read(struct slice value, struct message_record *record);
 void message_record_write(const struct message_record *record, struct buffer *value);
+
+/* --- threads (key t) --- */
+
+/* A message of a thread, and the ids that it brought into it (store/thread_priv.h). */
+struct thread_member {
+    int64_t received; /* seconds since 1970 */
+    struct slice ids; /* 8 bytes each */
+};
+int thread_member_read(struct slice value, struct thread_member *member);
+/* ids: anything but in `value`. */
+void thread_member_write(int64_t received, struct slice ids, struct buffer *value);
 
 /* --- what is retained (keys e, g) --- */
 
@@ -241,9 +252,12 @@ void deleted_record_write(const struct deleted_record *record, struct buffer *va
 
 /* --- lists of numbers (keys u, v, x) --- */
 
-/* Numbers of messages, 8 bytes each. */
+/* Numbers of messages and of the threads they were in. */
+enum { MESSAGE_NUMBERS_SIZE = 16 };
 int messages_record_read(struct slice value, struct slice *numbers);
 void messages_record_write(struct slice numbers, struct buffer *value);
+/* One more, into what is to be written. */
+int messages_record_append(struct buffer *numbers, uint64_t message, uint64_t thread);
 
 enum { VANISHED_RANGES = 65536 }; /* in one record; more go to the next one */
 

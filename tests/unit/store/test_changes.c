@@ -4,6 +4,7 @@
  */
 #include "store/changes.h"
 #include "store/retained.h"
+#include "store/thread.h"
 #include "store_test.h"
 
 enum {
@@ -98,7 +99,7 @@ static void test_emails(void **state)
     collection_id inbox = find_mailbox(f, "INBOX"), box = make_mailbox(f, "Box");
     uint64_t start = modseq_of(f);
     append_many(f, inbox, 3); /* emails 1 to 3 */
-    assert_string_equal(tell(f, start, ALL), "E1+ E2+ C1# E3+");
+    assert_string_equal(tell(f, start, ALL), "E1+ T1+ E2+ T2+ C1# E3+ T3+");
     uint64_t added = modseq_of(f);
     assert_string_equal(tell(f, added, ALL), "");
     set_flags(f, inbox, 2, 2, ENTRY_SEEN);
@@ -149,19 +150,19 @@ static void test_collections(void **state)
     assert_int_equal(collection_rename(f->view, box, SLICE("Other")), 0);
     assert_string_equal(tell(f, made, ALL), "C7*");
     append_many(f, box, 2);
-    assert_string_equal(tell(f, made, ALL), "E1+ C7* E2+");
+    assert_string_equal(tell(f, made, ALL), "E1+ T1+ C7* E2+ T2+");
     uint64_t filled = modseq_of(f);
     assert_int_equal(collection_delete(f->view, box), 0);
     assert_int_equal(collection_delete(f->view, calendar), 0);
-    assert_string_equal(tell(f, filled, ALL), "C7- E1- E2-");
+    assert_string_equal(tell(f, filled, ALL), "C7- E1- E2- T1- T2-");
     assert_string_equal(tell(f, filled, CHANGES_COLLECTIONS(COLLECTION_CALENDAR)), "C8-");
     uint64_t deleted = modseq_of(f);
     assert_int_equal(retained_restore_collection(f->view, box, SLICE(""), &f->arena, &restored), 0);
-    assert_string_equal(tell(f, deleted, ALL), "C7+ E1+ E2+");
-    assert_string_equal(tell(f, filled, ALL), "C7+ E1+ E2+");
+    assert_string_equal(tell(f, deleted, ALL), "C7+ E1+ E2+ T1+ T2+");
+    assert_string_equal(tell(f, filled, ALL), "C7+ E1+ E2+ T1+ T2+");
     assert_int_equal(collection_delete(f->view, box), 0);
     purge(f, f->now + 31 * DAY);
-    assert_string_equal(tell(f, filled, ALL), "C7- E1- E2-");
+    assert_string_equal(tell(f, filled, ALL), "C7- E1- E2- T1- T2-");
     check_account(f);
 }
 
@@ -303,6 +304,7 @@ enum { BOXES = 4, EMAILS = 60, READERS = 5, STEPS = 900, NUMBERS = 4096 };
 /* What there is of each: 0, or a digest of all that a reader can see of it. */
 struct content {
     uint64_t emails[NUMBERS];
+    uint64_t threads[NUMBERS];
     uint64_t collections[NUMBERS];
 };
 
@@ -349,11 +351,23 @@ static void look(struct fixture *f, struct content *content)
                 digest(content->collections[list[i].id], (uint8_t)list[i].name.data[j], 1);
         assert_int_equal(mailbox_snapshot_open(f->view, list[i].id, &snapshot), 0);
         entry_cursor_init(&cursor, snapshot, 1, 0);
-        while (!entry_cursor_next(&cursor, &entry))
+        while (!entry_cursor_next(&cursor, &entry)) {
+            uint64_t thread;
+            assert_int_equal(entry_thread(snapshot, &entry, &thread), 0);
+            if (!content->emails[entry.message])
+                content->threads[thread] += digest(entry.message, 0, 0);
             content->emails[entry.message] += digest(list[i].id, entry.uid, entry.flags);
+        }
         entry_cursor_release(&cursor);
         mailbox_snapshot_close(&snapshot);
     }
+}
+
+static uint64_t *kind_of(struct content *content, enum change_kind kind)
+{
+    return kind == CHANGE_EMAIL    ? content->emails
+           : kind == CHANGE_THREAD ? content->threads
+                                   : content->collections;
 }
 
 static void take(uint64_t *knows, const uint64_t *there, const struct changed *changed)
@@ -385,14 +399,15 @@ static void read_some(struct world *world, struct reader *reader)
         assert_true(count <= limit);
         for (size_t i = 0; i < count; i++) {
             assert_true(!i || list[i - 1].modseq <= list[i].modseq);
-            take(list[i].kind == CHANGE_EMAIL ? reader->knows.emails : reader->knows.collections,
-                 list[i].kind == CHANGE_EMAIL ? there->emails : there->collections, &list[i]);
+            take(kind_of(&reader->knows, list[i].kind), kind_of(there, list[i].kind), &list[i]);
         }
     }
     if (!reader->reading && memcmp(there, &reader->knows, sizeof(*there)) != 0) {
         for (unsigned i = 0; i < NUMBERS; i++) {
             if (there->emails[i] != reader->knows.emails[i])
                 print_error("email %u\n", i);
+            if (there->threads[i] != reader->knows.threads[i])
+                print_error("thread %u\n", i);
             if (there->collections[i] != reader->knows.collections[i])
                 print_error("collection %u\n", i);
         }

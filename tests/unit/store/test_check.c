@@ -294,6 +294,44 @@ static void leave_things(struct fixture *f)
     put(f, key_of_message(&key, KEY_SUMMARY, 5555), SLICE("\1?"));
 }
 
+/* Message 4 has an id and a subject, so it began with one of each record. */
+static void lose_thread(struct fixture *f)
+{
+    take(f, key_thread(&key, 4, 4));
+}
+
+static void spoil_thread(struct fixture *f)
+{
+    put(f, key_thread(&key, 4, 4), SLICE("?"));
+    put(f, key_thread_id(&key, 77), SLICE("?"));
+}
+
+static void change_thread(struct fixture *f)
+{
+    struct buffer value, written;
+    struct message_record record;
+    buffer_init(&value, 4096);
+    buffer_init(&written, 4096);
+    get(f, key_of_message(&key, KEY_MESSAGE, 4), &value);
+    assert_int_equal(message_record_read(buffer_slice(&value), &record), 0);
+    record.thread = 5;
+    message_record_write(&record, &written);
+    put(f, key_of_message(&key, KEY_MESSAGE, 4), buffer_slice(&written));
+    buffer_release(&value);
+    buffer_release(&written);
+}
+
+static void leave_thread(struct fixture *f)
+{
+    struct buffer value;
+    buffer_init(&value, 64);
+    number_record_write(4, &value);
+    put(f, key_thread_id(&key, 77), buffer_slice(&value));
+    thread_member_write(5, SLICE(""), &value);
+    put(f, key_thread(&key, 4, 5555), buffer_slice(&value));
+    buffer_release(&value);
+}
+
 static void lose_keywords(struct fixture *f)
 {
     put(f, key_of_collection(&key, KEY_KEYWORDS, 7), SLICE("?"));
@@ -421,6 +459,14 @@ static const struct {
     {"left over of what was retained",
      leave_retained,
      {"expunged entries belongs to nothing", "a tombstone", "a day's mark"}},
+    {"thread", lose_thread, {"message 4 is not in the thread that it says"}},
+    {"thread spoilt",
+     spoil_thread,
+     {"message 4 is not in the thread", "the threads have other messages"}},
+    {"thread changed", change_thread, {"message 4 is not in the thread that it says"}},
+    {"left over of threads",
+     leave_thread,
+     {"the threads have other messages", "message ids are not found in their threads"}},
     {"keywords", lose_keywords, {"Box: UID 1 has unknown flags"}, "Box: the names of keywords"},
 };
 

@@ -43,6 +43,7 @@ static void fill(struct fixture *f)
     struct range_set uids = set_of(1, 10), expunged;
     uint64_t modseq;
     append_many(f, box, 150);
+    append_text(f, box, "Message-ID: <a@x>\r\nSubject: thread\r\n\r\n", 0);
     append_text(f, box, "Subject: gone\r\n\r\n", ENTRY_DELETED);
     assert_int_equal(mailbox_change_flags(f->view, box, &uids, &change, &modseq, NULL), 0);
     range_set_init(&expunged, 100);
@@ -66,6 +67,9 @@ static void test_families(void **state)
     assert_has(&lines, "\nname 1 0 \"INBOX\": number=1\n");
     assert_has(&lines, "\nvanished 7 ");
     assert_has(&lines, " place=7/1x/150\n");
+    assert_has(&lines, " thread=151 ");
+    assert_has(&lines, "\nthread 151 151: received=2001-09-09T01:46:40Z id=");
+    assert_has(&lines, "\nthread-id ");
     assert_has(&lines, " internal_date=2001-09-09T01:46:40Z ");
     assert_null(strstr(lines.text.data, "unknown"));
     assert_null(strstr(lines.text.data, "corrupt"));

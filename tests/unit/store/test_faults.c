@@ -39,6 +39,37 @@ static int append(struct fixture *f, const char *path, const char *text, size_t 
     return error;
 }
 
+/* Messages of two threads, and one that makes one of them. */
+static int append_reply(struct fixture *f, const char *path, const char *id, const char *references)
+{
+    char text[256];
+    struct append append = {.internal_date = 1000000000};
+    struct append_result result;
+    snprintf(text, sizeof(text), "Message-ID: <%s>\r\nReferences: %s\r\nSubject: Lunch\r\n\r\n", id,
+             references);
+    int error = prepared_message_create(slice_from_string(text), &append.message);
+    if (!error)
+        error = mailbox_append(f->view, find_mailbox(f, path), &append, &result);
+    prepared_message_free(&append.message);
+    return error;
+}
+static int append_parent(struct fixture *f)
+{
+    return append_reply(f, "INBOX", "a@x", "");
+}
+static int append_brother(struct fixture *f)
+{
+    return append_reply(f, "INBOX", "b@x", "<a@x>");
+}
+static int append_orphan(struct fixture *f)
+{
+    return append_reply(f, "Sent", "d@x", "<c@x>");
+}
+static int append_link(struct fixture *f)
+{
+    return append_reply(f, "INBOX", "c@x", "<a@x>");
+}
+
 static int append_first(struct fixture *f)
 {
     return append(f, "INBOX", "first", 100);
@@ -255,6 +286,10 @@ static const struct command {
     {"settle again", settle, false},
     {"purge", purge, false},
     {"append last", append_first, false},
+    {"append parent", append_parent, false},
+    {"append orphan", append_orphan, false},
+    {"append brother", append_brother, false},
+    {"append link", append_link, false},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 

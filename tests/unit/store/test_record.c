@@ -59,6 +59,7 @@ static int read_any(int kind, struct slice value)
     struct collection_record collection;
     struct message_record message;
     struct keyword_names names;
+    struct thread_member member;
     struct expunged_record expunged;
     struct deleted_record deleted;
     struct directory_name name;
@@ -88,6 +89,8 @@ static int read_any(int kind, struct slice value)
         return directory_domain_read(value, &created);
     case 10:
         return directory_edge_read(value);
+    case 11:
+        return thread_member_read(value, &member);
     default:
         return number_record_read(value, &number);
     }
@@ -139,6 +142,9 @@ static void write_any(int kind, struct buffer *value)
     case 10:
         directory_edge_write(value);
         break;
+    case 11:
+        thread_member_write(-5, SLICE(""), value);
+        break;
     default:
         number_record_write(5, value);
     }
@@ -149,7 +155,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 12; kind++) {
+    for (int kind = 0; kind < 13; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)
