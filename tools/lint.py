@@ -47,7 +47,7 @@ WHO_SYSTEM_ALLOWED = {
 }
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
-STORAGE = r"(kv|blob|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
+STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
 FORBIDDEN_SYMBOLS = {
     "chapard": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|summary_\w+|mime_\w+|SSL_\w+)$"),
     "chapar-login": re.compile(rf"^({STORAGE}|lmtp_\w+|summary_\w+|mime_\w+)$"),
@@ -55,8 +55,8 @@ FORBIDDEN_SYMBOLS = {
                               r"SSL_\w+)$"),
 }
 FORBIDDEN_LIBRARIES = {
-    "chapard": ["libsqlite3", "libssl", "libicu", "libzstd"],
-    "chapar-login": ["libsqlite3", "libzstd"],
+    "chapard": ["libsqlite3", "librados", "libssl", "libicu", "libzstd"],
+    "chapar-login": ["libsqlite3", "librados", "libzstd"],
     "chapar-auth": ["libssl", "libzstd"],
 }
 

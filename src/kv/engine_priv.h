@@ -11,6 +11,9 @@
 
 enum { KV_BOUND_MAXIMUM = KV_KEY_MAXIMUM + 1 };
 
+/* Not an error: see update_commit. */
+enum { KV_AGAIN = 1 };
+
 struct kv_operations {
     void (*engine_free)(struct kv_engine *engine);
     int (*open)(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv);
@@ -25,9 +28,11 @@ struct kv_operations {
     /* On success *transaction is zeroed but for what the engine keeps behind the head. */
     int (*update_begin)(struct kv *kv, enum kv_durability durability,
                         struct kv_transaction **transaction);
-    /* Both end the transaction, whatever they return. */
+    /* Both end the transaction, whatever they return. An engine that commits optimistically returns
+     * KV_AGAIN when what the update read does not hold: it is run again. An error of update_abort
+     * (it cannot be said whether it holds) takes the place of the update's own. */
     int (*update_commit)(struct kv_transaction *transaction);
-    void (*update_abort)(struct kv_transaction *transaction);
+    int (*update_abort)(struct kv_transaction *transaction);
 
     int (*get)(struct kv_transaction *transaction, struct slice key, struct buffer *value);
     int (*put)(struct kv_transaction *transaction, struct slice key, struct slice value);

@@ -1,4 +1,5 @@
 #include "kv/kv.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/gate.h"
 #include "kv/engine_priv.h"
@@ -163,11 +164,24 @@ void kv_cursor_close(struct kv_cursor **cursor)
 
 /* --- changing --- */
 
-static int update(struct kv *kv, enum kv_durability durability,
-                  int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+/* How long an update waits that is run again, at the longest: doubled so many times. */
+enum { AGAIN_FIRST_US = 500, AGAIN_DOUBLED = 6 };
+
+/* Spreads the bits of a clock that many look at at once. */
+static uint64_t blur(uint64_t number)
+{
+    number ^= (uint64_t)getpid() << 32 ^ (uint64_t)gettid();
+    number *= 0x9e3779b97f4a7c15u;
+    return number ^ number >> 29;
+}
+
+static int run_update(struct kv *kv, enum kv_durability durability,
+                      int (*fn)(struct kv_transaction *transaction, void *arg), void *arg,
+                      bool *again)
 {
     const struct kv_operations *operations = kv->engine->operations;
     struct kv_transaction *transaction;
+    *again = false;
     int error = operations->update_begin(kv, durability, &transaction);
     if (error)
         return error;
@@ -175,22 +189,39 @@ static int update(struct kv *kv, enum kv_durability durability,
     error = fn(transaction, arg);
     if (!error)
         error = transaction->error;
-    if (error || !transaction->changed) {
-        operations->update_abort(transaction);
-        return error;
-    }
-    error = operations->update_commit(transaction);
-    if (!error && kv->engine->ring)
+    bool commit = !error && transaction->changed;
+    int ended =
+        commit ? operations->update_commit(transaction) : operations->update_abort(transaction);
+    *again = ended == KV_AGAIN;
+    if (commit && !ended && kv->engine->ring)
         notice_ring_post(kv->engine->ring, kv->notice);
-    return error;
+    return ended && !*again ? ended : error;
+}
+
+/* Longer each time, and not as long as others do: they would meet again. */
+static void wait_before(unsigned attempt)
+{
+    uint64_t longest = (uint64_t)AGAIN_FIRST_US
+                       << (attempt < AGAIN_DOUBLED ? attempt : AGAIN_DOUBLED);
+    usleep((useconds_t)(blur(clock_monotonic_us()) % longest));
 }
 
 /* Through the gate before any lock is taken: readers are not held up. */
 int kv_update(struct kv *kv, enum kv_durability durability,
               int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
+    uint64_t deadline = clock_monotonic_us() + (uint64_t)kv->engine->busy_timeout_ms * 1000;
+    bool again;
     gate_enter();
-    int error = update(kv, durability, fn, arg);
+    int error = run_update(kv, durability, fn, arg, &again);
+    for (unsigned attempt = 0; again; attempt++) {
+        if (clock_monotonic_us() >= deadline) {
+            error = ERROR_BUSY;
+            break;
+        }
+        wait_before(attempt);
+        error = run_update(kv, durability, fn, arg, &again);
+    }
     gate_leave();
     return error;
 }

@@ -1,7 +1,7 @@
 /*
  * An ordered, transactional key-value space: what an account, the directory and the credentials
- * are kept in. Engines: kv/sqlite (a file for each space), kv/memory (tests and fuzzers),
- * later kv/rados. One test suite (tests/unit/kv) runs over all of them.
+ * are kept in. Engines: kv/sqlite (a file for each space), kv/rados (an object of a Ceph cluster
+ * for each), kv/memory (tests and fuzzers). One test suite (tests/unit/kv) runs over all of them.
  *
  * Keys: 1..KV_KEY_MAXIMUM bytes without NUL, ordered as memcmp does. Values: at most
  * KV_VALUE_MAXIMUM bytes, any. Iteration goes forwards from a key within a prefix. This is what
@@ -47,13 +47,28 @@ enum kv_durability {
  * valid after chroot. */
 int kv_sqlite_create(const char *directory, struct kv_engine **engine);
 
+/* Spaces are objects in a namespace of the cluster's pool (src/kv/rados). The cluster is connected,
+ * and outlives the engine. Every commit is durable. What was read is kept, at most `cache` bytes of
+ * it (0: 64 MiB), and is not read again until it changes, on whatever node.
+ *
+ * A snapshot can be read for two seconds at the least, however much is committed meanwhile (unless
+ * that replaces more than 8 MiB); then it may give ERROR_BUSY. An update of more than 40 MiB is
+ * ERROR_LIMIT. A space with more than 200,000 keys, or 1 GiB, is slow to recover when an OSD fails.
+ *
+ * An update that ends with ERROR_BUSY as the cluster did not answer in time may come about later.
+ */
+struct cluster;
+int kv_rados_create(struct cluster *cluster, const char *name_space, size_t cache,
+                    struct kv_engine **engine);
+
 int kv_memory_create(struct kv_engine **engine);
 
 /* Every space must have been closed. */
 void kv_engine_free(struct kv_engine **engine);
 
-/* After every commit the engine posts the space's name to the ring. NULL: to nobody. The ring is
- * not owned. Set before the first space is opened. */
+/* After every commit the engine posts the space's name to the ring: those of other nodes too, as
+ * far as they are heard of. NULL: to nobody. The ring is not owned. Set before the first space is
+ * opened. */
 void kv_engine_set_notices(struct kv_engine *engine, struct notice_ring *ring);
 
 /* --- spaces --- */

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ struct entry {
 };
 
 struct shared {
+    uint64_t number;
     _Alignas(64) _Atomic uint64_t posted;
     _Alignas(64) _Atomic uint64_t waiting[NOTICE_SLOTS / SLOTS_PER_WORD];
     _Alignas(64) _Atomic uint64_t wanted[NOTICE_SLOTS][NOTICE_FILTER_BITS / 64];
@@ -59,13 +61,19 @@ uint64_t notice_space(struct slice name)
     return hash;
 }
 
+/* Stands for every space; no name is expected to have it. */
+static const uint64_t SPACE_MISSED = UINT64_MAX;
+
 /* Sealed, so that no process can make another's mapping fault by shortening it. */
 int notice_ring_create(void)
 {
     int descriptor = memfd_create("chapar-notices", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (descriptor < 0)
         return error_from_errno(errno);
+    uint64_t number;
     if (ftruncate(descriptor, sizeof(struct shared)) ||
+        getrandom(&number, sizeof(number), 0) != sizeof(number) ||
+        pwrite(descriptor, &number, sizeof(number), 0) != sizeof(number) ||
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         int error = error_from_errno(errno);
         close(descriptor);
@@ -173,7 +181,8 @@ static void wake_waiting(struct notice_ring *ring, uint64_t space)
         for (uint64_t bits = atomic_load(waiting); bits; bits &= bits - 1) {
             int slot = word * SLOTS_PER_WORD + __builtin_ctzll(bits);
             uint64_t bit = bits & -bits;
-            if (is_wanted(ring, slot, space) && (atomic_fetch_and(waiting, ~bit) & bit))
+            bool wanted = space == SPACE_MISSED || is_wanted(ring, slot, space);
+            if (wanted && (atomic_fetch_and(waiting, ~bit) & bit))
                 wake_slot(ring, slot);
         }
     }
@@ -186,6 +195,16 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space)
     atomic_store(&entry->space, space);
     atomic_store(&entry->check, (number + 1) ^ space);
     wake_waiting(ring, space);
+}
+
+void notice_ring_post_missed(struct notice_ring *ring)
+{
+    notice_ring_post(ring, SPACE_MISSED);
+}
+
+uint64_t notice_ring_number(const struct notice_ring *ring)
+{
+    return ring->shared->number;
 }
 
 int notice_ring_descriptor(const struct notice_ring *ring)
@@ -224,7 +243,7 @@ void notice_ring_read(struct notice_ring *ring, void (*fn)(uint64_t space, bool 
     bool missed = posted - ring->position > NOTICE_ENTRIES;
     while (!missed && ring->position != posted) {
         uint64_t space;
-        missed = !read_entry(ring, ring->position, &space);
+        missed = !read_entry(ring, ring->position, &space) || space == SPACE_MISSED;
         if (!missed) {
             ring->position++;
             fn(space, false, arg);

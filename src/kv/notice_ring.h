@@ -42,6 +42,12 @@ void notice_ring_detach(struct notice_ring **ring);
 
 void notice_ring_post(struct notice_ring *ring, uint64_t space);
 
+/* Some notices may have been lost on their way here: every reader is told that it missed some. */
+void notice_ring_post_missed(struct notice_ring *ring);
+
+/* A random number, the same for all who have mapped this memory: it tells one ring from another. */
+uint64_t notice_ring_number(const struct notice_ring *ring);
+
 /* From now on this process is woken for the space; call it before reading what the notices are
  * about. unwant takes one want back. want_all: for every space, for good. Nothing is wanted at
  * first. Notices of other spaces may come all the same. One thread only. */

@@ -6,7 +6,7 @@
  */
 #include "base/error.h"
 #include "kv/engine_priv.h"
-#include "kv/memory/tree_priv.h"
+#include "kv/tree_priv.h"
 #include "kv/turn_priv.h"
 
 #include <pthread.h>
@@ -213,11 +213,12 @@ static int update_begin(struct kv *kv, enum kv_durability durability,
     return error;
 }
 
-static void update_abort(struct kv_transaction *transaction)
+static int update_abort(struct kv_transaction *transaction)
 {
     struct space *space = ((struct memory_kv *)transaction->kv)->space;
     end(transaction);
     turn_give(&space->turn);
+    return 0;
 }
 
 static int update_commit(struct kv_transaction *transaction)
@@ -235,15 +236,15 @@ static int update_commit(struct kv_transaction *transaction)
 
 static int get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
 {
-    struct slice found;
+    struct tree_entry found;
     if (!tree_find(((struct memory_transaction *)transaction)->root, key, &found))
         return ERROR_NOT_FOUND;
-    return buffer_append(value, found);
+    return buffer_append(value, found.value);
 }
 
 static int put(struct kv_transaction *transaction, struct slice key, struct slice value)
 {
-    return tree_put(&((struct memory_transaction *)transaction)->root, key, value);
+    return tree_put(&((struct memory_transaction *)transaction)->root, key, value, 0);
 }
 
 static int delete (struct kv_transaction *transaction, struct slice key, bool *deleted)
@@ -273,14 +274,13 @@ static int cursor_next(struct kv_cursor *base, struct slice *key, struct slice *
 {
     struct memory_cursor *cursor = (struct memory_cursor *)base;
     struct memory_transaction *transaction = (struct memory_transaction *)base->transaction;
-    struct slice found_key;
-    struct slice found_value;
-    if (!tree_next(transaction->root, cursor->position, !cursor->begun, &found_key, &found_value) ||
-        slice_compare(found_key, slice_make(cursor->upper, cursor->upper_size)) >= 0)
+    struct tree_entry found;
+    if (!tree_next(transaction->root, cursor->position, !cursor->begun, &found) ||
+        slice_compare(found.key, slice_make(cursor->upper, cursor->upper_size)) >= 0)
         return ERROR_NOT_FOUND;
     cursor->begun = true;
-    cursor->position = *key = found_key;
-    *value = found_value;
+    cursor->position = *key = found.key;
+    *value = found.value;
     return 0;
 }
 

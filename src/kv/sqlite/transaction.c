@@ -207,7 +207,7 @@ static int update_begin(struct kv *base, enum kv_durability durability,
     return error;
 }
 
-static void update_abort(struct kv_transaction *transaction)
+static int update_abort(struct kv_transaction *transaction)
 {
     struct connection *connection = (struct connection *)transaction;
     bool many = connection->changes >= MANY_CHANGES;
@@ -220,6 +220,7 @@ static void update_abort(struct kv_transaction *transaction)
         connection_set_cache(connection, false);
     connection_give(kv, connection);
     turn_give(&kv->turn);
+    return 0;
 }
 
 static int update_commit(struct kv_transaction *transaction)

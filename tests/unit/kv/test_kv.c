@@ -1,6 +1,7 @@
 /*
- * One suite for every engine of the key-value space. What only SQLite's files can show is in
- * test_sqlite.c.
+ * One suite for every engine of the key-value space: `test_kv rados` runs it on the cluster of
+ * tests/harness/cluster.py. What only SQLite's files can show is in test_sqlite.c, what only a
+ * cluster can in test_rados.c.
  */
 #include "base/error.h"
 #include "kv/engine_priv.h"
@@ -17,8 +18,11 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/test_cluster.h"
+
 struct fixture {
     char directory[64]; /* empty: none */
+    struct cluster *cluster;
     struct kv_engine *engine;
     struct kv *kv;
 };
@@ -49,11 +53,22 @@ static int set_up_sqlite(void **state)
     return kv_open(f->engine, "test", KV_CREATE, &f->kv);
 }
 
+/* Each case has a namespace of its own. */
+static int set_up_rados(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    f->cluster = test_cluster();
+    assert_int_equal(kv_rados_create(f->cluster, test_namespace(), 0, &f->engine), 0);
+    return kv_open(f->engine, "test", KV_CREATE, &f->kv);
+}
+
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
     kv_close(&f->kv);
     kv_engine_free(&f->engine);
+    cluster_free(&f->cluster);
     if (f->directory[0])
         nftw(f->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(f);
@@ -748,8 +763,11 @@ static void test_against_a_model(void **state)
     CASE(engine, test_against_a_model)
 /* clang-format on */
 
-int main(void)
+int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {CASES(memory), CASES(sqlite)};
+    const struct CMUnitTest rados[] = {CASES(rados)};
+    if (count == 2 && strcmp(arguments[1], "rados") == 0)
+        return cmocka_run_group_tests(rados, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

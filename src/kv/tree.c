@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "kv/memory/tree_priv.h"
+#include "kv/tree_priv.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@ struct record {
     _Atomic size_t holders;
     size_t key_size;
     size_t value_size;
+    unsigned char tag;
     char bytes[]; /* key, value */
 };
 
@@ -29,7 +30,7 @@ static struct slice record_value(const struct record *record)
     return slice_make(record->bytes + record->key_size, record->value_size);
 }
 
-static struct record *record_new(struct slice key, struct slice value)
+static struct record *record_new(struct slice key, struct slice value, unsigned char tag)
 {
     struct record *record = malloc(sizeof(*record) + key.size + value.size);
     if (!record)
@@ -37,6 +38,7 @@ static struct record *record_new(struct slice key, struct slice value)
     atomic_init(&record->holders, 1);
     record->key_size = key.size;
     record->value_size = value.size;
+    record->tag = tag;
     memcpy(record->bytes, key.data, key.size);
     if (value.size)
         memcpy(record->bytes + key.size, value.data, value.size);
@@ -109,12 +111,17 @@ static uint64_t priority_of(struct slice key)
     return hash ^ (hash >> 29);
 }
 
-bool tree_find(const struct tree_node *root, struct slice key, struct slice *value)
+static struct tree_entry entry_of(const struct record *record)
+{
+    return (struct tree_entry){record_key(record), record_value(record), record->tag};
+}
+
+bool tree_find(const struct tree_node *root, struct slice key, struct tree_entry *entry)
 {
     while (root) {
         int order = slice_compare(key, record_key(root->record));
         if (order == 0) {
-            *value = record_value(root->record);
+            *entry = entry_of(root->record);
             return true;
         }
         root = order < 0 ? root->left : root->right;
@@ -122,8 +129,8 @@ bool tree_find(const struct tree_node *root, struct slice key, struct slice *val
     return false;
 }
 
-bool tree_next(const struct tree_node *root, struct slice key, bool or_equal, struct slice *found,
-               struct slice *value)
+bool tree_next(const struct tree_node *root, struct slice key, bool or_equal,
+               struct tree_entry *entry)
 {
     const struct record *best = NULL;
     while (root) {
@@ -135,11 +142,25 @@ bool tree_next(const struct tree_node *root, struct slice key, bool or_equal, st
             root = root->right;
         }
     }
-    if (!best)
-        return false;
-    *found = record_key(best);
-    *value = record_value(best);
-    return true;
+    if (best)
+        *entry = entry_of(best);
+    return best;
+}
+
+bool tree_last(const struct tree_node *root, struct slice key, struct tree_entry *entry)
+{
+    const struct record *best = NULL;
+    while (root) {
+        if (slice_compare(key, record_key(root->record)) >= 0) {
+            best = root->record;
+            root = root->right;
+        } else {
+            root = root->left;
+        }
+    }
+    if (best)
+        *entry = entry_of(best);
+    return best;
 }
 
 /* Splits into what is less and what is greater than key; the key itself is left out. Makes new
@@ -224,9 +245,9 @@ static int insert(struct tree_node *node, struct record *record, uint64_t priori
     return *made ? 0 : ERROR_MEMORY;
 }
 
-int tree_put(struct tree_node **root, struct slice key, struct slice value)
+int tree_put(struct tree_node **root, struct slice key, struct slice value, unsigned char tag)
 {
-    struct record *record = record_new(key, value);
+    struct record *record = record_new(key, value, tag);
     if (!record)
         return ERROR_MEMORY;
     struct tree_node *made;
@@ -241,9 +262,9 @@ int tree_put(struct tree_node **root, struct slice key, struct slice value)
 
 int tree_delete(struct tree_node **root, struct slice key, bool *deleted)
 {
-    struct slice value;
+    struct tree_entry entry;
     *deleted = false;
-    if (!tree_find(*root, key, &value))
+    if (!tree_find(*root, key, &entry))
         return 0;
     struct tree_node *less;
     struct tree_node *greater;
