@@ -35,6 +35,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/view.c": "what it may do: everything",
     "src/store/check.c": "reads whole accounts, changes nothing",
     "src/store/settle.c": "moves bodies of whole accounts, changes nothing that anybody sees",
+    "src/store/summaries.c": "makes derived data of whole accounts anew",
     "src/store/dump.c": "reads whole accounts, changes nothing",
     "src/store/purge.c": "only the system removes for good",
     "src/store/quota.c": "only the system sets limits",

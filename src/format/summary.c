@@ -360,9 +360,14 @@ static bool sizes_fit(struct slice encoded)
     return total == encoded.size;
 }
 
+bool summary_is_current(struct slice encoded)
+{
+    return encoded.size && encoded.data[0] == SUMMARY_VERSION;
+}
+
 int summary_parse(struct slice encoded, struct summary *summary)
 {
-    if (encoded.size < HEAD_SIZE || encoded.data[0] != SUMMARY_VERSION || !sizes_fit(encoded) ||
+    if (encoded.size < HEAD_SIZE || !summary_is_current(encoded) || !sizes_fit(encoded) ||
         get_number(encoded.data + 2, 2) == 0)
         return ERROR_CORRUPT;
     const char *head = encoded.data;

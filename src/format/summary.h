@@ -3,8 +3,8 @@
  * message is stored, kept beside its entry as one value of bytes.
  *
  * A summary is derived: summary_build makes the same bytes again from the same message. Its
- * first byte is its version; a reader meets older versions only until the store has remade them.
- * Encoding: docs/format.md.
+ * first byte is its version. One of another version is not read but made anew: the store does it
+ * (store/summaries.h). Encoding: docs/format.md.
  *
  * Nothing in a message makes summary_build fail: what is beyond the limits of format/mime.h is
  * described as an opaque part, over-long header values are cut in what is indexed (FETCH of the
@@ -103,7 +103,10 @@ int summary_build(struct slice message, struct arena *scratch, struct buffer *en
  * it, none of them one that summaries keep. ERROR_CORRUPT, ERROR_LIMIT, ERROR_MEMORY. */
 int summary_shift(struct slice encoded, size_t size, struct buffer *shifted);
 
-/* Takes encoded bytes apart, no copy. ERROR_CORRUPT. */
+/* Whether the bytes are of SUMMARY_VERSION. */
+bool summary_is_current(struct slice encoded);
+
+/* Takes encoded bytes apart, no copy. ERROR_CORRUPT; also of another version. */
 int summary_parse(struct slice encoded, struct summary *summary);
 
 /* The part with this index. ERROR_NOT_FOUND, ERROR_CORRUPT. Constant time. */

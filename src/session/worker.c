@@ -22,6 +22,7 @@
 #include "session/worker_priv.h"
 #include "store/retained.h"
 #include "store/settle.h"
+#include "store/summaries.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -589,7 +590,8 @@ static void maintain(struct worker *worker)
     uv_queue_work(worker->options.loop, &worker->maintenance, maintain_in_thread, maintain_done);
 }
 
-/* --- once a minute: what was deleted long ago, and bodies that are to be settled --- */
+/* --- once a minute: what was deleted long ago, bodies that are to be settled, summaries of another
+ * version --- */
 
 static void tend_in_thread(uv_work_t *work)
 {
@@ -600,6 +602,9 @@ static void tend_in_thread(uv_work_t *work)
     error = store_settle_used(worker->options.store, &worker->stopping);
     if (error)
         log_error("settle", LOG_TEXT("reason", error_name(error)));
+    error = store_remake_used(worker->options.store, &worker->stopping);
+    if (error)
+        log_error("remake_summaries", LOG_TEXT("reason", error_name(error)));
 }
 
 static void tend_done(uv_work_t *work, int status)

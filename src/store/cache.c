@@ -215,6 +215,24 @@ bool account_next_unpurged(struct store *store, int64_t now, int64_t before, str
     return found;
 }
 
+bool account_next_unseen(struct store *store, struct account_id *id)
+{
+    bool found = false;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < ACCOUNT_BUCKETS && !found; i++) {
+        for (struct account *account = store->buckets[i]; account && !found;
+             account = account->bucket_next) {
+            found = !account->opening && !account->summaries_seen;
+            if (found) {
+                account->summaries_seen = true;
+                *id = account->id;
+            }
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return found;
+}
+
 void account_mark_due(struct account *account, enum account_job job)
 {
     struct store *store = account->store;

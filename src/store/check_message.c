@@ -11,10 +11,9 @@
 #include <stdlib.h>
 
 enum {
-    SLICE_MESSAGES = 64,               /* of a deep check, read in one snapshot */
-    SLICE_BYTES = 8 * 1024 * 1024,     /* of bodies; then the snapshot ends */
-    BODY_MAXIMUM = 1024 * 1024 * 1024, /* the configuration's largest message_size */
-    REPORTED_EVERY = 1000,             /* messages between two reports of progress */
+    SLICE_MESSAGES = 64,           /* of a deep check, read in one snapshot */
+    SLICE_BYTES = 8 * 1024 * 1024, /* of bodies; then the snapshot ends */
+    REPORTED_EVERY = 1000,         /* messages between two reports of progress */
 };
 
 static const uint64_t *message_numbers(const struct check *check, size_t *count)
@@ -190,15 +189,7 @@ static int write_places(struct check *check, uint64_t number, struct message_rec
 
 static int read_body(struct check *check, uint64_t number, const struct message_record *record)
 {
-    struct key key;
-    const struct store_view *view = check->view;
-    buffer_clear(&check->body);
-    if (record->body == MESSAGE_INLINE)
-        return kv_get(check->transaction, key_of_message(&key, KEY_BODY, number), &check->body);
-    if (record->size > BODY_MAXIMUM)
-        return ERROR_CORRUPT;
-    return blob_get(view->store->blob, view->account->space, record->blob, 0, (size_t)record->size,
-                    &check->body);
+    return message_read_body(check->view, check->transaction, number, record, &check->body);
 }
 
 static int make_summary(struct check *check, struct buffer *summary)
@@ -225,16 +216,25 @@ static int write_summary(struct check *check, uint64_t number, const struct mess
     return error;
 }
 
+/* Whether what is stored is of another version, and the account says that there may be such: then
+ * the server makes it anew. */
+static bool is_to_be_remade(const struct check *check)
+{
+    return check->account && check->account->summary_version != SUMMARY_VERSION &&
+           check->value.size && !summary_is_current(buffer_slice(&check->value));
+}
+
 static int check_summary(struct check *check, uint64_t number, const struct message_record *record)
 {
     struct key key;
     struct summary summary;
     int error =
         value_get(check->transaction, key_of_message(&key, KEY_SUMMARY, number), &check->value);
+    if (!error && is_to_be_remade(check))
+        return 0;
     if (!error)
         error = summary_parse(buffer_slice(&check->value), &summary);
-    if (!error && summary.version == SUMMARY_VERSION && summary.size == record->size &&
-        !has_number(&check->remake, number))
+    if (!error && summary.size == record->size && !has_number(&check->remake, number))
         return 0;
     if (error && error != ERROR_NOT_FOUND && error != ERROR_CORRUPT)
         return error;
@@ -426,7 +426,8 @@ static int check_body(struct check *check, uint64_t number, const struct message
     if (!error)
         error =
             value_get(check->transaction, key_of_message(&key, KEY_SUMMARY, number), &check->value);
-    if (!error && !slice_equal(buffer_slice(&summary), buffer_slice(&check->value))) {
+    if (!error && !is_to_be_remade(check) &&
+        !slice_equal(buffer_slice(&summary), buffer_slice(&check->value))) {
         if (check->options->repair) /* which tells */
             error = buffer_append(&check->remake, slice_make(&number, sizeof(number)));
         else
@@ -493,12 +494,26 @@ static int check_slice(struct check *check, uint64_t *after, size_t *done)
     return error;
 }
 
+/* Which version its summaries have. One that cannot be read is told of later. */
+static int load_account(struct check *check)
+{
+    struct key key;
+    int error = value_get(check->transaction, key_account(&key), &check->value);
+    if (!error)
+        error = account_record_read(buffer_slice(&check->value), &check->found_account);
+    if (!error)
+        check->account = &check->found_account;
+    return error == ERROR_CORRUPT || error == ERROR_NOT_FOUND ? 0 : error;
+}
+
 static int count_messages(struct check *check, uint64_t *count)
 {
     int error = view_read(check->view, &check->transaction);
     if (error)
         return error;
-    error = check_each(check, KEY_MESSAGE, 1, load_message);
+    error = load_account(check);
+    if (!error)
+        error = check_each(check, KEY_MESSAGE, 1, load_message);
     if (!error)
         error = check_load_collections(check);
     view_read_end(check->view, &check->transaction);

@@ -149,7 +149,7 @@ static int compare(struct check *check)
 
 /* --- making it anew --- */
 
-/* The ids of what its summary says, if that can be read. */
+/* The ids of what its summary says, which is made from its body where it cannot be read. */
 static int read_summary(struct check *check, uint64_t number, struct thread_ids *ids,
                         int64_t *received)
 {
@@ -159,6 +159,9 @@ static int read_summary(struct check *check, uint64_t number, struct thread_ids 
     *received = clock_wall();
     int error =
         value_get(check->transaction, key_of_message(&key, KEY_SUMMARY, number), &check->value);
+    if (error == ERROR_NOT_FOUND || !summary_is_current(buffer_slice(&check->value)))
+        error = message_make_summary(check->view, check->transaction, number, &check->body,
+                                     &check->value);
     if (!error)
         error = summary_parse(buffer_slice(&check->value), &summary);
     if (!error && summary.sent_date != INT64_MIN)

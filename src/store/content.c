@@ -4,7 +4,10 @@
 
 /* How far apart the numbers of two summaries may be for the ones between to be read and passed
  * over: a step is much cheaper than a search. */
-enum { SUMMARY_GAP = 16 };
+enum {
+    SUMMARY_GAP = 16,
+    BODY_MAXIMUM = 1024 * 1024 * 1024, /* the configuration's largest message_size */
+};
 
 void entry_email_id(const struct entry *entry, char text[OBJECT_ID_MAXIMUM])
 {
@@ -58,17 +61,66 @@ static int get_summary(struct mailbox_snapshot *snapshot, uint64_t number, struc
                            : kv_get(snapshot->transaction, wanted, encoded);
 }
 
+/* Of another version: who reads cannot store, so somebody else has to. */
+static int make_anew(struct mailbox_snapshot *snapshot, uint64_t number, struct buffer *encoded)
+{
+    struct buffer body;
+    buffer_init(&body, SIZE_MAX - 1);
+    int error = message_make_summary(snapshot->view, snapshot->transaction, number, &body, encoded);
+    buffer_release(&body);
+    account_mark_due(snapshot->view->account, ACCOUNT_OLD_SUMMARIES);
+    return error;
+}
+
 int mailbox_summary(struct mailbox_snapshot *snapshot, const struct entry *entry,
                     struct buffer *encoded, struct summary *summary)
 {
     buffer_clear(encoded);
     int error = get_summary(snapshot, entry->message, encoded);
+    if (!error && !summary_is_current(buffer_slice(encoded)))
+        error = make_anew(snapshot, entry->message, encoded);
     if (!error)
         error = summary_parse(buffer_slice(encoded), summary);
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
 
 /* --- bodies --- */
+
+int message_read_body(const struct store_view *view, struct kv_transaction *transaction,
+                      uint64_t number, const struct message_record *record, struct buffer *body)
+{
+    struct key key;
+    buffer_clear(body);
+    if (record->body == MESSAGE_INLINE)
+        return kv_get(transaction, key_of_message(&key, KEY_BODY, number), body);
+    if (record->size > BODY_MAXIMUM)
+        return ERROR_CORRUPT;
+    return blob_get(view->store->blob, view->account->space, record->blob, 0, (size_t)record->size,
+                    body);
+}
+
+int message_make_summary(const struct store_view *view, struct kv_transaction *transaction,
+                         uint64_t number, struct buffer *body, struct buffer *summary)
+{
+    struct key key;
+    struct buffer value;
+    struct arena scratch;
+    struct message_record record;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    arena_init(&scratch, SUMMARY_MEMORY_MAXIMUM);
+    buffer_clear(body);
+    buffer_clear(summary);
+    int error = kv_get(transaction, key_of_message(&key, KEY_MESSAGE, number), &value);
+    if (!error)
+        error = message_record_read(buffer_slice(&value), &record);
+    if (!error)
+        error = message_read_body(view, transaction, number, &record, body);
+    if (!error)
+        error = summary_build(buffer_slice(body), &scratch, summary);
+    arena_release(&scratch);
+    buffer_release(&value);
+    return error;
+}
 
 static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
                      size_t size, struct buffer *bytes)

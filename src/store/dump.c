@@ -90,6 +90,7 @@ static int say_account(struct dump *dump, struct slice value)
     say_number(dump, "retained_bytes", record.retained_bytes);
     say_number(dump, "restored_modseq", record.restored_modseq);
     say_number(dump, "marked_day", record.marked_day);
+    say_number(dump, "summary_version", record.summary_version);
     return 0;
 }
 
@@ -305,6 +306,13 @@ static int say_subscriptions(struct dump *dump, struct slice value)
     return say_set(dump, value, subscriptions_read);
 }
 
+static int say_summary(struct dump *dump, struct slice value)
+{
+    say_number(dump, "version", value.size ? (uint8_t)value.data[0] : 0);
+    say_number(dump, "bytes", value.size);
+    return 0;
+}
+
 static int say_size(struct dump *dump, struct slice value)
 {
     say_number(dump, "bytes", value.size);
@@ -331,7 +339,7 @@ static const struct family {
     {KEY_MESSAGE, "message", 1, say_message},
     {KEY_NAME, "name", 2, say_number_record},
     {KEY_PAGE, "page", 2, say_page},
-    {KEY_SUMMARY, "summary", 1, say_size},
+    {KEY_SUMMARY, "summary", 1, say_summary},
     {KEY_THREAD, "thread", 2, say_thread},
     {KEY_THREAD_ID, "thread-id", 0, say_thread_id},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},

@@ -172,6 +172,16 @@ int message_restore(struct change *change, uint64_t number, struct position to);
  * the last one goes the message. *thread: which one it is or was in. */
 int message_release(struct change *change, uint64_t number, struct position from, uint64_t *thread);
 
+/* Reads all of a message's bytes into body, cleared first. ERROR_CORRUPT, ERROR_NOT_FOUND: they
+ * are not there. */
+int message_read_body(const struct store_view *view, struct kv_transaction *transaction,
+                      uint64_t number, const struct message_record *record, struct buffer *body);
+
+/* Makes its summary from its bytes, which are in body afterwards. Both are cleared first. Errors as
+ * above. */
+int message_make_summary(const struct store_view *view, struct kv_transaction *transaction,
+                         uint64_t number, struct buffer *body, struct buffer *summary);
+
 /* Where the next entry will be. */
 static inline struct position mailbox_next_position(const struct mailbox *mailbox)
 {

@@ -74,6 +74,7 @@ int account_record_read(struct slice value, struct account_record *record)
     read.retained_bytes = record_read_number(&reader, 8);
     read.restored_modseq = record_read_number(&reader, 8);
     read.marked_day = (uint32_t)record_read_number(&reader, 4);
+    read.summary_version = (uint8_t)record_read_number(&reader, 1);
     int error = record_reader_finish(&reader);
     if (!error)
         *record = read;
@@ -100,6 +101,7 @@ void account_record_write(const struct account_record *record, struct buffer *va
     record_write_number(value, 8, record->retained_bytes);
     record_write_number(value, 8, record->restored_modseq);
     record_write_number(value, 4, record->marked_day);
+    record_write_number(value, 1, record->summary_version);
 }
 
 /* --- pages --- */

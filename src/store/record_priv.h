@@ -74,6 +74,7 @@ struct account_record {
     uint64_t retained_bytes;          /* of their messages */
     uint64_t restored_modseq;         /* of the last time a deleted collection was brought back */
     uint32_t marked_day;              /* the last one of which there is a key y */
+    uint8_t summary_version;          /* that all summaries have; 0: not known */
 };
 int account_record_read(struct slice value, struct account_record *record);
 void account_record_write(const struct account_record *record, struct buffer *value);

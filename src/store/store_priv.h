@@ -21,10 +21,11 @@
 
 enum { SPACE_NAME_MAXIMUM = 48, ACCOUNT_BUCKETS = 1024 };
 
-/* What is to be done with an account later (settle.c). */
+/* What is to be done with an account later (settle.c, summaries.c). */
 enum account_job {
-    ACCOUNT_UNSETTLED, /* it has bodies that are not settled */
-    ACCOUNT_DROPPED,   /* it has dropped blobs */
+    ACCOUNT_UNSETTLED,     /* it has bodies that are not settled */
+    ACCOUNT_DROPPED,       /* it has dropped blobs */
+    ACCOUNT_OLD_SUMMARIES, /* a summary of another version was read (summaries.c) */
     ACCOUNT_JOBS,
 };
 
@@ -45,7 +46,8 @@ struct account {
     bool used;           /* in the list of those used, which holds a reference */
     atomic_bool relaxed; /* has commits that are not flushed */
     atomic_bool doomed;
-    int64_t purged; /* when this process did it last, by the store's clock; 0: not yet */
+    bool summaries_seen; /* this process has looked for summaries of another version */
+    int64_t purged;      /* when this process did it last, by the store's clock; 0: not yet */
     int64_t since[ACCOUNT_JOBS]; /* when each became due, by the store's clock; 0: it is not */
     int error;                   /* of opening */
     struct account *bucket_next;
@@ -87,6 +89,9 @@ void account_doom(struct account *account);
  */
 bool account_next_unpurged(struct store *store, int64_t now, int64_t before,
                            struct account_id *account);
+
+/* The next open account that this was not said of; it is from now on. */
+bool account_next_unseen(struct store *store, struct account_id *account);
 
 /* There is such a job from now on. */
 void account_mark_due(struct account *account, enum account_job job);

@@ -96,7 +96,8 @@ static int read_account(struct change *change)
     struct key key;
     int error = value_get(change->transaction, key_account(&key), &change->value);
     if (error == ERROR_NOT_FOUND && change->view->making) {
-        change->account = (struct account_record){.next_message = 1, .next_collection = 1};
+        change->account = (struct account_record){
+            .next_message = 1, .next_collection = 1, .summary_version = SUMMARY_VERSION};
         return 0;
     }
     if (!error)

@@ -9,6 +9,7 @@
 #include "session/worker.h"
 #include "store/retained.h"
 #include "store/settle.h"
+#include "store/summaries.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +45,12 @@ int store_purge_used(struct store *store, const atomic_bool *stop)
 }
 
 int store_settle_used(struct store *store, const atomic_bool *stop)
+{
+    (void)store, (void)stop;
+    return 0;
+}
+
+int store_remake_used(struct store *store, const atomic_bool *stop)
 {
     (void)store, (void)stop;
     return 0;
