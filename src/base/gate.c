@@ -127,6 +127,8 @@ void gate_close(uint64_t deadline_us)
 
 bool gate_open(void)
 {
+    if (!memory)
+        return false;
     bool was_closed = time_left() > 0;
     atomic_store(&memory->deadline, 0);
     atomic_fetch_add(&memory->turn, 1);

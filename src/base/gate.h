@@ -45,7 +45,8 @@ unsigned gate_waiting(void);
  * are not waited for: see gate_inside. */
 void gate_close(uint64_t deadline_us);
 
-/* Opens it. False: it was open already, as the deadline has passed, or was never closed. */
+/* Opens it. False: it was open already, as the deadline has passed, or was never closed, or there
+ * is no memory. */
 bool gate_open(void);
 
 /* Threads inside, of all processes. */

@@ -216,6 +216,7 @@ static void test_without(void **unused)
     gate_enter();
     assert_false(gate_is_closed());
     gate_leave();
+    assert_false(gate_open());
 }
 
 int main(void)
