@@ -246,7 +246,7 @@ static bool started_by_chapard(void)
 
 static void ignore_signals(void)
 {
-    static const int ignored[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+    static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
 }

@@ -13,7 +13,8 @@
  *
  * service_start reads the configuration (-c FILE), sets up the log, and receives from chapard on
  * descriptor 3 (the control channel) everything up to START: shared memory, listeners, channels to
- * peers. Signals: SIGPIPE is ignored; SIGTERM, SIGINT and SIGHUP too (chapard speaks for them).
+ * peers. Signals: SIGPIPE and SIGXFSZ are ignored, as the call that fails says it as well; SIGTERM,
+ * SIGINT and SIGHUP too (chapard speaks for them).
  * When chapard has gone, the process drains and ends.
  *
  * This part may log: only executables link it.

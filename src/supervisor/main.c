@@ -420,6 +420,7 @@ int main(int count, char **arguments)
     if (!supervisor.config_path || optind != count)
         return usage(stderr, 2);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     umask(077);
     notify_init();
     systemd_sockets_take(&supervisor.systemd);
