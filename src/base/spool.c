@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* What is gathered before one write to the file. */
@@ -29,7 +30,14 @@ void spool_release(struct spool *spool)
     if (spool->file >= 0)
         close(spool->file);
     buffer_release(&spool->memory);
+    uint64_t keep_free = spool->keep_free;
     spool_init(spool, spool->directory, spool->memory_maximum, spool->maximum);
+    spool->keep_free = keep_free;
+}
+
+void spool_keep_free(struct spool *spool, uint64_t bytes)
+{
+    spool->keep_free = bytes;
 }
 
 static int write_out(struct spool *spool, struct slice bytes)
@@ -87,8 +95,20 @@ int spool_append(struct spool *spool, struct slice bytes)
     return spool->error;
 }
 
+/* A file system that does not tell is taken to have room. */
+static bool has_room(const struct spool *spool)
+{
+    struct statfs status;
+    if (spool->keep_free == 0 || spool->directory < 0 || fstatfs(spool->directory, &status))
+        return true;
+    uint64_t unit = (uint64_t)(status.f_frsize ? status.f_frsize : status.f_bsize);
+    return (uint64_t)status.f_bavail * unit >= spool->keep_free;
+}
+
 int spool_view(struct spool *spool, struct slice *bytes)
 {
+    if (!spool->error && !has_room(spool))
+        spool->error = ERROR_SPACE;
     if (spool->error)
         return spool->error;
     if (spool->file < 0) {

@@ -6,6 +6,7 @@
  *
  *     spool_init(&spool, directory_fd, 256 * 1024, 50 * 1024 * 1024);
  *     spool_append(&spool, bytes) ...
+ *     spool_keep_free(&spool, 64 * 1024 * 1024);
  *     spool_view(&spool, &message);
  *     spool_release(&spool);
  *
@@ -21,6 +22,7 @@ struct spool {
     int directory;         /* not owned; -1: never a file, `memory_maximum` is the limit */
     size_t memory_maximum; /* bytes kept in memory before a file is opened */
     uint64_t maximum;      /* bytes in all */
+    uint64_t keep_free;    /* by spool_keep_free */
     uint64_t size;         /* bytes written */
     struct buffer memory;  /* everything while file < 0; the bytes not yet written otherwise */
     int file;              /* -1 while in memory */
@@ -32,6 +34,11 @@ void spool_init(struct spool *spool, int directory, size_t memory_maximum, uint6
 
 /* Frees everything and closes the file. The spool can be initialised again. */
 void spool_release(struct spool *spool);
+
+/* spool_view fails with ERROR_SPACE when less is free, for others than root, in the directory's
+ * file system: who reads, and who removes something, needs room too. 0 (at first): whatever is
+ * free. */
+void spool_keep_free(struct spool *spool, uint64_t bytes);
 
 /* Appends; returns the sticky error. Blocks on the disk once past memory_maximum. */
 int spool_append(struct spool *spool, struct slice bytes);

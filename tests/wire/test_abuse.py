@@ -176,6 +176,7 @@ def test_every_limit_has_a_test():
         "password_memory", "password_passes", "scram_iterations",
         "drain_time",  # tests/crash/test_processes.py
         "keep_expunged", "keep_changes",  # tests/unit/store/test_retained.c
+        "minimum_free",  # tests/crash/test_disk_full.py
     }
     options = set(re.findall(r"^CONFIG_NUMBER\((\w+),", (ROOT / "src/base/config.def").read_text(),
                              re.M))

@@ -44,6 +44,7 @@ void append_begin(struct imap_session *session)
     work->mailbox = mailbox.id;
     spool_init(&work->spool, session->stream->spool_directory, SESSION_APPEND_MEMORY,
                (uint64_t)session->stream->config->message_size);
+    spool_keep_free(&work->spool, (uint64_t)session->stream->config->minimum_free);
     session->release_work = release;
 }
 

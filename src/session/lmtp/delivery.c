@@ -15,6 +15,7 @@ static void spool_begin(struct delivery *delivery)
     const struct stream *stream = delivery->stream;
     spool_init(&delivery->spool, stream->spool_directory, MESSAGE_INLINE_MAXIMUM,
                (uint64_t)stream->config->message_size);
+    spool_keep_free(&delivery->spool, (uint64_t)stream->config->minimum_free);
 }
 
 void delivery_init(struct delivery *delivery, struct stream *stream, const struct lmtp *lmtp)

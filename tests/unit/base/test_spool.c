@@ -71,12 +71,35 @@ static void the_limit_counts_all_bytes(void **state)
     close(directory);
 }
 
+static void room_is_left_to_others(void **state)
+{
+    (void)state;
+    int directory = open("/tmp", O_DIRECTORY | O_CLOEXEC);
+    struct spool spool;
+    struct slice view;
+    spool_init(&spool, directory, 1000, 1000);
+    spool_keep_free(&spool, 1);
+    fill(&spool, 10, 10);
+    check_content(&spool, 10);
+    /* More than any disk has, also after a release. */
+    spool_keep_free(&spool, UINT64_MAX);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(spool_view(&spool, &view), ERROR_SPACE);
+        assert_int_equal(spool_append(&spool, SLICE("x")), ERROR_SPACE);
+        spool_release(&spool);
+        fill(&spool, 10, 10);
+    }
+    spool_release(&spool);
+    close(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_messages_stay_in_memory),
         cmocka_unit_test(large_messages_go_to_a_nameless_file),
         cmocka_unit_test(the_limit_counts_all_bytes),
+        cmocka_unit_test(room_is_left_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
