@@ -6,6 +6,7 @@
 #   make lint     what the compiler does not check: folders, symbols, lengths, format
 #   make bench    figures, each with the command that repeats it
 #   make fuzz     every fuzzer for FUZZ_SECONDS (60)
+#   make crash    the store killed at any moment, by random scripts, for CRASH_SECONDS (3600)
 #   make thread   the unit tests under the thread sanitizer (librados was not built for it)
 #   make install  to PREFIX (/usr/local)
 #   make clean
@@ -13,6 +14,7 @@
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+CRASH_SECONDS ?= 3600
 JOBS ?= $(shell nproc)
 MESON = meson setup --prefix $(PREFIX)
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
@@ -20,7 +22,7 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
 PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
            src/session/chapar-session src/cli/chapar
 
-.PHONY: all run test unit wire lint bench fuzz fuzz-quick thread install clean sanitized
+.PHONY: all run test unit wire lint bench fuzz fuzz-quick crash thread install clean sanitized
 
 all: build/release/build.ninja
 	@ninja -C build/release --quiet >/dev/null || ninja -C build/release
@@ -66,6 +68,11 @@ fuzz-quick: fuzz
 fuzz: build/fuzz/build.ninja
 	@ninja -C build/fuzz --quiet
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+# In memory where there is such a place: a disk is what faults.c makes of it.
+crash: TMPDIR ?= $(firstword $(wildcard /dev/shm /tmp))
+crash: sanitized
+	@TMPDIR=$(TMPDIR) CHAPAR_CRASH_SECONDS=$(CRASH_SECONDS) build/sanitized/tests/unit/store/test_store_lives
 
 thread: build/thread/build.ninja
 	@ninja -C build/thread --quiet

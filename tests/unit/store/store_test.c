@@ -62,7 +62,9 @@ int set_up_sqlite(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     *state = f;
-    snprintf(f->directory, sizeof(f->directory), "/tmp/chapar-store-XXXXXX");
+    const char *folder = getenv("TMPDIR");
+    snprintf(f->directory, sizeof(f->directory), "%s/chapar-store-XXXXXX",
+             folder ? folder : "/tmp");
     assert_non_null(mkdtemp(f->directory));
     return set_up(f);
 }

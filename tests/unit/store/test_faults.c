@@ -8,9 +8,9 @@
  * CHAPAR_FAULT_POINTS: how many points in the sequence are tried with each fault (few by default;
  * 0: every one). CHAPAR_FAULT_SEED repeats a run.
  */
+#include "digest.h"
 #include "store/retained.h"
 #include "store/settle.h"
-#include "store_test.h"
 #include "tests/unit/faults.h"
 
 #include <ftw.h>
@@ -295,74 +295,9 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 /* --- what the store holds, as a number --- */
 
-static uint64_t mix(uint64_t digest, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        digest = (digest ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return digest;
-}
-
-static uint64_t digest_entry(uint64_t digest, struct mailbox_snapshot *snapshot,
-                             const struct entry *entry)
-{
-    struct buffer bytes;
-    buffer_init(&bytes, 16 * 1024 * 1024);
-    assert_int_equal(mailbox_message(snapshot, entry, 0, SIZE_MAX, &bytes), 0);
-    assert_int_equal(bytes.size, entry->size);
-    uint64_t numbers[] = {entry->uid, entry->flags, entry->keywords.bits[0], entry->modseq};
-    digest = mix(digest, numbers, sizeof(numbers));
-    digest = mix(digest, bytes.data, bytes.size);
-    buffer_release(&bytes);
-    return digest;
-}
-
-static uint64_t digest_mailbox(uint64_t digest, struct fixture *f,
-                               const struct collection *collection)
-{
-    struct mailbox_snapshot *snapshot = NULL;
-    struct entry_cursor cursor;
-    struct entry entry;
-    uint64_t numbers[] = {collection->uid_next, collection->messages, collection->unseen,
-                          collection->highest_modseq, collection->size};
-    digest = mix(digest, collection->path.data, collection->path.size);
-    digest = mix(digest, numbers, sizeof(numbers));
-    assert_int_equal(mailbox_snapshot_open(f->view, collection->id, &snapshot), 0);
-    entry_cursor_init(&cursor, snapshot, 1, 0);
-    while (!entry_cursor_next(&cursor, &entry))
-        digest = digest_entry(digest, snapshot, &entry);
-    entry_cursor_release(&cursor);
-    mailbox_snapshot_close(&snapshot);
-    return digest;
-}
-
-static uint64_t digest_entries(uint64_t digest, struct fixture *f, enum directory_kind kind)
-{
-    struct directory_entry *entries;
-    size_t count;
-    assert_int_equal(store_directory_list(f->store, WHO_SYSTEM, kind, &f->arena, &entries, &count),
-                     0);
-    for (size_t i = 0; i < count; i++) {
-        digest = mix(digest, entries[i].address.data, entries[i].address.size);
-        digest = mix(digest, &entries[i].members, sizeof(entries[i].members));
-    }
-    return digest;
-}
-
 static uint64_t digest_store(struct fixture *f)
 {
-    struct collection *list;
-    struct account_info *accounts;
-    size_t count;
-    uint64_t digest = 0xcbf29ce484222325u;
-    arena_clear(&f->arena);
-    assert_int_equal(collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count), 0);
-    for (size_t i = 0; i < count; i++)
-        digest = digest_mailbox(digest, f, &list[i]);
-    assert_int_equal(store_account_list(f->store, WHO_SYSTEM, &f->arena, &accounts, &count), 0);
-    for (size_t i = 0; i < count; i++)
-        digest = mix(digest, accounts[i].address.data, accounts[i].address.size);
-    digest = digest_entries(digest, f, DIRECTORY_GROUP);
-    return digest_entries(digest, f, DIRECTORY_ALIAS);
+    return digest_account(f, DIGEST_VALUES) * 3 + digest_directory(f);
 }
 
 /* After each command; [0]: before the first. */

@@ -1,0 +1,128 @@
+#include "digest.h"
+
+#include <stdlib.h>
+
+enum { MODSEQS_MAXIMUM = 100000 };
+
+/* Modseqs in the order in which they were met. */
+static struct {
+    uint64_t met[MODSEQS_MAXIMUM], sorted[MODSEQS_MAXIMUM];
+    size_t count;
+} modseqs;
+
+static uint64_t mix(uint64_t digest, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (uint64_t eight; size >= sizeof(eight); size -= sizeof(eight), at += sizeof(eight)) {
+        memcpy(&eight, at, sizeof(eight));
+        digest = (digest ^ eight) * UINT64_C(0x9e3779b97f4a7c15);
+        digest ^= digest >> 29;
+    }
+    for (; size > 0; size--)
+        digest = (digest ^ *at++) * 0x100000001b3u;
+    return digest;
+}
+
+static void note_modseq(uint64_t modseq)
+{
+    assert_true(modseqs.count < MODSEQS_MAXIMUM);
+    modseqs.met[modseqs.count++] = modseq;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint64_t digest_order(uint64_t digest)
+{
+    size_t unique = 0;
+    memcpy(modseqs.sorted, modseqs.met, modseqs.count * sizeof(modseqs.met[0]));
+    qsort(modseqs.sorted, modseqs.count, sizeof(modseqs.sorted[0]), compare);
+    for (size_t i = 0; i < modseqs.count; i++)
+        if (unique == 0 || modseqs.sorted[i] != modseqs.sorted[unique - 1])
+            modseqs.sorted[unique++] = modseqs.sorted[i];
+    for (size_t i = 0; i < modseqs.count; i++) {
+        const uint64_t *place =
+            bsearch(&modseqs.met[i], modseqs.sorted, unique, sizeof(modseqs.sorted[0]), compare);
+        ptrdiff_t rank = place - modseqs.sorted;
+        digest = mix(digest, &rank, sizeof(rank));
+    }
+    return digest;
+}
+
+static uint64_t digest_entry(uint64_t digest, struct mailbox_snapshot *snapshot,
+                             const struct entry *entry)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, 16 * 1024 * 1024);
+    assert_int_equal(mailbox_message(snapshot, entry, 0, SIZE_MAX, &bytes), 0);
+    assert_int_equal(bytes.size, entry->size);
+    uint64_t numbers[] = {entry->uid, entry->flags, entry->keywords.bits[0]};
+    note_modseq(entry->modseq);
+    digest = mix(digest, numbers, sizeof(numbers));
+    digest = mix(digest, bytes.data, bytes.size);
+    buffer_release(&bytes);
+    return digest;
+}
+
+static uint64_t digest_mailbox(uint64_t digest, struct fixture *f,
+                               const struct collection *collection)
+{
+    struct mailbox_snapshot *snapshot = NULL;
+    struct entry_cursor cursor;
+    struct entry entry;
+    uint64_t numbers[] = {collection->uid_next, collection->messages, collection->unseen,
+                          collection->size, collection->subscribed};
+    note_modseq(collection->highest_modseq);
+    digest = mix(digest, collection->path.data, collection->path.size);
+    digest = mix(digest, numbers, sizeof(numbers));
+    assert_int_equal(mailbox_snapshot_open(f->view, collection->id, &snapshot), 0);
+    entry_cursor_init(&cursor, snapshot, 1, 0);
+    while (!entry_cursor_next(&cursor, &entry))
+        digest = digest_entry(digest, snapshot, &entry);
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    return digest;
+}
+
+uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
+{
+    struct collection *list;
+    size_t count;
+    uint64_t digest = 0xcbf29ce484222325u;
+    arena_clear(&f->arena);
+    modseqs.count = 0;
+    assert_int_equal(collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count), 0);
+    for (size_t i = 0; i < count; i++)
+        digest = digest_mailbox(digest, f, &list[i]);
+    return which == DIGEST_ORDER ? digest_order(digest)
+                                 : mix(digest, modseqs.met, modseqs.count * sizeof(modseqs.met[0]));
+}
+
+static uint64_t digest_entries(uint64_t digest, struct fixture *f, enum directory_kind kind)
+{
+    struct directory_entry *entries;
+    size_t count;
+    assert_int_equal(store_directory_list(f->store, WHO_SYSTEM, kind, &f->arena, &entries, &count),
+                     0);
+    for (size_t i = 0; i < count; i++) {
+        digest = mix(digest, entries[i].address.data, entries[i].address.size);
+        digest = mix(digest, &entries[i].members, sizeof(entries[i].members));
+    }
+    return digest;
+}
+
+uint64_t digest_directory(struct fixture *f)
+{
+    struct account_info *accounts;
+    size_t count;
+    uint64_t digest = 0xcbf29ce484222325u;
+    arena_clear(&f->arena);
+    assert_int_equal(store_account_list(f->store, WHO_SYSTEM, &f->arena, &accounts, &count), 0);
+    for (size_t i = 0; i < count; i++)
+        digest = mix(digest, accounts[i].address.data, accounts[i].address.size);
+    digest = digest_entries(digest, f, DIRECTORY_GROUP);
+    return digest_entries(digest, f, DIRECTORY_ALIAS);
+}

@@ -1,0 +1,322 @@
+#include "script.h"
+#include "store/retained.h"
+#include "store/settle.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <time.h>
+
+enum { HOUR = 60 * 60, NAMES = 5, TEXTS = 12 };
+
+uint32_t script_chance(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33);
+}
+
+/* --- what a command is about --- */
+
+static collection_id pick(struct fixture *f, uint32_t number)
+{
+    struct collection *list;
+    size_t count;
+    arena_clear(&f->arena);
+    int error = collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count);
+    return error || !count ? 0 : list[number % count].id;
+}
+
+static struct slice name_of(uint32_t number, char text[32])
+{
+    static const char *const below[] = {"", "/N", "/O"};
+    snprintf(text, 32, "M%u%s", number % NAMES, below[number / NAMES % 3]);
+    return slice_from_string(text);
+}
+
+static struct slice address_of(char kind, uint32_t number, char text[32])
+{
+    snprintf(text, 32, "%c%u", kind, number % 3);
+    return slice_from_string(text);
+}
+
+/* --- messages --- */
+
+/* Few texts of each size: some are in the account already. */
+static int append(struct fixture *f, const struct command *command, size_t size)
+{
+    char *bytes = malloc(size + 256);
+    int head = snprintf(bytes, 256, "Subject: %u\r\n\r\n", command->b % TEXTS);
+    memset(bytes + head, 'a' + (int)(command->b % TEXTS), size);
+    struct append append = {.internal_date = 1000000000, .flags = command->c % 2 ? ENTRY_SEEN : 0};
+    struct append_result result;
+    int error = prepared_message_create(slice_make(bytes, (size_t)head + size), &append.message);
+    if (!error)
+        error = mailbox_append(f->view, pick(f, command->a), &append, &result);
+    prepared_message_free(&append.message);
+    free(bytes);
+    return error;
+}
+
+static int append_small(struct fixture *f, const struct command *command)
+{
+    return append(f, command, command->c % 3000);
+}
+static int append_inline(struct fixture *f, const struct command *command)
+{
+    return append(f, command, 10000 + command->c % 60000);
+}
+static int append_large(struct fixture *f, const struct command *command)
+{
+    return append(f, command, MESSAGE_INLINE_MAXIMUM + command->c % 200000);
+}
+
+static struct range_set some_uids(const struct command *command)
+{
+    uint32_t first = 1 + command->b % 12;
+    return set_of(first, command->b % 3 ? first + command->b / 12 % 8 : UINT32_MAX - 1);
+}
+
+static int change_flags(struct fixture *f, const struct command *command)
+{
+    const struct slice keyword = command->c % 2 ? SLICE("$One") : SLICE("$Other");
+    struct flag_change change = {.operation = (enum flag_operation)(command->c % 3),
+                                 .flags = command->c / 3 % 32,
+                                 .keywords = &keyword,
+                                 .keyword_count = command->c / 96 % 2,
+                                 .unchanged_since = UINT64_MAX};
+    struct range_set uids = some_uids(command);
+    uint64_t modseq;
+    int error = mailbox_change_flags(f->view, pick(f, command->a), &uids, &change, &modseq, NULL);
+    range_set_release(&uids);
+    return error;
+}
+
+static int mark_deleted(struct fixture *f, const struct command *command)
+{
+    struct command marking = *command;
+    marking.c = FLAGS_ADD + 3 * ENTRY_DELETED;
+    return change_flags(f, &marking);
+}
+
+static int copy_or_move(struct fixture *f, const struct command *command, bool move)
+{
+    struct range_set uids = some_uids(command);
+    struct copy_result result;
+    range_set_init(&result.from, 1000);
+    range_set_init(&result.to, 1000);
+    collection_id from = pick(f, command->a), to = pick(f, command->c);
+    int error = mailbox_copy(f->view, from, &uids, to, move, &result);
+    range_set_release(&uids);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    return error;
+}
+static int copy(struct fixture *f, const struct command *command)
+{
+    return copy_or_move(f, command, false);
+}
+static int move(struct fixture *f, const struct command *command)
+{
+    return copy_or_move(f, command, true);
+}
+
+static int expunge(struct fixture *f, const struct command *command)
+{
+    struct range_set expunged;
+    uint64_t modseq;
+    range_set_init(&expunged, 1000);
+    int error = mailbox_expunge(f->view, pick(f, command->a), NULL, &expunged, &modseq);
+    range_set_release(&expunged);
+    return error;
+}
+
+static int restore_expunged(struct fixture *f, const struct command *command)
+{
+    struct copy_result result;
+    struct retained_filter filter = {0};
+    range_set_init(&result.from, 1000);
+    range_set_init(&result.to, 1000);
+    int error = retained_restore(f->view, pick(f, command->a), &filter, 0, &result);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    return error;
+}
+
+/* --- mailboxes --- */
+
+static int make(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    collection_id id;
+    return collection_create(f->view, COLLECTION_MAILBOX, name_of(command->a, text), ROLE_NONE,
+                             &id);
+}
+static int rename_one(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    return collection_rename(f->view, pick(f, command->a), name_of(command->b, text));
+}
+static int delete_one(struct fixture *f, const struct command *command)
+{
+    return collection_delete(f->view, pick(f, command->a));
+}
+static int subscribe(struct fixture *f, const struct command *command)
+{
+    return collection_subscribe(f->view, pick(f, command->a), command->b % 2);
+}
+
+static int restore_mailbox(struct fixture *f, const struct command *command)
+{
+    struct retained_collection *list;
+    struct slice path;
+    size_t count;
+    arena_clear(&f->arena);
+    int error = retained_collections(f->view, &f->arena, &list, &count);
+    if (!error && !count)
+        error = ERROR_NOT_FOUND;
+    return error ? error
+                 : retained_restore_collection(f->view, list[command->a % count].id, SLICE(""),
+                                               &f->arena, &path);
+}
+
+/* --- background work --- */
+
+static int purge(struct fixture *f, const struct command *command)
+{
+    (void)command;
+    return store_purge(f->store, WHO_SYSTEM, f->alice, INT64_MAX / 2, NULL);
+}
+static int maintain(struct fixture *f, const struct command *command)
+{
+    (void)command;
+    return store_maintain(f->store);
+}
+static int settle(struct fixture *f, const struct command *command)
+{
+    struct settle_result result;
+    (void)command;
+    return store_settle(f->store, WHO_SYSTEM, f->alice, NULL, &result);
+}
+
+static int make_older(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    struct timespec old[] = {{time(NULL) - 2 * HOUR, 0}, {time(NULL) - 2 * HOUR, 0}};
+    (void)status, (void)ftw;
+    if (type == FTW_F && (strstr(path, ".pack") || strstr(path, ".drops")))
+        utimensat(AT_FDCWD, path, old, 0);
+    return 0;
+}
+static int reclaim(struct fixture *f, const struct command *command)
+{
+    nftw(f->directory, make_older, 16, FTW_PHYS);
+    return store_reclaim(f->store, WHO_SYSTEM, f->alice, command->a % 2);
+}
+
+/* --- the directory --- */
+
+static int make_account(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    struct account_id id;
+    return store_account_create(f->store, WHO_SYSTEM, address_of('u', command->a, text), &id);
+}
+static int rename_account(struct fixture *f, const struct command *command)
+{
+    char text[32], other[32];
+    struct account_id id;
+    int error = store_account_find(f->store, WHO_SYSTEM, address_of('u', command->a, text), &id);
+    return error ? error
+                 : store_account_rename(f->store, WHO_SYSTEM, id,
+                                        address_of('u', command->b, other), command->c % 2);
+}
+static int delete_account(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    struct account_id id;
+    int error = store_account_find(f->store, WHO_SYSTEM, address_of('u', command->a, text), &id);
+    return error || account_id_equal(id, f->alice) ? error
+                                                   : store_account_delete(f->store, WHO_SYSTEM, id);
+}
+static int make_group(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    struct account_id id;
+    return store_group_create(f->store, WHO_SYSTEM, address_of('g', command->a, text), &id);
+}
+static int delete_group(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    return store_group_delete(f->store, WHO_SYSTEM, address_of('g', command->a, text));
+}
+static int join(struct fixture *f, const struct command *command)
+{
+    char text[32], other[32];
+    const struct slice members[] = {SLICE("alice"),
+                                    address_of(command->c % 3 ? 'u' : 'g', command->b, other)};
+    return store_group_add(f->store, WHO_SYSTEM, address_of('g', command->a, text),
+                           members + command->c % 2, 2 - command->c % 2);
+}
+static int leave(struct fixture *f, const struct command *command)
+{
+    char text[32];
+    const struct slice member = SLICE("alice");
+    return store_group_remove(f->store, WHO_SYSTEM, address_of('g', command->a, text), &member, 1);
+}
+static int make_alias(struct fixture *f, const struct command *command)
+{
+    char text[32], other[32];
+    const struct slice target = address_of(command->c % 2 ? 'u' : 'g', command->b, other);
+    return store_alias_add(f->store, WHO_SYSTEM, address_of('a', command->a, text), &target, 1);
+}
+
+static const struct command_kind kinds[] = {
+    {"append small", append_small, SCRIPT_ACCOUNT, 8, false, false},
+    {"append inline", append_inline, SCRIPT_ACCOUNT, 3, false, false},
+    {"append large", append_large, SCRIPT_ACCOUNT, 2, false, false},
+    {"change flags", change_flags, SCRIPT_ACCOUNT, 6, true, false},
+    {"mark deleted", mark_deleted, SCRIPT_ACCOUNT, 4, true, false},
+    {"copy", copy, SCRIPT_ACCOUNT, 4, false, false},
+    {"move", move, SCRIPT_ACCOUNT, 3, false, false},
+    {"expunge", expunge, SCRIPT_ACCOUNT, 5, false, false},
+    {"restore expunged", restore_expunged, SCRIPT_ACCOUNT, 2, false, false},
+    {"make mailbox", make, SCRIPT_ACCOUNT, 4, false, false},
+    {"rename mailbox", rename_one, SCRIPT_ACCOUNT, 3, false, false},
+    {"delete mailbox", delete_one, SCRIPT_ACCOUNT, 2, false, false},
+    {"restore mailbox", restore_mailbox, SCRIPT_ACCOUNT, 2, false, false},
+    {"subscribe", subscribe, SCRIPT_ACCOUNT, 2, true, false},
+    {"settle", settle, SCRIPT_ACCOUNT, 4, false, false},
+    {"purge", purge, SCRIPT_ACCOUNT, 2, false, false},
+    {"maintain", maintain, SCRIPT_ACCOUNT, 2, false, true},
+    {"reclaim", reclaim, SCRIPT_ACCOUNT, 4, false, false},
+    {"make account", make_account, SCRIPT_DIRECTORY, 3, false, false},
+    {"rename account", rename_account, SCRIPT_DIRECTORY, 2, false, false},
+    {"delete account", delete_account, SCRIPT_DIRECTORY, 1, false, false},
+    {"make group", make_group, SCRIPT_DIRECTORY, 2, false, false},
+    {"delete group", delete_group, SCRIPT_DIRECTORY, 1, false, false},
+    {"join group", join, SCRIPT_DIRECTORY, 3, false, false},
+    {"leave group", leave, SCRIPT_DIRECTORY, 1, false, false},
+    {"make alias", make_alias, SCRIPT_DIRECTORY, 2, false, false},
+};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* --- writing it --- */
+
+static const struct command_kind *choose(uint32_t number)
+{
+    unsigned all = 0, i = 0;
+    for (unsigned k = 0; k < KINDS; k++)
+        all += kinds[k].weight;
+    for (number %= all; number >= kinds[i].weight; i++)
+        number -= kinds[i].weight;
+    return &kinds[i];
+}
+
+void script_write(struct script *script, unsigned seed)
+{
+    uint64_t state = seed * UINT64_C(2654435761) + 1;
+    script->count = SCRIPT_MAXIMUM / 2 + script_chance(&state) % (SCRIPT_MAXIMUM / 2);
+    for (unsigned i = 0; i < script->count; i++)
+        script->commands[i] = (struct command){.kind = choose(script_chance(&state)),
+                                               .a = script_chance(&state),
+                                               .b = script_chance(&state),
+                                               .c = script_chance(&state)};
+}
