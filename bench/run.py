@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [disk]   all of them by default
+Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [gate] [disk]
+       all of them by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
 where it can run, a Dovecot (bench/dovecot.py) that is given the same work by the same programs.
@@ -252,6 +253,31 @@ def bench_store(server, peers):
         shutil.rmtree(folder)
         folder.mkdir()
 
+def instructions(output, name):
+    """Of a function and what it calls, in what callgrind_annotate prints."""
+    found = re.search(rf"^\s*([\d,]+) .*:{re.escape(name)}(?: |$)", output, re.M)
+    return int(found[1].replace(",", "")) if found else 0
+
+def bench_gate(server, peers):
+    """The gate that every change passes (base/gate.h), in instructions outside of the kernel."""
+    folder = DIRECTORY / "gate"
+    folder.mkdir()
+    count, profile = 500, DIRECTORY / "callgrind"
+    subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}",
+                    "--collect-atstart=no", "--toggle-collect=prepared_message_create",
+                    "--toggle-collect=mailbox_append", STORE_BENCH, "-g", str(count), folder],
+                   check=True, capture_output=True)
+    output = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--auto=no",
+                             "--threshold=100", profile],
+                            check=True, capture_output=True, text=True).stdout
+    total = instructions(output, "prepared_message_create") + instructions(output, "mailbox_append")
+    gate = instructions(output, "gate_enter") + instructions(output, "gate_leave")
+    how = f"callgrind of store_bench -g {count} DIRECTORY"
+    show("instructions of a delivery's parsing and commit", round(total / count), how)
+    show("of them in the gate", f"{gate / count:.0f}", how)
+    show("the gate's share, %", f"{gate / total * 100:.3f}", how)
+    shutil.rmtree(folder)
+
 def bench_disk(server, peers):
     """Mail in packs, and whole accounts: bytes on disk, CPU."""
     folder = DIRECTORY / "disk"
@@ -271,7 +297,7 @@ def bench_disk(server, peers):
         show(name, value, "corpus.py MESSAGES; store_bench -c MESSAGES DIRECTORY")
 
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "store": bench_store, "disk": bench_disk}
+           "login": bench_login, "store": bench_store, "gate": bench_gate, "disk": bench_disk}
 BESIDE_PEERS = {"delivery", "mailbox"}
 
 def start_peers(wanted):

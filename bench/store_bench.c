@@ -4,10 +4,13 @@
  *     store_bench [-n MESSAGES] [DIRECTORY]      a mailbox of so many
  *     store_bench -a ACCOUNTS [DIRECTORY]        so many accounts, opened one after the other
  *     store_bench -c MESSAGES DIRECTORY          the mail in that folder (bench/corpus.py): its
- * size on disk, once settled
+ *                                                size on disk, once settled
+ *     store_bench -g MESSAGES [DIRECTORY]        so many deliveries through the gate of a server,
+ * to be run by callgrind (bench/run.py gate)
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/gate.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
 #include "store/changes.h"
@@ -231,6 +234,15 @@ static void bench_rename(struct bench *bench)
     printf("rename of a mailbox with %d children: %.2f ms\n", CHILDREN, now_ms() - start);
 }
 
+/* Of an account with all those messages. */
+static void bench_rename_account(struct bench *bench, struct account_id id)
+{
+    double start = now_ms();
+    check(store_account_rename(bench->store, WHO_SYSTEM, id, SLICE("other@example.test"), true),
+          "rename");
+    printf("rename of a user with %u messages: %.2f ms\n", bench->messages, now_ms() - start);
+}
+
 static void run(struct bench *bench)
 {
     struct account_id id;
@@ -261,12 +273,29 @@ static void run(struct bench *bench)
     bench_append(bench, bench->large, "it");
     bench_summaries(bench, bench->inbox, "summaries in order");
     bench_summaries(bench, bench->large, "summaries (copies of 500)");
+    bench_rename_account(bench, id);
     bench_flags(bench, 1, UINT32_MAX - 1, ENTRY_DELETED, "\\Deleted for all");
     bench_expunge(bench);
     check(store_maintain(bench->store), "maintain");
     bench_rename(bench);
     store_view_close(&bench->view);
     check(store_account_delete(bench->store, WHO_SYSTEM, id), "delete");
+}
+
+/* --- the gate --- */
+
+/* A gate that is open, as nearly always. */
+static void run_gate(struct bench *bench, uint32_t deliveries)
+{
+    struct account_id id;
+    int gate = gate_create();
+    check(gate < 0 ? gate : gate_attach(gate, 0), "gate");
+    check(store_account_create(bench->store, WHO_SYSTEM, SLICE("gate@example.test"), &id),
+          "account");
+    check(store_view_open(bench->store, WHO_SYSTEM, id, &bench->view), "view");
+    append_all(bench, 1, deliveries, MESSAGE_SIZE);
+    store_view_close(&bench->view);
+    close(gate);
 }
 
 /* --- many accounts --- */
@@ -380,16 +409,18 @@ int main(int argc, char **argv)
     struct bench bench = {.messages = 50000};
     struct store_options options = {.open_accounts = OPEN_ACCOUNTS,
                                     .default_domain = "example.test"};
-    unsigned accounts = 0;
+    unsigned accounts = 0, deliveries = 0;
     const char *corpus = NULL;
     int option;
-    while ((option = getopt(argc, argv, "n:a:c:")) != -1) {
+    while ((option = getopt(argc, argv, "n:a:c:g:")) != -1) {
         if (option == 'n')
             bench.messages = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 'a')
             accounts = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'c')
             corpus = optarg;
+        else if (option == 'g')
+            deliveries = (unsigned)strtoul(optarg, NULL, 10);
     }
     const char *directory = optind < argc ? argv[optind] : ".";
     check(kv_sqlite_create(directory, &options.kv), directory);
@@ -397,6 +428,8 @@ int main(int argc, char **argv)
     check(store_open(&options, &bench.store), directory);
     if (accounts)
         run_accounts(&bench, accounts);
+    else if (deliveries)
+        run_gate(&bench, deliveries);
     else if (corpus)
         run_corpus(&bench, corpus, directory);
     else
