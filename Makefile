@@ -7,6 +7,7 @@
 #   make bench    figures, each with the command that repeats it
 #   make fuzz     every fuzzer for FUZZ_SECONDS (60)
 #   make crash    the store killed at any moment, by random scripts, for CRASH_SECONDS (3600)
+#   make freeze-load  freezes of a busy server for FREEZE_SECONDS (120)
 #   make thread   the unit tests under the thread sanitizer (librados was not built for it)
 #   make install  to PREFIX (/usr/local)
 #   make clean
@@ -15,6 +16,7 @@ MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 CRASH_SECONDS ?= 3600
+FREEZE_SECONDS ?= 120
 JOBS ?= $(shell nproc)
 MESON = meson setup --prefix $(PREFIX)
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
@@ -22,7 +24,7 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
 PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
            src/session/chapar-session src/cli/chapar
 
-.PHONY: all run test unit wire lint bench fuzz fuzz-quick crash thread install clean sanitized
+.PHONY: all run test unit wire lint bench fuzz fuzz-quick crash freeze-load thread install clean sanitized
 
 all: build/release/build.ninja
 	@ninja -C build/release --quiet >/dev/null || ninja -C build/release
@@ -69,10 +71,17 @@ fuzz: build/fuzz/build.ninja
 	@ninja -C build/fuzz --quiet
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
-# In memory where there is such a place: a disk is what faults.c makes of it.
+# A fixed script with every fault at every call, then scripts of all kinds. In memory where there is
+# such a place: a disk is what faults.c makes of it.
 crash: TMPDIR ?= $(firstword $(wildcard /dev/shm /tmp))
 crash: sanitized
+	@TMPDIR=$(TMPDIR) CHAPAR_FAULT_POINTS=0 build/sanitized/tests/unit/store/test_store_faults
 	@TMPDIR=$(TMPDIR) CHAPAR_CRASH_SECONDS=$(CRASH_SECONDS) build/sanitized/tests/unit/store/test_store_lives
+
+freeze-load: all
+	@tools/packages test
+	@CHAPAR_FREEZE_SECONDS=$(FREEZE_SECONDS) CHAPAR_FREEZE_RATE=500 CHAPAR_FREEZE_WRITERS=50 \
+		$(PYTEST) -s tests/crash/test_freeze_load.py
 
 thread: build/thread/build.ninja
 	@ninja -C build/thread --quiet

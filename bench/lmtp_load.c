@@ -1,12 +1,16 @@
 /*
- * lmtp_load: delivers messages over LMTP as fast as the server takes them.
+ * lmtp_load: delivers messages over LMTP as fast as the server takes them, or at a rate.
  *
- * Usage: lmtp_load PORT CONNECTIONS MESSAGES SIZE RECIPIENT...
+ * Usage: lmtp_load [-r RATE] [-l FILE] PORT CONNECTIONS MESSAGES SIZE RECIPIENT...
  *
  * Each connection (a thread) delivers its share of the MESSAGES, each of SIZE bytes with a
  * Message-ID and content of its own, to the recipients in turn, with MAIL, RCPT and DATA in one
  * write as a mail server does. Prints messages per second and the median and 99th percentile of a
  * delivery in microseconds, as one line: "RATE MEDIAN P99".
+ *
+ * With -r, message n is not begun before n / RATE seconds; what was held up is made up for. With
+ * -l, each message's Message-ID, and when it was begun and acknowledged (microseconds of the
+ * monotonic clock), is appended to the file as one line, as soon as it is acknowledged.
  */
 #include "base/clock.h"
 
@@ -28,6 +32,9 @@ static struct {
     long messages, size;
     char **recipients;
     int recipient_count;
+    long rate;      /* messages a second; 0: as many as there can be */
+    FILE *log;      /* NULL: none */
+    uint64_t start; /* microseconds */
     atomic_long next;
     uint32_t *times; /* microseconds, one for each message */
 } load;
@@ -100,6 +107,24 @@ static size_t write_message(char *text, long number)
     return size + 3;
 }
 
+static void wait_for_turn(long number)
+{
+    uint64_t due = load.rate ? load.start + (uint64_t)number * 1000000 / (uint64_t)load.rate : 0;
+    uint64_t now = clock_monotonic_us();
+    if (now < due)
+        usleep((useconds_t)(due - now));
+}
+
+static void note(long number, uint64_t start, uint64_t end)
+{
+    load.times[number] = (uint32_t)(end - start);
+    if (!load.log)
+        return;
+    fprintf(load.log, "%ld.%d@example.org %llu %llu\n", number, (int)getpid(),
+            (unsigned long long)start, (unsigned long long)end);
+    fflush(load.log);
+}
+
 static void *run_connection(void *unused)
 {
     (void)unused;
@@ -115,12 +140,13 @@ static void *run_connection(void *unused)
         int head = snprintf(envelope, sizeof(envelope),
                             "MAIL FROM:<sender@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n",
                             load.recipients[number % load.recipient_count]);
+        wait_for_turn(number);
         uint64_t start = clock_monotonic_us();
         send_all(server, envelope, (size_t)head);
         expect(replies, 3);
         send_all(server, text, size);
         expect(replies, 1);
-        load.times[number] = (uint32_t)(clock_monotonic_us() - start);
+        note(number, start, clock_monotonic_us());
     }
     send_all(server, "QUIT\r\n", 6);
     expect(replies, 1);
@@ -136,11 +162,29 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Leaves what is not an option. */
+static int read_options(int count, char **arguments)
+{
+    int option;
+    while ((option = getopt(count, arguments, "r:l:")) != -1) {
+        if (option == 'r')
+            load.rate = strtol(optarg, NULL, 10);
+        else if (option == 'l')
+            load.log = fopen(optarg, "ae");
+        if (option == '?' || load.rate < 0 || (option == 'l' && !load.log))
+            return 0;
+    }
+    return count - optind + 1;
+}
+
 int main(int count, char **arguments)
 {
     static pthread_t threads[CONNECTIONS_MAXIMUM];
+    count = read_options(count, arguments);
+    arguments += optind - 1;
     if (count < 6) {
-        fputs("usage: lmtp_load PORT CONNECTIONS MESSAGES SIZE RECIPIENT...\n", stderr);
+        fputs("usage: lmtp_load [-r RATE] [-l FILE] PORT CONNECTIONS MESSAGES SIZE RECIPIENT...\n",
+              stderr);
         return 2;
     }
     long connections = strtol(arguments[2], NULL, 10);
@@ -153,7 +197,7 @@ int main(int count, char **arguments)
         load.size < HEADER_ROOM)
         return 2;
     load.times = calloc((size_t)load.messages, sizeof(*load.times));
-    uint64_t start = clock_monotonic_us();
+    uint64_t start = load.start = clock_monotonic_us();
     for (long i = 0; i < connections; i++)
         if (pthread_create(&threads[i], NULL, run_connection, NULL))
             fail("thread");

@@ -1,0 +1,305 @@
+"""Freezes of a server that is busy: deliveries at a rate, writers over IMAP, readers that are timed. Each
+copy (cp -a, and a btrfs snapshot where root and the kernel allow one) needs no repair, holds what was
+acknowledged before the freeze, and nothing that was begun after it.
+
+CHAPAR_FREEZE_SECONDS says how long (`make freeze-load`; short by default), CHAPAR_FREEZE_RATE how many
+deliveries a second, CHAPAR_FREEZE_WRITERS how many writers. The release build is what is measured.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.server import ROOT, Server, message
+from test_freeze import identities
+
+SECONDS = int(os.environ.get("CHAPAR_FREEZE_SECONDS", "4"))
+RATE = int(os.environ.get("CHAPAR_FREEZE_RATE", "200"))
+WRITERS = int(os.environ.get("CHAPAR_FREEZE_WRITERS", "10"))
+ACCOUNTS = min(WRITERS, 20)
+READERS, CONNECTIONS, SIZE = 2, 8, 5000
+HOLD = 1.0  # seconds that a freeze lasts beyond its copy
+BINARIES = ROOT / "build" / "bin"
+LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
+FAILED = 1  # exit status of chapar thaw: no freeze was in force any more
+fork = multiprocessing.get_context("fork")
+
+
+# --- the load: processes of their own, so that none waits for another's interpreter ---
+
+class Worker:
+    """A process that runs work(client, note) for each of some connections until it is told to end."""
+
+    def __init__(self, server, accounts, work):
+        self.ended, self.queue = fork.Event(), fork.Queue()
+        self.times, self.problems = [], []
+        self.process = fork.Process(target=self.run, args=(server, accounts, work), daemon=True)
+        self.process.start()
+
+    def run(self, server, accounts, work):
+        threads = [threading.Thread(target=self.guard, args=(server, account, work))
+                   for account in accounts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.queue.put((self.times, self.problems))
+
+    def guard(self, server, account, work):
+        try:
+            with server.imap(account, tls=False) as client:
+                client.ok("SELECT INBOX")
+                count = 0
+                while not self.ended.is_set():
+                    count += 1
+                    start = time.monotonic()
+                    work(client, count)
+                    self.times.append((start, time.monotonic() - start))
+                    time.sleep(0.02)
+        except Exception as problem:  # noqa: BLE001: told at the end
+            self.problems.append(f"{work.__name__}: {problem!r}")
+
+    def stop(self):
+        """[(when, seconds)] of all that was done."""
+        self.ended.set()
+        times, problems = self.queue.get(timeout=60)
+        self.process.join()
+        assert not problems, problems
+        return times
+
+
+def write(client, count):
+    client.ok(f"STORE 1 {'+-'[count % 2]}FLAGS.SILENT (\\Flagged)")
+    if count % 10 == 0:
+        client.ok("COPY 1 Trash")
+
+
+def read(client, count):
+    client.ok("FETCH 1:5 (FLAGS ENVELOPE BODY.PEEK[TEXT])")
+
+
+class Load:
+    def __init__(self, server, accounts, folder):
+        self.log = folder / "acknowledged"
+        self.log.touch()
+        command = [LOAD, "-r", str(RATE), "-l", self.log, str(server.lmtp_port), str(CONNECTIONS),
+                   str(10 ** 6), str(SIZE), *(account[0] for account in accounts)]
+        wanted = [accounts[number % len(accounts)] for number in range(WRITERS)]
+        self.writers = [Worker(server, wanted[part::5], write) for part in range(5)]
+        self.readers = [Worker(server, [account], read) for account in accounts[:READERS]]
+        self.delivery = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def acknowledged(self):
+        """[(Message-ID, begun, acknowledged)]; a last line may be half there."""
+        lines = self.log.read_text().split("\n")[:-1]
+        return [(words[0], int(words[1]) / 1e6, int(words[2]) / 1e6)
+                for words in map(str.split, lines)]
+
+    def stop(self):
+        """The times of the writers and of the readers; nobody was refused anything."""
+        assert self.delivery.poll() is None, self.delivery.stderr.read()
+        self.delivery.terminate()
+        self.delivery.wait()
+        return ([time for writer in self.writers for time in writer.stop()],
+                [time for reader in self.readers for time in reader.stop()])
+
+    def abandon(self):
+        self.delivery.kill()
+        self.delivery.wait()
+        for worker in (*self.writers, *self.readers):
+            worker.process.kill()
+            worker.process.join()
+
+
+# --- where the data lies ---
+
+@pytest.fixture
+def place(tmp_path):
+    """(a folder, how to make a snapshot of it or None): a btrfs on a loop device where it can be."""
+    image, folder = tmp_path / "image", tmp_path / "btrfs"
+    folder.mkdir()
+    with open(image, "wb") as file:
+        file.truncate((512 << 20) + SECONDS * RATE * SIZE * 8)
+    mounted = shutil.which("mkfs.btrfs") is not None and all(
+        subprocess.run(command, capture_output=True).returncode == 0
+        for command in (["mkfs.btrfs", "-q", image], ["mount", "-o", "loop", image, folder]))
+    yield folder, mounted
+    if mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def busy(place, tmp_path):
+    folder, snapshots = place
+    server = Server(folder / "server", binaries=BINARIES)
+    server.configure(session_processes=2, account_connections=200, plaintext_login=True)
+    accounts = [server.add_account(f"account{number}") for number in range(ACCOUNTS)]
+    server.start()
+    for account in accounts:
+        for number in range(5):
+            assert not server.deliver(message(f"first {number}"), account[0])
+    load = Load(server, accounts, tmp_path)
+    yield server, accounts, load, folder, snapshots
+    load.abandon()
+    server.stop()
+
+
+# --- freezes ---
+
+def freeze_and_copy(server, copy, snapshot, folder):
+    """When it was asked for, and when it was over."""
+    source = server.directory.parent
+    command = f"btrfs subvolume snapshot '{source.parent}' '{copy}'" if snapshot else \
+        f"mkdir '{copy}' && cp -a '{source}' '{copy}'"
+    script = folder / "copy.sh"
+    script.write_text(f"#!/bin/sh\n{command} && sleep {HOLD}\n")
+    script.chmod(0o755)
+    begun = time.monotonic()
+    server.run("freeze", "--timeout", "60", "--", str(script))
+    return begun, time.monotonic()
+
+
+def copied(copy, folder):
+    """A server on the copy of the data."""
+    shutil.rmtree(folder, ignore_errors=True)
+    other = Server(folder, binaries=BINARIES)
+    shutil.rmtree(other.directory / "data")
+    subprocess.run(["cp", "-a", copy / "server" / "chapar" / "data", other.directory / "data"],
+                   check=True)
+    for left in (other.directory / "data").glob("*.sock"):
+        left.unlink()
+    return other
+
+
+def verify(copy, accounts, when, acknowledged, folder):
+    """How many messages the copy has."""
+    begun, over = when
+    other = copied(copy, folder)
+    assert other.run("check", "--deep").stdout == "all is well\n"
+    other.start()
+    found = [identity for account in accounts for identity in identities(other, account)]
+    other.stop()
+    assert len(found) == len(set(found)), "there twice"
+    missing = {identity for identity, _, end in acknowledged if end < begun} - set(found)
+    assert not missing, f"{len(missing)} of those acknowledged before the freeze are not there"
+    late = {identity for identity, start, _ in acknowledged if start > over} & set(found)
+    assert not late, f"{len(late)} that were begun after it are there"
+    return len(found)
+
+
+def remove(copy, snapshot):
+    if snapshot:
+        subprocess.run(["btrfs", "subvolume", "delete", copy], check=True, capture_output=True)
+    else:
+        shutil.rmtree(copy)
+
+
+# --- figures ---
+
+def during(times, windows):
+    return [seconds for start, seconds in times
+            if any(begun < start + seconds and start < over for begun, over in windows)]
+
+
+def milliseconds(times):
+    ordered = sorted(times)
+    return f"median {statistics.median(ordered) * 1000:.1f}, p99 " \
+        f"{ordered[len(ordered) * 99 // 100] * 1000:.1f}, most {ordered[-1] * 1000:.0f} ms"
+
+
+def figures(deliveries, changes, reads, windows):
+    """Readers did not wait, writers did, and no longer than the freeze."""
+    held = [over - begun for begun, over in windows]
+    frozen, free = during(reads, windows), [seconds for _, seconds in reads]
+    seconds = deliveries[-1][2] - deliveries[0][1]
+    print(f"{len(deliveries) / seconds:.0f} deliveries/s, {len(changes) / seconds:.0f} changes/s by "
+          f"{WRITERS} writers, {len(held)} freezes of {min(held):.1f} to {max(held):.1f} s")
+    print(f"a read, always: {milliseconds(free)}; in a freeze: {milliseconds(frozen)}")
+    waited = during(changes, windows)
+    delayed = during([(begun, end - begun) for _, begun, end in deliveries], windows)
+    print(f"the longest change {max(waited):.2f} s, delivery {max(delayed):.2f} s")
+    assert len(frozen) > 20 * len(windows) and max(frozen) < 0.8 * HOLD, milliseconds(frozen)
+    for delays in (waited, delayed):
+        assert HOLD / 2 < max(delays) < max(held) + 2, max(delays)
+
+
+# --- tests ---
+
+def test_copies_of_a_busy_server(busy, tmp_path):
+    server, accounts, load, place, snapshots = busy
+    windows, end = [], time.monotonic() + SECONDS
+    time.sleep(1)
+    while len(windows) < 2 or time.monotonic() < end:
+        snapshot = snapshots and len(windows) % 2 == 1
+        copy = place / f"copy{len(windows)}"
+        windows.append(freeze_and_copy(server, copy, snapshot, tmp_path))
+        time.sleep(1)
+        count = verify(copy, accounts, windows[-1], load.acknowledged(), tmp_path / "other")
+        print("snapshot" if snapshot else "cp -a", f"of {count} messages: all is well")
+        remove(copy, snapshot)
+    changes, reads = load.stop()
+    figures(load.acknowledged(), changes, reads, windows)
+    server.stop()
+    assert server.run("check", "--deep").stdout == "all is well\n"
+
+
+def goes_on(load, since, seconds):
+    """Whether a message that was begun after that is acknowledged within the time."""
+    deadline = since + seconds
+    while not any(start > since for _, start, _ in load.acknowledged()):
+        assert time.monotonic() < deadline, "writers are held"
+        time.sleep(0.02)
+
+
+def start_freeze(server, timeout):
+    process = subprocess.Popen([server.bin / "chapar", "-c", server.config, "freeze", "--timeout",
+                                str(timeout), "--", "sleep", "100"], start_new_session=True)
+    deadline = time.monotonic() + 20
+    while server.json("status")["freeze"] != "frozen":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def end_freeze(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_whatever_dies(busy):
+    """The deadline frees a busy server's writers; so does the end of `chapar`."""
+    server, accounts, load, _, _ = busy
+    time.sleep(0.5)
+    process = start_freeze(server, 1.5)  # its command hangs
+    frozen = time.monotonic()
+    goes_on(load, frozen, 6)
+    late = server.run("thaw", check=False)
+    assert late.returncode == FAILED and "deadline" in late.stderr
+    end_freeze(process)
+    process = start_freeze(server, 60)
+    frozen = time.monotonic()
+    end_freeze(process)  # kill -9 of chapar, long before the deadline
+    goes_on(load, frozen, 6)
+    assert server.run("thaw", check=False).returncode == FAILED
+    load.stop()
+    # kill -9 of chapard: nobody is left who could open the gate, and who waits at it ends all the same.
+    process = start_freeze(server, 2)
+    frozen, children = time.monotonic(), server.children()
+    server.process.kill()
+    server.process.wait()
+    server.process = None
+    while any(Server.is_alive(pid) for pid in children):
+        assert time.monotonic() < frozen + 20, "a process is stuck at the gate"
+        time.sleep(0.05)
+    end_freeze(process)
+    assert server.run("check", "--deep").stdout == "all is well\n"
+    server.start()
+    found = {identity for account in accounts for identity in identities(server, account)}
+    assert {identity for identity, _, _ in load.acknowledged()} <= found
