@@ -5,7 +5,8 @@ Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [gate] [disk]
        all of them by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
-where it can run, a Dovecot (bench/dovecot.py) that is given the same work by the same programs.
+where they can run, a Dovecot (bench/dovecot.py) and a Cyrus (bench/cyrus.py) that are given the same
+work by the same programs.
 Flushes, system calls and bytes do not depend on the machine's mood; times do, and are worth
 comparing only within one run: so the last column of a figure with a peer is the ratio to it.
 """
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import corpus  # noqa: E402
+from cyrus import Cyrus  # noqa: E402
 from dovecot import Dovecot  # noqa: E402
 from harness.imap import Imap  # noqa: E402
 from harness.server import Server, message  # noqa: E402
@@ -301,11 +303,14 @@ BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_i
 BESIDE_PEERS = {"delivery", "mailbox"}
 
 def start_peers(wanted):
-    reason = Dovecot.missing()
-    if not BESIDE_PEERS & set(wanted) or reason:
-        print(f"without a peer: {reason or 'none is asked for'}")
-        return []
-    return [Dovecot(DIRECTORY / "dovecot").start()]
+    started = []
+    for peer in (Dovecot, Cyrus) if BESIDE_PEERS & set(wanted) else ():
+        reason = peer.missing()
+        if reason:
+            print(f"without {peer.name}: {reason}")
+        else:
+            started.append(peer(DIRECTORY / peer.__name__.lower()).start())
+    return started
 
 def main():
     wanted = sys.argv[1:] or list(BENCHES)
