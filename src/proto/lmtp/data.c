@@ -24,13 +24,13 @@ static struct slice take(struct slice *input, size_t size)
     return taken;
 }
 
-/* How many bytes from the front can be handed on as they are: up to a dot that begins a line, or
- * a bare LF. Sets the state behind them. */
-static size_t scan_run(int *state, struct slice input)
+/* How many bytes from the front can be handed on as they are: up to a dot that begins a line, when
+ * dots are stuffed, or a bare LF. Sets the state behind them. */
+static size_t scan_run(int *state, struct slice input, bool stuffed)
 {
     size_t at = 0;
     while (at < input.size) {
-        if (*state == LINE_START && input.data[at] == '.')
+        if (stuffed && *state == LINE_START && input.data[at] == '.')
             return at;
         size_t lf = at + slice_find(slice_sub(input, at, SIZE_MAX), '\n');
         bool cr = lf > at ? input.data[lf - 1] == '\r' : *state == CR;
@@ -78,7 +78,7 @@ enum lmtp_data_event lmtp_data_next(int *state, struct slice *input, struct slic
                 return event;
             continue;
         }
-        struct slice run = take(input, scan_run(state, *input));
+        struct slice run = take(input, scan_run(state, *input, true));
         if (run.size) {
             *piece = run;
             return LMTP_DATA_PIECE;
@@ -93,4 +93,17 @@ enum lmtp_data_event lmtp_data_next(int *state, struct slice *input, struct slic
         return LMTP_DATA_PIECE;
     }
     return LMTP_DATA_MORE;
+}
+
+enum lmtp_data_event lmtp_chunk_next(int *state, struct slice *input, struct slice *piece)
+{
+    if (input->size == 0)
+        return LMTP_DATA_MORE;
+    *piece = take(input, scan_run(state, *input, false));
+    if (piece->size == 0) { /* a bare LF */
+        take(input, 1);
+        *piece = SLICE("\r\n");
+        *state = TEXT;
+    }
+    return LMTP_DATA_PIECE;
 }

@@ -4,8 +4,9 @@
  *     CONNECTED --LHLO--> READY --MAIL--> TRANSACTION --RCPT--> ASKING --reply--> TRANSACTION
  *                           ^                 |
  *                           |                DATA --> DATA --end--> DELIVERING
- *                           +--- RSET, LHLO --+                          |
- *                           +-------------- a reply for each recipient --+
+ *                           |                BDAT --> CHUNK --LAST's end--^ |
+ *                           +--- RSET, LHLO --+   (else back)               |
+ *                           +----------------- a reply for each recipient --+
  *     CLOSED: QUIT, or too many bad commands
  */
 #include "proto/lmtp/engine_priv.h"
@@ -14,7 +15,7 @@
 
 #include <ctype.h>
 
-enum { CONNECTED, READY, TRANSACTION, ASKING, DATA, DELIVERING, CLOSED };
+enum { CONNECTED, READY, TRANSACTION, ASKING, DATA, CHUNK, DELIVERING, CLOSED };
 
 void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits *limits)
 {
@@ -23,6 +24,8 @@ void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits
     buffer_init(&lmtp->client, LMTP_ADDRESS_MAXIMUM);
     buffer_init(&lmtp->sender, LMTP_ADDRESS_MAXIMUM);
     buffer_init(&lmtp->address, LMTP_ADDRESS_MAXIMUM);
+    buffer_init(&lmtp->envelope_id, LMTP_ENVELOPE_ID_MAXIMUM);
+    buffer_init(&lmtp->original, LMTP_ORIGINAL_RECIPIENT_MAXIMUM);
 }
 
 void lmtp_release(struct lmtp *lmtp)
@@ -31,6 +34,8 @@ void lmtp_release(struct lmtp *lmtp)
     buffer_release(&lmtp->client);
     buffer_release(&lmtp->sender);
     buffer_release(&lmtp->address);
+    buffer_release(&lmtp->envelope_id);
+    buffer_release(&lmtp->original);
 }
 
 void lmtp_greet(struct lmtp *lmtp, struct buffer *output)
@@ -68,8 +73,12 @@ static void reset(struct lmtp *lmtp)
     lmtp->accepted = 0;
     lmtp->delivered = 0;
     lmtp->declared_size = 0;
+    lmtp->chunked = lmtp->utf8 = lmtp->data_too_big = false;
+    lmtp->body = LMTP_BODY_7BIT;
+    lmtp->ret = LMTP_RETURN_DEFAULT;
     buffer_clear(&lmtp->sender);
     buffer_clear(&lmtp->address);
+    buffer_clear(&lmtp->envelope_id);
 }
 
 /* --- one function for each command; argument: what follows its name --- */
@@ -89,7 +98,8 @@ static enum lmtp_action do_lhlo(struct lmtp *lmtp, struct slice argument, struct
     buffer_clear(&lmtp->client);
     buffer_append(&lmtp->client, argument);
     buffer_append_format(output,
-                         "250-%s\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"
+                         "250-%s\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"
+                         "250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n"
                          "250 SIZE %llu\r\n",
                          lmtp->hostname, (unsigned long long)lmtp->limits.message);
     return LMTP_RESET;
@@ -112,50 +122,13 @@ static bool take_prefix(struct slice *argument, struct slice prefix)
     return true;
 }
 
-/* SIZE's value (RFC 1870 section 6: up to 20 digits). */
-static int parse_size(struct slice digits, uint64_t *size)
+/* Whether an address, in UTF-8, may be there: without SMTPUTF8, ASCII is (RFC 6531 section 3.5). */
+static bool is_permitted(const struct lmtp *lmtp, const struct buffer *address)
 {
-    uint64_t number = 0;
-    if (digits.size == 0 || digits.size > 20)
-        return ERROR_SYNTAX;
-    for (size_t i = 0; i < digits.size; i++) {
-        if (!isdigit((unsigned char)digits.data[i]))
-            return ERROR_SYNTAX;
-        uint64_t digit = (uint64_t)(digits.data[i] - '0');
-        number = number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : number * 10 + digit;
-    }
-    *size = number;
-    return 0;
-}
-
-/* The reply that a parameter of MAIL deserves, or NULL. */
-static const char *mail_parameter(struct lmtp *lmtp, const struct lmtp_parameter *parameter)
-{
-    if (slice_equal_nocase(parameter->keyword, SLICE("SIZE"))) {
-        if (parse_size(parameter->value, &lmtp->declared_size) != 0)
-            return "501 5.5.4 SIZE needs a number";
-        if (lmtp->declared_size > lmtp->limits.message)
-            return "552 5.3.4 Message too large";
-        return NULL;
-    }
-    if (slice_equal_nocase(parameter->keyword, SLICE("BODY"))) {
-        bool known = slice_equal_nocase(parameter->value, SLICE("7BIT")) ||
-                     slice_equal_nocase(parameter->value, SLICE("8BITMIME"));
-        return known ? NULL : "501 5.5.4 BODY is 7BIT or 8BITMIME";
-    }
-    return "555 5.5.4 Unknown parameter";
-}
-
-static const char *mail_parameters(struct lmtp *lmtp, struct slice argument)
-{
-    struct lmtp_parameter parameter;
-    int more;
-    while ((more = lmtp_parameter_next(&argument, &parameter)) > 0) {
-        const char *problem = mail_parameter(lmtp, &parameter);
-        if (problem)
-            return problem;
-    }
-    return more < 0 ? "501 5.5.4 Malformed parameters" : NULL;
+    for (size_t i = 0; i < address->size && !lmtp->utf8; i++)
+        if (address->data[i] & 0x80)
+            return false;
+    return true;
 }
 
 static enum lmtp_action do_mail(struct lmtp *lmtp, struct slice argument, struct buffer *output)
@@ -167,10 +140,13 @@ static enum lmtp_action do_mail(struct lmtp *lmtp, struct slice argument, struct
     if (!take_prefix(&argument, SLICE("FROM:")))
         return bad(lmtp, "501 5.5.4 Expected MAIL FROM:<address>", output);
     const char *problem = NULL;
+    reset(lmtp);
     if (lmtp_path_parse(&argument, false, &lmtp->sender) != 0)
         problem = "501 5.1.7 Malformed sender address";
     else
-        problem = mail_parameters(lmtp, argument);
+        problem = lmtp_mail_parameters(lmtp, argument);
+    if (!problem && !is_permitted(lmtp, &lmtp->sender))
+        problem = "550 5.6.7 A non-ASCII address needs SMTPUTF8";
     if (problem) {
         reset(lmtp);
         return bad(lmtp, problem, output);
@@ -181,18 +157,19 @@ static enum lmtp_action do_mail(struct lmtp *lmtp, struct slice argument, struct
 
 static enum lmtp_action do_rcpt(struct lmtp *lmtp, struct slice argument, struct buffer *output)
 {
-    struct lmtp_parameter parameter;
     if (lmtp->state != TRANSACTION)
         return bad(lmtp, "503 5.5.1 Say MAIL first", output);
+    if (lmtp->chunked)
+        return bad(lmtp, "503 5.5.1 The message has begun", output);
     if (!take_prefix(&argument, SLICE("TO:")))
         return bad(lmtp, "501 5.5.4 Expected RCPT TO:<address>", output);
     if (lmtp_path_parse(&argument, true, &lmtp->address) != 0 || lmtp->address.size == 0)
         return bad(lmtp, "501 5.1.3 Malformed recipient address", output);
-    int more = lmtp_parameter_next(&argument, &parameter);
-    if (more != 0)
-        return bad(lmtp,
-                   more < 0 ? "501 5.5.4 Malformed parameters" : "555 5.5.4 Unknown parameter",
-                   output);
+    if (!is_permitted(lmtp, &lmtp->address))
+        return bad(lmtp, "553 5.6.7 A non-ASCII address needs SMTPUTF8", output);
+    const char *problem = lmtp_rcpt_parameters(lmtp, argument);
+    if (problem)
+        return bad(lmtp, problem, output);
     lmtp->bad_count = 0;
     if (lmtp->accepted >= lmtp->limits.recipients)
         return reply(lmtp, "452 4.5.3 Too many recipients", output);
@@ -206,6 +183,13 @@ static bool is_bare(struct slice argument)
     return argument.size == 0;
 }
 
+static void begin_data(struct lmtp *lmtp)
+{
+    lmtp->data_state = lmtp_data_begin();
+    lmtp->data_size = 0;
+    lmtp->data_too_big = false;
+}
+
 static enum lmtp_action do_data(struct lmtp *lmtp, struct slice argument, struct buffer *output)
 {
     if (!is_bare(argument))
@@ -213,11 +197,79 @@ static enum lmtp_action do_data(struct lmtp *lmtp, struct slice argument, struct
     /* RFC 2033 section 4.2: not even one recipient was accepted. */
     if (lmtp->state != TRANSACTION || lmtp->accepted == 0)
         return bad(lmtp, "503 5.5.1 No valid recipients", output);
+    /* RFC 3030 sections 2 and 3: DATA and BDAT are not mixed; binary needs BDAT. */
+    if (lmtp->chunked || lmtp->body == LMTP_BODY_BINARYMIME)
+        return bad(lmtp, "503 5.5.1 Not DATA: say BDAT", output);
     lmtp->state = DATA;
-    lmtp->data_state = lmtp_data_begin();
-    lmtp->data_size = 0;
-    lmtp->data_too_big = false;
+    begin_data(lmtp);
     return reply(lmtp, "354 End the message with a dot on a line of its own", output);
+}
+
+static enum lmtp_action end_data(struct lmtp *lmtp, struct buffer *output)
+{
+    lmtp->delivered = 0;
+    lmtp->state = DELIVERING;
+    if (!lmtp->data_too_big)
+        return LMTP_DELIVER;
+    while (lmtp->state == DELIVERING)
+        lmtp_delivered(lmtp, ERROR_LIMIT, output);
+    return LMTP_RESET;
+}
+
+/* All bytes of a chunk are there. */
+static enum lmtp_action end_chunk(struct lmtp *lmtp, struct buffer *output)
+{
+    const struct lmtp_chunk *chunk = &lmtp->chunk;
+    lmtp->state = chunk->resume;
+    if (chunk->problem && !(chunk->last && chunk->resume == TRANSACTION))
+        return bad(lmtp, chunk->problem, output);
+    if (chunk->last && lmtp->accepted > 0)
+        return end_data(lmtp, output);
+    if (chunk->last) {
+        /* RFC 2033 section 4.3: as many replies as recipients. */
+        reset(lmtp);
+        return LMTP_RESET;
+    }
+    if (lmtp->data_too_big)
+        return reply(lmtp, "552 5.3.4 Message too large", output);
+    lmtp->bad_count = 0;
+    buffer_append_format(output, "250 2.0.0 %llu bytes\r\n", (unsigned long long)chunk->size);
+    return LMTP_MORE;
+}
+
+/* "SIZE" or "SIZE LAST" (RFC 3030 section 2). */
+static int parse_chunk(struct slice argument, struct lmtp_chunk *chunk)
+{
+    size_t space = slice_find(argument, ' ');
+    struct slice rest = slice_sub(argument, space, SIZE_MAX);
+    uint64_t size = 0;
+    int error = lmtp_number_parse(slice_sub(argument, 0, space), &size);
+    if (error || (rest.size && !slice_equal_nocase(rest, SLICE(" LAST"))))
+        return ERROR_SYNTAX;
+    *chunk = (struct lmtp_chunk){.size = size, .left = size, .last = rest.size > 0};
+    return 0;
+}
+
+/* The bytes follow at once, whatever the reply will be: they are read past where they cannot be
+ * taken. */
+static enum lmtp_action do_bdat(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (parse_chunk(argument, &lmtp->chunk)) {
+        bad(lmtp, "501 5.5.4 BDAT needs a size", output);
+        if (lmtp->state != CLOSED)
+            lmtp_bye(lmtp, "4.7.0", "The next command cannot be found", output);
+        return LMTP_CLOSE;
+    }
+    lmtp->chunk.resume = lmtp->state;
+    if (lmtp->state != TRANSACTION)
+        lmtp->chunk.problem = "503 5.5.1 Say MAIL first";
+    else if (lmtp->accepted == 0)
+        lmtp->chunk.problem = "503 5.5.1 No valid recipients";
+    else if (!lmtp->chunked)
+        begin_data(lmtp);
+    lmtp->chunked = lmtp->chunked || !lmtp->chunk.problem;
+    lmtp->state = CHUNK;
+    return lmtp->chunk.left ? LMTP_MORE : end_chunk(lmtp, output);
 }
 
 static enum lmtp_action do_rset(struct lmtp *lmtp, struct slice argument, struct buffer *output)
@@ -245,7 +297,7 @@ static enum lmtp_action do_vrfy(struct lmtp *lmtp, struct slice argument, struct
 static enum lmtp_action do_help(struct lmtp *lmtp, struct slice argument, struct buffer *output)
 {
     (void)argument;
-    return reply(lmtp, "214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY QUIT", output);
+    return reply(lmtp, "214 2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT", output);
 }
 
 static enum lmtp_action do_quit(struct lmtp *lmtp, struct slice argument, struct buffer *output)
@@ -261,8 +313,8 @@ static const struct {
     command_handler *handler;
 } commands[] = {
     {"LHLO", do_lhlo}, {"HELO", do_helo}, {"EHLO", do_helo}, {"MAIL", do_mail},
-    {"RCPT", do_rcpt}, {"DATA", do_data}, {"RSET", do_rset}, {"NOOP", do_noop},
-    {"VRFY", do_vrfy}, {"HELP", do_help}, {"QUIT", do_quit},
+    {"RCPT", do_rcpt}, {"DATA", do_data}, {"BDAT", do_bdat}, {"RSET", do_rset},
+    {"NOOP", do_noop}, {"VRFY", do_vrfy}, {"HELP", do_help}, {"QUIT", do_quit},
 };
 
 static enum lmtp_action do_command(struct lmtp *lmtp, struct slice line, struct buffer *output)
@@ -330,15 +382,16 @@ static enum lmtp_action consume_line(struct lmtp *lmtp, struct slice *input, str
 
 /* --- the message --- */
 
-static enum lmtp_action end_data(struct lmtp *lmtp, struct buffer *output)
+/* A piece of the message, unless that is too big. */
+static enum lmtp_action take_piece(struct lmtp *lmtp, struct slice piece)
 {
-    lmtp->delivered = 0;
-    lmtp->state = DELIVERING;
-    if (!lmtp->data_too_big)
-        return LMTP_DELIVER;
-    while (lmtp->state == DELIVERING)
-        lmtp_delivered(lmtp, ERROR_LIMIT, output);
-    return LMTP_RESET;
+    if (piece.size > lmtp->limits.message - lmtp->data_size)
+        lmtp->data_too_big = true;
+    if (lmtp->data_too_big)
+        return LMTP_MORE;
+    lmtp->data_size += piece.size;
+    lmtp->data = piece;
+    return LMTP_DATA;
 }
 
 static enum lmtp_action consume_data(struct lmtp *lmtp, struct slice *input, struct buffer *output)
@@ -347,15 +400,22 @@ static enum lmtp_action consume_data(struct lmtp *lmtp, struct slice *input, str
     enum lmtp_data_event event = lmtp_data_next(&lmtp->data_state, input, &piece);
     if (event == LMTP_DATA_MORE)
         return LMTP_MORE;
-    if (event == LMTP_DATA_END)
-        return end_data(lmtp, output);
-    if (piece.size > lmtp->limits.message - lmtp->data_size)
-        lmtp->data_too_big = true;
-    if (lmtp->data_too_big)
-        return LMTP_MORE;
-    lmtp->data_size += piece.size;
-    lmtp->data = piece;
-    return LMTP_DATA;
+    return event == LMTP_DATA_END ? end_data(lmtp, output) : take_piece(lmtp, piece);
+}
+
+static enum lmtp_action consume_chunk(struct lmtp *lmtp, struct slice *input, struct buffer *output)
+{
+    struct lmtp_chunk *chunk = &lmtp->chunk;
+    size_t size = chunk->left < input->size ? (size_t)chunk->left : input->size;
+    struct slice bytes = slice_sub(*input, 0, size), rest = bytes, piece = bytes;
+    if (chunk->left == 0)
+        return end_chunk(lmtp, output);
+    if (chunk->problem || lmtp->data_too_big || lmtp->body == LMTP_BODY_BINARYMIME)
+        rest.size = 0;
+    else
+        lmtp_chunk_next(&lmtp->data_state, &rest, &piece);
+    chunk->left -= take(input, bytes.size - rest.size).size;
+    return chunk->problem ? LMTP_MORE : take_piece(lmtp, piece);
 }
 
 enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buffer *output)
@@ -367,11 +427,15 @@ enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buf
         return LMTP_DELIVER;
     if (lmtp->state == CLOSED)
         return LMTP_CLOSE;
-    while (input->size && action == LMTP_MORE) {
+    while (action == LMTP_MORE) {
+        bool chunk_ends = lmtp->state == CHUNK && lmtp->chunk.left == 0;
+        if (input->size == 0 && !chunk_ends)
+            break;
         if (output->size && output->maximum - output->size < LMTP_REPLY_MAXIMUM)
             break;
-        action = lmtp->state == DATA ? consume_data(lmtp, input, output)
-                                     : consume_line(lmtp, input, output);
+        action = lmtp->state == DATA    ? consume_data(lmtp, input, output)
+                 : lmtp->state == CHUNK ? consume_chunk(lmtp, input, output)
+                                        : consume_line(lmtp, input, output);
     }
     return action;
 }

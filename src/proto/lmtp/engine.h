@@ -4,14 +4,20 @@
  *     action = lmtp_consume(&lmtp, &input, &output);
  *
  * The caller answers what the engine asks: is this recipient known, here is data, deliver now.
- * Commands: LHLO, MAIL, RCPT, DATA, RSET, NOOP, VRFY, HELP, QUIT; SIZE (RFC 1870), 8BITMIME
- * (RFC 6152), PIPELINING (RFC 2920), ENHANCEDSTATUSCODES (RFC 2034). Every reply carries an
- * enhanced status code (RFC 3463). Replies to pipelined commands are gathered in output.
- * The end of a command line may be a bare LF.
+ * Commands: LHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, HELP, QUIT; SIZE (RFC 1870), 8BITMIME
+ * (RFC 6152), CHUNKING and BINARYMIME (RFC 3030), SMTPUTF8 (RFC 6531), PIPELINING (RFC 2920),
+ * ENHANCEDSTATUSCODES (RFC 2034). Every reply carries an enhanced status code (RFC 3463). Replies
+ * to pipelined commands are gathered in output. The end of a command line may be a bare LF.
+ *
+ * DSN's parameters (RFC 3461) are taken and checked, but DSN is not announced: a server that
+ * announces it promises to report success itself (section 5.2.3), and one that only takes mail in
+ * cannot. A client that is not promised it reports, and knows that LMTP's reply is final.
  *
  * Data is handed on with dots unstuffed and line ends as they came but for a bare LF, which
  * becomes CRLF, so that stored messages always have CRLF; "CRLF . CRLF" alone ends it, so that no
  * other server's idea of a line's end can smuggle a second message in (a bare LF . LF does not).
+ * What comes by BDAT has no dots to unstuff, and is left as it is when it is BINARYMIME. A BDAT
+ * whose size cannot be read ends the session, since nobody knows where the next command begins.
  */
 #ifndef PROTO_LMTP_ENGINE_H
 #define PROTO_LMTP_ENGINE_H
@@ -26,8 +32,24 @@ enum {
     LMTP_BAD_MAXIMUM = 10,      /* 5xx answers to commands in a row before 421; a recipient
                                    that the caller refuses is none */
     LMTP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of an overlong line before 421 */
-    LMTP_REPLY_MAXIMUM = 512, /* bytes of a reply (section 4.5.3.1.5), with all its lines */
+    LMTP_REPLY_MAXIMUM = 512,       /* bytes of a reply (section 4.5.3.1.5), with all its lines */
+    LMTP_ENVELOPE_ID_MAXIMUM = 100, /* ENVID as it is encoded (RFC 3461 section 4.4) */
+    LMTP_ORIGINAL_RECIPIENT_MAXIMUM = 500, /* ORCPT as it is encoded (section 4.2) */
 };
+
+/* BODY's value. */
+enum lmtp_body { LMTP_BODY_7BIT, LMTP_BODY_8BITMIME, LMTP_BODY_BINARYMIME };
+
+/* NOTIFY's values as bits (RFC 3461 section 4.1); 0: not said, which is FAILURE and DELAY. */
+enum lmtp_notify {
+    LMTP_NOTIFY_NEVER = 1,
+    LMTP_NOTIFY_SUCCESS = 2,
+    LMTP_NOTIFY_FAILURE = 4,
+    LMTP_NOTIFY_DELAY = 8,
+};
+
+/* RET's value (section 4.3). */
+enum lmtp_return { LMTP_RETURN_DEFAULT, LMTP_RETURN_FULL, LMTP_RETURN_HEADERS };
 
 struct lmtp_limits {
     uint64_t message;  /* bytes; announced by SIZE */
@@ -55,13 +77,26 @@ struct lmtp {
     uint64_t data_size;
     bool data_too_big; /* the rest is read past; every recipient gets 552 5.3.4 */
     size_t delivered;  /* replies given after DATA */
+    bool chunked;      /* the message has begun to come by BDAT */
+    struct lmtp_chunk {
+        uint64_t size, left; /* bytes */
+        bool last;
+        const char *problem; /* the reply when it is read past; NULL: it is taken */
+        int resume;          /* the state behind it */
+    } chunk;
     /* what the caller may read: */
-    struct buffer client;   /* LHLO's name */
-    struct buffer sender;   /* MAIL's address without <>; empty: the null sender */
-    struct buffer address;  /* RCPT's address without <>, unquoted */
-    struct slice data;      /* LMTP_DATA's piece, until the next call */
-    size_t accepted;        /* recipients accepted in this transaction */
-    uint64_t declared_size; /* MAIL's SIZE, 0: none */
+    struct buffer client;      /* LHLO's name */
+    struct buffer sender;      /* MAIL's address without <>; empty: the null sender */
+    struct buffer envelope_id; /* MAIL's ENVID, decoded; empty: none */
+    struct buffer address;     /* RCPT's address without <>, unquoted; UTF-8 when utf8 */
+    struct buffer original;    /* RCPT's ORCPT "type;address", still encoded; empty: none */
+    uint32_t notify;           /* RCPT's NOTIFY: enum lmtp_notify bits */
+    enum lmtp_body body;       /* MAIL's BODY */
+    enum lmtp_return ret;      /* MAIL's RET */
+    bool utf8;                 /* MAIL's SMTPUTF8 */
+    struct slice data;         /* LMTP_DATA's piece, until the next call */
+    size_t accepted;           /* recipients accepted in this transaction */
+    uint64_t declared_size;    /* MAIL's SIZE, 0: none */
 };
 
 void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits *limits);
@@ -79,11 +114,11 @@ enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buf
  * other: 550 5.7.1. */
 void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
 
-/* The reply for the next accepted recipient after the end of data. error 0: 250 2.0.0;
- * ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a temporary one:
- * 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC 3463 section
- * 3.5); any other: 554 5.6.0. The last reply ends the transaction: accepted is 0 then, sender is
- * empty. */
+/* The reply for the next accepted recipient after the end of data (RFC 2033 sections 4.2, 4.3).
+ * error 0: 250 2.0.0; ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a
+ * temporary one: 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC
+ * 3463 section 3.5); any other: 554 5.6.0. The last reply ends the transaction: accepted is 0 then,
+ * sender is empty. */
 void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
 
 /* "421 4.x.y text" for a caller that closes by itself. */

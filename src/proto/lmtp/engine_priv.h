@@ -1,5 +1,5 @@
 /*
- * What the engine's files share: the arguments of MAIL and RCPT, and the message's bytes.
+ * What the engine's files share: the arguments of MAIL, RCPT and BDAT, and the message's bytes.
  */
 #ifndef PROTO_LMTP_ENGINE_PRIV_H
 #define PROTO_LMTP_ENGINE_PRIV_H
@@ -21,6 +21,16 @@ struct lmtp_parameter {
 /* The next one from the front of *text: 1, 0 at the end, or ERROR_SYNTAX. */
 int lmtp_parameter_next(struct slice *text, struct lmtp_parameter *parameter);
 
+/* --- parameters.c --- */
+
+/* The parameters behind the path of MAIL, or of RCPT. NULL, or the reply they deserve. */
+const char *lmtp_mail_parameters(struct lmtp *lmtp, struct slice text);
+const char *lmtp_rcpt_parameters(struct lmtp *lmtp, struct slice text);
+
+/* Up to 20 digits (RFC 1870 section 6, RFC 3030 section 2); UINT64_MAX when it is more than that.
+ * ERROR_SYNTAX. */
+int lmtp_number_parse(struct slice digits, uint64_t *number);
+
 /* --- data.c --- */
 
 enum lmtp_data_event {
@@ -34,5 +44,8 @@ int lmtp_data_begin(void);
 
 /* Takes bytes from the front of *input. The piece points into the input, or to a constant. */
 enum lmtp_data_event lmtp_data_next(int *state, struct slice *input, struct slice *piece);
+
+/* The same of a chunk: dots mean nothing, and the caller knows where it ends. */
+enum lmtp_data_event lmtp_chunk_next(int *state, struct slice *input, struct slice *piece);
 
 #endif

@@ -2,9 +2,11 @@
  * The arguments of MAIL and RCPT (RFC 5321 section 4.1.2).
  *
  * More is taken than the grammar gives, where nobody can be misled by it: a local part without a
- * domain, dots in a local part wherever they are, underscores in a domain.
+ * domain, dots in a local part wherever they are, underscores in a domain. UTF-8 (RFC 6531 section
+ * 3.3) is told from other 8-bit bytes at the end.
  */
 #include "base/error.h"
+#include "format/text.h"
 #include "proto/lmtp/engine_priv.h"
 
 #include <ctype.h>
@@ -30,12 +32,12 @@ static struct slice take_run(struct slice *text, bool (*belongs)(unsigned char b
 /* atext and dots */
 static bool is_local_byte(unsigned char byte)
 {
-    return byte > ' ' && byte < 0x7f && !strchr("()<>[]:;@\\,\"", byte);
+    return byte > ' ' && byte != 0x7f && !strchr("()<>[]:;@\\,\"", byte);
 }
 
 static bool is_domain_byte(unsigned char byte)
 {
-    return byte < 0x80 && (isalnum(byte) || byte == '-' || byte == '.' || byte == '_');
+    return byte >= 0x80 || isalnum(byte) || byte == '-' || byte == '.' || byte == '_';
 }
 
 static bool is_literal_byte(unsigned char byte)
@@ -69,7 +71,7 @@ static int take_quoted(struct slice *text, bool unquote, struct buffer *address)
         if (escaped && !unquote)
             buffer_append_byte(address, '\\');
         unsigned char byte = text->size ? (unsigned char)text->data[0] : 0;
-        if (byte < ' ' || byte >= 0x7f)
+        if (byte < ' ' || byte == 0x7f)
             return ERROR_SYNTAX;
         buffer_append_byte(address, (char)byte);
         *text = slice_sub(*text, 1, SIZE_MAX);
@@ -121,7 +123,7 @@ int lmtp_path_parse(struct slice *text, bool unquote, struct buffer *address)
     if (take(text, '>'))
         return 0;
     int error = take_address(text, unquote, address);
-    if (!error && !take(text, '>'))
+    if (!error && (!take(text, '>') || !text_is_utf8(buffer_slice(address))))
         error = ERROR_SYNTAX;
     return error;
 }
@@ -133,7 +135,7 @@ static bool is_keyword_byte(unsigned char byte)
 
 static bool is_value_byte(unsigned char byte)
 {
-    return byte > ' ' && byte < 0x7f && byte != '=';
+    return byte > ' ' && byte != 0x7f && byte != '=';
 }
 
 int lmtp_parameter_next(struct slice *text, struct lmtp_parameter *parameter)

@@ -20,7 +20,8 @@ static void spool_begin(struct delivery *delivery)
 
 void delivery_init(struct delivery *delivery, struct stream *stream, const struct lmtp *lmtp)
 {
-    size_t one = sizeof(struct recipient) + 2 * LMTP_ADDRESS_MAXIMUM + 4 * _Alignof(max_align_t);
+    size_t one = sizeof(struct recipient) + 2 * LMTP_ADDRESS_MAXIMUM +
+                 LMTP_ORIGINAL_RECIPIENT_MAXIMUM + 5 * _Alignof(max_align_t);
     *delivery = (struct delivery){.stream = stream, .lmtp = lmtp};
     delivery->last = &delivery->first;
     /* Twice, for what the arena's blocks leave over. */
@@ -59,10 +60,15 @@ static int add_recipient(struct delivery *delivery, struct slice address,
     struct recipient *recipient = arena_alloc(arena, sizeof(*recipient));
     struct receiver *receivers = make_receivers(arena, resolution);
     struct slice copy = arena_copy(arena, address), detail = arena_copy(arena, resolution->detail);
+    struct slice original = arena_copy(arena, buffer_slice(&delivery->lmtp->original));
     if (arena_failed(arena))
         return ERROR_LIMIT;
-    *recipient = (struct recipient){
-        .receivers = receivers, .count = resolution->count, .address = copy, .detail = detail};
+    *recipient = (struct recipient){.receivers = receivers,
+                                    .count = resolution->count,
+                                    .address = copy,
+                                    .detail = detail,
+                                    .original = original,
+                                    .notify = delivery->lmtp->notify};
     delivery->accounts += resolution->count;
     *delivery->last = recipient;
     delivery->last = &recipient->next;
@@ -75,6 +81,9 @@ int delivery_add(struct delivery *delivery, struct slice address)
     arena_clear(&delivery->scratch);
     int error = store_resolve(delivery->stream->store, WHO_SYSTEM, address, &delivery->scratch,
                               &resolution);
+    /* The directory's addresses are ASCII: what is SMTPUTF8's is well-formed, and nobody's. */
+    if (error == ERROR_SYNTAX && delivery->lmtp->utf8)
+        error = ERROR_NOT_FOUND;
     return error ? error : add_recipient(delivery, address, &resolution);
 }
 
@@ -152,6 +161,7 @@ static int deliver(struct delivery *delivery, const struct recipient *recipient,
                                       .client_name = buffer_slice(&delivery->lmtp->client),
                                       .client = stream->client,
                                       .hostname = stream->config->hostname,
+                                      .utf8 = delivery->lmtp->utf8,
                                       .id = delivery->id,
                                       .date = delivery->date};
     struct buffer prefix;
@@ -196,6 +206,8 @@ static void deliver_to_receiver(struct delivery *delivery, struct recipient *rec
 static void log_delivery(const struct delivery *delivery, const struct recipient *recipient)
 {
     log_info("delivery", LOG_TEXT("id", delivery->id), LOG_SLICE("recipient", recipient->address),
+             LOG_SLICE("original", recipient->original),
+             LOG_SLICE("envelope_id", buffer_slice(&delivery->lmtp->envelope_id)),
              LOG_SLICE("sender", buffer_slice(&delivery->lmtp->sender)),
              LOG_TEXT("client", delivery->stream->client), LOG_NUMBER("size", delivery->spool.size),
              LOG_NUMBER("accounts", (int64_t)recipient->count),

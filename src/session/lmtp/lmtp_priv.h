@@ -42,6 +42,7 @@ struct trace_facts {
     const char *client;       /* address */
     const char *hostname;
     const char *id;
+    bool utf8; /* SMTPUTF8 */
     int64_t date;
 };
 
@@ -64,7 +65,9 @@ struct recipient {
     bool reached; /* an account has the message */
     int error; /* the worst so far: what passes before what does not, so that it is tried again */
     struct slice address;
-    struct slice detail; /* of "local+detail@domain"; empty: none */
+    struct slice detail;   /* of "local+detail@domain"; empty: none */
+    struct slice original; /* ORCPT's, encoded; empty: none */
+    uint32_t notify;       /* enum lmtp_notify */
 };
 
 /* One transaction: recipients, then the message, then one delivery after the other. */

@@ -8,7 +8,7 @@
 #include "session/lmtp/lmtp_priv.h"
 
 /* In Received, behind the server's name: tells our delivery from the MTA's on the same host. */
-#define OWN_MARK " (Chapar) with LMTP id "
+#define OWN_MARK " (Chapar) with "
 
 /* The next whole field with its folded lines; false at the header's end. */
 static bool next_field(struct slice *rest, struct slice *field)
@@ -99,8 +99,8 @@ int trace_prefix(const struct trace_facts *facts, struct buffer *prefix)
     append_clean(prefix, facts->recipient);
     buffer_append_string(prefix, "\r\nReceived: from ");
     append_clean(prefix, slice_sub(facts->client_name, 0, DELIVERY_NAME_MAXIMUM));
-    buffer_append_format(prefix, " (%s)\r\n\tby %s" OWN_MARK "%s\r\n\tfor <", facts->client,
-                         facts->hostname, facts->id);
+    buffer_append_format(prefix, " (%s)\r\n\tby %s" OWN_MARK "%s id %s\r\n\tfor <", facts->client,
+                         facts->hostname, facts->utf8 ? "UTF8LMTP" : "LMTP", facts->id);
     append_clean(prefix, facts->recipient);
     buffer_append_string(prefix, ">; ");
     date_format_rfc5322(facts->date, prefix);

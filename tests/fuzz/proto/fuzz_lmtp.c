@@ -17,6 +17,15 @@ static void run(uint8_t options, struct slice input, size_t piece, struct lmtp_c
         abort();
 }
 
+static bool has_word(struct slice input, const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; i + size <= input.size; i++)
+        if (slice_equal_nocase(slice_sub(input, i, size), slice_from_string(word)))
+            return true;
+    return false;
+}
+
 /* Stored messages have no bare LF. */
 static void check_messages(struct slice log)
 {
@@ -45,7 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct lmtp_caller whole, bytes;
     run(data[0], input, SIZE_MAX, &whole);
     run(data[0], input, 1, &bytes);
-    check_messages(buffer_slice(&whole.log));
+    /* BODY=BINARYMIME leaves bytes as they are. */
+    if (!has_word(input, "BINARYMIME"))
+        check_messages(buffer_slice(&whole.log));
     /* A message that is too big is given up at another byte. */
     bool too_big =
         whole.lmtp.data_too_big || memmem(whole.log.data, whole.log.size, "552 5.3.4", 9);

@@ -1,6 +1,7 @@
 /*
  * A caller of the LMTP engine that writes down what happens: replies as they are, recipients in
- * brackets, messages in braces. Shared by unit tests and the fuzzer.
+ * brackets, messages in braces; one that is given up has no second brace. Shared by unit tests and
+ * the fuzzer.
  *
  * It knows every recipient but those whose address begins with "unknown", "full", "bad", "many",
  * "busy" or "no"; delivery fails by the recipient's address too, when it says so.
@@ -88,8 +89,6 @@ static inline void lmtp_caller_data(struct lmtp_caller *caller)
 
 static inline void lmtp_caller_reset(struct lmtp_caller *caller)
 {
-    if (caller->in_message)
-        buffer_append_string(&caller->log, "...\n");
     caller->in_message = false;
     lmtp_caller_send(caller);
 }

@@ -4,8 +4,8 @@
 enum { MESSAGE_MAXIMUM = 1000, RECIPIENTS_MAXIMUM = 3 };
 
 #define LHLO                                                                                       \
-    "250-mx.example.test\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n"         \
-    "250 SIZE 1000\r\n"
+    "250-mx.example.test\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"                    \
+    "250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 SIZE 1000\r\n"
 #define SENT  "250 2.1.0 Sender accepted\r\n"
 #define KNOWN "250 2.1.5 Recipient accepted\r\n"
 #define GO    "354 End the message with a dot on a line of its own\r\n"
@@ -90,7 +90,7 @@ static void test_other_commands(void **state)
     (void)state;
     check("noop\nNOOP x\r\nVRFY x\r\nHELP\r\nquit\r\n",
           "250 2.0.0 OK\r\n250 2.0.0 OK\r\n252 2.5.0 Not verified; RCPT will say\r\n"
-          "214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP VRFY QUIT\r\n221 2.0.0 Goodbye\r\n");
+          "214 2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT\r\n221 2.0.0 Goodbye\r\n");
     check("XYZZY\r\n\r\nNOOP\0\r\n", "500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n"
                                      "500 5.5.1 Unknown command\r\n");
     check("RSET x\r\nDATA x\r\n", "501 5.5.4 RSET takes no argument\r\n"
@@ -129,7 +129,9 @@ static void test_paths(void **state)
     NO_SENDER("<a@[1.2.3.4>");
     NO_SENDER("<@one.test:>");
     NO_SENDER("<@one.test,a@b>");
-    NO_SENDER("<\xc3\xa4@b>");
+    NO_SENDER("<\xe4@b>");
+    NO_SENDER("<a@\xc3>");
+    NO_RECIPIENT("<\"\xff\"@c>");
     NO_SENDER("<\"a@b>");
     NO_SENDER("<\"a\\");
     NO_RECIPIENT("<>");
@@ -147,13 +149,195 @@ static void test_parameters(void **state)
     check_greeted("MAIL FROM:<> SIZE=99999999999999999999\r\n", "552 5.3.4 Message too large\r\n");
     check_greeted("MAIL FROM:<> SIZE\r\n", "501 5.5.4 SIZE needs a number\r\n");
     check_greeted("MAIL FROM:<> SIZE=x\r\n", "501 5.5.4 SIZE needs a number\r\n");
-    check_greeted("MAIL FROM:<> BODY=BINARYMIME\r\n", "501 5.5.4 BODY is 7BIT or 8BITMIME\r\n");
-    check_greeted("MAIL FROM:<> RET=FULL\r\n", "555 5.5.4 Unknown parameter\r\n");
+    check_greeted("MAIL FROM:<> BODY=BINARYMIME\r\n", SENT);
+    check_greeted("MAIL FROM:<> BODY=BINARY\r\n",
+                  "501 5.5.4 BODY is 7BIT, 8BITMIME or BINARYMIME\r\n");
+    check_greeted("MAIL FROM:<> COLOUR=red\r\n", "555 5.5.4 Unknown parameter\r\n");
+    check_greeted("MAIL FROM:<> SIZE=1 size=1\r\n", "501 5.5.4 The same parameter twice\r\n");
     check_greeted("MAIL FROM:<>x\r\n", "501 5.5.4 Malformed parameters\r\n");
     check_greeted("MAIL FROM:<> SIZE=\r\n", "501 5.5.4 Malformed parameters\r\n");
     check_greeted("MAIL FROM:<> =1\r\n", "501 5.5.4 Malformed parameters\r\n");
-    check_greeted("MAIL FROM:<>\r\nRCPT TO:<a> NOTIFY=NEVER\r\nRCPT TO:<a>x\r\n",
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:<a> SIZE=1\r\nRCPT TO:<a>x\r\n",
                   SENT "555 5.5.4 Unknown parameter\r\n501 5.5.4 Malformed parameters\r\n");
+}
+
+/* RFC 6531 section 3.5: a non-ASCII address where none is permitted. */
+static void test_utf8(void **state)
+{
+    (void)state;
+    check_greeted("MAIL FROM:<\xc3\xa4@b>\r\nMAIL FROM:<a>\r\nRCPT TO:<a@\xc3\xa4>\r\n",
+                  "550 5.6.7 A non-ASCII address needs SMTPUTF8\r\n" SENT
+                  "553 5.6.7 A non-ASCII address needs SMTPUTF8\r\n");
+    check_greeted("MAIL FROM:<\xc3\xa4@b> smtputf8\r\nRCPT TO:<\"\xc3\xa4 b\"@\xc3\xa4.test>\r\n",
+                  SENT "[\xc3\xa4@b -> \xc3\xa4 b@\xc3\xa4.test]\n" KNOWN);
+    check_greeted("MAIL FROM:<a> SMTPUTF8\r\nRSET\r\nMAIL FROM:<\xc3\xa4>\r\n",
+                  SENT "250 2.0.0 Reset\r\n550 5.6.7 A non-ASCII address needs SMTPUTF8\r\n");
+    check_greeted("MAIL FROM:<a> SMTPUTF8=1\r\n", "501 5.5.4 SMTPUTF8 takes no value\r\n");
+}
+
+/* --- delivery status notifications (RFC 3461 section 4) --- */
+
+#define BAD_ENVID  "501 5.5.4 Malformed ENVID\r\n"
+#define BAD_NOTIFY "501 5.5.4 Malformed NOTIFY\r\n"
+#define BAD_ORCPT  "501 5.5.4 Malformed ORCPT\r\n"
+#define NO_RCPT(parameter, reply)                                                                  \
+    check_greeted("MAIL FROM:<>\r\nRCPT TO:<a> " parameter "\r\n", SENT reply)
+
+static void test_dsn(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_caller_run(&caller,
+                    SLICE("LHLO c\r\nMAIL FROM:<> RET=HDRS ENVID=a+2Bb+3D\r\n"
+                          "RCPT TO:<a> NOTIFY=success,DELAY ORCPT=rfc822;x+2By@z\r\n"),
+                    1);
+    assert_slice_equal(buffer_slice(&caller.log), LHLO SENT "[ -> a]\n" KNOWN);
+    assert_int_equal(caller.lmtp.ret, LMTP_RETURN_HEADERS);
+    assert_slice_equal(buffer_slice(&caller.lmtp.envelope_id), "a+b=");
+    assert_int_equal(caller.lmtp.notify, LMTP_NOTIFY_SUCCESS | LMTP_NOTIFY_DELAY);
+    assert_slice_equal(buffer_slice(&caller.lmtp.original), "rfc822;x+2By@z");
+    /* The next recipient has its own, the next transaction too. */
+    lmtp_caller_run(&caller, SLICE("RCPT TO:<b>\r\n"), 1);
+    assert_int_equal(caller.lmtp.notify, 0);
+    assert_int_equal(caller.lmtp.original.size, 0);
+    lmtp_caller_run(&caller, SLICE("RSET\r\nMAIL FROM:<>\r\n"), 1);
+    assert_int_equal(caller.lmtp.ret, LMTP_RETURN_DEFAULT);
+    assert_int_equal(caller.lmtp.envelope_id.size, 0);
+    lmtp_caller_release(&caller);
+}
+
+static void test_dsn_malformed(void **state)
+{
+    (void)state;
+    check_greeted("MAIL FROM:<> RET=ALL\r\n", "501 5.5.4 RET is FULL or HDRS\r\n");
+    check_greeted("MAIL FROM:<> ENVID=a+2b\r\n", BAD_ENVID);
+    check_greeted("MAIL FROM:<> ENVID=a+2\r\n", BAD_ENVID);
+    check_greeted("MAIL FROM:<> ENVID=+0A\r\n", BAD_ENVID);
+    check_greeted("MAIL FROM:<> ENVID=\xc3\xa4\r\n", BAD_ENVID);
+    check_greeted("MAIL FROM:<> ENVID\r\n", BAD_ENVID);
+    NO_RCPT("NOTIFY", BAD_NOTIFY);
+    NO_RCPT("NOTIFY=NEVER,DELAY", BAD_NOTIFY);
+    NO_RCPT("NOTIFY=DELAY,DELAY", BAD_NOTIFY);
+    NO_RCPT("NOTIFY=DELAY,", BAD_NOTIFY);
+    NO_RCPT("NOTIFY=ALWAYS", BAD_NOTIFY);
+    NO_RCPT("ORCPT=rfc822", BAD_ORCPT);
+    NO_RCPT("ORCPT=;a@b", BAD_ORCPT);
+    NO_RCPT("ORCPT=rfc822;", BAD_ORCPT);
+    NO_RCPT("ORCPT=rfc/822;a", BAD_ORCPT);
+    NO_RCPT("ORCPT=rfc822;\xc3\xa4", BAD_ORCPT);
+    NO_RCPT("ORCPT=utf-8;\xc3", BAD_ORCPT);
+    NO_RCPT("ORCPT=utf-8;\xc3\xa4", "[ -> a]\n" KNOWN);
+    NO_RCPT("NOTIFY=NEVER", "[ -> a]\n" KNOWN);
+}
+
+/* A value of so many bytes. */
+static void check_value(const char *before, size_t size, const char *expected)
+{
+    struct buffer input;
+    buffer_init(&input, LMTP_LINE_MAXIMUM);
+    buffer_append_format(&input, "LHLO c\r\n%s", before);
+    for (size_t i = 0; i < size; i++)
+        buffer_append_byte(&input, 'x');
+    buffer_append_string(&input, "\r\n");
+    check_slices(buffer_slice(&input), 0, expected, __FILE__, __LINE__);
+    buffer_release(&input);
+}
+
+static void test_dsn_limits(void **state)
+{
+    (void)state;
+    check_value("MAIL FROM:<> ENVID=", LMTP_ENVELOPE_ID_MAXIMUM, LHLO SENT);
+    check_value("MAIL FROM:<> ENVID=", LMTP_ENVELOPE_ID_MAXIMUM + 1, LHLO BAD_ENVID);
+    check_value("MAIL FROM:<>\r\nRCPT TO:<a> ORCPT=x;", LMTP_ORIGINAL_RECIPIENT_MAXIMUM - 2,
+                LHLO SENT "[ -> a]\n" KNOWN);
+    check_value("MAIL FROM:<>\r\nRCPT TO:<a> ORCPT=x;", LMTP_ORIGINAL_RECIPIENT_MAXIMUM - 1,
+                LHLO SENT BAD_ORCPT);
+}
+
+/* --- chunks (RFC 3030) --- */
+
+#define NO_MAIL "503 5.5.1 Say MAIL first\r\n"
+#define NOBODY  "503 5.5.1 No valid recipients\r\n"
+/* Behind MAIL and RCPT for two. */
+#define check_chunks(mail, input, expected)                                                        \
+    check_greeted("MAIL FROM:<>" mail "\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\n" input,                  \
+                  SENT "[ -> a]\n" KNOWN "[ -> b]\n" KNOWN expected)
+
+/* The log tells replies where they are given: a chunk's comes before the next one's bytes. */
+static void test_chunks(void **state)
+{
+    (void)state;
+    check_chunks("", "BDAT 6\r\na\r\n.\r\nbdat 3 last\r\nb\r\nNOOP\r\n",
+                 "{a\r\n.\r\n250 2.0.0 6 bytes\r\nb\r\n}\n" DONE DONE "250 2.0.0 OK\r\n");
+    check_chunks(
+        "", "BDAT 0\r\nBDAT 3\r\n..\rBDAT 1\r\n\nBDAT 0 LAST\r\n",
+        "250 2.0.0 0 bytes\r\n{..\r250 2.0.0 3 bytes\r\n\n250 2.0.0 1 bytes\r\n}\n" DONE DONE);
+    check_chunks("", "BDAT 0 LAST\r\nBDAT 1 LAST\r\nxNOOP\r\n",
+                 "{}\n" DONE DONE NO_MAIL "250 2.0.0 OK\r\n");
+    /* A bare LF is mended, as in DATA, but not in what is binary. */
+    check_chunks("", "BDAT 4 LAST\r\n\na\nb", "{\r\na\r\nb}\n" DONE DONE);
+    check_chunks(" BODY=BINARYMIME", "BDAT 5 LAST\r\n\na\n\xff\r", "{\na\n\xff\r}\n" DONE DONE);
+}
+
+static void test_chunks_out_of_order(void **state)
+{
+    (void)state;
+    check("BDAT 6\r\nNOOP\r\nNOOP\r\n", NO_MAIL "250 2.0.0 OK\r\n");
+    check_greeted("MAIL FROM:<>\r\nBDAT 1\r\nxBDAT 1 LAST\r\nxNOOP\r\nDATA\r\n",
+                  SENT NOBODY "250 2.0.0 OK\r\n" NOBODY);
+    check_chunks("", "BDAT 1\r\nxDATA\r\nRCPT TO:<c>\r\nMAIL FROM:<>\r\nRSET\r\nBDAT 1\r\nx",
+                 "{x250 2.0.0 1 bytes\r\n503 5.5.1 Not DATA: say BDAT\r\n"
+                 "503 5.5.1 The message has begun\r\n503 5.5.1 There is a sender already\r\n"
+                 "250 2.0.0 Reset\r\n" NO_MAIL);
+    check_chunks(" BODY=BINARYMIME", "DATA\r\n", "503 5.5.1 Not DATA: say BDAT\r\n");
+}
+
+/* Nobody knows where the next command begins. */
+static void test_chunk_without_size(void **state)
+{
+    (void)state;
+#define LOST "501 5.5.4 BDAT needs a size\r\n421 4.7.0 The next command cannot be found\r\n"
+    check("BDAT\r\nNOOP\r\n", LOST);
+    check("BDAT x\r\nNOOP\r\n", LOST);
+    check("BDAT -1\r\nNOOP\r\n", LOST);
+    check("BDAT 1 FIRST\r\nNOOP\r\n", LOST);
+    check("BDAT 1  LAST\r\nNOOP\r\n", LOST);
+    check("BDAT 100000000000000000000\r\nNOOP\r\n", LOST);
+    check("BDAT 99999999999999999999\r\nNOOP\r\n", "");
+}
+
+/* Two chunks, the first one of so many bytes. */
+static void check_chunk_size(size_t size, size_t piece, const char *expected)
+{
+    struct lmtp_caller caller;
+    struct buffer input;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    lmtp_caller_run(&caller, SLICE("LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\n"),
+                    SIZE_MAX);
+    buffer_clear(&caller.log);
+    buffer_init(&input, 2 * MESSAGE_MAXIMUM);
+    buffer_append_format(&input, "BDAT %zu\r\n", size);
+    for (size_t i = 0; i < size; i++)
+        buffer_append_byte(&input, 'x');
+    buffer_append_string(&input, "BDAT 1 LAST\r\nxNOOP\r\n");
+    lmtp_caller_run(&caller, buffer_slice(&input), piece);
+    struct slice log = buffer_slice(&caller.log);
+    assert_slice_equal(slice_sub(log, log.size - strlen(expected), SIZE_MAX), expected);
+    buffer_release(&input);
+    lmtp_caller_release(&caller);
+}
+
+static void test_chunks_limit(void **state)
+{
+    (void)state;
+#define BIG "552 5.3.4 Message too large\r\n"
+    static const size_t pieces[] = {1, 5, SIZE_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        check_chunk_size(MESSAGE_MAXIMUM - 1, pieces[i], "x}\n" DONE DONE "250 2.0.0 OK\r\n");
+        check_chunk_size(MESSAGE_MAXIMUM, pieces[i], BIG BIG "250 2.0.0 OK\r\n");
+        check_chunk_size(MESSAGE_MAXIMUM + 1, pieces[i], BIG BIG BIG "250 2.0.0 OK\r\n");
+    }
 }
 
 static void test_recipient_replies(void **state)
@@ -371,6 +555,14 @@ int main(void)
         cmocka_unit_test(test_other_commands),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_dsn),
+        cmocka_unit_test(test_dsn_malformed),
+        cmocka_unit_test(test_dsn_limits),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunks_out_of_order),
+        cmocka_unit_test(test_chunk_without_size),
+        cmocka_unit_test(test_chunks_limit),
         cmocka_unit_test(test_recipient_replies),
         cmocka_unit_test(test_recipients_limit),
         cmocka_unit_test(test_delivery_replies),
