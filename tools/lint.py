@@ -44,15 +44,16 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/directory_walk.c": "the groups that rights go by, for whoever is asked about",
     "src/admin/": "administration, for a peer that chapard has checked",
     "src/session/lmtp/": "delivery is nobody's session",
+    "src/session/mta/": "the mail server asks for everybody",
     "src/cli/": "the administrator's command without a running server",
 }
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
 FORBIDDEN_SYMBOLS = {
-    "chapard": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|summary_\w+|mime_\w+|SSL_\w+)$"),
-    "chapar-login": re.compile(rf"^({STORAGE}|lmtp_\w+|summary_\w+|mime_\w+)$"),
-    "chapar-auth": re.compile(r"^((blob|store|mailbox(?!_name)|collection|imap|lmtp|summary|mime)_\w+|"
+    "chapard": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|mta_\w+|summary_\w+|mime_\w+|SSL_\w+)$"),
+    "chapar-login": re.compile(rf"^({STORAGE}|lmtp_\w+|mta_\w+|summary_\w+|mime_\w+)$"),
+    "chapar-auth": re.compile(r"^((blob|store|mailbox(?!_name)|collection|imap|lmtp|mta|summary|mime)_\w+|"
                               r"SSL_\w+)$"),
 }
 FORBIDDEN_LIBRARIES = {

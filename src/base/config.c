@@ -234,6 +234,14 @@ static int make_listener_absolute(char **listener, const char *directory)
     return 0;
 }
 
+static int make_listeners_absolute(struct config_list *list, const char *directory)
+{
+    int error = 0;
+    for (size_t i = 0; !error && i < list->count; i++)
+        error = make_listener_absolute(&list->items[i], directory);
+    return error;
+}
+
 static int resolve_paths(struct config *config)
 {
     char *slash = strrchr(config->path, '/');
@@ -249,8 +257,10 @@ static int resolve_paths(struct config *config)
         error = make_absolute(&config->program_directory, directory);
     if (!error)
         error = make_absolute(&config->admin_socket, config->data_directory);
-    for (size_t i = 0; !error && i < config->lmtp_listen.count; i++)
-        error = make_listener_absolute(&config->lmtp_listen.items[i], config->data_directory);
+    if (!error)
+        error = make_listeners_absolute(&config->lmtp_listen, config->data_directory);
+    if (!error)
+        error = make_listeners_absolute(&config->mta_listen, config->data_directory);
     free(directory);
     return error;
 }
@@ -261,15 +271,15 @@ static bool is_loopback(const struct listen_address *address)
 }
 
 static void check_listeners(struct reading *reading, const char *name,
-                            const struct config_list *list, bool lmtp)
+                            const struct config_list *list, bool mta)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct listen_address address;
         if (config_listen_address(list->items[i], &address) ||
-            (address.kind == LISTEN_UNIX && !lmtp))
+            (address.kind == LISTEN_UNIX && !mta))
             problem(reading, 0, "%s: \"%s\" is not an address to listen on", name, list->items[i]);
-        else if (lmtp && address.kind == LISTEN_TCP && !is_loopback(&address))
-            /* LMTP has no authentication here: whoever reaches it can deliver. */
+        else if (mta && address.kind == LISTEN_TCP && !is_loopback(&address))
+            /* Nobody logs in there: whoever reaches it can deliver, or learn who is here. */
             problem(reading, 0, "%s: \"%s\" is not a loopback address", name, list->items[i]);
     }
 }
@@ -280,6 +290,7 @@ static void check_meaning(struct reading *reading)
     check_listeners(reading, "imap_listen", &config->imap_listen, false);
     check_listeners(reading, "imaps_listen", &config->imaps_listen, false);
     check_listeners(reading, "lmtp_listen", &config->lmtp_listen, true);
+    check_listeners(reading, "mta_listen", &config->mta_listen, true);
     if (!*config->data_directory)
         problem(reading, 0, "data_directory is not set");
     if (!*config->hostname)

@@ -123,7 +123,10 @@ static void put_config(FILE *file, const struct plan *plan)
             plan->hostname, plan->domain);
     put_listener(file, plan, "imap_listen", 143);
     put_listener(file, plan, "imaps_listen", 993);
-    fprintf(file, "lmtp_listen = {\"127.0.0.1:%ld\", \"unix:lmtp.sock\"}\n\n", 24 + plan->ports);
+    fprintf(file,
+            "lmtp_listen = {\"127.0.0.1:%ld\", \"unix:lmtp.sock\"}\n"
+            "mta_listen = {\"127.0.0.1:%ld\"}\n\n",
+            24 + plan->ports, 26 + plan->ports);
     fprintf(file, "tls_certificate = \"%s\"\ntls_key = \"%s\"\n",
             plan->certificate ? plan->certificate : "tls/certificate.pem",
             plan->key ? plan->key : "tls/key.pem");
@@ -205,11 +208,13 @@ static void print_next_steps(const struct plan *plan)
      * own user's until lmtp_socket_group is set. */
     printf("In Postfix:  virtual_mailbox_domains = %s\n"
            "             virtual_transport = lmtp:inet:127.0.0.1:%ld\n"
+           "             virtual_mailbox_maps = socketmap:inet:127.0.0.1:%ld:recipients\n"
+           "             smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:%ld\n"
            "In the DNS:  %s. MX 10 %s.\n"
            "             _imaps._tcp.%s. SRV 0 1 %ld %s.\n"
            "Accounts:    chapar -c %s/chapar.conf account add ADDRESS\n",
-           plan->domain, 24 + plan->ports, plan->domain, plan->hostname, plan->domain,
-           993 + plan->ports, plan->hostname, plan->directory);
+           plan->domain, 24 + plan->ports, 26 + plan->ports, 26 + plan->ports, plan->domain,
+           plan->hostname, plan->domain, 993 + plan->ports, plan->hostname, plan->directory);
 }
 
 /* --- all of it --- */

@@ -6,6 +6,7 @@
 #include "format/mime.h"
 #include "proto/imap/login.h"
 #include "proto/lmtp/engine.h"
+#include "proto/mta/engine.h"
 #include "proto/sasl/plain.h"
 #include "store/collection.h"
 
@@ -102,6 +103,10 @@ static const struct {
     {LMTP_ADDRESS_MAXIMUM, "bytes of an address in LMTP"},
     {LMTP_BAD_MAXIMUM, "bad LMTP commands in a row until the connection is closed"},
     {LMTP_DISCARD_MAXIMUM, "bytes of an LMTP line until the connection is closed"},
+    {LMTP_ENVELOPE_ID_MAXIMUM, "bytes of ENVID in LMTP"},
+    {LMTP_ORIGINAL_RECIPIENT_MAXIMUM, "bytes of ORCPT in LMTP"},
+    {MTA_LOOKUP_MAXIMUM, "bytes of a socketmap's request"},
+    {MTA_POLICY_MAXIMUM, "bytes of a policy request"},
     {MIME_DEPTH_MAXIMUM, "levels of nested parts that are looked into"},
     {MIME_PARTS_MAXIMUM, "parts of a message that are told apart"},
     {MIME_HEADER_BYTES_MAXIMUM, "bytes of a part's header that are looked at"},

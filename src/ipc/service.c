@@ -106,8 +106,12 @@ static int receive_wake(struct service *service, struct ipc_reader *reader,
 static enum service_protocol protocol_of(struct slice name)
 {
     static const char *const names[] = {
-        [PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp"};
-    for (size_t i = PROTOCOL_IMAP; i <= PROTOCOL_LMTP; i++)
+        [PROTOCOL_IMAP] = "imap",
+        [PROTOCOL_IMAPS] = "imaps",
+        [PROTOCOL_LMTP] = "lmtp",
+        [PROTOCOL_MTA] = "mta",
+    };
+    for (size_t i = PROTOCOL_IMAP; i <= PROTOCOL_MTA; i++)
         if (slice_equal(name, slice_from_string(names[i])))
             return (enum service_protocol)i;
     return 0;

@@ -1,11 +1,12 @@
 /*
- * chapar-session: serves authenticated streams (IMAP) and LMTP from the store.
+ * chapar-session: serves authenticated streams (IMAP), LMTP and the MTA's questions from the store.
  *
  *     chapar-session -c FILE            (started by chapard, chapard(8))
  *
  * One loop owns every socket; a bounded pool of threads runs the commands (session_threads).
- * Streams come from chapar-login with a ticket that chapar-auth redeems; LMTP connections are
- * accepted here. The process sees its mail root and nothing else.
+ * Streams come from chapar-login with a ticket that chapar-auth redeems; connections of the MTA
+ * (LMTP, questions about recipients) are accepted here. The process sees its mail root and nothing
+ * else.
  *
  * Order: listeners and shared memory from chapard -> confinement -> the store, within the mail root
  * -> the loop -> drained: the store is brought to rest and closed.
@@ -172,15 +173,18 @@ static int open_store(struct session *session)
     return store_open(&options, &session->store);
 }
 
-static int listen_lmtp(struct session *session)
+/* LMTP and the MTA's questions; who asks and is turned away asks again. */
+static int listen_all(struct session *session)
 {
+    static const char busy[] = "421 4.3.2 too many connections, try again later\r\n";
     size_t count;
     struct service_listener *listeners = service_listeners(session->service, &count);
     for (size_t i = 0; i < count; i++) {
-        if (listeners[i].protocol != PROTOCOL_LMTP)
+        bool lmtp = listeners[i].protocol == PROTOCOL_LMTP;
+        if (!lmtp && listeners[i].protocol != PROTOCOL_MTA)
             continue;
-        int error = worker_listen(session->worker, listeners[i].socket, &lmtp_protocol,
-                                  "421 4.3.2 too many connections, try again later\r\n");
+        int error = worker_listen(session->worker, listeners[i].socket,
+                                  lmtp ? &lmtp_protocol : &mta_protocol, lmtp ? busy : "");
         if (error)
             return error;
         listeners[i].socket = -1;
@@ -201,7 +205,7 @@ static int start_worker(struct session *session)
                                            .arg = session};
     int error = worker_create(&options, &session->worker);
     if (!error)
-        error = listen_lmtp(session);
+        error = listen_all(session);
     if (!error)
         error = handover_create(loop, session->worker, protocols, &session->handover);
     if (!error)

@@ -47,8 +47,8 @@ struct stream {
     struct service *service;
     struct store *store;
     int spool_directory;       /* for base/spool.h */
-    struct account_id account; /* not for LMTP */
-    const char *user;          /* login name; NULL for LMTP */
+    struct account_id account; /* not for LMTP and the MTA's questions */
+    const char *user;          /* login name; NULL for these */
     const char *client;        /* address, for logs and Received */
     const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
     const char *tag;           /* of the command that logged in; NULL: none */
@@ -68,7 +68,7 @@ struct stream {
 };
 
 struct stream_protocol {
-    const char *name; /* "imap", "lmtp" */
+    const char *name; /* "imap", "lmtp", "mta" */
     /* Makes stream->state. No output yet. ERROR_MEMORY... */
     int (*open)(struct stream *stream);
     /* In a pool thread. Called first with no input, for the greeting. */
@@ -82,8 +82,9 @@ struct stream_protocol {
     void (*close)(struct stream *stream, const char *why);
 };
 
-/* session/imap/imap.c and session/lmtp/lmtp.c */
+/* session/imap/imap.c, session/lmtp/lmtp.c and session/mta/mta.c */
 extern const struct stream_protocol imap_protocol;
 extern const struct stream_protocol lmtp_protocol;
+extern const struct stream_protocol mta_protocol;
 
 #endif

@@ -82,6 +82,17 @@ int quota_get(struct store_view *view, collection_id collection, struct quota *q
     return error;
 }
 
+static bool fits(const struct quota *quota, enum quota_resource resource, uint64_t more)
+{
+    uint64_t limit = quota->limits[resource], usage = quota->usage[resource];
+    return !limit || (usage < limit && more <= limit - usage);
+}
+
+bool quota_has_room(const struct quota *quota, uint64_t bytes)
+{
+    return fits(quota, QUOTA_MESSAGE, 1) && fits(quota, QUOTA_STORAGE, bytes);
+}
+
 struct set_call {
     uint32_t resources;
     const uint64_t *limits;

@@ -28,6 +28,9 @@ struct quota {
  * ERROR_DENIED without RIGHT_READ (RFC 9208 section 4.1.2 lets who may read ask). */
 int quota_get(struct store_view *view, collection_id collection, struct quota *quota);
 
+/* Whether one message more, of so many bytes (0: not known), is within the limits. */
+bool quota_has_room(const struct quota *quota, uint64_t bytes);
+
 /* Sets the limits of the resources whose bit (1 << resource) is in `resources`; 0 takes a limit
  * away. Durable. ERROR_DENIED unless WHO_SYSTEM, ERROR_INVALID for an unknown bit. */
 int quota_set(struct store_view *view, uint32_t resources, const uint64_t limits[QUOTA_RESOURCES]);

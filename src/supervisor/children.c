@@ -66,10 +66,10 @@ static void tell_listeners(struct child *child, struct buffer *body)
     struct listener *listener;
     for (listener = TAILQ_FIRST(&child->supervisor->listeners); listener;
          listener = TAILQ_NEXT(listener, link)) {
-        bool lmtp = strcmp(listener->service, "lmtp") == 0;
+        bool mta = strcmp(listener->service, "lmtp") == 0 || strcmp(listener->service, "mta") == 0;
         bool current =
             child->generation > child->supervisor->accepted ? listener->newest : listener->accepted;
-        if (!current || child->role != (lmtp ? PROCESS_SESSION : PROCESS_LOGIN))
+        if (!current || child->role != (mta ? PROCESS_SESSION : PROCESS_LOGIN))
             continue;
         ipc_put_bytes(body, slice_from_string(listener->service));
         ipc_put_bytes(body, slice_from_string(listener->text));

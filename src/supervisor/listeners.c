@@ -239,12 +239,13 @@ int listeners_open(struct listener_list *listeners, const struct config *config,
         {"imap", &config->imap_listen},
         {"imaps", &config->imaps_listen},
         {"lmtp", &config->lmtp_listen},
+        {"mta", &config->mta_listen},
     };
     int error = 0;
     struct listener *listener;
     for (listener = TAILQ_FIRST(listeners); listener; listener = TAILQ_NEXT(listener, link))
         listener->newest = false;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
         for (size_t item = 0; !error && item < services[i].list->count; item++)
             error = add_listener(listeners, config, systemd, services[i].service,
                                  services[i].list->items[item]);

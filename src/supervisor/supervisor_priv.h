@@ -48,7 +48,7 @@ void shared_take_notes(const struct shared *shared, uint32_t slot, char text[SER
 
 struct listener {
     TAILQ_ENTRY(listener) link;
-    const char *service; /* "imap", "imaps", "lmtp" */
+    const char *service; /* "imap", "imaps", "lmtp", "mta" */
     char *text;          /* as configured */
     int socket;
     bool accepted, newest; /* belongs to that generation */

@@ -132,8 +132,8 @@ def test_what_init_says_is_enough(top, chapar):
     which changes its root."""
     server, account = chapar
     server.start()
-    settings = re.findall(r"virtual_\w+ = .*", server.advice)
-    assert len(settings) == 2
+    settings = re.findall(r"(?:virtual|smtpd)_\w+ = .*", server.advice)
+    assert len(settings) == 4
     postfix = Postfix(top, "\n".join(settings), chroot="y")
     with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
         smtp.sendmail("sender@example.org", [account[0]], message("as it was said"))
@@ -170,3 +170,50 @@ def test_postfix_delivers_and_keeps_what_it_cannot(both):
     with server.imap(account) as client:
         client.ok("SELECT INBOX")
         assert len(client.uids('SUBJECT "while away"')) == 1
+
+
+def rcpt(smtp, address, size=100):
+    """The reply to RCPT of a transaction that goes no further."""
+    smtp.rset()
+    code, text = smtp.mail("sender@example.org", [f"SIZE={size}"])
+    assert code == 250, text
+    code, text = smtp.rcpt(address)
+    return code, text.decode()
+
+
+def test_postfix_refuses_while_the_client_is_there(top, chapar):
+    """With what init says, nobody gets a bounce later: unknown recipients and full mailboxes are
+    refused at RCPT."""
+    server, account = chapar
+    domain = server.domain
+    server.start()
+    server.run("alias", "add", f"info@{domain}", account[0])
+    server.run("group", "add", f"team@{domain}")
+    server.run("group", "add-member", f"team@{domain}", account[0])
+    full = server.add_account("full")
+    server.run("quota", "set", full[0], "storage", "50")
+    postfix = Postfix(top, "\n".join(re.findall(r"(?:virtual|smtpd)_\w+ = .*", server.advice)))
+    try:
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
+            smtp.ehlo()
+            code, text = rcpt(smtp, f"nobody@{domain}")
+            assert code == 550 and "5.1.1" in text, text
+            code, text = rcpt(smtp, full[0])
+            assert code == 452 and "4.2.2" in text, text
+            assert rcpt(smtp, full[0], 50)[0] == 250
+            for name in ("alice", "Alice", "info", "team", "alice+lists"):
+                assert rcpt(smtp, f"{name}@{domain}")[0] == 250, name
+            smtp.rset()
+            smtp.sendmail("sender@example.org", [f"info@{domain}", f"team@{domain}"],
+                          message("to both"))
+            postfix.wait_until_empty()
+        with server.imap(account) as client:
+            client.ok("SELECT INBOX")
+            assert len(client.uids('SUBJECT "to both"')) == 1
+        server.stop()
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
+            smtp.ehlo()
+            assert rcpt(smtp, account[0])[0] == 451
+            assert rcpt(smtp, f"nobody@{domain}")[0] == 451
+    finally:
+        postfix.command("stop")

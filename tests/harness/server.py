@@ -50,7 +50,7 @@ def free_offset():
     """An offset for `--ports` with which every standard port is free, and stays so."""
     while True:
         offset = random.randrange(12000, 31000)
-        names = [reserve(port + offset) for port in (24, 143, 993)]
+        names = [reserve(port + offset) for port in (24, 26, 143, 993)]
         if all(names):
             reserved.extend(names)
             return offset
@@ -99,6 +99,7 @@ class Server:
     imaps_port = property(lambda self: self.offset + 993)
     hostname = property(lambda self: self.domain)
     lmtp_port = property(lambda self: self.offset + 24)
+    mta_port = property(lambda self: self.offset + 26)
     config = property(lambda self: self.directory / "chapar.conf")
     lmtp_socket = property(lambda self: self.directory / "data" / "lmtp.sock")
 
