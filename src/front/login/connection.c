@@ -17,13 +17,13 @@
  * engine's line, literals and arena, the SASL response, output, left-over input. Together they
  * are below CONNECTION_MEMORY_MAXIMUM, which the compiler checks.
  */
+#include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
 
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "proto/imap/login.h"
 
 #include <netinet/in.h>
 #include <sodium.h>
@@ -44,7 +44,7 @@ struct connection {
     struct login *login;
     struct client *counted;
     struct transport transport;
-    enum service_protocol protocol;
+    const struct login_protocol *protocol;
     enum state state;
     uv_poll_t poll;
     uv_timer_t timer;  /* until deadline, or a failure's delay */
@@ -52,7 +52,7 @@ struct connection {
     int events;        /* watched now */
     int waits_for;     /* of the socket; 0: for an answer or a timer */
     uint64_t deadline; /* uv_now's milliseconds */
-    struct imap_login engine;
+    union login_engine engine;
     struct buffer input; /* left over */
     struct buffer output;
     struct question question;
@@ -62,9 +62,7 @@ struct connection {
     TAILQ_ENTRY(connection) entry;
 };
 
-_Static_assert(sizeof(struct connection) + IMAP_LOGIN_LINE_MAXIMUM + IMAP_LOGIN_LITERALS_MAXIMUM +
-                       IMAP_LOGIN_ARENA_MAXIMUM + IMAP_LOGIN_OUTPUT_MAXIMUM +
-                       IMAP_LOGIN_LINE_MAXIMUM /* SASL response */ + IMAP_TAG_MAXIMUM +
+_Static_assert(sizeof(struct connection) + LOGIN_ENGINE_HEAP_MAXIMUM + LOGIN_ENGINE_OUTPUT_MAXIMUM +
                        CONNECTION_READ_MAXIMUM <=
                    CONNECTION_MEMORY_MAXIMUM,
                "a connection before login stays within its budget");
@@ -82,12 +80,9 @@ static void handle_closed(uv_handle_t *handle)
         free(connection);
 }
 
-static void release_response(struct connection *connection)
+static struct login_exchange *exchange_of(struct connection *connection)
 {
-    struct buffer *response = &connection->engine.response;
-    if (response->data)
-        sodium_memzero(response->data, response->capacity);
-    buffer_release(response);
+    return connection->protocol->exchange(&connection->engine);
 }
 
 /* Everything but the transport, which somebody else has now, or which is closed. */
@@ -97,8 +92,7 @@ static void let_go(struct connection *connection)
     question_close(login, &connection->question);
     TAILQ_REMOVE(&login->connections, connection, entry);
     clients_leave(login, connection->counted);
-    release_response(connection);
-    imap_login_release(&connection->engine);
+    connection->protocol->release(&connection->engine);
     buffer_release(&connection->input);
     buffer_release(&connection->output);
     uv_close((uv_handle_t *)&connection->timer, handle_closed);
@@ -126,19 +120,19 @@ static void finish(struct connection *connection)
     let_go(connection);
 }
 
-static void dismiss(struct connection *connection, const char *code, const char *text)
+static void dismiss(struct connection *connection, bool unavailable, const char *text)
 {
     if (connection->state == HANDSHAKE) {
         connection_destroy(connection);
         return;
     }
-    imap_login_bye(&connection->engine, code, text, &connection->output);
+    connection->protocol->bye(&connection->engine, unavailable, text, &connection->output);
     finish(connection);
 }
 
 void connection_dismiss(struct connection *connection, const char *text)
 {
-    dismiss(connection, "UNAVAILABLE", text);
+    dismiss(connection, true, text);
 }
 
 /* --- time --- */
@@ -166,7 +160,7 @@ static void timer_fired(uv_timer_t *timer)
     counters_add(COUNTER_LOGIN_TIMEOUTS, 1);
     log_info("login_timeout", LOG_TEXT("client", connection->client),
              LOG_TEXT("limit", "login_timeout"));
-    dismiss(connection, NULL, "Not logged in in time");
+    dismiss(connection, false, "Not logged in in time");
 }
 
 /* --- steps --- */
@@ -213,10 +207,10 @@ static enum outcome step_handshake(struct connection *connection)
         return lose(connection);
     }
     connection->state = READING;
-    if (connection->protocol == PROTOCOL_IMAPS)
-        imap_login_greet(&connection->engine, &connection->output);
+    if (connection->protocol->tls)
+        connection->protocol->greet(&connection->engine, &connection->output);
     else
-        imap_login_tls_started(&connection->engine);
+        connection->protocol->tls_started(&connection->engine);
     return GO_ON;
 }
 
@@ -231,18 +225,18 @@ static enum outcome step_securing(struct connection *connection)
     return GO_ON;
 }
 
-static enum outcome act(struct connection *connection, enum imap_login_action action)
+static enum outcome act(struct connection *connection, enum login_action action)
 {
     if (buffer_error(&connection->output))
         return lose(connection);
-    if (action == IMAP_LOGIN_CLOSE) {
+    if (action == LOGIN_CLOSE) {
         finish(connection);
         return GONE;
     }
-    if (action == IMAP_LOGIN_STARTTLS) {
+    if (action == LOGIN_STARTTLS) {
         buffer_release(&connection->input);
         connection->state = SECURING;
-    } else if (action == IMAP_LOGIN_AUTHENTICATE) {
+    } else if (action == LOGIN_AUTHENTICATE) {
         connection->state = ASKING;
     }
     return GO_ON;
@@ -253,8 +247,8 @@ static enum outcome consume(struct connection *connection, struct slice input)
 {
     bool kept = connection->input.size > 0;
     size_t size = input.size;
-    enum imap_login_action action =
-        imap_login_consume(&connection->engine, &input, &connection->output);
+    enum login_action action =
+        connection->protocol->consume(&connection->engine, &input, &connection->output);
     if (kept)
         buffer_consume(&connection->input, size - input.size);
     else if (input.size && buffer_append(&connection->input, input))
@@ -287,13 +281,13 @@ static enum outcome refuse(struct connection *connection, int error);
 
 static int ask(struct connection *connection)
 {
-    struct imap_login *engine = &connection->engine;
-    struct slice response = buffer_slice(&engine->response);
-    if (!engine->first_response)
+    struct login_exchange *exchange = exchange_of(connection);
+    struct slice response = buffer_slice(&exchange->response);
+    if (!exchange->first_response)
         return question_go_on(connection->login, &connection->question, response);
-    return question_begin(connection->login, &connection->question, PROTOCOL_IMAP,
-                          connection->transport.ssl, connection->client, engine->mechanism,
-                          engine->has_response, response);
+    return question_begin(connection->login, &connection->question, connection->protocol->number,
+                          connection->transport.ssl, connection->client, exchange->mechanism,
+                          exchange->has_response, response);
 }
 
 static enum outcome step_asking(struct connection *connection)
@@ -303,7 +297,7 @@ static enum outcome step_asking(struct connection *connection)
         return outcome;
     connection->state = CHECKING;
     int error = ask(connection);
-    release_response(connection);
+    login_exchange_wipe(exchange_of(connection));
     return error ? refuse(connection, ERROR_BUSY) : GO_ON;
 }
 
@@ -352,11 +346,12 @@ static void run(struct connection *connection)
 /* The client hears of it now. */
 static enum outcome tell_refusal(struct connection *connection)
 {
-    imap_login_refused(&connection->engine, connection->refusal, &connection->output);
+    connection->protocol->refused(&connection->engine, connection->refusal, &connection->output);
     connection->state = READING;
     if (connection->refusals < connection->login->config->login_attempts)
         return GO_ON;
-    imap_login_bye(&connection->engine, NULL, "Too many failed logins", &connection->output);
+    connection->protocol->bye(&connection->engine, false, "Too many failed logins",
+                              &connection->output);
     finish(connection);
     return GONE;
 }
@@ -367,7 +362,7 @@ static enum outcome refuse(struct connection *connection, int error)
 {
     uint64_t delay = (uint64_t)connection->login->config->login_failure_delay * 1000;
     log_info("login_refused", LOG_TEXT("client", connection->client),
-             LOG_TEXT("mechanism", connection->engine.mechanism),
+             LOG_TEXT("mechanism", exchange_of(connection)->mechanism),
              LOG_TEXT("reason", error_name(error)));
     connection->refusals++;
     connection->refusal = error;
@@ -388,7 +383,7 @@ void connection_challenged(struct connection *connection, struct slice challenge
 {
     if (connection->state != CHECKING)
         return;
-    imap_login_challenge(&connection->engine, challenge, &connection->output);
+    connection->protocol->challenge(&connection->engine, challenge, &connection->output);
     connection->state = READING;
     run(connection);
 }
@@ -424,11 +419,12 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
         return;
     transport_describe(&connection->transport, tls);
     struct handover handover = {
+        .protocol = connection->protocol->number,
         .ticket = ticket,
         .route = route,
         .client = connection->client,
         .tls = tls,
-        .tag = buffer_slice(&connection->engine.tag),
+        .tag = buffer_slice(&exchange_of(connection)->tag),
         .input = buffer_slice(&connection->input),
     };
     if (hand_over(connection, &handover)) {
@@ -436,7 +432,7 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
         return;
     }
     log_info("login", LOG_SLICE("name", name), LOG_TEXT("client", connection->client),
-             LOG_TEXT("tls", tls), LOG_TEXT("mechanism", connection->engine.mechanism));
+             LOG_TEXT("tls", tls), LOG_TEXT("mechanism", exchange_of(connection)->mechanism));
     if (!connection->transport.ssl) {
         unwatch(connection);
         transport_close(&connection->transport);
@@ -450,13 +446,13 @@ static int start(struct connection *connection)
 {
     struct login *login = connection->login;
     const struct config *config = login->config;
-    struct imap_login_options options = {
+    struct login_options options = {
         .hostname = config->hostname,
         .tls_available = login->tls,
         .plaintext_allowed = config->plaintext_login,
         .mechanisms = "PLAIN",
     };
-    bool tls = connection->protocol == PROTOCOL_IMAPS;
+    bool tls = connection->protocol->tls;
     if (tls && (!login->tls || transport_start_tls(&connection->transport, login->tls)))
         return ERROR_UNSUPPORTED;
     if (uv_poll_init(login->loop, &connection->poll, connection->transport.socket))
@@ -464,16 +460,16 @@ static int start(struct connection *connection)
     uv_timer_init(login->loop, &connection->timer);
     connection->poll.data = connection->timer.data = connection;
     connection->handles = 2;
-    imap_login_init(&connection->engine, &options, tls);
+    connection->protocol->init(&connection->engine, &options, tls);
     buffer_init(&connection->input, CONNECTION_READ_MAXIMUM);
-    buffer_init(&connection->output, IMAP_LOGIN_OUTPUT_MAXIMUM);
+    buffer_init(&connection->output, LOGIN_ENGINE_OUTPUT_MAXIMUM);
     connection->state = tls ? HANDSHAKE : READING;
     if (!tls)
-        imap_login_greet(&connection->engine, &connection->output);
+        connection->protocol->greet(&connection->engine, &connection->output);
     return 0;
 }
 
-void connection_create(struct login *login, int socket, enum service_protocol protocol,
+void connection_create(struct login *login, int socket, const struct login_protocol *protocol,
                        const char *client, struct client *counted)
 {
     struct connection *connection = calloc(1, sizeof *connection);

@@ -1,3 +1,4 @@
+#include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
 
 #include "base/clock.h"
@@ -22,7 +23,7 @@ enum {
 struct listener {
     struct login *login;
     int socket;
-    enum service_protocol protocol;
+    const struct login_protocol *protocol;
     uv_poll_t poll;
     uv_timer_t pause;
     int handles; /* not closed yet */
@@ -38,20 +39,19 @@ static bool may_log_refusal(struct login *login)
     return true;
 }
 
-static void refuse(struct login *login, int socket, enum service_protocol protocol,
+static void refuse(struct login *login, int socket, const struct login_protocol *protocol,
                    const char *client, const char *limit)
 {
-    static const char bye[] = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
     counters_add(COUNTER_LOGIN_REFUSED, 1);
     if (may_log_refusal(login))
         log_warning("connection_refused", LOG_TEXT("client", client), LOG_TEXT("limit", limit),
                     LOG_NUMBER("open", login->open));
-    if (protocol == PROTOCOL_IMAP)
-        (void)!send(socket, bye, sizeof bye - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (protocol->busy)
+        (void)!send(socket, protocol->busy, strlen(protocol->busy), MSG_DONTWAIT | MSG_NOSIGNAL);
     close(socket);
 }
 
-void listener_accepted(struct login *login, int socket, enum service_protocol protocol,
+void listener_accepted(struct login *login, int socket, const struct login_protocol *protocol,
                        const char *client)
 {
     counters_add(COUNTER_LOGIN_CONNECTIONS, 1);
@@ -134,7 +134,8 @@ static void pause_over(uv_timer_t *timer)
 int listener_create(struct login *login, int socket, enum service_protocol protocol)
 {
     struct listener *listener = calloc(1, sizeof *listener);
-    int error = listener ? 0 : ERROR_MEMORY;
+    const struct login_protocol *spoken = login_protocol_find(protocol);
+    int error = !listener ? ERROR_MEMORY : spoken ? 0 : ERROR_INVALID;
     if (!error && uv_poll_init(login->loop, &listener->poll, socket))
         error = ERROR_INVALID;
     if (error) {
@@ -144,7 +145,7 @@ int listener_create(struct login *login, int socket, enum service_protocol proto
     }
     listener->login = login;
     listener->socket = socket;
-    listener->protocol = protocol;
+    listener->protocol = spoken;
     listener->handles = 2;
     uv_timer_init(login->loop, &listener->pause);
     listener->poll.data = listener->pause.data = listener;

@@ -30,6 +30,7 @@ enum {
 };
 
 struct client;
+struct login_protocol; /* engine_priv.h */
 struct connection;
 struct pump;
 struct listener;
@@ -84,7 +85,8 @@ void login_closed(struct login *login);
 
 /* --- listener.c --- */
 
-/* Accepts from the listening socket, which it takes over. ERROR_MEMORY, ERROR_INVALID. */
+/* Accepts from the listening socket, which it takes over. ERROR_MEMORY, ERROR_INVALID: of the
+ * protocol too, when chapar-login does not speak it. */
 int listener_create(struct login *login, int socket, enum service_protocol protocol);
 
 /* Closes all. */
@@ -92,7 +94,7 @@ void listeners_close(struct login *login);
 
 /* A new connection: within the limits it is served, beyond one told so and closed. Takes the
  * socket. */
-void listener_accepted(struct login *login, int socket, enum service_protocol protocol,
+void listener_accepted(struct login *login, int socket, const struct login_protocol *protocol,
                        const char *client);
 
 /* --- clients.c --- */
@@ -106,7 +108,7 @@ void clients_leave(struct login *login, struct client *client);
 /* --- connection.c --- */
 
 /* Serves a client until it is logged in or gone, and then leaves `counted`. Takes the socket. */
-void connection_create(struct login *login, int socket, enum service_protocol protocol,
+void connection_create(struct login *login, int socket, const struct login_protocol *protocol,
                        const char *client, struct client *counted);
 
 /* chapar-auth's answers to connection's request. */
@@ -157,6 +159,7 @@ void question_close(struct login *login, struct question *question);
  * ERROR_BUSY: it has more to read than LOGIN_QUEUE_MAXIMUM.
  */
 struct handover {
+    enum service_protocol protocol;
     const uint8_t *ticket;
     uint64_t route;
     const char *client, *tls;

@@ -11,6 +11,7 @@
  * plaintext_login, login_connections, login_client_connections, login_timeout, login_attempts,
  * login_failure_delay, write_timeout.
  */
+#include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
 
 #include "base/error.h"
@@ -65,7 +66,7 @@ static int listen_on_all(struct program *program)
     size_t count;
     struct service_listener *listeners = service_listeners(program->service, &count);
     for (size_t i = 0; i < count; i++) {
-        if (listeners[i].protocol != PROTOCOL_IMAP && listeners[i].protocol != PROTOCOL_IMAPS)
+        if (!login_protocol_find(listeners[i].protocol))
             continue;
         int socket = listeners[i].socket;
         listeners[i].socket = -1;

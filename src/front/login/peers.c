@@ -265,7 +265,7 @@ int peers_hand_over(struct login *login, const struct handover *handover)
     struct buffer body;
     int error = ERROR_CLOSED;
     buffer_init(&body, IPC_BODY_MAXIMUM);
-    ipc_put_u8(&body, PROTOCOL_IMAP);
+    ipc_put_u8(&body, (uint8_t)handover->protocol);
     buffer_append(&body, slice_make(handover->ticket, TICKET_SIZE));
     ipc_put_bytes(&body, slice_from_string(handover->client));
     ipc_put_bytes(&body, slice_from_string(handover->tls));

@@ -5,9 +5,7 @@
 #include "proto/imap/login.h"
 
 #include "base/error.h"
-#include "format/base64.h"
 #include "proto/imap/writer.h"
-#include "proto/sasl/plain.h"
 
 static void reset_reader(struct imap_login *login)
 {
@@ -20,42 +18,22 @@ static void reset_reader(struct imap_login *login)
     imap_reader_init(&login->reader, &limits);
 }
 
-void imap_login_init(struct imap_login *login, const struct imap_login_options *options, bool tls)
+void imap_login_init(struct imap_login *login, const struct login_options *options, bool tls)
 {
     *login = (struct imap_login){.options = *options, .tls = tls};
     reset_reader(login);
-    buffer_init(&login->tag, IMAP_TAG_MAXIMUM);
-    buffer_init(&login->response, IMAP_LOGIN_LINE_MAXIMUM);
-}
-
-static void wipe_response(struct imap_login *login)
-{
-    if (login->response.data)
-        explicit_bzero(login->response.data, login->response.capacity);
-    buffer_release(&login->response);
+    login_exchange_init(&login->exchange, IMAP_TAG_MAXIMUM, IMAP_LOGIN_LINE_MAXIMUM);
 }
 
 void imap_login_release(struct imap_login *login)
 {
     imap_reader_release(&login->reader);
-    wipe_response(login);
-    buffer_release(&login->tag);
+    login_exchange_release(&login->exchange);
 }
 
-/* A password may be sent: the stream is encrypted, or the administrator says so. */
 static bool password_allowed(const struct imap_login *login)
 {
-    return login->tls || login->options.plaintext_allowed;
-}
-
-/* The next of the words, which are separated by spaces; empty at the end. */
-static struct slice next_word(struct slice *words)
-{
-    while (words->size && words->data[0] == ' ')
-        *words = slice_sub(*words, 1, SIZE_MAX);
-    struct slice word = slice_sub(*words, 0, slice_find(*words, ' '));
-    *words = slice_sub(*words, word.size, SIZE_MAX);
-    return word;
+    return login_password_allowed(&login->options, login->tls);
 }
 
 /* What applies to this stream now (RFC 9051 section 7.2.2). */
@@ -69,7 +47,7 @@ static void write_capabilities(const struct imap_login *login, struct buffer *ou
         return;
     }
     struct slice words = slice_from_string(login->options.mechanisms);
-    for (struct slice word; (word = next_word(&words)).size;) {
+    for (struct slice word; (word = login_next_mechanism(&words)).size;) {
         buffer_append_string(output, " AUTH=");
         buffer_append(output, word);
     }
@@ -89,40 +67,40 @@ void imap_login_bye(struct imap_login *login, const char *code, const char *text
     imap_write_status(output, SLICE("*"), "BYE", code, text);
 }
 
-static enum imap_login_action bad(struct imap_login *login, struct slice tag, const char *text,
-                                  struct buffer *output)
+static enum login_action bad(struct imap_login *login, struct slice tag, const char *text,
+                             struct buffer *output)
 {
     imap_write_status(output, tag, "BAD", NULL, text);
     if (++login->bad_count < IMAP_LOGIN_BAD_MAXIMUM)
-        return IMAP_LOGIN_MORE;
+        return LOGIN_MORE;
     imap_login_bye(login, NULL, "Too many bad commands", output);
-    return IMAP_LOGIN_CLOSE;
+    return LOGIN_CLOSE;
 }
 
 /* --- one function for each command --- */
 
-typedef enum imap_login_action
-login_handler(struct imap_login *login, const struct imap_command *command, struct buffer *output);
+typedef enum login_action login_handler(struct imap_login *login,
+                                        const struct imap_command *command, struct buffer *output);
 
-static enum imap_login_action ok(const struct imap_command *command, const char *text,
-                                 struct buffer *output)
+static enum login_action ok(const struct imap_command *command, const char *text,
+                            struct buffer *output)
 {
     imap_write_status(output, command->tag, "OK", NULL, text);
-    return IMAP_LOGIN_MORE;
+    return LOGIN_MORE;
 }
 
-static enum imap_login_action no(const struct imap_command *command, const char *code,
-                                 const char *text, struct buffer *output)
+static enum login_action no(const struct imap_command *command, const char *code, const char *text,
+                            struct buffer *output)
 {
     imap_write_status(output, command->tag, "NO", code, text);
-    return IMAP_LOGIN_MORE;
+    return LOGIN_MORE;
 }
 
 static login_handler do_capability, do_noop, do_logout, do_id, do_starttls, do_authenticate,
     do_login;
 
-static enum imap_login_action
-do_capability(struct imap_login *login, const struct imap_command *command, struct buffer *output)
+static enum login_action do_capability(struct imap_login *login, const struct imap_command *command,
+                                       struct buffer *output)
 {
     buffer_append_string(output, "* ");
     write_capabilities(login, output);
@@ -130,114 +108,88 @@ do_capability(struct imap_login *login, const struct imap_command *command, stru
     return ok(command, "Capability completed", output);
 }
 
-static enum imap_login_action do_noop(struct imap_login *login, const struct imap_command *command,
-                                      struct buffer *output)
+static enum login_action do_noop(struct imap_login *login, const struct imap_command *command,
+                                 struct buffer *output)
 {
     (void)login;
     return ok(command, "NOOP completed", output);
 }
 
-static enum imap_login_action do_logout(struct imap_login *login,
-                                        const struct imap_command *command, struct buffer *output)
+static enum login_action do_logout(struct imap_login *login, const struct imap_command *command,
+                                   struct buffer *output)
 {
     imap_login_bye(login, NULL, "Logging out", output);
     ok(command, "Logout completed", output);
-    return IMAP_LOGIN_CLOSE;
+    return LOGIN_CLOSE;
 }
 
-static enum imap_login_action do_id(struct imap_login *login, const struct imap_command *command,
-                                    struct buffer *output)
+static enum login_action do_id(struct imap_login *login, const struct imap_command *command,
+                               struct buffer *output)
 {
     (void)login;
     buffer_append_string(output, "* ID (\"name\" \"Chapar\")\r\n");
     return ok(command, "ID completed", output);
 }
 
-static enum imap_login_action do_starttls(struct imap_login *login,
-                                          const struct imap_command *command, struct buffer *output)
+static enum login_action do_starttls(struct imap_login *login, const struct imap_command *command,
+                                     struct buffer *output)
 {
     if (login->tls)
         return bad(login, command->tag, "TLS is active already", output);
     if (!login->options.tls_available)
         return no(command, NULL, "TLS is not available", output);
     ok(command, "Begin TLS negotiation now", output);
-    return IMAP_LOGIN_STARTTLS;
+    return LOGIN_STARTTLS;
 }
 
 /* The caller's turn: login->response and mechanism are set. */
-static enum imap_login_action ask(struct imap_login *login)
+static enum login_action ask(struct imap_login *login)
 {
     login->asked = true;
-    login->exchange = false;
+    login->exchanging = false;
     /* What the reader still has of the command or line is wiped by this. */
     struct slice nothing = {0};
     imap_reader_next(&login->reader, &nothing);
-    return IMAP_LOGIN_AUTHENTICATE;
+    return LOGIN_AUTHENTICATE;
 }
 
-static void begin_exchange(struct imap_login *login, const struct imap_command *command,
-                           struct slice mechanism, bool has_response)
-{
-    buffer_clear(&login->tag);
-    buffer_append(&login->tag, command->tag);
-    snprintf(login->mechanism, sizeof(login->mechanism), "%.*s", SLICE_FORMAT(mechanism));
-    login->first_response = true;
-    login->has_response = has_response;
-    wipe_response(login);
-}
-
-static enum imap_login_action do_login(struct imap_login *login, const struct imap_command *command,
-                                       struct buffer *output)
+static enum login_action do_login(struct imap_login *login, const struct imap_command *command,
+                                  struct buffer *output)
 {
     if (!password_allowed(login))
         return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
-    begin_exchange(login, command, SLICE("PLAIN"), true);
-    sasl_plain_write(command->login.user, command->login.password, &login->response);
-    struct sasl_plain plain;
-    if (sasl_plain_parse(buffer_slice(&login->response), &plain) == 0)
+    login_exchange_begin(&login->exchange, command->tag, SLICE("PLAIN"), true);
+    if (!login_exchange_set_plain(&login->exchange, command->login.user, command->login.password))
         return ask(login);
-    wipe_response(login);
     return no(command, "AUTHENTICATIONFAILED", "Authentication failed", output);
 }
 
-/* The client is asked for a response: "+ " and the challenge in base64. */
 static void request_response(struct imap_login *login, struct slice challenge,
                              struct buffer *output)
 {
-    buffer_append_string(output, "+ ");
-    base64_encode(challenge, output);
-    buffer_append_string(output, "\r\n");
-    login->exchange = true;
+    login_write_challenge(challenge, output);
+    login->exchanging = true;
     imap_reader_expect_line(&login->reader);
 }
 
-/* The mechanism as the options spell it; empty when it is not one of them. */
-static struct slice find_mechanism(const struct imap_login *login, struct slice name)
+static enum login_action do_authenticate(struct imap_login *login,
+                                         const struct imap_command *command, struct buffer *output)
 {
-    struct slice words = slice_from_string(login->options.mechanisms), word;
-    do {
-        word = next_word(&words);
-    } while (word.size && !slice_equal_nocase(word, name));
-    return word.size < sizeof(login->mechanism) ? word : (struct slice){0};
-}
-
-static enum imap_login_action
-do_authenticate(struct imap_login *login, const struct imap_command *command, struct buffer *output)
-{
-    struct slice mechanism = find_mechanism(login, command->authenticate.mechanism);
+    struct slice mechanism = login_find_mechanism(&login->options, command->authenticate.mechanism);
     if (!password_allowed(login))
         return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
     if (mechanism.size == 0)
         return no(command, NULL, "Unknown mechanism", output);
-    begin_exchange(login, command, mechanism, command->authenticate.has_initial);
-    if (login->has_response) {
-        buffer_append(&login->response, command->authenticate.initial);
+    bool initial = command->authenticate.has_initial;
+    login_exchange_begin(&login->exchange, command->tag, mechanism, initial);
+    if (initial) {
+        buffer_append(&login->exchange.response, command->authenticate.initial);
         return ask(login);
     }
     if (!slice_equal(mechanism, SLICE("PLAIN")))
         return ask(login);
     request_response(login, (struct slice){0}, output);
-    return IMAP_LOGIN_MORE;
+    return LOGIN_MORE;
 }
 
 static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
@@ -249,31 +201,30 @@ static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
 
 /* --- the exchange --- */
 
-static enum imap_login_action end_exchange(struct imap_login *login, const char *text,
-                                           struct buffer *output)
+static enum login_action end_exchange(struct imap_login *login, const char *text,
+                                      struct buffer *output)
 {
-    login->exchange = false;
-    wipe_response(login);
-    return bad(login, buffer_slice(&login->tag), text, output);
+    login->exchanging = false;
+    login_exchange_wipe(&login->exchange);
+    return bad(login, buffer_slice(&login->exchange.tag), text, output);
 }
 
-static enum imap_login_action take_response(struct imap_login *login, struct slice line,
-                                            struct buffer *output)
+static enum login_action take_response(struct imap_login *login, struct slice line,
+                                       struct buffer *output)
 {
-    if (slice_equal(line, SLICE("*")))
+    int error = login_exchange_take(&login->exchange, line);
+    if (error == ERROR_CLOSED)
         return end_exchange(login, "Authentication cancelled", output);
-    wipe_response(login);
-    if (base64_decode(line, &login->response) != 0)
+    if (error)
         return end_exchange(login, "The response is not base64", output);
-    login->has_response = true;
     return ask(login);
 }
 
 void imap_login_challenge(struct imap_login *login, struct slice challenge, struct buffer *output)
 {
     login->asked = false;
-    login->first_response = false;
-    wipe_response(login);
+    login->exchange.first_response = false;
+    login_exchange_wipe(&login->exchange);
     request_response(login, challenge, output);
 }
 
@@ -281,8 +232,8 @@ void imap_login_refused(struct imap_login *login, int error, struct buffer *outp
 {
     bool temporary = error_is_temporary(error);
     login->asked = false;
-    wipe_response(login);
-    imap_write_status(output, buffer_slice(&login->tag), "NO",
+    login_exchange_wipe(&login->exchange);
+    imap_write_status(output, buffer_slice(&login->exchange.tag), "NO",
                       temporary ? "UNAVAILABLE" : "AUTHENTICATIONFAILED",
                       temporary ? "Try again later" : "Authentication failed");
 }
@@ -296,47 +247,47 @@ void imap_login_tls_started(struct imap_login *login)
 
 /* --- events --- */
 
-static enum imap_login_action take_event(struct imap_login *login, const struct imap_event *event,
-                                         struct buffer *output)
+static enum login_action take_event(struct imap_login *login, const struct imap_event *event,
+                                    struct buffer *output)
 {
     char text[IMAP_BAD_TEXT_MAXIMUM + 1];
     switch (event->kind) {
     case IMAP_EVENT_CONTINUE:
         buffer_append_string(output, "+ OK\r\n");
-        return IMAP_LOGIN_MORE;
+        return LOGIN_MORE;
     case IMAP_EVENT_COMMAND:
         return handlers[event->command->id](login, event->command, output);
     case IMAP_EVENT_LINE:
         return take_response(login, event->text, output);
     case IMAP_EVENT_CLOSE:
         imap_login_bye(login, NULL, "The command is too large", output);
-        return IMAP_LOGIN_CLOSE;
+        return LOGIN_CLOSE;
     default:
         snprintf(text, sizeof(text), "%.*s", SLICE_FORMAT(event->text));
-        if (login->exchange)
+        if (login->exchanging)
             return end_exchange(login, text, output);
         return bad(login, event->tag, text, output);
     }
 }
 
-enum imap_login_action imap_login_consume(struct imap_login *login, struct slice *input,
-                                          struct buffer *output)
+enum login_action imap_login_consume(struct imap_login *login, struct slice *input,
+                                     struct buffer *output)
 {
-    enum imap_login_action action = IMAP_LOGIN_MORE;
+    enum login_action action = LOGIN_MORE;
     if (login->closed)
-        return IMAP_LOGIN_CLOSE;
+        return LOGIN_CLOSE;
     if (login->asked)
-        return IMAP_LOGIN_AUTHENTICATE;
+        return LOGIN_AUTHENTICATE;
     do {
         if (output->size && output->maximum - output->size < IMAP_LOGIN_REPLY_MAXIMUM)
-            return IMAP_LOGIN_MORE;
+            return LOGIN_MORE;
         struct imap_event event = imap_reader_next(&login->reader, input);
         if (event.kind == IMAP_EVENT_MORE)
-            return IMAP_LOGIN_MORE;
+            return LOGIN_MORE;
         action = take_event(login, &event, output);
-    } while (action == IMAP_LOGIN_MORE);
+    } while (action == LOGIN_MORE);
     /* RFC 9051 section 11.1: nothing sent in the clear counts once TLS has begun. */
-    if (action == IMAP_LOGIN_STARTTLS)
+    if (action == LOGIN_STARTTLS)
         *input = slice_sub(*input, input->size, 0);
     return action;
 }

@@ -9,7 +9,7 @@
 static void run(uint8_t options_byte, struct slice input, size_t piece,
                 struct imap_login_caller *caller)
 {
-    const struct imap_login_options options = {
+    const struct login_options options = {
         .hostname = "imap.example.test",
         .tls_available = options_byte & 1,
         .plaintext_allowed = options_byte & 2,

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
 #include "tls_client.h"
 
@@ -62,7 +63,7 @@ static inline int connect_from(struct fixture *fixture, enum service_protocol pr
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    listener_accepted(&fixture->login, pair[0], protocol, address);
+    listener_accepted(&fixture->login, pair[0], login_protocol_find(protocol), address);
     return pair[1];
 }
 

@@ -22,7 +22,7 @@ struct imap_login_caller {
 };
 
 static inline void imap_login_caller_init(struct imap_login_caller *caller,
-                                          const struct imap_login_options *options, bool tls)
+                                          const struct login_options *options, bool tls)
 {
     *caller = (struct imap_login_caller){0};
     imap_login_init(&caller->login, options, tls);
@@ -49,8 +49,8 @@ static inline void imap_login_caller_answer(struct imap_login_caller *caller)
 {
     struct imap_login *login = &caller->login;
     struct sasl_plain plain = {0};
-    if (strcmp(login->mechanism, "PLAIN") != 0) {
-        if (login->first_response)
+    if (strcmp(login->exchange.mechanism, "PLAIN") != 0) {
+        if (login->exchange.first_response)
             caller->challenges = 0;
         if (caller->challenges++ < 2)
             imap_login_challenge(login, SLICE("abc"), &caller->output);
@@ -58,7 +58,7 @@ static inline void imap_login_caller_answer(struct imap_login_caller *caller)
             imap_login_refused(login, ERROR_DENIED, &caller->output);
         return;
     }
-    int error = sasl_plain_parse(buffer_slice(&login->response), &plain);
+    int error = sasl_plain_parse(buffer_slice(&login->exchange.response), &plain);
     caller->granted = error == 0 && slice_equal(plain.authentication, SLICE("alice"));
     if (!caller->granted)
         imap_login_refused(
@@ -69,11 +69,14 @@ static inline void imap_login_caller_answer(struct imap_login_caller *caller)
 static inline void imap_login_caller_authenticate(struct imap_login_caller *caller)
 {
     struct imap_login *login = &caller->login;
-    buffer_append_format(&caller->log, "[%.*s %s%s%s ", SLICE_FORMAT(buffer_slice(&login->tag)),
-                         login->mechanism, login->first_response ? " first" : "",
-                         login->has_response ? "" : " none");
-    for (size_t i = 0; i < login->response.size; i++)
-        buffer_append_byte(&caller->log, login->response.data[i] ? login->response.data[i] : '|');
+    buffer_append_format(&caller->log, "[%.*s %s%s%s ",
+                         SLICE_FORMAT(buffer_slice(&login->exchange.tag)),
+                         login->exchange.mechanism, login->exchange.first_response ? " first" : "",
+                         login->exchange.has_response ? "" : " none");
+    for (size_t i = 0; i < login->exchange.response.size; i++)
+        buffer_append_byte(&caller->log, login->exchange.response.data[i]
+                                             ? login->exchange.response.data[i]
+                                             : '|');
     buffer_append_string(&caller->log, "]\n");
     imap_login_caller_answer(caller);
 }
@@ -82,13 +85,13 @@ static inline void imap_login_caller_authenticate(struct imap_login_caller *call
 static inline bool imap_login_caller_feed(struct imap_login_caller *caller, struct slice input)
 {
     for (;;) {
-        enum imap_login_action action = imap_login_consume(&caller->login, &input, &caller->output);
+        enum login_action action = imap_login_consume(&caller->login, &input, &caller->output);
         imap_login_caller_send(caller);
-        if (action == IMAP_LOGIN_CLOSE)
+        if (action == LOGIN_CLOSE)
             return false;
-        if (action == IMAP_LOGIN_AUTHENTICATE)
+        if (action == LOGIN_AUTHENTICATE)
             imap_login_caller_authenticate(caller);
-        if (action == IMAP_LOGIN_STARTTLS) {
+        if (action == LOGIN_STARTTLS) {
             buffer_append_string(&caller->log, "[tls]\n");
             imap_login_tls_started(&caller->login);
         }
@@ -97,9 +100,9 @@ static inline bool imap_login_caller_feed(struct imap_login_caller *caller, stru
             buffer_append(&caller->rest, input);
             return false;
         }
-        if (action == IMAP_LOGIN_MORE && input.size == 0)
+        if (action == LOGIN_MORE && input.size == 0)
             return true;
-        if (action == IMAP_LOGIN_STARTTLS && input.size == 0)
+        if (action == LOGIN_STARTTLS && input.size == 0)
             return true;
     }
 }

@@ -1,14 +1,14 @@
 #include "../check.h"
 #include "imap_login_caller.h"
 
-static const struct imap_login_options usual = {.hostname = "imap.example.test",
-                                                .tls_available = true,
-                                                .plaintext_allowed = false,
-                                                .mechanisms = "PLAIN SCRAM-SHA-256"};
+static const struct login_options usual = {.hostname = "imap.example.test",
+                                           .tls_available = true,
+                                           .plaintext_allowed = false,
+                                           .mechanisms = "PLAIN SCRAM-SHA-256"};
 
 #define CAPABILITIES "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
 
-static void check_pieces(const struct imap_login_options *options, bool tls, struct slice input,
+static void check_pieces(const struct login_options *options, bool tls, struct slice input,
                          size_t piece, const char *expected, const char *rest, int line)
 {
     struct imap_login_caller caller;
@@ -16,11 +16,11 @@ static void check_pieces(const struct imap_login_options *options, bool tls, str
     imap_login_caller_run(&caller, input, piece);
     check_slice(buffer_slice(&caller.log), expected, __FILE__, line);
     check_slice(buffer_slice(&caller.rest), rest, __FILE__, line);
-    assert_int_equal(caller.login.response.size && !caller.granted, 0);
+    assert_int_equal(caller.login.exchange.response.size && !caller.granted, 0);
     imap_login_caller_release(&caller);
 }
 
-static void check_all(const struct imap_login_options *options, bool tls, struct slice input,
+static void check_all(const struct login_options *options, bool tls, struct slice input,
                       const char *expected, const char *rest, int line)
 {
     check_pieces(options, tls, input, input.size, expected, rest, line);
@@ -32,7 +32,7 @@ static void check_all(const struct imap_login_options *options, bool tls, struct
     check_all(&usual, true, SLICE(input), expected, rest, __LINE__)
 #define check_plain(input, expected) check_all(&usual, false, SLICE(input), expected, "", __LINE__)
 
-static void check_greeting(struct imap_login_options options, bool tls, const char *expected)
+static void check_greeting(struct login_options options, bool tls, const char *expected)
 {
     struct imap_login_caller caller;
     imap_login_caller_init(&caller, &options, tls);
@@ -44,7 +44,7 @@ static void check_greeting(struct imap_login_options options, bool tls, const ch
 static void test_greeting(void **state)
 {
     (void)state;
-    struct imap_login_options options = usual;
+    struct login_options options = usual;
     check_greeting(options, false,
                    "* OK [" CAPABILITIES " STARTTLS LOGINDISABLED] imap.example.test ready\r\n");
     check_greeting(options, true,
@@ -136,7 +136,7 @@ static void test_starttls(void **state)
                        "d BAD TLS is active already\r\n[e PLAIN first |alice|x]\n");
     imap_login_caller_release(&caller);
 
-    struct imap_login_options options = usual;
+    struct login_options options = usual;
     options.tls_available = false;
     check_all(&options, false, SLICE("a STARTTLS\r\n"), "a NO TLS is not available\r\n", "",
               __LINE__);
@@ -148,14 +148,12 @@ static void test_no_input_while_asked(void **state)
     struct imap_login_caller caller;
     imap_login_caller_init(&caller, &usual, true);
     struct slice input = SLICE("a LOGIN x y\r\nb NOOP\r\n");
-    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output),
-                     IMAP_LOGIN_AUTHENTICATE);
+    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output), LOGIN_AUTHENTICATE);
     assert_true(imap_reader_is_idle(&caller.login.reader));
-    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output),
-                     IMAP_LOGIN_AUTHENTICATE);
+    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output), LOGIN_AUTHENTICATE);
     assert_slice_equal(input, "b NOOP\r\n");
     imap_login_refused(&caller.login, ERROR_DENIED, &caller.output);
-    assert_null(caller.login.response.data);
+    assert_null(caller.login.exchange.response.data);
     imap_login_caller_release(&caller);
 }
 
@@ -208,7 +206,7 @@ static void test_output_limit(void **state)
     for (int i = 0; i < 2000; i++)
         buffer_append_string(&input, "a CAPABILITY\r\n");
     struct slice rest = buffer_slice(&input);
-    assert_int_equal(imap_login_consume(&caller.login, &rest, &caller.output), IMAP_LOGIN_MORE);
+    assert_int_equal(imap_login_consume(&caller.login, &rest, &caller.output), LOGIN_MORE);
     assert_true(rest.size > 0);
     assert_true(imap_login_caller_feed(&caller, rest));
     assert_int_equal(buffer_error(&caller.output), 0);
