@@ -289,6 +289,8 @@ static void check_meaning(struct reading *reading)
     const struct config *config = reading->config;
     check_listeners(reading, "imap_listen", &config->imap_listen, false);
     check_listeners(reading, "imaps_listen", &config->imaps_listen, false);
+    check_listeners(reading, "pop3_listen", &config->pop3_listen, false);
+    check_listeners(reading, "pop3s_listen", &config->pop3s_listen, false);
     check_listeners(reading, "lmtp_listen", &config->lmtp_listen, true);
     check_listeners(reading, "mta_listen", &config->mta_listen, true);
     if (!*config->data_directory)
@@ -299,6 +301,8 @@ static void check_meaning(struct reading *reading)
         problem(reading, 0, "tls_certificate and tls_key go together");
     if (config->imaps_listen.count && !*config->tls_key)
         problem(reading, 0, "imaps_listen needs tls_certificate and tls_key");
+    if (config->pop3s_listen.count && !*config->tls_key)
+        problem(reading, 0, "pop3s_listen needs tls_certificate and tls_key");
     if (strcmp(config->engine, "sqlite") != 0)
         problem(reading, 0, "engine: \"%s\" is not known; there is: sqlite", config->engine);
     if (strcmp(config->log_format, "text") != 0 && strcmp(config->log_format, "json") != 0)

@@ -123,6 +123,8 @@ static void put_config(FILE *file, const struct plan *plan)
             plan->hostname, plan->domain);
     put_listener(file, plan, "imap_listen", 143);
     put_listener(file, plan, "imaps_listen", 993);
+    put_listener(file, plan, "pop3_listen", 110);
+    put_listener(file, plan, "pop3s_listen", 995);
     fprintf(file,
             "lmtp_listen = {\"127.0.0.1:%ld\", \"unix:lmtp.sock\"}\n"
             "mta_listen = {\"127.0.0.1:%ld\"}\n\n",

@@ -106,12 +106,10 @@ static int receive_wake(struct service *service, struct ipc_reader *reader,
 static enum service_protocol protocol_of(struct slice name)
 {
     static const char *const names[] = {
-        [PROTOCOL_IMAP] = "imap",
-        [PROTOCOL_IMAPS] = "imaps",
-        [PROTOCOL_LMTP] = "lmtp",
-        [PROTOCOL_MTA] = "mta",
+        [PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp",
+        [PROTOCOL_MTA] = "mta",   [PROTOCOL_POP3] = "pop3",   [PROTOCOL_POP3S] = "pop3s",
     };
-    for (size_t i = PROTOCOL_IMAP; i <= PROTOCOL_MTA; i++)
+    for (size_t i = PROTOCOL_IMAP; i < sizeof(names) / sizeof(names[0]); i++)
         if (slice_equal(name, slice_from_string(names[i])))
             return (enum service_protocol)i;
     return 0;

@@ -36,7 +36,14 @@ enum process_role {
 const char *process_role_name(enum process_role role); /* "chapard", "chapar-auth", ... */
 
 /* Protocols of listeners and streams. */
-enum service_protocol { PROTOCOL_IMAP = 1, PROTOCOL_IMAPS, PROTOCOL_LMTP, PROTOCOL_MTA };
+enum service_protocol {
+    PROTOCOL_IMAP = 1,
+    PROTOCOL_IMAPS,
+    PROTOCOL_LMTP,
+    PROTOCOL_MTA,
+    PROTOCOL_POP3,
+    PROTOCOL_POP3S
+};
 
 enum admin_service { ADMIN_SERVICE_SUPERVISOR = 1, ADMIN_SERVICE_SESSION, ADMIN_SERVICE_AUTH };
 

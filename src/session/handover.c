@@ -61,16 +61,11 @@ void handover_drain(struct handover *handover)
 
 /* --- refusing --- */
 
-/* RFC 5530 codes: LIMIT, UNAVAILABLE. */
-static void refuse(int socket, struct slice tag, int error)
+static void refuse(int socket, const struct stream_protocol *protocol, struct slice tag, int error)
 {
-    const char *code = error == ERROR_LIMIT ? "LIMIT" : "UNAVAILABLE";
-    const char *text = error == ERROR_LIMIT ? "too many connections" : "try again later";
     struct buffer line;
     buffer_init(&line, IPC_STRING_MAXIMUM + 256);
-    if (tag.size > 0)
-        buffer_append_format(&line, "%.*s NO [%s] %s\r\n", SLICE_FORMAT(tag), code, text);
-    buffer_append_format(&line, "* BYE [%s] %s\r\n", code, text);
+    protocol->refuse(tag, error, &line);
     worker_refuse(socket, buffer_slice(&line));
     buffer_release(&line);
 }
@@ -94,7 +89,7 @@ static void forget(struct handover *handover, struct waiting *stream)
 static void give_up(struct handover *handover, struct waiting *stream, int error)
 {
     log_refused(stream, error);
-    refuse(stream->socket, stream->tag, error);
+    refuse(stream->socket, stream->protocol, stream->tag, error);
     forget(handover, stream);
 }
 
@@ -258,17 +253,27 @@ static int read_stream(struct handover *handover, struct waiting *stream, uint8_
     return error || stream->protocol ? error : ERROR_PROTOCOL;
 }
 
+/* There is no place to keep it in. */
+static int refuse_at_once(const struct handover *handover, struct ipc_message *message)
+{
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    const struct stream_protocol *protocol = find_protocol(handover, ipc_get_u8(&reader));
+    if (!protocol)
+        return ERROR_PROTOCOL;
+    refuse(message->descriptors[0], protocol, SLICE(""), ERROR_LIMIT);
+    message->descriptors[0] = -1;
+    return 0;
+}
+
 static int login_received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
 {
     struct handover *handover = arg;
     uint8_t number, ticket[TICKET_SIZE];
     (void)channel;
     struct waiting *stream = make_waiting(handover, message->body);
-    if (!stream) {
-        refuse(message->descriptors[0], slice_make(NULL, 0), ERROR_LIMIT);
-        message->descriptors[0] = -1;
-        return 0;
-    }
+    if (!stream)
+        return refuse_at_once(handover, message);
     int error = read_stream(handover, stream, &number, ticket);
     if (error) {
         forget(handover, stream);

@@ -42,7 +42,7 @@ struct session {
 };
 
 static const struct handover_protocol protocols[] = {
-    {PROTOCOL_IMAP, &imap_protocol}, {PROTOCOL_IMAPS, &imap_protocol}, {0, NULL}};
+    {PROTOCOL_IMAP, &imap_protocol}, {PROTOCOL_POP3, &pop3_protocol}, {0, NULL}};
 
 /* --- what chapard asks --- */
 

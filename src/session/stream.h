@@ -1,8 +1,8 @@
 /*
  * A stream: an authenticated (or, for LMTP, trusted) byte stream, served by a protocol.
  *
- * The loop (session/worker.c) owns the socket; the protocol (session/imap, session/lmtp) sees
- * bytes. A stream is run by at most one thread at a time:
+ * The loop (session/worker.c) owns the socket; the protocol (session/imap, session/lmtp,
+ * session/pop3) sees bytes. A stream is run by at most one thread at a time:
  *
  *   loop thread                          pool thread
  *   bytes arrived, or it was woken  -->  protocol->run(stream): takes input, appends output
@@ -51,7 +51,7 @@ struct stream {
     const char *user;          /* login name; NULL for these */
     const char *client;        /* address, for logs and Received */
     const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
-    const char *tag;           /* of the command that logged in; NULL: none */
+    const char *tag;           /* what the engine before login left (its header); NULL: nothing */
 
     /* exchanged in run() */
     struct slice input; /* run() takes from the front */
@@ -68,11 +68,15 @@ struct stream {
 };
 
 struct stream_protocol {
-    const char *name; /* "imap", "lmtp", "mta" */
+    const char *name; /* "imap", "lmtp", "mta", "pop3" */
     /* Makes stream->state. No output yet. ERROR_MEMORY... */
     int (*open)(struct stream *stream);
     /* In a pool thread. Called first with no input, for the greeting. */
     enum stream_need (*run)(struct stream *stream);
+    /* What a stream that was logged in and cannot be served is told, before it is closed: instead
+     * of the answer to the command of that tag (empty: none). ERROR_LIMIT: there are too many; else
+     * it may be tried again. NULL for a protocol without login. */
+    void (*refuse)(struct slice tag, int error, struct buffer *output);
     /* Seconds without input before timed_out is set, in the state it is in now. The loop calls it
      * between runs. */
     uint32_t (*idle_limit)(const struct stream *stream);
@@ -82,9 +86,10 @@ struct stream_protocol {
     void (*close)(struct stream *stream, const char *why);
 };
 
-/* session/imap/imap.c, session/lmtp/lmtp.c and session/mta/mta.c */
+/* session/imap/imap.c, session/lmtp/lmtp.c, session/mta/mta.c, session/pop3/pop3.c */
 extern const struct stream_protocol imap_protocol;
 extern const struct stream_protocol lmtp_protocol;
 extern const struct stream_protocol mta_protocol;
+extern const struct stream_protocol pop3_protocol;
 
 #endif

@@ -238,6 +238,8 @@ int listeners_open(struct listener_list *listeners, const struct config *config,
     } services[] = {
         {"imap", &config->imap_listen},
         {"imaps", &config->imaps_listen},
+        {"pop3", &config->pop3_listen},
+        {"pop3s", &config->pop3s_listen},
         {"lmtp", &config->lmtp_listen},
         {"mta", &config->mta_listen},
     };

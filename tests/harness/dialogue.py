@@ -4,6 +4,8 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
 
     @imap                 connect with TLS and log in to a fresh account (the default)
     @imap plain           connect without TLS, do not log in; @imap tls: with TLS, do not log in
+    @pop3                 connect to POP3 with TLS and log in to a fresh account
+    @pop3 plain           connect without TLS, do not log in; @pop3 tls: with TLS, do not log in
     @lmtp                 connect to LMTP
     @second               a second connection, logged in to the same account; its lines are C2, S2
     @account              a second account: {address2} {user2} {password2}
@@ -45,7 +47,7 @@ class Dialogue:
         self.transcript = []
 
     def run(self):
-        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp", line)), "")
+        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp|@pop3", line)), "")
         if not first.startswith("@"):
             self.directive("@imap")
         try:
@@ -99,6 +101,9 @@ class Dialogue:
                 # The greeting is the dialogue's to check.
                 client.pending = client.greeting.encode() + b"\r\n" + client.pending
             self.clients["1"] = client
+        elif words[0] == "@pop3":
+            self.need_account()
+            self.clients["1"] = self.pop3(words[1] if len(words) > 1 else "login")
         elif words[0] == "@second":
             self.clients["2"] = self.server.imap(self.account)
         elif words[0] == "@lmtp":
@@ -122,6 +127,17 @@ class Dialogue:
                                                                   server_hostname="localhost")
         else:
             raise AssertionError("no such directive")
+
+    def pop3(self, mode):
+        port = self.server.pop3_port if mode == "plain" else self.server.pop3s_port
+        client = Imap("127.0.0.1", port, None if mode == "plain" else self.server.tls_context())
+        if mode == "login":
+            client.line()
+            for command in ("USER", self.account[0]), ("PASS", self.account[1]):
+                client.send(" ".join(command) + "\r\n")
+                answer = client.line()
+                assert answer.startswith("+OK"), answer
+        return client
 
     def names(self, account, suffix=""):
         """What a dialogue may say of an account."""

@@ -7,6 +7,7 @@ build. A report of a sanitizer anywhere in the server's log fails the test.
 import itertools
 import json
 import os
+import poplib
 import random
 import re
 import shutil
@@ -50,7 +51,7 @@ def free_offset():
     """An offset for `--ports` with which every standard port is free, and stays so."""
     while True:
         offset = random.randrange(12000, 31000)
-        names = [reserve(port + offset) for port in (24, 26, 143, 993)]
+        names = [reserve(port + offset) for port in (24, 26, 110, 143, 993, 995)]
         if all(names):
             reserved.extend(names)
             return offset
@@ -98,6 +99,8 @@ class Server:
     imap_port = property(lambda self: self.offset + 143)
     imaps_port = property(lambda self: self.offset + 993)
     hostname = property(lambda self: self.domain)
+    pop3_port = property(lambda self: self.offset + 110)
+    pop3s_port = property(lambda self: self.offset + 995)
     lmtp_port = property(lambda self: self.offset + 24)
     mta_port = property(lambda self: self.offset + 26)
     config = property(lambda self: self.directory / "chapar.conf")
@@ -254,6 +257,22 @@ class Server:
         if account:
             client.login(*account)
         return client
+
+    def pop3(self, account=None, tls=True):
+        """A connected poplib client, logged in when an account is given."""
+        client = poplib.POP3_SSL("127.0.0.1", self.pop3s_port, timeout=20,
+                                 context=self.pop3_context()) if tls else \
+            poplib.POP3("127.0.0.1", self.pop3_port, timeout=20)
+        if account:
+            client.user(account[0])
+            client.pass_(account[1])
+        return client
+
+    def pop3_context(self):
+        """poplib asks for the certificate of the host it connects to, an address here."""
+        context = self.tls_context()
+        context.check_hostname = False
+        return context
 
     def lmtp(self):
         return Lmtp(self.lmtp_port)

@@ -100,7 +100,7 @@ static void send_refused(struct peer *peer, uint64_t id, int error)
 
 static const char *protocol_name(uint8_t protocol)
 {
-    return protocol == PROTOCOL_IMAP || protocol == PROTOCOL_IMAPS ? "imap" : "unknown";
+    return protocol == PROTOCOL_IMAP ? "imap" : protocol == PROTOCOL_POP3 ? "pop3" : "unknown";
 }
 
 static void refuse(struct request *request, int error)

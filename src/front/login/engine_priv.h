@@ -6,10 +6,12 @@
 
 #include "ipc/service.h"
 #include "proto/imap/login.h"
+#include "proto/pop3/login.h"
 
 /* One of them; which, its row below says. */
 union login_engine {
     struct imap_login imap;
+    struct pop3_login pop3;
 };
 
 /* Every function is the protocol's own of that name, whose header has its contract. */
@@ -34,12 +36,18 @@ struct login_protocol {
 /* NULL: chapar-login does not speak it. */
 const struct login_protocol *login_protocol_find(enum service_protocol listener);
 
+/* The most memory any engine has on the heap, and the most it writes: IMAP's, which the compiler
+ * checks. */
 enum {
-    /* Of the engines' memory on the heap, and of what they write: the most any of them has. */
     LOGIN_ENGINE_HEAP_MAXIMUM = IMAP_LOGIN_LINE_MAXIMUM + IMAP_LOGIN_LITERALS_MAXIMUM +
                                 IMAP_LOGIN_ARENA_MAXIMUM + IMAP_LOGIN_LINE_MAXIMUM /* response */ +
                                 IMAP_TAG_MAXIMUM,
     LOGIN_ENGINE_OUTPUT_MAXIMUM = IMAP_LOGIN_OUTPUT_MAXIMUM,
 };
+_Static_assert((int)LOGIN_ENGINE_HEAP_MAXIMUM >= 2 * POP3_LOGIN_LINE_MAXIMUM +
+                                                     POP3_LOGIN_NAME_MAXIMUM +
+                                                     POP3_LOGIN_TAG_MAXIMUM &&
+                   (int)LOGIN_ENGINE_OUTPUT_MAXIMUM >= POP3_LOGIN_OUTPUT_MAXIMUM,
+               "POP3 needs no more than IMAP");
 
 #endif

@@ -436,10 +436,21 @@ static void imap_close(struct stream *stream, const char *why)
     free(session);
 }
 
+/* RFC 5530 codes: LIMIT, UNAVAILABLE. */
+static void imap_refuse(struct slice tag, int error, struct buffer *output)
+{
+    const char *code = error == ERROR_LIMIT ? "LIMIT" : "UNAVAILABLE";
+    const char *text = error == ERROR_LIMIT ? "too many connections" : "try again later";
+    if (tag.size > 0)
+        imap_write_status(output, tag, "NO", code, text);
+    imap_write_status(output, SLICE("*"), "BYE", code, text);
+}
+
 const struct stream_protocol imap_protocol = {
     .name = "imap",
     .open = imap_open,
     .run = imap_run,
+    .refuse = imap_refuse,
     .idle_limit = imap_idle_limit,
     .idle_limit_name = "idle_timeout",
     .close = imap_close,

@@ -87,9 +87,19 @@ static void hello_close(struct stream *stream, const char *why)
     (void)why;
 }
 
+static void hello_refuse(struct slice tag, int error, struct buffer *output)
+{
+    const char *code = error == ERROR_LIMIT ? "LIMIT" : "UNAVAILABLE";
+    const char *text = error == ERROR_LIMIT ? "too many connections" : "try again later";
+    if (tag.size)
+        buffer_append_format(output, "%.*s NO [%s] %s\r\n", SLICE_FORMAT(tag), code, text);
+    buffer_append_format(output, "* BYE [%s] %s\r\n", code, text);
+}
+
 static const struct stream_protocol hello = {.name = "hello",
                                              .open = hello_open,
                                              .run = hello_run,
+                                             .refuse = hello_refuse,
                                              .idle_limit = hello_idle_limit,
                                              .idle_limit_name = "idle_timeout",
                                              .close = hello_close};

@@ -1,0 +1,328 @@
+#include "session/pop3/pop3_priv.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "proto/pop3/login.h"
+
+#include <inttypes.h>
+
+typedef void command_handler(struct pop3_session *session, const struct pop3_command *command);
+
+static const char no_message[] = "No such message";
+
+static struct buffer *output(struct pop3_session *session)
+{
+    return &session->stream->output;
+}
+
+/* The UID of the message a command is about; 0: there is none, which is answered. */
+static uint32_t find_message(struct pop3_session *session, const struct pop3_command *command)
+{
+    uint32_t uid = maildrop_uid(&session->maildrop, command->number);
+    if (!uid)
+        pop3_write_error(output(session), NULL, no_message);
+    return uid;
+}
+
+static void fail_message(struct pop3_session *session, int error)
+{
+    if (error == ERROR_NOT_FOUND)
+        pop3_write_error(output(session), NULL, "The message has gone meanwhile");
+    else
+        pop3_fail(session, error);
+}
+
+static int read_entry(struct pop3_session *session, uint32_t uid, struct entry *entry)
+{
+    struct mailbox_snapshot *snapshot;
+    int error = pop3_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    error = maildrop_entry(snapshot, uid, entry);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static uint32_t messages_left(struct pop3_session *session)
+{
+    struct maildrop *maildrop = &session->maildrop;
+    return range_set_size(&maildrop->uids) - range_set_size(&maildrop->deleted);
+}
+
+static uint64_t octets_left(const struct pop3_session *session)
+{
+    return session->maildrop.size - session->maildrop.deleted_size;
+}
+
+/* --- lists --- */
+
+/* Unique for ever in this account: a UIDVALIDITY is never given twice (docs/format.md). */
+static void write_unique_id(struct pop3_session *session, const char *before, uint32_t uid)
+{
+    struct maildrop *maildrop = &session->maildrop;
+    buffer_append_format(output(session), "%s%" PRIu32 " %" PRIu32 ".%" PRIu32 "\r\n", before,
+                         range_set_position(&maildrop->uids, uid), maildrop->uid_validity, uid);
+}
+
+static void write_size(struct pop3_session *session, const char *before, const struct entry *entry)
+{
+    buffer_append_format(output(session), "%s%" PRIu32 " %" PRIu64 "\r\n", before,
+                         range_set_position(&session->maildrop.uids, entry->uid), entry->size);
+}
+
+static void begin_list(struct pop3_session *session, bool unique_ids)
+{
+    pop3_write_ok(output(session), unique_ids ? "Unique ids follow" : "Sizes follow");
+    session->unique_ids = unique_ids;
+    session->next = 1;
+    session->phase = POP3_LISTING;
+}
+
+static void end_list(struct pop3_session *session)
+{
+    buffer_append_string(output(session), ".\r\n");
+    session->phase = POP3_READING;
+}
+
+static bool is_listed(const struct maildrop *maildrop, uint32_t uid)
+{
+    return range_set_contains(&maildrop->uids, uid) && !range_set_contains(&maildrop->deleted, uid);
+}
+
+static void list_unique_ids(struct pop3_session *session)
+{
+    struct maildrop *maildrop = &session->maildrop;
+    while (!pop3_slice_over(session)) {
+        uint32_t uid = range_set_next(&maildrop->uids, session->next);
+        if (!uid) {
+            end_list(session);
+            return;
+        }
+        if (is_listed(maildrop, uid))
+            write_unique_id(session, "", uid);
+        session->next = uid + 1;
+    }
+}
+
+/* A message that has gone meanwhile is left out, as one that is marked is. */
+static int list_some_sizes(struct pop3_session *session, struct mailbox_snapshot *snapshot)
+{
+    struct entry_cursor cursor;
+    struct entry entry;
+    int error = 0;
+    entry_cursor_init(&cursor, snapshot, session->next, 0);
+    while (!pop3_slice_over(session) && (error = entry_cursor_next(&cursor, &entry)) == 0) {
+        if (is_listed(&session->maildrop, entry.uid))
+            write_size(session, "", &entry);
+        session->next = entry.uid + 1;
+    }
+    entry_cursor_release(&cursor);
+    return error;
+}
+
+/* After "+OK" there is no way to say that the rest cannot be read but to hang up. */
+static void list_sizes(struct pop3_session *session)
+{
+    struct mailbox_snapshot *snapshot;
+    int error = pop3_snapshot(session, &snapshot);
+    if (!error) {
+        error = list_some_sizes(session, snapshot);
+        mailbox_snapshot_close(&snapshot);
+    }
+    if (error == ERROR_NOT_FOUND)
+        end_list(session);
+    else if (error)
+        session->closing = true;
+}
+
+static void do_list(struct pop3_session *session, const struct pop3_command *command)
+{
+    struct entry entry;
+    if (!command->has_number) {
+        begin_list(session, false);
+        return;
+    }
+    uint32_t uid = find_message(session, command);
+    int error = uid ? read_entry(session, uid, &entry) : 0;
+    if (error)
+        fail_message(session, error);
+    else if (uid)
+        write_size(session, "+OK ", &entry);
+}
+
+static void do_uidl(struct pop3_session *session, const struct pop3_command *command)
+{
+    uint32_t uid = command->has_number ? find_message(session, command) : 0;
+    if (!command->has_number)
+        begin_list(session, true);
+    else if (uid)
+        write_unique_id(session, "+OK ", uid);
+}
+
+/* --- messages --- */
+
+static void begin_sending(struct pop3_session *session, const struct pop3_command *command)
+{
+    uint32_t uid = find_message(session, command);
+    int error = uid ? read_entry(session, uid, &session->entry) : 0;
+    if (error)
+        fail_message(session, error);
+    if (!uid || error)
+        return;
+    buffer_append_format(output(session), "+OK %" PRIu64 " octets\r\n", session->entry.size);
+    pop3_message_begin(&session->message, !session->utf8);
+    session->offset = 0;
+    session->phase = POP3_SENDING;
+}
+
+static void do_retr(struct pop3_session *session, const struct pop3_command *command)
+{
+    begin_sending(session, command);
+    /* A set that is full costs a \Seen, not the message. */
+    if (session->phase == POP3_SENDING)
+        (void)range_set_add(&session->maildrop.retrieved, session->entry.uid, session->entry.uid);
+}
+
+static void do_top(struct pop3_session *session, const struct pop3_command *command)
+{
+    begin_sending(session, command);
+    if (session->phase == POP3_SENDING)
+        pop3_message_limit(&session->message, command->lines);
+}
+
+static int send_some(struct pop3_session *session, struct mailbox_snapshot *snapshot)
+{
+    struct buffer piece;
+    int error = 0;
+    buffer_init(&piece, POP3_PIECE);
+    while (!error && !pop3_slice_over(session) && session->offset < session->entry.size &&
+           !session->message.done) {
+        buffer_clear(&piece);
+        error = mailbox_message(snapshot, &session->entry, session->offset, POP3_PIECE, &piece);
+        if (!error && piece.size == 0)
+            error = ERROR_CORRUPT;
+        session->offset += piece.size;
+        pop3_message_add(&session->message, buffer_slice(&piece), output(session));
+    }
+    buffer_release(&piece);
+    return error;
+}
+
+static void send_message(struct pop3_session *session)
+{
+    struct mailbox_snapshot *snapshot;
+    int error = pop3_snapshot(session, &snapshot);
+    if (!error) {
+        error = send_some(session, snapshot);
+        mailbox_snapshot_close(&snapshot);
+    }
+    if (error) {
+        session->closing = true;
+    } else if (session->offset >= session->entry.size || session->message.done) {
+        pop3_message_end(&session->message, output(session));
+        session->phase = POP3_READING;
+    }
+}
+
+/* --- the others --- */
+
+static void do_capa(struct pop3_session *session, const struct pop3_command *command)
+{
+    (void)command;
+    pop3_write_capabilities(output(session), "");
+}
+
+static void do_lang(struct pop3_session *session, const struct pop3_command *command)
+{
+    pop3_write_language(output(session), command->argument);
+}
+
+static void do_stat(struct pop3_session *session, const struct pop3_command *command)
+{
+    (void)command;
+    buffer_append_format(output(session), "+OK %" PRIu32 " %" PRIu64 "\r\n", messages_left(session),
+                         octets_left(session));
+}
+
+static void do_noop(struct pop3_session *session, const struct pop3_command *command)
+{
+    (void)command;
+    pop3_write_ok(output(session), "Nothing done");
+}
+
+static void do_rset(struct pop3_session *session, const struct pop3_command *command)
+{
+    (void)command;
+    maildrop_reset(&session->maildrop);
+    buffer_append_format(output(session), "+OK %" PRIu32 " messages (%" PRIu64 " octets)\r\n",
+                         messages_left(session), octets_left(session));
+}
+
+static void do_dele(struct pop3_session *session, const struct pop3_command *command)
+{
+    struct mailbox_snapshot *snapshot;
+    uint32_t uid = find_message(session, command);
+    if (!uid)
+        return;
+    int error = pop3_snapshot(session, &snapshot);
+    if (!error) {
+        error = maildrop_delete(&session->maildrop, snapshot, uid);
+        mailbox_snapshot_close(&snapshot);
+    }
+    if (error)
+        fail_message(session, error);
+    else
+        pop3_write_ok(output(session), "Marked");
+}
+
+static void do_quit(struct pop3_session *session, const struct pop3_command *command)
+{
+    (void)command;
+    session->phase = POP3_UPDATING;
+}
+
+static void update(struct pop3_session *session)
+{
+    struct store_view *view;
+    int error = pop3_view(session, &view);
+    if (!error)
+        error = maildrop_update(&session->maildrop, view);
+    if (error)
+        pop3_fail(session, error);
+    else
+        pop3_write_ok(output(session), "Goodbye");
+    session->closing = true;
+}
+
+static command_handler *const handlers[POP3_COMMANDS] = {
+    [POP3_CAPA] = do_capa, [POP3_DELE] = do_dele, [POP3_LANG] = do_lang, [POP3_LIST] = do_list,
+    [POP3_NOOP] = do_noop, [POP3_QUIT] = do_quit, [POP3_RETR] = do_retr, [POP3_RSET] = do_rset,
+    [POP3_STAT] = do_stat, [POP3_TOP] = do_top,   [POP3_UIDL] = do_uidl,
+};
+
+void pop3_run_command(struct pop3_session *session, const struct pop3_command *command)
+{
+    handlers[command->id](session, command);
+}
+
+static void (*const phases[])(struct pop3_session *session) = {
+    [POP3_SENDING] = send_message,
+    [POP3_UPDATING] = update,
+};
+
+void pop3_go_on(struct pop3_session *session)
+{
+    if (session->phase == POP3_LISTING && session->unique_ids)
+        list_unique_ids(session);
+    else if (session->phase == POP3_LISTING)
+        list_sizes(session);
+    else
+        phases[session->phase](session);
+}
+
+bool pop3_slice_over(const struct pop3_session *session)
+{
+    const struct buffer *buffer = &session->stream->output;
+    return buffer->size >= STREAM_OUTPUT_MARK || buffer_error(buffer) ||
+           clock_monotonic_us() >= session->deadline;
+}
