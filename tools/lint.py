@@ -39,6 +39,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/dump.c": "reads whole accounts, changes nothing",
     "src/store/purge.c": "only the system removes for good",
     "src/store/quota.c": "only the system sets limits",
+    "src/store/annotation.c": "only the system sets what all users of an account see of it",
     "src/store/directory.c": "asks for it: what changes or reads the directory is the system's",
     "src/store/directory_account.c": "fills an account nobody owns yet; only the system makes one",
     "src/store/directory_walk.c": "the groups that rights go by, for whoever is asked about",

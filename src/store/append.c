@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/gate.h"
 #include "blob/blob.h"
+#include "store/annotation_priv.h"
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
@@ -35,6 +36,7 @@ static int set_flags(struct mailbox *mailbox, const struct append *append, uint3
 
 static int append_entry(struct change *change, struct mailbox *mailbox, struct append_call *call)
 {
+    bool annotated;
     struct entry entry = {
         .internal_date = call->append->internal_date,
         .save_date = call->now,
@@ -48,6 +50,9 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
                             &entry.message);
     if (!error)
         error = mailbox_add(change, mailbox, &entry);
+    if (!error)
+        error = annotations_add(change, mailbox, entry.uid, call->append->annotations,
+                                call->append->annotation_count, &annotated);
     if (!error)
         error = mailbox_finish(change, mailbox);
     call->result = (struct append_result){
@@ -102,12 +107,15 @@ int mailbox_append(struct store_view *view, collection_id mailbox, const struct 
         return ERROR_NOT_FOUND;
     if (!(rights & (RIGHT_INSERT | RIGHT_POST)))
         return ERROR_DENIED;
+    int error = annotations_require(view, mailbox, append->annotations, append->annotation_count);
+    if (error)
+        return error;
     struct append_call call = {.mailbox = mailbox, .append = append, .now = clock_wall()};
     struct stored_message message;
     struct buffer bytes, summary;
     buffer_init(&bytes, SIZE_MAX - 1);
     buffer_init(&summary, SUMMARY_SIZE_MAXIMUM);
-    int error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
+    error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
     message.received = append->internal_date;
     if (!error)
         error = store_message(view, &call, &message);

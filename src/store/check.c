@@ -97,6 +97,7 @@ static int check_account(struct check *check)
     right.collections = (uint32_t)check->tree.count;
     right.entries = check->entries.size / sizeof(struct checked_entry) - check->entries_deleted;
     right.entry_bytes = check->entry_bytes;
+    right.annotation_bytes = check->annotation_bytes;
     right.retained = check->retained;
     right.retained_bytes = check->retained_bytes;
     if (right.retained && !right.retained_since)
@@ -120,6 +121,8 @@ static int check_account(struct check *check)
     if (right.retained != account->retained || right.retained_bytes != account->retained_bytes ||
         right.retained_since != account->retained_since)
         check_wrong(check, "the account counts what is retained wrongly");
+    if (right.annotation_bytes != account->annotation_bytes)
+        check_wrong(check, "the account counts its annotations wrongly");
     if (right.collections != account->collections)
         check_wrong(check, "the account counts its collections wrongly");
     if (right.next_message != account->next_message ||
@@ -139,8 +142,8 @@ static int check_all(struct check *check)
 {
     static int (*const parts[])(struct check * check) = {
         check_load_messages, check_load_collections, check_load_deleted, check_collections,
-        check_retained,      check_messages,         check_threads,      check_rest,
-        check_account,       check_strays,
+        check_retained,      check_messages,         check_threads,      check_annotations,
+        check_rest,          check_account,          check_strays,
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !error; i++)
@@ -158,6 +161,9 @@ static void clear(struct check *check)
     buffer_clear(&check->strays);
     buffer_clear(&check->deleted);
     buffer_clear(&check->expunged);
+    buffer_clear(&check->sums);
+    check->uids.loaded = false;
+    check->annotation_bytes = 0;
     check->found_account = (struct account_record){0};
     check->entry_bytes = check->highest_modseq = 0;
     check->entries_deleted = check->retained = check->retained_bytes = 0;
@@ -237,6 +243,9 @@ int store_check_account(struct store *store, struct who who, struct account_id a
     buffer_init(&check.entries, CHECK_ENTRIES_MAXIMUM * sizeof(struct checked_entry));
     buffer_init(&check.deleted, CHECK_ENTRIES_MAXIMUM * sizeof(collection_id));
     buffer_init(&check.expunged, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
+    buffer_init(&check.sums, CHECK_ENTRIES_MAXIMUM);
+    range_set_init(&check.uids.there, CHECK_ENTRIES_MAXIMUM);
+    range_set_init(&check.uids.retained, CHECK_ENTRIES_MAXIMUM);
     buffer_init(&check.strays, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.remake, CHECK_ENTRIES_MAXIMUM * sizeof(uint64_t));
     buffer_init(&check.value, KV_VALUE_MAXIMUM);
@@ -247,6 +256,9 @@ int store_check_account(struct store *store, struct who who, struct account_id a
     buffer_release(&check.entries);
     buffer_release(&check.deleted);
     buffer_release(&check.expunged);
+    buffer_release(&check.sums);
+    range_set_release(&check.uids.there);
+    range_set_release(&check.uids.retained);
     buffer_release(&check.strays);
     buffer_release(&check.remake);
     buffer_release(&check.value);

@@ -6,6 +6,7 @@
  *   check_retained.c deleted collections, expunged entries
  *   check_message.c  messages: records, places, summaries, hashes, bodies
  *   check_thread.c   threads
+ *   check_annotation.c what annotations there are
  *   check_rest.c     names, and what belongs to something that is not there
  *
  * Each part walks what lies there, computes what must be, and calls check_wrong where it differs.
@@ -22,6 +23,20 @@ struct checked_entry {
     uint64_t message;
     collection_id collection;
     uint32_t uid;
+};
+
+/* The UIDs that a collection's entries have, and those that were expunged. */
+struct checked_uids {
+    uint64_t collection;
+    bool loaded, unreadable;
+    struct range_set there, retained;
+};
+
+/* What annotations of a collection, and of its entries that are there, come to. */
+struct checked_sum {
+    uint64_t collection;
+    uint64_t bytes;
+    bool of_messages; /* some are of its entries, there or retained */
 };
 
 struct check {
@@ -47,6 +62,9 @@ struct check {
     uint64_t highest_modseq;
     uint32_t highest_uid_validity;
     struct checked_threads *threads; /* while they are checked */
+    struct checked_uids uids;        /* of the collection whose annotations are looked at */
+    struct buffer sums;              /* struct checked_sum, by collection */
+    uint64_t annotation_bytes;
     struct buffer value, body;
     struct buffer findings; /* of a repair: enum check_finding, text, NUL */
 };
@@ -79,6 +97,10 @@ uint32_t check_expunged_with(const struct check *check, uint64_t number);
  * else NULL. */
 int check_collection(struct check *check, struct tree_node *node, struct deleted_record *deleted);
 
+/* Whether an annotation is of something that is there or retained, and can be read. */
+bool check_annotation_belongs(struct check *check, struct slice key, const uint64_t *numbers,
+                              struct slice value);
+
 /* The parts, in this order. */
 int check_load_messages(struct check *check);
 int check_load_collections(struct check *check);
@@ -87,6 +109,7 @@ int check_collections(struct check *check);
 int check_retained(struct check *check);
 int check_messages(struct check *check);
 int check_threads(struct check *check);
+int check_annotations(struct check *check);
 int check_rest(struct check *check);
 int check_strays(struct check *check); /* after the account's record */
 

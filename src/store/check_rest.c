@@ -166,6 +166,12 @@ static bool of_hash(struct check *check, struct slice key, const uint64_t *numbe
     return !number_record_read(value, &number) && check_has_message(check, number);
 }
 
+static bool of_annotated(struct check *check, struct slice key, const uint64_t *numbers,
+                         struct slice value)
+{
+    return check_annotation_belongs(check, key, numbers, value);
+}
+
 static bool is_readable_message(struct check *check, struct slice key, const uint64_t *numbers,
                                 struct slice value)
 {
@@ -185,6 +191,8 @@ static const struct rule rules[] = {
     {KEY_DELETED, 1, is_deleted, "a deleted collection's record"},
     {KEY_DESTROYED, 3, is_destroyed, "a tombstone"},
     {KEY_DAY, 1, is_day, "a day's mark"},
+    {KEY_ANNOTATION, 1, of_annotated, "an annotation"},
+    {KEY_MESSAGE_ANNOTATION, 2, of_annotated, "an annotation of a message"},
     {KEY_MESSAGE, 1, is_readable_message, "a message's record"},
     {KEY_SUMMARY, 1, of_message, "a summary"},
     {KEY_BODY, 1, of_message, "a body"},

@@ -174,6 +174,7 @@ static int retain_collection(struct change *change, struct mailbox *mailbox)
     if (!error)
         error = deleted_put(change, mailbox->id, &deleted);
     account_retain(change, mailbox->record.messages, mailbox->record.size);
+    change->account.annotation_bytes -= mailbox->record.annotation_bytes;
     change->account.collections--;
     buffer_release(&value);
     arena_release(&arena);

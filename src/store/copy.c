@@ -1,12 +1,13 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/annotation_priv.h"
 
 struct copy_call {
     collection_id from, to;
     const struct range_set *uids; /* NULL: all */
     bool move;
     uint32_t allowed; /* flags that may be set in the target */
+    struct annotation_rule annotations;
     int64_t now;
     uint32_t uid_validity;
     struct range_set *copied; /* UIDs in `from` and, in the same order, in `to` */
@@ -69,6 +70,10 @@ static int copy_entry(struct copier *copier, struct entry *entry)
             mailbox_next_position(copier->target));
     if (!error)
         error = mailbox_add(copier->change, copier->target, entry);
+    if (!error)
+        error = annotations_transfer(copier->change, copier->source, uid, copier->target,
+                                     entry->uid, call->move ? ANNOTATIONS_MOVE : ANNOTATIONS_COPY,
+                                     &call->annotations);
     if (!error)
         error = range_set_add(call->copied, uid, uid);
     if (!error)
@@ -170,12 +175,18 @@ int mailbox_copy(struct store_view *view, collection_id mailbox, const struct ra
         error = view_require(view, target, RIGHT_INSERT);
     if (error)
         return error;
+    struct account_id who = view_subscriber(view);
+    uint32_t rights = rights_of(view, target);
     struct copy_call call = {
         .from = mailbox,
         .to = target,
         .uids = uids,
         .move = move,
-        .allowed = flags_allowed(rights_of(view, target)),
+        .allowed = flags_allowed(rights),
+        /* RFC 5257 section 4.6: not those of others, nor what may not be set there. */
+        .annotations = {.shared = rights & RIGHT_WRITE,
+                        .who = rights & RIGHT_READ ? &who : NULL,
+                        .quota = !move},
         .now = clock_wall(),
         .copied = &result->from,
         .made = &result->to,
@@ -196,6 +207,7 @@ int mailbox_move_all(struct change *change, collection_id from, collection_id to
         .to = to,
         .move = true,
         .allowed = ENTRY_FLAGS,
+        .annotations = {.shared = true, .everybodys = true},
         .now = clock_wall(),
         .copied = &copied,
         .made = &made,

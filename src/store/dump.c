@@ -116,6 +116,7 @@ static void say_collection_record(struct dump *dump, struct collection_record re
     say_number(dump, "changed_modseq", record.changed_modseq);
     say_number(dump, "vanished_modseq", record.vanished_modseq);
     say_number(dump, "annotation_modseq", record.annotation_modseq);
+    say_number(dump, "annotation_bytes", record.annotation_bytes);
     say_number(dump, "messages", record.messages);
     say_number(dump, "unseen", record.unseen);
     say_number(dump, "deleted", record.deleted);
@@ -230,6 +231,18 @@ static int say_message(struct dump *dump, struct slice value)
     return 0;
 }
 
+static int say_annotation(struct dump *dump, struct slice value)
+{
+    struct slice bytes;
+    int error = annotation_record_read(value, &bytes);
+    if (error)
+        return error;
+    say_number(dump, "bytes", bytes.size);
+    say(dump, " value=");
+    say_bytes(dump, bytes);
+    return 0;
+}
+
 static int say_thread(struct dump *dump, struct slice value)
 {
     struct thread_member member;
@@ -340,6 +353,8 @@ static const struct family {
     {KEY_NAME, "name", 2, say_number_record},
     {KEY_PAGE, "page", 2, say_page},
     {KEY_SUMMARY, "summary", 1, say_summary},
+    {KEY_ANNOTATION, "annotation", 1, say_annotation},
+    {KEY_MESSAGE_ANNOTATION, "message-annotation", 2, say_annotation},
     {KEY_THREAD, "thread", 2, say_thread},
     {KEY_THREAD_ID, "thread-id", 0, say_thread_id},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},

@@ -108,3 +108,34 @@ struct slice key_of_account(struct key *key, enum key_family family, struct acco
     append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
     return finished(key);
 }
+
+struct slice key_annotations(struct key *key, collection_id collection, uint32_t uid)
+{
+    begin(key, uid ? KEY_MESSAGE_ANNOTATION : KEY_ANNOTATION);
+    append_number(key, collection);
+    if (uid)
+        append_number(key, uid);
+    return finished(key);
+}
+
+struct slice key_annotation(struct key *key, collection_id collection, uint32_t uid,
+                            const struct account_id *owner, struct slice name)
+{
+    char text[ACCOUNT_ID_TEXT + 1];
+    key_annotations(key, collection, uid);
+    append_bytes(key, owner ? SLICE("p") : SLICE("s"));
+    if (owner) {
+        account_id_format(*owner, text);
+        append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
+    }
+    append_bytes(key, name);
+    return finished(key);
+}
+
+struct slice key_annotation_tail(struct key *key, collection_id collection, uint32_t uid,
+                                 struct slice tail)
+{
+    key_annotations(key, collection, uid);
+    append_bytes(key, tail);
+    return finished(key);
+}

@@ -21,7 +21,9 @@
  *     m MESSAGE                     message record
  *     b MESSAGE                     inline body
  *     n TYPE PARENT name            collection of that type and name below the parent
+ *     o COLLECTION OWNER name        annotation of the collection (0: of the account)
  *     p COLLECTION BASE             entry page; BASE is the UID it began with
+ *     q COLLECTION UID OWNER name    annotation of the entry
  *     s MESSAGE                     summary
  *     t THREAD MESSAGE              a message of the thread
  *     u HEX32                       subscriptions of that account
@@ -46,7 +48,9 @@ enum key_family {
     KEY_KEYWORDS = 'k',
     KEY_MESSAGE = 'm',
     KEY_NAME = 'n',
+    KEY_ANNOTATION = 'o',
     KEY_PAGE = 'p',
+    KEY_MESSAGE_ANNOTATION = 'q',
     KEY_SUMMARY = 's',
     KEY_THREAD = 't',
     KEY_SUBSCRIPTIONS = 'u',
@@ -143,6 +147,15 @@ int key_read_thread_id(struct slice key, uint64_t *hash);
  * below the parent. Each type has a tree of its own. */
 struct slice key_name(struct key *key, enum collection_type type, collection_id parent,
                       struct slice name);
+
+/* o, or q where uid is not 0. OWNER is "s" for a shared one (owner NULL), "p" and the account's id
+ * for its private one. An empty name: the prefix of all that owner's. */
+struct slice key_annotation(struct key *key, collection_id collection, uint32_t uid,
+                            const struct account_id *owner, struct slice name);
+/* The prefix of everybody's, and one with what stands behind it. */
+struct slice key_annotations(struct key *key, collection_id collection, uint32_t uid);
+struct slice key_annotation_tail(struct key *key, collection_id collection, uint32_t uid,
+                                 struct slice tail);
 
 /* u. */
 struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);

@@ -147,6 +147,8 @@ void prepared_message_free(struct prepared_message **prepared);
  * message without parsing it again. Whole header fields, each ending in CRLF. */
 enum { MESSAGE_PREFIX_MAXIMUM = 4096 };
 
+struct annotation; /* store/annotation.h */
+
 struct append {
     struct prepared_message *message;
     struct slice prefix;          /* empty: none */
@@ -154,6 +156,8 @@ struct append {
     const struct slice *keywords; /* names */
     size_t keyword_count;
     int64_t internal_date; /* seconds since 1970 */
+    const struct annotation *annotations;
+    size_t annotation_count;
 };
 struct append_result {
     uint32_t uid_validity, uid;
@@ -161,8 +165,10 @@ struct append_result {
 };
 
 /* Stores a message durably: one flush. With RIGHT_INSERT (IMAP) or RIGHT_POST (delivery: who is
- * WHO_SYSTEM). Flags that who has no right for are not set (RFC 4314 section 5.1.1).
- * ERROR_NOT_FOUND, ERROR_DENIED, ERROR_QUOTA, ERROR_LIMIT (keywords, UIDs used up). */
+ * WHO_SYSTEM). Flags that who has no right for are not set (RFC 4314 section 5.1.1); for
+ * annotations (RFC 5257 section 4.7) who must have the rights that message_annotations_set asks
+ * for. ERROR_NOT_FOUND, ERROR_DENIED, ERROR_QUOTA, ERROR_LIMIT (keywords, UIDs used up,
+ * annotations), ERROR_SYNTAX (of annotations). */
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result);
 

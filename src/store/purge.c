@@ -5,6 +5,7 @@
  * it leaves their numbers in a record x with the modseq of the expunge.
  */
 #include "base/error.h"
+#include "store/annotation_priv.h"
 #include "store/retained_priv.h"
 
 enum {
@@ -27,6 +28,32 @@ struct purge {
 };
 
 /* --- entries --- */
+
+/* Whether entries of the collection, which may be a deleted one, may have annotations. */
+static int has_annotations(struct change *change, collection_id collection, bool *has)
+{
+    struct buffer value;
+    struct deleted_record deleted;
+    struct collection_record record = {0};
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = collection_read(change->transaction, collection, &value, &record);
+    if (error == ERROR_NOT_FOUND) {
+        error = deleted_read(change->transaction, collection, &value, &deleted);
+        record.flags = error ? 0 : deleted.record.flags;
+    }
+    *has = record.flags & COLLECTION_HAS_ANNOTATIONS;
+    buffer_release(&value);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static int purge_annotations(struct change *change, collection_id collection, struct slice entries)
+{
+    bool has = false;
+    int error = has_annotations(change, collection, &has);
+    for (; entries.size && has && !error; entries = slice_sub(entries, ENTRY_SIZE, SIZE_MAX))
+        error = annotations_purge(change, collection, entry_read_uid(entries.data));
+    return error;
+}
 
 /* Whether the transaction has done enough. */
 static bool is_full(struct purge *purge)
@@ -74,6 +101,8 @@ static int purge_expunged(struct change *change, struct purge *purge, collection
 {
     struct key key;
     int error = purge_entries(change, purge, 0, record->entries);
+    if (!error)
+        error = purge_annotations(change, collection, record->entries);
     if (!error)
         error = leave_tombstone(change, purge, at->modseq, destroyed_place(collection, at->uid));
     if (!error)
@@ -176,6 +205,8 @@ static int purge_page(struct change *change, struct purge *purge, collection_id 
     if (!error)
         error = purge_entries(change, purge, id, entries);
     if (!error)
+        error = purge_annotations(change, id, entries);
+    if (!error)
         error = leave_tombstone(change, purge, modseq, destroyed_place(id, (uint32_t)base));
     if (!error)
         error = change_delete(change, key_page(&key, id, (uint32_t)base));
@@ -186,7 +217,7 @@ static int purge_page(struct change *change, struct purge *purge, collection_id 
 static int purge_rest(struct change *change, struct purge *purge, collection_id id)
 {
     static const enum key_family families[] = {KEY_DIRECTORY, KEY_KEYWORDS, KEY_VANISHED,
-                                               KEY_DELETED};
+                                               KEY_ANNOTATION, KEY_DELETED};
     struct key key;
     int error = 0;
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !error; i++)

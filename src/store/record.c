@@ -240,6 +240,7 @@ int collection_record_read(struct slice value, struct collection_record *record)
     read.changed_modseq = record_read_number(&reader, 8);
     read.vanished_modseq = record_read_number(&reader, 8);
     read.annotation_modseq = record_read_number(&reader, 8);
+    read.annotation_bytes = record_read_number(&reader, 8);
     read.messages = (uint32_t)record_read_number(&reader, 4);
     read.unseen = (uint32_t)record_read_number(&reader, 4);
     read.deleted = (uint32_t)record_read_number(&reader, 4);
@@ -272,6 +273,7 @@ void collection_record_write(const struct collection_record *record, struct buff
     record_write_number(value, 8, record->changed_modseq);
     record_write_number(value, 8, record->vanished_modseq);
     record_write_number(value, 8, record->annotation_modseq);
+    record_write_number(value, 8, record->annotation_bytes);
     record_write_number(value, 4, record->messages);
     record_write_number(value, 4, record->unseen);
     record_write_number(value, 4, record->deleted);
@@ -427,6 +429,25 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
         buffer_truncate(places, places->size - PLACE_SIZE);
     }
     return 0;
+}
+
+/* --- annotations --- */
+
+enum { ANNOTATION_VERSION = 1 };
+
+int annotation_record_read(struct slice value, struct slice *bytes)
+{
+    struct record_reader reader = record_reader_make(value, ANNOTATION_VERSION);
+    if (reader.error)
+        return reader.error;
+    *bytes = reader.rest;
+    return 0;
+}
+
+void annotation_record_write(struct slice bytes, struct buffer *value)
+{
+    record_write_begin(value, ANNOTATION_VERSION);
+    buffer_append(value, bytes);
 }
 
 /* --- threads --- */

@@ -155,6 +155,7 @@ struct collection_record {
     uint64_t changed_modseq;    /* of the last change to name, parent or role */
     uint64_t vanished_modseq;   /* tombstones are kept for changes after this one */
     uint64_t annotation_modseq; /* of the last change to its own annotations */
+    uint64_t annotation_bytes;  /* of these and of its entries', names and values */
     uint32_t messages;
     uint32_t unseen;
     uint32_t deleted;
@@ -213,6 +214,13 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
 /* places points into value; record_write: into anything but `value`. */
 int message_record_read(struct slice value, struct message_record *record);
 void message_record_write(const struct message_record *record, struct buffer *value);
+
+/* --- annotations (keys o, q) --- */
+
+/* The value, which may be empty; its data is not NULL. */
+int annotation_record_read(struct slice value, struct slice *bytes);
+/* bytes: anything but in `value`. */
+void annotation_record_write(struct slice bytes, struct buffer *value);
 
 /* --- threads (key t) --- */
 

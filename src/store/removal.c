@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/annotation_priv.h"
 
 struct remover {
     struct change *change;
@@ -35,6 +35,8 @@ static int retain(struct remover *remover, const struct entry *entry, const char
     struct change *change = remover->change;
     struct position from = {remover->mailbox->id, entry->uid};
     int error = message_place(change, entry->message, from, (struct position){0});
+    if (!error)
+        error = annotations_retain(change, remover->mailbox, entry->uid);
     if (!error)
         error = buffer_append(&remover->retained, slice_make(bytes, ENTRY_SIZE));
     if (!error && remover->retained.size == (size_t)RETAINED_ENTRIES * ENTRY_SIZE)

@@ -2,6 +2,7 @@
  * Bringing back what is retained.
  */
 #include "base/error.h"
+#include "store/annotation_priv.h"
 #include "store/retained_priv.h"
 
 /* --- expunged entries --- */
@@ -39,6 +40,19 @@ static int map_keywords(struct restorer *restorer, struct entry *entry)
     return error;
 }
 
+/* Everybody's where it was; elsewhere as of a copy. */
+static int restore_annotations(struct restorer *restorer, uint32_t from, uint32_t to)
+{
+    bool same = restorer->source == restorer->target;
+    struct account_id who = view_subscriber(restorer->change->view);
+    struct annotation_rule rule = {.shared = same || restorer->call->allowed & ENTRY_FLAGGED,
+                                   .everybodys = same,
+                                   .who = &who,
+                                   .quota = true};
+    return annotations_transfer(restorer->change, restorer->source, from, restorer->target, to,
+                                ANNOTATIONS_RESTORE, &rule);
+}
+
 static int restore_entry(struct restorer *restorer, struct entry *entry)
 {
     struct change *change = restorer->change;
@@ -51,6 +65,8 @@ static int restore_entry(struct restorer *restorer, struct entry *entry)
         error = message_restore(change, entry->message, mailbox_next_position(restorer->target));
     if (!error)
         error = mailbox_add(change, restorer->target, entry);
+    if (!error)
+        error = restore_annotations(restorer, uid, entry->uid);
     if (!error)
         error = range_set_add(&restorer->call->result->from, uid, uid);
     if (!error)
@@ -205,7 +221,11 @@ static int take_quota(struct change *change, const struct collection_record *rec
         error = quota_require_messages(change, record->messages, record->size);
     if (error)
         return error;
+    error = quota_require(change, QUOTA_ANNOTATION_STORAGE, record->annotation_bytes);
+    if (error)
+        return error;
     account_unretain(change, record->messages, record->size);
+    change->account.annotation_bytes += record->annotation_bytes;
     change->account.entries += record->messages;
     change->account.entry_bytes += record->size;
     change->account.collections++;

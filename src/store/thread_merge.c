@@ -3,15 +3,16 @@
  *
  * What has an EMAILID never changes its THREADID (RFC 8474 section 5.2), so RFC 8621 section 3 has
  * the messages deleted and inserted again. They get new numbers, and their entries new UIDs, in the
- * transaction of the arrival: clients see them expunged and others appear, with the flags and dates
- * that they had. What was expunged before knows its messages by number, so a thread of which
- * something is retained stays as it is.
+ * transaction of the arrival: clients see them expunged and others appear, with the flags, dates
+ * and annotations that they had. What was expunged before knows its messages by number, so a thread
+ * of which something is retained stays as it is.
  *
  *     gather     what there is to be moved, and whether anything speaks against it
  *     entries    mailbox by mailbox
  *     records    message by message
  */
 #include "base/error.h"
+#include "store/annotation_priv.h"
 #include "store/thread_priv.h"
 
 #include <stdlib.h>
@@ -178,14 +179,19 @@ static int take_entries(struct merge *merge, struct mailbox *mailbox, const stru
 
 static int put_entries(struct merge *merge, struct mailbox *mailbox)
 {
+    static const struct annotation_rule all = {.shared = true, .everybodys = true};
     struct slice rest = buffer_slice(&merge->entries);
     int error = 0;
     for (; rest.size && !error; rest = slice_sub(rest, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
         entry_read(rest.data, &entry);
         struct moved *moved = find_moved(merge, entry.message);
+        uint32_t uid = entry.uid;
         entry.message = moved->new;
         error = mailbox_add(merge->change, mailbox, &entry);
+        if (!error)
+            error = annotations_transfer(merge->change, mailbox, uid, mailbox, entry.uid,
+                                         ANNOTATIONS_MOVE, &all);
         if (!error)
             error = places_add(&moved->places, mailbox->id, entry.uid);
     }

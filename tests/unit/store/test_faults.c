@@ -9,6 +9,7 @@
  * 0: every one). CHAPAR_FAULT_SEED repeats a run.
  */
 #include "digest.h"
+#include "store/annotation.h"
 #include "store/retained.h"
 #include "store/settle.h"
 #include "tests/unit/faults.h"
@@ -36,6 +37,23 @@ static int append(struct fixture *f, const char *path, const char *text, size_t 
         error = mailbox_append(f->view, mailbox, &append, &result);
     prepared_message_free(&append.message);
     free(bytes);
+    return error;
+}
+
+static int annotate(struct fixture *f)
+{
+    struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("Text")};
+    return annotations_set(f->view, find_mailbox(f, "INBOX"), &annotation, 1);
+}
+
+static int annotate_messages(struct fixture *f)
+{
+    struct annotation annotation = {ANNOTATION_PRIVATE, SLICE("/comment"), SLICE("Text")};
+    struct range_set uids = set_of(1, 3);
+    uint64_t modseq;
+    int error = message_annotations_set(f->view, find_mailbox(f, "INBOX"), &uids, &annotation, 1,
+                                        UINT64_MAX, &modseq, NULL);
+    range_set_release(&uids);
     return error;
 }
 
@@ -258,6 +276,8 @@ static const struct command {
     {"see first", see_first, true},
     {"append large", append_large, false},
     {"flag all", flag_all, true},
+    {"annotate", annotate, false},
+    {"annotate messages", annotate_messages, false},
     {"copy", copy_to_box, false},
     {"settle", settle, false},
     {"maintain", maintain, false},
