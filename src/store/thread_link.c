@@ -6,38 +6,36 @@
 
 /* --- ids --- */
 
+enum { HASH_SIZE = 32 /* of a SHA-256 */ };
+
 struct collector {
     struct thread_ids *ids;
-    struct buffer text; /* subject key, NUL, message id */
-    size_t subject;     /* how much of it is the first two */
+    uint8_t subject[HASH_SIZE]; /* hashed apart, since it may be long */
     struct buffer id;
 };
 
-static int hash_text(const struct buffer *text, uint64_t *hash)
+static int hash(struct slice bytes, uint8_t sha256[HASH_SIZE])
 {
-    uint8_t sha256[32];
-    unsigned size = sizeof(sha256);
-    if (buffer_error(text))
-        return buffer_error(text);
-    if (!EVP_Digest(text->data, text->size, sha256, &size, EVP_sha256(), NULL))
-        return ERROR_MEMORY;
-    memcpy(hash, sha256, sizeof(*hash));
-    *hash = be64toh(*hash);
-    return 0;
+    unsigned size = HASH_SIZE;
+    return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
 }
 
 static int add_id(struct collector *collector)
 {
     struct thread_ids *ids = collector->ids;
-    uint64_t hash;
-    buffer_truncate(&collector->text, collector->subject);
-    buffer_append(&collector->text, buffer_slice(&collector->id));
-    int error = hash_text(&collector->text, &hash);
+    char text[HASH_SIZE + MESSAGE_ID_MAXIMUM];
+    uint8_t sha256[HASH_SIZE];
+    uint64_t bits;
+    memcpy(text, collector->subject, HASH_SIZE);
+    memcpy(text + HASH_SIZE, collector->id.data, collector->id.size);
+    int error = hash(slice_make(text, HASH_SIZE + collector->id.size), sha256);
+    memcpy(&bits, sha256, sizeof(bits));
+    bits = be64toh(bits);
     for (size_t i = 0; i < ids->count && !error; i++)
-        if (ids->hashes[i] == hash)
+        if (ids->hashes[i] == bits)
             return 0;
     if (!error && ids->count < THREAD_IDS)
-        ids->hashes[ids->count++] = hash;
+        ids->hashes[ids->count++] = bits;
     return error;
 }
 
@@ -68,22 +66,29 @@ static int add_references(struct collector *collector, struct slice value)
     return error;
 }
 
+static int hash_subject(struct slice subject, uint8_t sha256[HASH_SIZE])
+{
+    struct buffer key;
+    buffer_init(&key, 4 * SUMMARY_SIZE_MAXIMUM);
+    int error = subject_thread_key(subject, &key);
+    if (!error)
+        error = hash(buffer_slice(&key), sha256);
+    buffer_release(&key);
+    return error;
+}
+
 int thread_ids_of(const struct summary *summary, struct thread_ids *ids)
 {
     struct thread_ids found = {.count = 0};
     struct collector collector = {.ids = &found};
-    buffer_init(&collector.text, 4 * SUMMARY_SIZE_MAXIMUM);
+    int error = hash_subject(summary->headers[SUMMARY_SUBJECT], collector.subject);
     buffer_init(&collector.id, MESSAGE_ID_MAXIMUM);
-    int error = subject_thread_key(summary->headers[SUMMARY_SUBJECT], &collector.text);
-    buffer_append_byte(&collector.text, '\0');
-    collector.subject = collector.text.size;
     if (!error)
         error = add_ids(&collector, summary->headers[SUMMARY_MESSAGE_ID], 0, 1);
     if (!error)
         error = add_ids(&collector, summary->headers[SUMMARY_IN_REPLY_TO], 0, THREAD_IN_REPLY_TO);
     if (!error)
         error = add_references(&collector, summary->headers[SUMMARY_REFERENCES]);
-    buffer_release(&collector.text);
     buffer_release(&collector.id);
     if (!error)
         *ids = found;

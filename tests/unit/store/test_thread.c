@@ -203,6 +203,20 @@ static void test_limits_ids(void **state)
     check_account(f);
 }
 
+/* One that grows eleven times when it is folded (U+FDFA). */
+static void test_long_subject(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    char subject[6004] = "Re: ";
+    for (size_t i = 4; i + 3 < sizeof(subject); i += 3)
+        memcpy(subject + i, "\xef\xb7\xba", 4);
+    uint64_t thread = thread_of(f, inbox, MAIL(f, inbox, "<a@x>", .subject = subject + 4));
+    assert_true(thread_of(f, inbox, MAIL(f, inbox, "<b@x>", "<a@x>", .subject = subject)) ==
+                thread);
+    check_account(f);
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -720,6 +734,7 @@ int main(void)
         ON_BOTH(test_out_of_order),
         ON_BOTH(test_same_message),
         ON_BOTH(test_limits_ids),
+        ON_BOTH(test_long_subject),
         cmocka_unit_test(test_ids),
         ON_BOTH(test_rights),
         ON_BOTH(test_changes),
