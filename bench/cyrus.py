@@ -7,6 +7,7 @@ needs: no TLS, mailboxes made when they are first used, and every password accep
 a few lines.
 """
 
+import imaplib
 import os
 import pwd
 import shutil
@@ -144,7 +145,10 @@ class Cyrus:
         return (self.directory / "log").read_text(errors="replace")[-3000:]
 
     def add_account(self, name):
-        """Every name is an account, made when it is first used."""
+        """Every name is an account, made when it logs in: two deliveries at once would both make it."""
+        with imaplib.IMAP4("127.0.0.1", self.imap_port) as client:
+            client.login(name, PASSWORD)
+            assert client.select()[0] == "OK", name
         return (name, PASSWORD)
 
     def children(self, role=None):
