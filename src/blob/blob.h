@@ -6,8 +6,9 @@
  * blob nobody refers to (a crash in between) is an orphan that blob_each finds and blob_reclaim
  * clears away. What is live is what the account's records say, nothing else.
  *
- * Engines: blob/pack (files, the format is at the head of src/blob/pack/record.c), blob/memory
- * (tests and fuzzers). Thread-safe; several processes may write to the same account at once.
+ * Engines: blob/pack (files, the format is at the head of src/blob/record.c), blob/rados
+ * (objects of a Ceph cluster), blob/memory (tests and fuzzers). Thread-safe; several processes may
+ * write to the same account at once.
  *
  * Errors: ERROR_IO, ERROR_SPACE, ERROR_CORRUPT (checksum), ERROR_NOT_FOUND, ERROR_MEMORY;
  * ERROR_INVALID for an account that is not named as a kv space is, ERROR_LIMIT for a body larger
@@ -44,6 +45,12 @@ int blob_id_decode(struct slice bytes, struct blob_id *id);
 
 /* Packs lie in "DIRECTORY/ACCOUNT.packs/". The directory exists; folders within it are made. */
 int blob_pack_create(const char *directory, struct blob_engine **engine);
+
+/* Objects in a namespace of the cluster's pool (src/blob/rados). The cluster is connected, and
+ * outlives the engine. ERROR_BUSY of any call: it does not answer. */
+struct cluster;
+int blob_rados_create(struct cluster *cluster, const char *name_space, struct blob_engine **engine);
+
 int blob_memory_create(struct blob_engine **engine);
 void blob_engine_free(struct blob_engine **engine);
 
@@ -62,7 +69,7 @@ int blob_put(struct blob_engine *engine, const char *account, struct slice body,
  * The first error is kept: later adds do nothing, and finish returns it. Then nothing of the batch
  * counts: what was written of it is taken back or, where that is not possible, is orphans. begin
  * and add may block on the disk, finish does. A batch belongs to one thread at a time. Memory:
- * about 2 MiB, whatever is added.
+ * about 2 MiB, whatever is added; with a cluster 16 MiB.
  */
 struct blob_batch;
 int blob_batch_begin(struct blob_engine *engine, const char *account, struct blob_batch **batch);
@@ -103,8 +110,8 @@ struct blob_reclaim {
     /* Every pack, not only those of which more than half was dropped as far as notes say: now and
      * then, and after a power cut or a restore. */
     bool everything;
-    /* Appends a struct blob_id for each blob in that pack that the account's records refer to. It
-     * must know them all: what it leaves out will be gone. */
+    /* Appends a struct blob_id for each blob in that pack (0: in any) that the account's records
+     * refer to. It must know them all: what it leaves out will be gone. */
     int (*live)(uint64_t pack, struct buffer *ids, void *arg);
     /* The copies are on stable storage. Replaces each `from` by its `to` in the account's records,
      * in one transaction, and returns 0 when that is durable. A `from` nobody refers to any more

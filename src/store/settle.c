@@ -226,7 +226,7 @@ static int read_blobs(struct reclaiming *reclaiming,
 static int note_live(struct reclaiming *reclaiming, uint64_t message, struct blob_id blob)
 {
     (void)message;
-    return blob.pack == reclaiming->pack
+    return !reclaiming->pack || blob.pack == reclaiming->pack
                ? buffer_append(reclaiming->ids, slice_make(&blob, sizeof(blob)))
                : 0;
 }

@@ -38,6 +38,16 @@ int read_at(int file, uint64_t offset, char *bytes, size_t size)
     return 0;
 }
 
+static int read_source(struct record_source *source, uint64_t offset, char *bytes, size_t size)
+{
+    return read_at(((struct file_source *)source)->file, offset, bytes, size);
+}
+
+struct file_source file_source(int file, uint64_t size)
+{
+    return (struct file_source){{read_source, size}, file};
+}
+
 int write_at(int file, uint64_t offset, struct slice bytes)
 {
     while (bytes.size > 0) {

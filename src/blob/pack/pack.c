@@ -88,7 +88,8 @@ static int get(struct blob_engine *engine, const char *account, struct blob_id i
         offset = id.size;
     if (size > id.size - offset)
         size = (size_t)(id.size - offset);
-    int error = record_open(&reader, file, file_size, id, offset);
+    struct file_source source = file_source(file, file_size);
+    int error = record_open(&reader, &source.source, id, offset);
     if (!error)
         error = record_read(&reader, offset, size, bytes);
     record_release(&reader);
@@ -103,7 +104,8 @@ static int verify(struct blob_engine *engine, const char *account, struct blob_i
     int file = open_pack_of(engine, account, id, &file_size);
     if (file < 0)
         return file;
-    int error = record_open(&reader, file, file_size, id, 0);
+    struct file_source source = file_source(file, file_size);
+    int error = record_open(&reader, &source.source, id, 0);
     if (!error)
         error = record_verify(&reader);
     record_release(&reader);
@@ -120,7 +122,8 @@ static int drop_in_folder(int folder, struct blob_id id)
     int file = open_pack(folder, id.pack, O_RDONLY, &status);
     if (file < 0)
         return file;
-    int error = record_find(file, (uint64_t)status.st_size, id.pack, id.offset, &record);
+    struct file_source source = file_source(file, (uint64_t)status.st_size);
+    int error = record_find(&source.source, id.pack, id.offset, &record);
     if (!error && record.body_size != id.size)
         error = ERROR_CORRUPT;
     close(file);
@@ -141,7 +144,7 @@ static int drop(struct blob_engine *engine, const char *account, struct blob_id 
 
 /* A walk through the records of a pack. */
 struct walk {
-    int file;
+    struct file_source file;
     uint64_t pack, size, offset;
     int damaged; /* the last error met */
 };
@@ -152,13 +155,13 @@ static int search(struct walk *walk, struct record *record)
     char bytes[SEARCH_SIZE];
     for (uint64_t at = walk->offset + 1; at + RECORD_HEADER <= walk->size;) {
         size_t size = walk->size - at < SEARCH_SIZE ? (size_t)(walk->size - at) : SEARCH_SIZE;
-        int error = read_at(walk->file, at, bytes, size);
+        int error = read_at(walk->file.file, at, bytes, size);
         if (error)
             return error;
         const char *hit = bytes;
         while ((hit = memmem(hit, size - (size_t)(hit - bytes), "BLOB", 4)) != NULL) {
             uint64_t offset = at + (uint64_t)(hit - bytes);
-            if (!record_find(walk->file, walk->size, walk->pack, offset, record))
+            if (!record_find(&walk->file.source, walk->pack, offset, record))
                 return 0;
             hit++;
         }
@@ -173,7 +176,7 @@ static int next_record(struct walk *walk, struct record *record)
 {
     if (walk->offset >= walk->size)
         return ERROR_NOT_FOUND;
-    int error = record_find(walk->file, walk->size, walk->pack, walk->offset, record);
+    int error = record_find(&walk->file.source, walk->pack, walk->offset, record);
     if (error == ERROR_CORRUPT) {
         error = search(walk, record);
         if (!error)
@@ -209,7 +212,8 @@ static int each_in_pack(int folder, uint64_t pack, int (*fn)(struct blob_id id, 
             *damaged = file;
         return 0;
     }
-    struct walk walk = {file, pack, (uint64_t)status.st_size, PACK_HEADER, 0};
+    uint64_t size = (uint64_t)status.st_size;
+    struct walk walk = {file_source(file, size), pack, size, PACK_HEADER, 0};
     walk.damaged = check_pack_header(file, pack);
     int result = drops_read(folder, pack, &drops);
     if (!result)

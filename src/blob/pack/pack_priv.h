@@ -1,7 +1,6 @@
 /*
  * blob/pack: bodies in files.
  *
- *   record.c   the format, its checksums, reading and verifying a record
  *   file.c     files and folders
  *   writer.c   taking a pack to write to, appending, flushing
  *   drops.c    which records were dropped
@@ -11,7 +10,7 @@
 #ifndef BLOB_PACK_PRIV_H
 #define BLOB_PACK_PRIV_H
 
-#include "blob/engine_priv.h"
+#include "blob/record_priv.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -19,14 +18,8 @@
 
 enum {
     PATH_SIZE = 4096,
-    NAME_SIZE = 32, /* "0123456789abcdef.drops" */
-    SUM_SIZE = 8,
-    PACK_HEADER = 24,
+    NAME_SIZE = 32,               /* "0123456789abcdef.drops" */
     PACK_FULL = 64 * 1024 * 1024, /* a pack of this size is full: no record is begun in it */
-    RECORD_HEADER = 32,
-    INDEX_ENTRY = 12,
-    FRAME_SIZE = 128 * 1024, /* bytes of the body in a frame */
-    COMPRESSION_LEVEL = 3,
     HINTS = 64,
 };
 
@@ -45,63 +38,14 @@ struct pack_engine {
     char directory[];
 };
 
-/* --- record.c --- */
-
-struct record {
-    uint64_t pack;
-    uint64_t offset;
-    uint64_t body_size;
-    uint64_t stored_size; /* of what is behind the header: index and frames */
-};
-
-/* SipHash-2-4 of the bytes with a record's place as the key. */
-void record_sum(uint64_t pack, uint64_t offset, struct slice bytes, unsigned char sum[SUM_SIZE]);
-
-void put_number(char *bytes, uint64_t number);
-uint64_t get_number(const char *bytes);
-
-void pack_header_write(char bytes[PACK_HEADER], uint64_t pack);
-
-/* How many frames a body has, and the size of their index. */
-uint32_t record_frames(uint64_t body_size);
-size_t record_index_size(uint64_t body_size);
-
-/* The index entry of a frame, and the header. */
-void record_entry_write(char entry[INDEX_ENTRY], const struct record *record, struct slice stored);
-void record_header_write(char bytes[RECORD_HEADER], const struct record *record);
-
-/* The record at the offset, if its header is whole and all of it lies in the file. */
-int record_find(int file, uint64_t file_size, uint64_t pack, uint64_t offset,
-                struct record *record);
-
-/* A record of which frames are read. */
-struct record_reader {
-    int file;
-    struct record record;
-    struct buffer head;   /* header, index, and the first frame when it is likely to be wanted */
-    struct buffer stored; /* the frame that was read last, as stored */
-    struct buffer plain;
-    void *decompressor;
-};
-
-/* Opens the blob's record in the file; `offset` is where reading will begin. Released by the caller
- * whatever is returned. */
-int record_open(struct record_reader *reader, int file, uint64_t file_size, struct blob_id id,
-                uint64_t offset);
-void record_release(struct record_reader *reader);
-
-/* The frames one after the other, as they are stored, verified. `stored` lives until the next call;
- * *at is 0 for the first and then as this leaves it. */
-int record_stored_frame(struct record_reader *reader, uint32_t frame, uint64_t *at,
-                        struct slice *stored);
-
-/* Appends the bytes from offset on, size of them, which the body has; or nothing on failure. */
-int record_read(struct record_reader *reader, uint64_t offset, size_t size, struct buffer *bytes);
-
-/* Reads all of it. */
-int record_verify(struct record_reader *reader);
-
 /* --- file.c --- */
+
+/* A file that records are read from. */
+struct file_source {
+    struct record_source source;
+    int file;
+};
+struct file_source file_source(int file, uint64_t size);
 
 /* The error of a file's errno: ERROR_SPACE, ERROR_MEMORY, ERROR_NOT_FOUND or ERROR_IO. */
 int file_error(int errnum);

@@ -68,7 +68,8 @@ static int copy_blob(struct reclaim *reclaim, struct pack_writer *writer, struct
                      struct blob_id *to)
 {
     struct record_reader reader;
-    int error = record_open(&reader, reclaim->file, reclaim->size, from, 0);
+    struct file_source source = file_source(reclaim->file, reclaim->size);
+    int error = record_open(&reader, &source.source, from, 0);
     if (!error)
         error = writer_begin(writer, from.size);
     if (!error)
@@ -98,8 +99,8 @@ static void note_moved(struct reclaim *reclaim, const struct blob_move *moves, s
 {
     for (size_t i = 0; i < count; i++) {
         struct record record;
-        if (!record_find(reclaim->file, reclaim->size, reclaim->pack, moves[i].from.offset,
-                         &record))
+        struct file_source source = file_source(reclaim->file, reclaim->size);
+        if (!record_find(&source.source, reclaim->pack, moves[i].from.offset, &record))
             drops_add(reclaim->folder, &record);
     }
 }
@@ -146,7 +147,8 @@ static int count_live(struct reclaim *reclaim, uint64_t *bytes)
         struct blob_id id = live_id(reclaim, i);
         if (id.pack != reclaim->pack)
             return ERROR_INVALID;
-        int error = record_open(&reader, reclaim->file, reclaim->size, id, FRAME_SIZE);
+        struct file_source source = file_source(reclaim->file, reclaim->size);
+        int error = record_open(&reader, &source.source, id, FRAME_SIZE);
         *bytes += RECORD_HEADER + reader.record.stored_size;
         record_release(&reader);
         if (error)

@@ -64,7 +64,8 @@ static bool has_room(const struct stat *status)
 static bool ends_well(int file, uint64_t size, uint64_t pack, uint64_t offset)
 {
     struct record record;
-    while (offset < size && !record_find(file, size, pack, offset, &record))
+    struct file_source source = file_source(file, size);
+    while (offset < size && !record_find(&source.source, pack, offset, &record))
         offset += RECORD_HEADER + record.stored_size;
     return offset == size;
 }
@@ -340,40 +341,16 @@ int writer_end(struct pack_writer *writer, struct blob_id *id)
     return error;
 }
 
-static int make_compressor(struct pack_writer *writer)
-{
-    if (writer->compressor)
-        return 0;
-    ZSTD_CCtx *compressor = ZSTD_createCCtx();
-    if (!compressor)
-        return ERROR_MEMORY;
-    ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
-    ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
-    writer->compressor = compressor;
-    return 0;
-}
-
-/* What does not get smaller is kept as it is. */
 static int add_part(struct pack_writer *writer, struct slice part)
 {
-    char *room = buffer_reserve(&writer->pending, ZSTD_COMPRESSBOUND(FRAME_SIZE));
-    if (!room)
-        return buffer_error(&writer->pending);
-    size_t size = ZSTD_compress2(writer->compressor, room, ZSTD_COMPRESSBOUND(FRAME_SIZE),
-                                 part.data, part.size);
-    if (ZSTD_isError(size) || size >= part.size) {
-        memcpy(room, part.data, part.size);
-        size = part.size;
-    }
-    buffer_commit(&writer->pending, size);
-    return add_frame(writer, slice_make(room, size));
+    struct slice stored;
+    int error = record_frame(&writer->compressor, part, &writer->pending, &stored);
+    return error ? error : add_frame(writer, stored);
 }
 
 int writer_add(struct pack_writer *writer, struct slice body, struct blob_id *id)
 {
-    int error = make_compressor(writer);
-    if (!error)
-        error = writer_begin(writer, body.size);
+    int error = writer_begin(writer, body.size);
     for (size_t at = 0; !error && at < body.size; at += FRAME_SIZE)
         error = add_part(writer, slice_sub(body, at, FRAME_SIZE));
     if (!error)

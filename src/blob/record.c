@@ -60,7 +60,7 @@
  */
 #include "base/counters.h"
 #include "base/error.h"
-#include "blob/pack/pack_priv.h"
+#include "blob/record_priv.h"
 
 #include <endian.h>
 #include <sodium.h>
@@ -151,6 +151,36 @@ void record_header_write(char bytes[RECORD_HEADER], const struct record *record)
                (unsigned char *)bytes + RECORD_SUMMED);
 }
 
+static int make_compressor(void **compressor)
+{
+    if (*compressor)
+        return 0;
+    ZSTD_CCtx *made = ZSTD_createCCtx();
+    if (!made)
+        return ERROR_MEMORY;
+    ZSTD_CCtx_setParameter(made, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
+    ZSTD_CCtx_setParameter(made, ZSTD_c_checksumFlag, 1);
+    *compressor = made;
+    return 0;
+}
+
+int record_frame(void **compressor, struct slice bytes, struct buffer *buffer, struct slice *stored)
+{
+    int error = make_compressor(compressor);
+    char *room = error ? NULL : buffer_reserve(buffer, ZSTD_COMPRESSBOUND(FRAME_SIZE));
+    if (!room)
+        return error ? error : buffer_error(buffer);
+    size_t size =
+        ZSTD_compress2(*compressor, room, ZSTD_COMPRESSBOUND(FRAME_SIZE), bytes.data, bytes.size);
+    if (ZSTD_isError(size) || size >= bytes.size) {
+        memcpy(room, bytes.data, bytes.size);
+        size = bytes.size;
+    }
+    buffer_commit(buffer, size);
+    *stored = slice_make(room, size);
+    return 0;
+}
+
 static int read_header(const char bytes[RECORD_HEADER], uint64_t pack, uint64_t offset,
                        struct record *record)
 {
@@ -164,21 +194,27 @@ static int read_header(const char bytes[RECORD_HEADER], uint64_t pack, uint64_t 
     return 0;
 }
 
-static bool lies_in(const struct record *record, uint64_t file_size)
+static bool lies_in(const struct record *record, const struct record_source *source)
 {
-    return record->stored_size <= file_size - record->offset - RECORD_HEADER;
+    return record->stored_size <= source->size - record->offset - RECORD_HEADER;
 }
 
-int record_find(int file, uint64_t file_size, uint64_t pack, uint64_t offset, struct record *record)
+static bool begins_in(const struct record_source *source, uint64_t offset)
+{
+    return offset >= PACK_HEADER && offset <= source->size &&
+           source->size - offset >= RECORD_HEADER;
+}
+
+int record_find(struct record_source *source, uint64_t pack, uint64_t offset, struct record *record)
 {
     char header[RECORD_HEADER];
     struct record read;
-    if (offset < PACK_HEADER || offset > file_size || file_size - offset < RECORD_HEADER)
+    if (!begins_in(source, offset))
         return ERROR_CORRUPT;
-    int error = read_at(file, offset, header, RECORD_HEADER);
+    int error = source->read(source, offset, header, RECORD_HEADER);
     if (!error)
         error = read_header(header, pack, offset, &read);
-    if (!error && !lies_in(&read, file_size))
+    if (!error && !lies_in(&read, source))
         error = ERROR_CORRUPT;
     if (!error)
         *record = read;
@@ -188,18 +224,18 @@ int record_find(int file, uint64_t file_size, uint64_t pack, uint64_t offset, st
 /* --- opening --- */
 
 /* Reads header and index, and with them the first frame, which may be all there is. */
-static int read_head(struct record_reader *reader, uint64_t file_size, struct blob_id id,
-                     uint64_t offset)
+static int read_head(struct record_reader *reader, struct blob_id id, uint64_t offset)
 {
+    struct record_source *source = reader->source;
     size_t size = RECORD_HEADER + record_index_size(id.size);
     if (offset < FRAME_SIZE)
         size += id.size < FRAME_SIZE ? (size_t)id.size : FRAME_SIZE;
-    if (size > file_size - id.offset)
-        size = (size_t)(file_size - id.offset);
+    if (size > source->size - id.offset)
+        size = (size_t)(source->size - id.offset);
     char *room = buffer_reserve(&reader->head, size);
     if (!room)
         return buffer_error(&reader->head);
-    int error = read_at(reader->file, id.offset, room, size);
+    int error = source->read(source, id.offset, room, size);
     buffer_commit(&reader->head, error ? 0 : size);
     return error;
 }
@@ -220,20 +256,19 @@ static int check_index(const struct record_reader *reader)
     return stored == record->stored_size ? 0 : ERROR_CORRUPT;
 }
 
-int record_open(struct record_reader *reader, int file, uint64_t file_size, struct blob_id id,
+int record_open(struct record_reader *reader, struct record_source *source, struct blob_id id,
                 uint64_t offset)
 {
-    *reader = (struct record_reader){.file = file};
+    *reader = (struct record_reader){.source = source};
     buffer_init(&reader->head, 4 * FRAME_SIZE);
     buffer_init(&reader->stored, FRAME_SIZE);
     buffer_init(&reader->plain, FRAME_SIZE);
-    if (id.size > BLOB_SIZE_MAXIMUM || id.offset < PACK_HEADER || id.offset > file_size ||
-        file_size - id.offset < RECORD_HEADER)
+    if (id.size > BLOB_SIZE_MAXIMUM || !begins_in(source, id.offset))
         return ERROR_CORRUPT;
-    int error = read_head(reader, file_size, id, offset);
+    int error = read_head(reader, id, offset);
     if (!error)
         error = read_header(reader->head.data, id.pack, id.offset, &reader->record);
-    if (!error && (reader->record.body_size != id.size || !lies_in(&reader->record, file_size)))
+    if (!error && (reader->record.body_size != id.size || !lies_in(&reader->record, source)))
         error = ERROR_CORRUPT;
     return error ? error : check_index(reader);
 }
@@ -249,7 +284,7 @@ void record_release(struct record_reader *reader)
 
 /* --- frames --- */
 
-/* Bytes behind the header, from what was read with it or from the file. */
+/* Bytes behind the header, from what was read with it or from the source. */
 static int fetch(struct record_reader *reader, uint64_t at, size_t size, struct slice *stored)
 {
     uint64_t offset = RECORD_HEADER + at;
@@ -261,7 +296,7 @@ static int fetch(struct record_reader *reader, uint64_t at, size_t size, struct 
     char *room = buffer_reserve(&reader->stored, size);
     if (!room)
         return buffer_error(&reader->stored);
-    int error = read_at(reader->file, reader->record.offset + offset, room, size);
+    int error = reader->source->read(reader->source, reader->record.offset + offset, room, size);
     *stored = slice_make(room, size);
     return error;
 }
