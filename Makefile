@@ -3,6 +3,7 @@
 #   make          release build; the executables are in build/bin
 #   make run      a demonstration server in run/demo, in the foreground
 #   make test     everything that must hold, with the sanitizers on
+#   make test-cluster  what happens when a Ceph cluster fails (minutes)
 #   make lint     what the compiler does not check: folders, symbols, lengths, format
 #   make bench    figures, each with the command that repeats it
 #   make fuzz     every fuzzer for FUZZ_SECONDS (60)
@@ -24,7 +25,8 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
 PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
            src/session/chapar-session src/cli/chapar
 
-.PHONY: all run test unit wire lint bench fuzz fuzz-quick crash freeze-load thread install clean sanitized
+.PHONY: all run test test-cluster unit wire lint bench fuzz fuzz-quick crash freeze-load thread install clean \
+        sanitized
 
 all: build/release/build.ninja
 	@ninja -C build/release --quiet >/dev/null || ninja -C build/release
@@ -62,7 +64,10 @@ unit: sanitized
 	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS) --timeout-multiplier 6
 
 wire: all sanitized
-	@$(PYTEST) -n $(JOBS) tests
+	@$(PYTEST) -n $(JOBS) --ignore tests/cluster/long tests
+
+test-cluster: sanitized
+	@$(PYTEST) tests/cluster
 
 fuzz-quick: FUZZ_SECONDS = 5
 fuzz-quick: fuzz

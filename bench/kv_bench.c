@@ -4,11 +4,13 @@
  * memory of an idle open space.
  *
  *     kv_bench DIRECTORY
+ *     kv_bench rados CONFIG POOL              # on a Ceph cluster (tests/harness/cluster.py)
  *     strace -f -c -e trace=fdatasync kv_bench DIRECTORY     # flushes
  */
 #include "base/clock.h"
 #include "base/error.h"
 #include "kv/kv.h"
+#include "rados/cluster.h"
 
 #include <malloc.h>
 
@@ -161,16 +163,31 @@ static void idle_memory(struct kv_engine *engine)
         kv_close(&spaces[i]);
 }
 
+static struct kv_engine *connect_to(const char *config, const char *pool, struct cluster **cluster)
+{
+    const struct cluster_options options = {.config = config, .pool = pool};
+    struct kv_engine *engine;
+    check(cluster_create(&options, cluster), config);
+    check(cluster_connect(*cluster), pool);
+    check(kv_rados_create(*cluster, "bench", 0, &engine), pool);
+    return engine;
+}
+
 int main(int argc, char **argv)
 {
+    struct cluster *cluster = NULL;
     struct kv_engine *engine;
     struct kv *kv;
-    if (argc != 2) {
-        fprintf(stderr, "usage: kv_bench DIRECTORY\n");
+    bool rados = argc == 4 && strcmp(argv[1], "rados") == 0;
+    if (argc != 2 && !rados) {
+        fprintf(stderr, "usage: kv_bench DIRECTORY | rados CONFIG POOL\n");
         return 2;
     }
     memset(bytes, 'x', sizeof(bytes));
-    check(kv_sqlite_create(argv[1], &engine), argv[1]);
+    if (rados)
+        engine = connect_to(argv[2], argv[3], &cluster);
+    else
+        check(kv_sqlite_create(argv[1], &engine), argv[1]);
     check(kv_open(engine, "bench", KV_CREATE, &kv), argv[1]);
     commits(kv, "durable commit of 20 KB, new log", "message", KV_DURABLE, COMMITS, MESSAGE_BYTES);
     commits(kv, "durable commit of 20 KB, log reused", "again", KV_DURABLE, COMMITS, MESSAGE_BYTES);
@@ -189,5 +206,6 @@ int main(int argc, char **argv)
     kv_close(&kv);
     idle_memory(engine);
     kv_engine_free(&engine);
+    cluster_free(&cluster);
     return 0;
 }

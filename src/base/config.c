@@ -256,6 +256,8 @@ static int resolve_paths(struct config *config)
     if (!error)
         error = make_absolute(&config->program_directory, directory);
     if (!error)
+        error = make_absolute(&config->rados_config, directory);
+    if (!error)
         error = make_absolute(&config->admin_socket, config->data_directory);
     if (!error)
         error = make_listeners_absolute(&config->lmtp_listen, config->data_directory);
@@ -284,6 +286,19 @@ static void check_listeners(struct reading *reading, const char *name,
     }
 }
 
+static void check_engine(struct reading *reading)
+{
+    const struct config *config = reading->config;
+    bool rados = strcmp(config->engine, "rados") == 0;
+    if (!rados && strcmp(config->engine, "sqlite") != 0)
+        problem(reading, 0, "engine: \"%s\" is not known; there are: sqlite, rados",
+                config->engine);
+    if (rados && !*config->rados_pool)
+        problem(reading, 0, "engine = \"rados\" needs rados_pool");
+    if (!rados && *config->rados_pool)
+        problem(reading, 0, "rados_pool is for engine = \"rados\"");
+}
+
 static void check_meaning(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -303,8 +318,7 @@ static void check_meaning(struct reading *reading)
         problem(reading, 0, "imaps_listen needs tls_certificate and tls_key");
     if (config->pop3s_listen.count && !*config->tls_key)
         problem(reading, 0, "pop3s_listen needs tls_certificate and tls_key");
-    if (strcmp(config->engine, "sqlite") != 0)
-        problem(reading, 0, "engine: \"%s\" is not known; there is: sqlite", config->engine);
+    check_engine(reading);
     if (strcmp(config->log_format, "text") != 0 && strcmp(config->log_format, "json") != 0)
         problem(reading, 0, "log_format: \"%s\" is neither text nor json", config->log_format);
     enum log_level level;

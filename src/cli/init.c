@@ -21,6 +21,8 @@ enum { PORT_OFFSET_MAXIMUM = 60000 };
 struct plan {
     char directory[PATH_MAX]; /* absolute */
     const char *domain, *account, *hostname, *listen, *certificate, *key;
+    const char *pool, *user;    /* of a Ceph cluster; NULL: the data is on this machine */
+    char ceph_config[PATH_MAX]; /* absolute; empty: Ceph's own place */
     long ports;
     char login_user[32], auth_user[32], session_user[32];
 };
@@ -132,6 +134,12 @@ static void put_config(FILE *file, const struct plan *plan)
     fprintf(file, "tls_certificate = \"%s\"\ntls_key = \"%s\"\n",
             plan->certificate ? plan->certificate : "tls/certificate.pem",
             plan->key ? plan->key : "tls/key.pem");
+    if (plan->pool)
+        fprintf(file, "\nengine = \"rados\"\nrados_pool = \"%s\"\n", plan->pool);
+    if (plan->pool && *plan->ceph_config)
+        fprintf(file, "rados_config = \"%s\"\n", plan->ceph_config);
+    if (plan->pool && plan->user)
+        fprintf(file, "rados_user = \"%s\"\n", plan->user);
     if (getuid() == 0)
         fprintf(file, "\nlogin_user = \"%s\"\nauth_user = \"%s\"\nsession_user = \"%s\"\n",
                 plan->login_user, plan->auth_user, plan->session_user);
@@ -186,6 +194,8 @@ static int fill(const struct plan *plan, const struct config *config, struct sli
     if (error)
         return complain_error(plan->directory, error, NULL);
     error = make_domain(backend, plan);
+    if (error == ERROR_EXISTS && plan->pool)
+        error = 0; /* another node has made it */
     if (error)
         status = complain_error(plan->domain, error, backend->detail);
     else if (plan->account && (error = make_account(backend, plan, password)))
@@ -242,6 +252,36 @@ static int absolute(const char *path, char absolute_path[PATH_MAX])
     return snprintf(absolute_path, PATH_MAX, "%s/%s", here, path) < PATH_MAX ? 0 : ERROR_LIMIT;
 }
 
+static bool is_plain(const char *text)
+{
+    return !strpbrk(text, "\"\\\n");
+}
+
+/* --engine rados with --pool, and what goes with it. */
+static int take_engine(struct invocation *invocation, struct plan *plan)
+{
+    const char *engine = take_option(invocation, "--engine");
+    const char *config = take_option(invocation, "--ceph-config");
+    plan->pool = take_option(invocation, "--pool");
+    plan->user = take_option(invocation, "--ceph-user");
+    bool rados = engine && strcmp(engine, "rados") == 0;
+    if (engine && !rados && strcmp(engine, "sqlite") != 0)
+        return complain("--engine takes sqlite or rados"), EXIT_USAGE;
+    if (rados != !!plan->pool || (!rados && (plan->user || config)))
+        return complain("--engine rados and --pool go together; --ceph-config and --ceph-user are "
+                        "for them"),
+               EXIT_USAGE;
+    if (!rados)
+        return EXIT_DONE;
+    if (!is_plain(plan->pool) || (plan->user && !is_plain(plan->user)) ||
+        (config && !is_plain(config)))
+        return complain("neither quotes nor backslashes are possible in names of the cluster"),
+               EXIT_USAGE;
+    if (config && absolute(config, plan->ceph_config))
+        return complain("%s: the path is too long", config);
+    return EXIT_DONE;
+}
+
 static int make_plan(struct invocation *invocation, struct plan *plan)
 {
     const char *ports = take_option(invocation, "--ports");
@@ -251,6 +291,9 @@ static int make_plan(struct invocation *invocation, struct plan *plan)
     plan->listen = take_option(invocation, "--listen");
     plan->certificate = take_option(invocation, "--certificate");
     plan->key = take_option(invocation, "--key");
+    int status = take_engine(invocation, plan);
+    if (status)
+        return status;
     if (!arguments_finish(invocation, find_verb("init", NULL), 1))
         return EXIT_USAGE;
     if (!is_name(plan->domain))

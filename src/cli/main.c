@@ -19,11 +19,14 @@ static const char default_config[] = "/etc/chapar/chapar.conf";
 const struct verb verbs[] = {
     {"init", NULL,
      "DIR --domain DOMAIN [--account NAME] [--ports N] [--hostname NAME] [--listen ADDRESS] "
-     "[--certificate FILE --key FILE]",
+     "[--certificate FILE --key FILE] "
+     "[--engine rados --pool POOL [--ceph-config FILE] [--ceph-user USER]]",
      "Make a configuration, a data directory, a certificate and the first account",
      "DIR must be missing or empty. --ports N adds N to every standard port: with 10000, IMAP is "
      "10143. --listen names the one address to listen on; the default is all. Without "
-     "--certificate a self-signed one is made. The account's password is asked for, or read from "
+     "--certificate a self-signed one is made. With --engine rados the data is in a pool of a Ceph "
+     "cluster, which is made before; several nodes use one pool, each with a DIR of its own. The "
+     "account's password is asked for, or read from "
      "standard input when that is no terminal.",
      verb_init},
     {"account", "add", "ADDRESS", "Make an account with its special-use mailboxes",

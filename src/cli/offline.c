@@ -1,6 +1,6 @@
 /*
- * Directly on the data, when no server runs. Started by root, each part is done as the
- * user whose data it is, so that no file is left that the server cannot open.
+ * Directly on the data, when no server runs on this machine. Started by root, each part is done as
+ * the user whose data it is, so that no file is left that the server cannot open.
  */
 #include "base/error.h"
 #include "blob/blob.h"
@@ -9,6 +9,7 @@
 #include "format/login_name.h"
 #include "ipc/confine.h"
 #include "kv/kv.h"
+#include "rados/cluster.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -21,6 +22,7 @@ enum { ARENA_MAXIMUM = 1 << 20, OPEN_ACCOUNTS = 4 };
 
 struct offline {
     struct backend backend;
+    struct cluster *mail_cluster, *auth_cluster; /* NULL: the data is on this machine */
     struct kv_engine *mail_kv;
     struct blob_engine *mail_blob;
     struct store *store;
@@ -60,16 +62,37 @@ static void become_root(void)
         abort(); /* cannot happen to a process whose real user is root */
 }
 
+/* The key of the cluster's user is read as who called. */
+static int connect_to(const struct config *config, const char *user, struct cluster **cluster)
+{
+    int error = cluster_from_config(config, user, cluster);
+    return !error && *cluster ? cluster_connect(*cluster) : error;
+}
+
+static int open_mail_cluster(struct offline *offline)
+{
+    int error = kv_rados_create(offline->mail_cluster, CLUSTER_MAIL,
+                                (size_t)offline->backend.config->rados_cache, &offline->mail_kv);
+    return error ? error
+                 : blob_rados_create(offline->mail_cluster, CLUSTER_BLOBS, &offline->mail_blob);
+}
+
+static int open_mail_files(struct offline *offline)
+{
+    char directory[PATH_MAX];
+    snprintf(directory, sizeof(directory), "%s/mail", offline->backend.config->data_directory);
+    int error = kv_sqlite_create(directory, &offline->mail_kv);
+    return error ? error : blob_pack_create(directory, &offline->mail_blob);
+}
+
 static int open_store(struct offline *offline)
 {
     const struct config *config = offline->backend.config;
-    char directory[PATH_MAX];
-    snprintf(directory, sizeof(directory), "%s/mail", config->data_directory);
-    int error = become(config->session_user);
+    int error = connect_to(config, "", &offline->mail_cluster);
     if (!error)
-        error = kv_sqlite_create(directory, &offline->mail_kv);
+        error = become(config->session_user);
     if (!error)
-        error = blob_pack_create(directory, &offline->mail_blob);
+        error = offline->mail_cluster ? open_mail_cluster(offline) : open_mail_files(offline);
     struct store_options options = {.kv = offline->mail_kv,
                                     .blob = offline->mail_blob,
                                     .open_accounts = OPEN_ACCOUNTS,
@@ -86,17 +109,26 @@ static int open_store(struct offline *offline)
     return error;
 }
 
+static int open_auth_engine(struct offline *offline)
+{
+    char directory[PATH_MAX];
+    if (offline->auth_cluster)
+        return kv_rados_create(offline->auth_cluster, CLUSTER_AUTH, 0, &offline->auth_kv);
+    snprintf(directory, sizeof(directory), "%s/auth", offline->backend.config->data_directory);
+    return kv_sqlite_create(directory, &offline->auth_kv);
+}
+
 static int open_credentials(struct offline *offline)
 {
     const struct config *config = offline->backend.config;
-    char directory[PATH_MAX];
-    snprintf(directory, sizeof(directory), "%s/auth", config->data_directory);
     struct credentials_cost cost = {.argon2_memory = (uint64_t)config->password_memory,
                                     .argon2_passes = (uint64_t)config->password_passes,
                                     .scram_iterations = (uint32_t)config->scram_iterations};
-    int error = become(config->auth_user);
+    int error = connect_to(config, config->rados_auth_user, &offline->auth_cluster);
     if (!error)
-        error = kv_sqlite_create(directory, &offline->auth_kv);
+        error = become(config->auth_user);
+    if (!error)
+        error = open_auth_engine(offline);
     if (!error)
         error = credentials_open(offline->auth_kv, &cost, &offline->credentials);
     become_root();
@@ -200,6 +232,8 @@ static void offline_close(struct backend *backend)
         credentials_close(&offline->credentials);
     if (offline->auth_kv)
         kv_engine_free(&offline->auth_kv);
+    cluster_free(&offline->mail_cluster);
+    cluster_free(&offline->auth_cluster);
     free(offline);
 }
 

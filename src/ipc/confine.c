@@ -186,9 +186,9 @@ int confine(const struct confinement_request *request, struct confinement_result
     STEP("capabilities", limit_capabilities(row));
     STEP("no_new_privs", stay_small(request->role != PROCESS_SUPERVISOR));
     const char *tree = made.chrooted ? "/" : request->root;
-    STEP("landlock", confine_landlock(row->files, tree, &made.landlock));
+    STEP("landlock", confine_landlock(row->files, tree, request->ports, &made.landlock));
     confined = true;
-    STEP("seccomp", confine_seccomp(request->role));
+    STEP("seccomp", confine_seccomp(request->role, request->ports));
 #undef STEP
     *step = "";
     *result = made;

@@ -12,6 +12,9 @@
  * | auth    | its own directory       | those given                  | socket, connect, accept |
  * | session | the mail root           | accepts and uses those given | socket, connect         |
  *
+ * With `ports` a process may connect over TCP: auth and session, whose data is in a cluster. To
+ * which addresses the kernel cannot be told; to which ports Landlock sees to from its ABI 4 on.
+ *
  * None but chapard may execve. What is not permitted fails with EPERM (seccomp) or EACCES
  * (Landlock).
  */
@@ -22,10 +25,20 @@
 
 #include <sys/types.h>
 
+enum { CONFINEMENT_PORTS_MAXIMUM = 32 };
+
+struct confinement_ports {
+    struct {
+        uint16_t first, last;
+    } ranges[CONFINEMENT_PORTS_MAXIMUM];
+    size_t count;
+};
+
 struct confinement_request {
     enum process_role role;
     const char *root; /* the directory of the role's files; login: an empty directory */
     const char *user; /* name or "#UID" */
+    const struct confinement_ports *ports; /* NULL: none */
 };
 
 struct confinement_result {

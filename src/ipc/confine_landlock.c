@@ -29,6 +29,15 @@
 #define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
 #endif
 
+#ifndef LANDLOCK_RULE_NET_PORT
+#define LANDLOCK_RULE_NET_PORT 2
+#endif
+
+/* struct landlock_net_port_attr of ABI 4. */
+struct port_rule {
+    uint64_t allowed_access, port;
+};
+
 /* struct landlock_ruleset_attr of ABI 6. */
 struct ruleset {
     uint64_t files, network, scopes;
@@ -92,7 +101,20 @@ static int allow_tree(int ruleset, const char *root, uint64_t tree)
     return result ? -1 : 0;
 }
 
-static int restrict_self(enum confine_files files, const char *root, int abi)
+static int allow_ports(int ruleset, const struct confinement_ports *ports)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        for (uint32_t port = ports->ranges[i].first; port <= ports->ranges[i].last; port++) {
+            struct port_rule rule = {LANDLOCK_ACCESS_NET_CONNECT_TCP, port};
+            if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_NET_PORT, &rule, 0))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int restrict_self(enum confine_files files, const char *root,
+                         const struct confinement_ports *ports, int abi)
 {
     struct ruleset attributes = {0};
     uint64_t tree = fill(&attributes, abi);
@@ -100,6 +122,8 @@ static int restrict_self(enum confine_files files, const char *root, int abi)
     if (ruleset < 0)
         return -1;
     int result = files == CONFINE_FILES_TREE ? allow_tree(ruleset, root, tree) : 0;
+    if (!result && ports && attributes.network)
+        result = allow_ports(ruleset, ports);
     if (!result)
         result = syscall(SYS_landlock_restrict_self, ruleset, 0) ? -1 : 0;
     close(ruleset);
@@ -124,7 +148,8 @@ static bool holds(enum confine_files files, const char *root)
     return false;
 }
 
-int confine_landlock(enum confine_files files, const char *root, int *abi)
+int confine_landlock(enum confine_files files, const char *root,
+                     const struct confinement_ports *ports, int *abi)
 {
     *abi = 0;
     if (files == CONFINE_FILES_ALL)
@@ -132,7 +157,7 @@ int confine_landlock(enum confine_files files, const char *root, int *abi)
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 0)
         return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : ERROR_DENIED;
-    if (restrict_self(files, root, (int)version) || !holds(files, root))
+    if (restrict_self(files, root, ports, (int)version) || !holds(files, root))
         return ERROR_DENIED;
     *abi = (int)version;
     return 0;

@@ -15,9 +15,11 @@ enum confine_files {
 
 /* Puts Landlock in force and shows that it holds by an operation that must fail. *abi: what the
  * kernel offers, 0: nothing (not an error). ERROR_DENIED: not put in force, or did not hold. */
-int confine_landlock(enum confine_files files, const char *root, int *abi);
+int confine_landlock(enum confine_files files, const char *root,
+                     const struct confinement_ports *ports, int *abi);
 
-/* Puts the role's system call filter in force, for all threads. ERROR_DENIED. */
-int confine_seccomp(enum process_role role);
+/* Puts the role's system call filter in force, for all threads. `connects`: it may make TCP sockets
+ * and connect them. ERROR_DENIED. */
+int confine_seccomp(enum process_role role, bool connects);
 
 #endif

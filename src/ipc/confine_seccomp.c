@@ -265,7 +265,22 @@ static int add_socket_pairs(scmp_filter_ctx filter)
                                        SOCK_STREAM));
 }
 
-static int add_role(scmp_filter_ctx filter, enum process_role role)
+/* Connections of its own, over TCP. */
+static int add_connections(scmp_filter_ctx filter)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    static const int calls[] = {CALL(connect), CALL(epoll_create)};
+    int result = add_calls(filter, SCMP_ACT_ALLOW, calls, LENGTH(calls));
+    for (size_t i = 0; !result && i < LENGTH(families); i++)
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 2,
+                                  SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, families[i]),
+                                  SCMP_CMP64(1, SCMP_CMP_MASKED_EQ,
+                                             UINT32_MAX & ~(uint64_t)(SOCK_NONBLOCK | SOCK_CLOEXEC),
+                                             SOCK_STREAM));
+    return result;
+}
+
+static int add_role(scmp_filter_ctx filter, enum process_role role, bool connects)
 {
     if (role == PROCESS_SUPERVISOR)
         return add_calls(filter, SCMP_ACT_ERRNO(EPERM), supervisor_forbidden,
@@ -277,10 +292,12 @@ static int add_role(scmp_filter_ctx filter, enum process_role role)
         result = add_calls(filter, SCMP_ACT_ALLOW, accept_calls, LENGTH(accept_calls));
     if (!result && role == PROCESS_LOGIN)
         result = add_socket_pairs(filter);
+    if (!result && connects)
+        result = add_connections(filter);
     return result;
 }
 
-int confine_seccomp(enum process_role role)
+int confine_seccomp(enum process_role role, bool connects)
 {
     uint32_t otherwise = role == PROCESS_SUPERVISOR ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
     scmp_filter_ctx filter = seccomp_init(otherwise);
@@ -291,7 +308,7 @@ int confine_seccomp(enum process_role role)
     if (!result)
         result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (!result)
-        result = add_role(filter, role);
+        result = add_role(filter, role, connects);
     if (!result)
         result = seccomp_load(filter);
     seccomp_release(filter);

@@ -44,6 +44,7 @@ struct service {
     char *root;
     char (*notes)[CRASH_NOTE_MAXIMUM]; /* shared memory; NULL: none */
     bool shared, started, draining;
+    struct confinement_ports ports;
 };
 
 static const char *const role_names[PROCESS_ROLES] = {"chapard", "chapar-auth", "chapar-session",
@@ -373,9 +374,20 @@ static int report_ready(const struct confinement_result *result)
     return error;
 }
 
+int service_allow_ports(struct service *service, unsigned first, unsigned last)
+{
+    struct confinement_ports *ports = &service->ports;
+    if (ports->count == CONFINEMENT_PORTS_MAXIMUM)
+        return ERROR_LIMIT;
+    ports->ranges[ports->count].first = (uint16_t)first;
+    ports->ranges[ports->count++].last = (uint16_t)last;
+    return 0;
+}
+
 int service_confine(struct service *service)
 {
-    struct confinement_request request = {service->role, service->root, user_of(service)};
+    struct confinement_request request = {service->role, service->root, user_of(service),
+                                          service->ports.count ? &service->ports : NULL};
     struct confinement_result result;
     const char *step = "";
     int error = confine(&request, &result, &step);

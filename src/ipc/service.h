@@ -75,6 +75,9 @@ struct service_handlers {
 int service_start(int count, char **arguments, enum process_role role,
                   const struct service_handlers *handlers, void *state, struct service **service);
 
+/* Lets the process connect to these TCP ports once it is confined. ERROR_LIMIT: too many ranges. */
+int service_allow_ports(struct service *service, unsigned first, unsigned last);
+
 /* Confines the process (ipc/confine.h) and reports READY. Nothing can be opened afterwards but
  * what the role's row permits. */
 int service_confine(struct service *service);

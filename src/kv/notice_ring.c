@@ -37,7 +37,7 @@ struct entry {
 };
 
 struct shared {
-    uint64_t number;
+    _Atomic uint64_t number; /* 0: nobody has attached yet */
     _Alignas(64) _Atomic uint64_t posted;
     _Alignas(64) _Atomic uint64_t waiting[NOTICE_SLOTS / SLOTS_PER_WORD];
     _Alignas(64) _Atomic uint64_t wanted[NOTICE_SLOTS][NOTICE_FILTER_BITS / 64];
@@ -70,10 +70,7 @@ int notice_ring_create(void)
     int descriptor = memfd_create("chapar-notices", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (descriptor < 0)
         return error_from_errno(errno);
-    uint64_t number;
     if (ftruncate(descriptor, sizeof(struct shared)) ||
-        getrandom(&number, sizeof(number), 0) != sizeof(number) ||
-        pwrite(descriptor, &number, sizeof(number), 0) != sizeof(number) ||
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         int error = error_from_errno(errno);
         close(descriptor);
@@ -90,6 +87,17 @@ static _Atomic uint64_t *waiting_word(struct notice_ring *ring)
 static uint64_t waiting_bit(const struct notice_ring *ring)
 {
     return UINT64_C(1) << (ring->own_slot % SLOTS_PER_WORD);
+}
+
+/* Who comes first gives the ring its number: chapard, which makes the memory, knows nothing of it.
+ */
+static void give_number(struct shared *shared)
+{
+    uint64_t none = 0, number = 0;
+    while (number == 0)
+        if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+            number = 0;
+    atomic_compare_exchange_strong(&shared->number, &none, number);
 }
 
 int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slot,
@@ -109,6 +117,7 @@ int notice_ring_attach(int descriptor, const int wake[NOTICE_SLOTS], int own_slo
         return ERROR_MEMORY;
     }
     made->shared = memory;
+    give_number(made->shared);
     made->own_slot = own_slot;
     memcpy(made->wake, wake, sizeof(made->wake));
     made->position = atomic_load(&made->shared->posted);
@@ -204,7 +213,7 @@ void notice_ring_post_missed(struct notice_ring *ring)
 
 uint64_t notice_ring_number(const struct notice_ring *ring)
 {
-    return ring->shared->number;
+    return atomic_load(&ring->shared->number);
 }
 
 int notice_ring_descriptor(const struct notice_ring *ring)

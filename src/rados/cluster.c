@@ -1,4 +1,5 @@
 #include "rados/cluster.h"
+#include "base/config.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -217,6 +218,19 @@ int cluster_create(const struct cluster_options *options, struct cluster **clust
     else
         *cluster = made;
     return error;
+}
+
+int cluster_from_config(const struct config *config, const char *user, struct cluster **cluster)
+{
+    const struct cluster_options options = {.config = config->rados_config,
+                                            .user = *user ? user : config->rados_user,
+                                            .pool = config->rados_pool,
+                                            .timeout = (unsigned)config->rados_timeout};
+    if (strcmp(config->engine, "rados") != 0) {
+        *cluster = NULL;
+        return 0;
+    }
+    return cluster_create(&options, cluster);
 }
 
 int cluster_connect(struct cluster *cluster)

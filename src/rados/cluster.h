@@ -20,6 +20,12 @@
 
 struct cluster;
 
+/* The namespaces of Chapar's own pool: accounts and the directory, bodies, credentials. A Ceph user
+ * may be limited to those it needs. */
+#define CLUSTER_MAIL  "mail"
+#define CLUSTER_BLOBS "blobs"
+#define CLUSTER_AUTH  "auth"
+
 enum {
     CLUSTER_TIMEOUT = 5, /* seconds: of one operation, and of connecting */
     /* What one write operation may carry: osd_max_write_size is 90 MB. */
@@ -36,6 +42,11 @@ struct cluster_options {
 /* Reads what it must from files. ERROR_NOT_FOUND: there is no such file; ERROR_SYNTAX: it cannot be
  * read as a configuration; ERROR_INVALID: an option is empty or too long. */
 int cluster_create(const struct cluster_options *options, struct cluster **cluster);
+
+/* The one that chapar.conf names, for the Ceph user given; "" is rados_user's. *cluster is NULL
+ * when the engine is another. */
+struct config;
+int cluster_from_config(const struct config *config, const char *user, struct cluster **cluster);
 
 /* Blocks. ERROR_BUSY: nobody answered in time; ERROR_DENIED: the key is not accepted;
  * ERROR_NOT_FOUND: there is no such pool. After a failure it is freed, nothing else. */

@@ -8,14 +8,17 @@
  * (LMTP, questions about recipients) are accepted here. The process sees its mail root and nothing
  * else.
  *
- * Order: listeners and shared memory from chapard -> confinement -> the store, within the mail root
- * -> the loop -> drained: the store is brought to rest and closed.
+ * Order: listeners and shared memory from chapard, and of a cluster (engine = "rados") how to reach
+ * it
+ * -> confinement -> the store, within the mail root or the cluster -> the loop -> drained: the
+ * store is brought to rest and closed.
  */
 #include "base/error.h"
 #include "base/log.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
 #include "kv/notice_ring.h"
+#include "rados/cluster.h"
 #include "session/admin.h"
 #include "session/handover.h"
 
@@ -32,6 +35,7 @@
 struct session {
     struct service *service;
     struct notice_ring *notices;
+    struct cluster *cluster; /* NULL: the data is on this machine */
     struct kv_engine *kv;
     struct blob_engine *blob;
     struct store *store;
@@ -131,6 +135,23 @@ static int attach_notices(struct session *session)
     return notice_ring_attach(memory, wake, (int)service_slot(session->service), &session->notices);
 }
 
+static void allow_ports(unsigned first, unsigned last, void *arg)
+{
+    service_allow_ports(arg, first, last);
+}
+
+static int prepare_cluster(struct session *session)
+{
+    const struct config *config = service_config(session->service);
+    int error = cluster_from_config(config, "", &session->cluster);
+    if (error)
+        log_error("cluster", LOG_TEXT("reason", error_name(error)),
+                  LOG_TEXT("config", config->rados_config));
+    else if (session->cluster)
+        cluster_each_ports(session->cluster, allow_ports, session->service);
+    return error;
+}
+
 /* --- after confinement --- */
 
 static int open_spool(struct session *session, const char *root)
@@ -150,13 +171,27 @@ static int open_spool(struct session *session, const char *root)
     return error;
 }
 
+static int open_files(struct session *session)
+{
+    const char *root = service_root(session->service);
+    int error = kv_sqlite_create(root, &session->kv);
+    return error ? error : blob_pack_create(root, &session->blob);
+}
+
+static int open_cluster(struct session *session)
+{
+    const struct config *config = service_config(session->service);
+    int error = cluster_connect(session->cluster);
+    if (!error)
+        error = kv_rados_create(session->cluster, CLUSTER_MAIL, (size_t)config->rados_cache,
+                                &session->kv);
+    return error ? error : blob_rados_create(session->cluster, CLUSTER_BLOBS, &session->blob);
+}
+
 static int open_store(struct session *session)
 {
     const struct config *config = service_config(session->service);
-    const char *root = service_root(session->service);
-    int error = kv_sqlite_create(root, &session->kv);
-    if (!error)
-        error = blob_pack_create(root, &session->blob);
+    int error = session->cluster ? open_cluster(session) : open_files(session);
     if (error)
         return error;
     kv_engine_set_notices(session->kv, session->notices);
@@ -243,6 +278,7 @@ static void finish(struct session *session)
     store_close(&session->store);
     blob_engine_free(&session->blob);
     kv_engine_free(&session->kv);
+    cluster_free(&session->cluster);
     notice_ring_detach(&session->notices);
     close(session->spool_directory);
 }
@@ -259,7 +295,7 @@ int main(int count, char **arguments)
     int error = attach_notices(&session);
     if (error)
         log_error("notices", LOG_TEXT("reason", error_name(error)));
-    if (error || service_confine(session.service) || start(&session))
+    if (error || prepare_cluster(&session) || service_confine(session.service) || start(&session))
         return 1;
     int status = service_run(session.service);
     finish(&session);

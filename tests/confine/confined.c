@@ -2,9 +2,10 @@
  * Confines itself as a role, then tries what was asked for and says what came of it.
  *
  * Usage: confined ROLE ROOT USER OPERATION [ARGUMENT]...
- *   ROLE is auth, session or login; an OPERATION with its ARGUMENT ("-" for none) is a pair. Prints
- *   the result of the confinement and one line "OPERATION: OK|ERROR" for each. "wait" prints
- *   "ready" and waits for a signal or the end of standard input.
+ *   ROLE is auth, session or login, or "cluster": a session that may connect to port 9; an
+ * OPERATION with its ARGUMENT ("-" for none) is a pair. Prints the result of the confinement and
+ * one line "OPERATION: OK|ERROR" for each. "wait" prints "ready" and waits for a signal or the end
+ * of standard input.
  */
 #include "base/error.h"
 #include "ipc/confine.h"
@@ -22,6 +23,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { CLUSTER_PORT = 9 };
+
+/* Made before the confinement; the filter or Landlock answers. */
+static int prepared_socket;
 
 static int opened(int descriptor)
 {
@@ -102,6 +108,44 @@ static int try_socket(const char *family)
     return opened(socket(number, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
+static int try_datagram_socket(const char *unused)
+{
+    (void)unused;
+    return opened(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+/* Nobody listens there: that is said only to who may ask. */
+static int reach(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int result = made < 0 ? -1 : connect(made, (const struct sockaddr *)&address, sizeof(address));
+    int error = errno;
+    opened(made);
+    errno = error;
+    return result;
+}
+
+static int try_reach(const char *unused)
+{
+    (void)unused;
+    return reach(CLUSTER_PORT);
+}
+
+static int try_reach_other(const char *unused)
+{
+    (void)unused;
+    return reach(CLUSTER_PORT + 2);
+}
+
+static int try_bind(const char *unused)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    (void)unused;
+    return bind(prepared_socket, (const struct sockaddr *)&address, sizeof(address));
+}
+
 static int try_pair(const char *unused)
 {
     (void)unused;
@@ -120,9 +164,6 @@ static int try_datagram_pair(const char *unused)
         return -1;
     return close(pair[0]) | close(pair[1]);
 }
-
-/* On a socket made before; the filter or Landlock answers. */
-static int prepared_socket;
 
 static int try_connect(const char *unused)
 {
@@ -245,6 +286,10 @@ static const struct {
     {"fast-open", try_fast_open},
     {"fast-open-message", try_fast_open_message},
     {"datagram-pair", try_datagram_pair},
+    {"datagram-socket", try_datagram_socket},
+    {"reach", try_reach},
+    {"reach-other", try_reach_other},
+    {"bind", try_bind},
 };
 
 static void perform(const char *name, const char *argument)
@@ -272,7 +317,10 @@ int main(int count, char **arguments)
         return 2;
     prepared_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     listen(prepared_socket, 1);
-    struct confinement_request request = {role_of(arguments[1]), arguments[2], arguments[3]};
+    const struct confinement_ports ports = {{{CLUSTER_PORT, CLUSTER_PORT}}, 1};
+    struct confinement_request request = {role_of(arguments[1]), arguments[2], arguments[3], NULL};
+    if (strcmp(arguments[1], "cluster") == 0)
+        request.ports = &ports;
     struct confinement_result result;
     const char *step = "";
     int error = confine(&request, &result, &step);

@@ -36,9 +36,10 @@ CONFIG = """[global]
 fsid = {fsid}
 mon_host = [v2:127.0.0.1:{port}]
 mon_initial_members = a
-auth_cluster_required = none
-auth_service_required = none
-auth_client_required = none
+auth_cluster_required = cephx
+auth_service_required = cephx
+auth_client_required = cephx
+keyring = {directory}/keyring
 public_addr = 127.0.0.1
 cluster_addr = 127.0.0.1
 ms_bind_ipv6 = false
@@ -70,6 +71,7 @@ mon_osd_adjust_heartbeat_grace = false
 
 [osd]
 osd_data = {directory}/osd$id
+keyring = {directory}/osd$id/keyring
 osd_objectstore = bluestore
 bluestore_block_size = 21474836480
 bdev_aio_poll_ms = 10
@@ -112,6 +114,19 @@ class Cluster:
         self.daemons = {}
         self.config = self.directory / "ceph.conf"
 
+    def init_for(self, pool):
+        """What `chapar init` is told of it."""
+        return ("--engine", "rados", "--pool", pool, "--ceph-config", self.config)
+
+    def new_user(self, name, *capabilities):
+        """A Ceph user, its key beside the others; capabilities: "osd", "allow ...", ..."""
+        with open(self.directory / "keyring", "a") as keyring:
+            keyring.write(self.ceph("auth", "get-or-create", f"client.{name}", *capabilities))
+
+    def new_pool(self, name):
+        self.ceph("osd", "pool", "create", name, "8", "8")
+        return name
+
     # --- commands ---
 
     def run(self, *command, **options):
@@ -138,14 +153,20 @@ class Cluster:
             self.make_osd(number)
             self.start_osd(number)
         self.wait_for_osds(self.osds)
-        self.ceph("osd", "pool", "create", self.pool, "8", "8")
+        self.new_pool(self.pool)
         return self
 
     def make_monitor(self):
         monmap = self.directory / "monmap"
         self.run("monmaptool", "--create", "--addv", "a", f"[v2:127.0.0.1:{self.port}]", "--fsid",
                  self.fsid, "--set-min-mon-release", "pacific", monmap)
-        self.run("ceph-mon", "-c", self.config, "-i", "a", "--mkfs", "--monmap", monmap)
+        keyring = self.directory / "keyring"
+        self.run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap",
+                 "mon", "allow *")
+        self.run("ceph-authtool", keyring, "--gen-key", "-n", "client.admin", "--cap", "mon",
+                 "allow *", "--cap", "osd", "allow *")
+        self.run("ceph-mon", "-c", self.config, "-i", "a", "--mkfs", "--monmap", monmap,
+                 "--keyring", keyring)
 
     def spawn(self, name, *command):
         log = open(self.directory / f"{name}.out", "ab")
@@ -161,6 +182,8 @@ class Cluster:
         identity = str(uuid.uuid4())
         (self.directory / f"osd{number}").mkdir()
         self.ceph("osd", "new", identity, str(number))
+        self.ceph("auth", "get-or-create", f"osd.{number}", "mon", "allow profile osd", "osd",
+                  "allow *", "-o", self.directory / f"osd{number}" / "keyring")
         self.run("ceph-osd", "-c", self.config, "-i", number, "--mkfs", "--osd-uuid", identity)
 
     def start_osd(self, number):

@@ -1,5 +1,7 @@
 """A Chapar server for a test: made by `chapar init`, started by chapard, on free ports.
 
+`init` are more arguments of `chapar init`, such as those of a cluster (harness/cluster.py).
+
 Which build is used: CHAPAR_BIN (a directory with the executables), by default the sanitizer
 build. A report of a sanitizer anywhere in the server's log fails the test.
 """
@@ -79,7 +81,8 @@ def copy_for_everybody(directory, binaries=None):
 
 
 class Server:
-    def __init__(self, directory, binaries=None, domain="example.test", asan_options=""):
+    def __init__(self, directory, binaries=None, domain="example.test", asan_options="",
+                 init=()):
         self.directory = Path(directory) / "chapar"
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self.bin = Path(binaries or os.environ.get("CHAPAR_BIN", DEFAULT_BIN))
@@ -89,7 +92,7 @@ class Server:
         self.log_path = self.directory.parent / "chapard.log"
         self.process = None
         made = self.run("init", self.directory, "--domain", domain, "--ports", str(self.offset),
-                        "--listen", "127.0.0.1", configured=False)
+                        "--listen", "127.0.0.1", *init, configured=False)
         self.advice = made.stdout
         # Argon2id at its cheapest: the tests are about everything else.
         self.configure(password_memory=8192, password_passes=1, login_failure_delay=0)

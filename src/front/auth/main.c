@@ -1,10 +1,10 @@
 /*
  * chapar-auth: checks passwords, and says who a stream belongs to.
  *
- * Started by chapard alone. It asks nobody and reaches no network; chapar-login asks it whether a
- * name and password go together, and gets a ticket; chapar-session redeems the ticket. The
- * administrator's command sets and deletes passwords through it. It opens the credentials' own
- * key space and nothing else.
+ * Started by chapard alone. It asks nobody and reaches no network (but the cluster, where that
+ * holds the credentials: engine = "rados"); chapar-login asks it whether a name and password go
+ * together, and gets a ticket; chapar-session redeems the ticket. The administrator's command sets
+ * and deletes passwords through it. It opens the credentials' own key space and nothing else.
  *
  * Argon2id runs in the thread pool, two at a time with a bounded queue before them; a password
  * verified within password_cache_time is answered from memory and never waits behind them.
@@ -17,11 +17,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "kv/kv.h"
+#include "rados/cluster.h"
 
 #include <sodium.h>
 
 struct program {
     struct auth auth;
+    struct cluster *cluster; /* NULL: the credentials are on this machine */
     struct kv_engine *engine;
     struct service *service;
 };
@@ -57,6 +59,31 @@ static void on_drain(struct service *service, uint32_t seconds)
     auth_drain(&program->auth, seconds, drained, program);
 }
 
+static void allow_ports(unsigned first, unsigned last, void *arg)
+{
+    service_allow_ports(arg, first, last);
+}
+
+static int prepare_cluster(struct program *program)
+{
+    const struct config *config = service_config(program->service);
+    int error = cluster_from_config(config, config->rados_auth_user, &program->cluster);
+    if (error)
+        log_error("cluster", LOG_TEXT("reason", error_name(error)),
+                  LOG_TEXT("config", config->rados_config));
+    else if (program->cluster)
+        cluster_each_ports(program->cluster, allow_ports, program->service);
+    return error;
+}
+
+static int open_engine(struct program *program)
+{
+    if (!program->cluster)
+        return kv_sqlite_create(service_root(program->service), &program->engine);
+    int error = cluster_connect(program->cluster);
+    return error ? error : kv_rados_create(program->cluster, CLUSTER_AUTH, 0, &program->engine);
+}
+
 /* After confinement: the key space's paths are those inside the new root. */
 static int open_credentials(struct program *program)
 {
@@ -66,7 +93,7 @@ static int open_credentials(struct program *program)
         .argon2_passes = (uint64_t)config->password_passes,
         .scram_iterations = (uint32_t)config->scram_iterations,
     };
-    int error = kv_sqlite_create(service_root(program->service), &program->engine);
+    int error = open_engine(program);
     if (!error)
         error = credentials_open(program->engine, &cost, &program->auth.credentials);
     if (error)
@@ -79,12 +106,13 @@ static int open_credentials(struct program *program)
 static int run(struct program *program)
 {
     struct auth *auth = &program->auth;
-    if (service_confine(program->service) || open_credentials(program))
+    if (prepare_cluster(program) || service_confine(program->service) || open_credentials(program))
         return 1;
     int status = service_run(program->service);
     if (jobs_idle(&auth->jobs)) {
         credentials_close(&auth->credentials);
         kv_engine_free(&program->engine);
+        cluster_free(&program->cluster);
     }
     return status;
 }

@@ -126,16 +126,22 @@ static void forget_all(struct space *space)
     cache_account(space, before);
 }
 
+/* Under the engine's lock. */
 static struct space *least_used(struct rados_engine *engine)
 {
     struct space *least = NULL;
-    for (struct space *space = engine->spaces; space; space = space->next)
-        if (space->view.bytes && (!least || space->used < least->used))
+    uint64_t least_time = UINT64_MAX;
+    for (struct space *space = engine->spaces; space; space = space->next) {
+        pthread_mutex_lock(&space->lock);
+        if (space->view.bytes && space->used < least_time) {
             least = space;
+            least_time = space->used;
+        }
+        pthread_mutex_unlock(&space->lock);
+    }
     return least;
 }
 
-/* The sizes are read without the spaces' locks: they need not be exact. */
 void cache_limit(struct rados_engine *engine)
 {
     while (atomic_load(&engine->cached) > engine->cache_maximum) {

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,6 +225,24 @@ static void test_session(void **state)
     CHECK_ROLE("session", expected);
 }
 
+/* Whose data is in a cluster: TCP, to its ports, as far as Landlock knows ports (ABI 4). */
+static void test_cluster(void **state)
+{
+    (void)state;
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    const struct expectation expected[] = {
+        {"socket", "unix", "EPERM"},
+        {"datagram-socket", "-", "EPERM"},
+        {"bind", "-", "EPERM"},
+        {"reach", "-", "ECONNREFUSED"},
+        {"reach-other", "-", abi >= 4 ? "EACCES" : "ECONNREFUSED"},
+        {"fast-open", "-", "EPERM"},
+        {"pair", "-", "EPERM"},
+        {"execve", "/bin/true", "EPERM"},
+    };
+    CHECK_ROLE("cluster", expected);
+}
+
 /* Outside the root: Landlock refuses what the user could read. */
 static void test_outside_the_root(void **state)
 {
@@ -327,13 +347,10 @@ static void test_injected_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_may),
-        cmocka_unit_test(test_login),
-        cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_session),
-        cmocka_unit_test(test_outside_the_root),
-        cmocka_unit_test(test_unknown_user),
-        cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_nobody_may),     cmocka_unit_test(test_login),
+        cmocka_unit_test(test_auth),           cmocka_unit_test(test_session),
+        cmocka_unit_test(test_cluster),        cmocka_unit_test(test_outside_the_root),
+        cmocka_unit_test(test_unknown_user),   cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_injected_calls),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
