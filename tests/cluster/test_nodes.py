@@ -152,3 +152,26 @@ def test_each_process_has_a_user_of_its_own(shared_cluster, nodes):
     node.stop()
     node.configure(rados_auth_user="mail")
     assert node.run("check", "--deep", check=False).returncode != 0
+
+
+def test_second_listing_asks_the_cluster_for_next_to_nothing(shared_cluster, nodes):
+    """What was read is kept until it changes, on whatever node."""
+    here, there = nodes.start(shared_cluster, 2)
+    account = here.add_account("alice")
+    for number in range(200):
+        assert not here.deliver(message(f"number {number}"), account[0])
+
+    def reads(client):
+        before = there.json("status")["counters"]["kv_cluster_reads"]
+        assert len(client.ok("FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE)")) == 200
+        return there.json("status")["counters"]["kv_cluster_reads"] - before
+
+    with there.imap(account) as client:
+        client.ok("SELECT INBOX")
+        reads(client)
+        assert reads(client) < 20
+        assert not here.deliver(message("one more"), account[0])
+        client.ok("NOOP")
+        client.ok("STORE 201 +FLAGS (\\Deleted)")
+        client.ok("EXPUNGE")
+        assert reads(client) < 40
