@@ -1,0 +1,151 @@
+/*
+ * The actions of RFC 5228 section 4, with the arguments that extensions give them.
+ */
+#include "base/error.h"
+#include "format/address.h"
+#include "sieve/run_priv.h"
+#include "sieve/validate_priv.h"
+
+struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, struct slice target)
+{
+    for (size_t i = 0; i < run->action_count; i++) {
+        struct sieve_action *action = &run->actions[i];
+        bool same = action->kind == kind && slice_equal(action->target, target);
+        if (same && (kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT))
+            return action;
+    }
+    /* One is left for the implicit keep. */
+    if (run->action_count == SIEVE_ACTIONS_MAXIMUM - 1)
+        return run_fail(run, "the script has more than %d actions", SIEVE_ACTIONS_MAXIMUM - 1),
+               NULL;
+    struct sieve_action *action = &run->actions[run->action_count++];
+    *action = (struct sieve_action){.kind = kind,
+                                    .line = run->line,
+                                    .header = run->message.header,
+                                    .body = run->message.body,
+                                    .target = target};
+    return action;
+}
+
+/* Operands: 0 flags, 1 the list of imap4flags. */
+static int run_keep(struct run *run, const uint32_t *operands)
+{
+    (void)operands;
+    struct slice inbox = {"INBOX", 5};
+    struct sieve_action *action = run_action(run, SIEVE_KEEP, inbox);
+    if (!action)
+        return ERROR_SYNTAX;
+    run->keep_cancelled = true;
+    run_trace(run, "keep");
+    return 0;
+}
+
+const struct definition definition_keep = {
+    .name = "keep", .operands = "", .positions = "", .run = run_keep};
+
+static int run_discard(struct run *run, const uint32_t *operands)
+{
+    (void)operands;
+    run->keep_cancelled = true;
+    run_trace(run, "discard");
+    return 0;
+}
+
+const struct definition definition_discard = {
+    .name = "discard", .operands = "", .positions = "", .run = run_discard};
+
+enum { ACTION_COPY = 1 << 8 };
+
+/* Operands: 0 flags, 1 the mailbox. */
+static int run_fileinto(struct run *run, const uint32_t *operands)
+{
+    struct slice mailbox = run_string(run, operands[1]);
+    if (!mailbox.data)
+        return ERROR_SYNTAX;
+    if (!mailbox.size)
+        return run_fail(run, "fileinto needs a mailbox's name");
+    struct sieve_action *action = run_action(run, SIEVE_FILEINTO, mailbox);
+    if (!action)
+        return ERROR_SYNTAX;
+    run->keep_cancelled |= !(operands[0] & ACTION_COPY);
+    run_trace(run, "fileinto \"%.*s\"", QUOTED(mailbox));
+    return 0;
+}
+
+static const struct tag fileinto_tags[] = {
+    {"copy", EXT_COPY, TAG_FLAG, 0, ACTION_COPY},
+    {0},
+};
+
+const struct definition definition_fileinto = {.name = "fileinto",
+                                               .extension = EXT_FILEINTO,
+                                               .operands = "ws",
+                                               .positions = "b",
+                                               .tags = {fileinto_tags},
+                                               .run = run_fileinto};
+
+/* Section 2.4.2.3: an address with or without a name before it, and nothing else. *bare is
+ * local@domain, in the address's own bytes or in the buffer. */
+static bool bare_address(struct slice text, struct buffer *bare)
+{
+    struct address_parser parser;
+    struct address address;
+    address_parser_init(&parser, text);
+    if (!address_next(&parser, &address) || address.kind != ADDRESS_MAILBOX ||
+        !address.local.size || !address.domain.size || address.route.size)
+        return false;
+    for (size_t i = 0; i < address.local.size; i++)
+        if ((unsigned char)address.local.data[i] <= ' ')
+            return false;
+    buffer_clear(bare);
+    buffer_append(bare, address.local);
+    buffer_append_byte(bare, '@');
+    buffer_append(bare, address.domain);
+    return !address_next(&parser, &address) && !buffer_error(bare);
+}
+
+void check_address(struct validator *validator, const struct command *command, unsigned operand)
+{
+    struct buffer bare;
+    buffer_init(&bare, 4 * ADDRESS_WORDS_MAXIMUM);
+    for (const struct tree_string *string = operand_strings(command, operand); string;
+         string = string->next)
+        if (validator_is_constant(validator, string->text) && !bare_address(string->text, &bare))
+            validator_error(validator, string->line, string->column, "\"%.*s\" is no address",
+                            QUOTED(string->text));
+    buffer_release(&bare);
+}
+
+static void check_redirect(struct validator *validator, struct command *command)
+{
+    check_address(validator, command, 1);
+}
+
+/* Operands: 0 flags, 1 the address. */
+static int run_redirect(struct run *run, const uint32_t *operands)
+{
+    struct slice text = run_string(run, operands[1]);
+    if (!text.data)
+        return ERROR_SYNTAX;
+    if (!bare_address(text, &run->scratch))
+        return run_fail(run, "redirect: \"%.*s\" is no address", QUOTED(text));
+    struct slice address = run_copy(run, buffer_slice(&run->scratch));
+    size_t before = run->action_count;
+    struct sieve_action *action = run_action(run, SIEVE_REDIRECT, address);
+    if (!action)
+        return ERROR_SYNTAX;
+    run->redirects += run->action_count > before;
+    if (run->redirects > SIEVE_REDIRECTS_MAXIMUM)
+        return run_fail(run, "a script may redirect a message to %d addresses",
+                        SIEVE_REDIRECTS_MAXIMUM);
+    run->keep_cancelled |= !(operands[0] & ACTION_COPY);
+    run_trace(run, "redirect \"%.*s\"", QUOTED(address));
+    return 0;
+}
+
+const struct definition definition_redirect = {.name = "redirect",
+                                               .operands = "ws",
+                                               .positions = "b",
+                                               .tags = {fileinto_tags},
+                                               .check = check_redirect,
+                                               .run = run_redirect};

@@ -1,0 +1,267 @@
+/*
+ * The machine: instructions, strings, variables, the implicit keep.
+ *
+ *     run_init --> run_program (an included script: the same again) --> run_finish --> perform
+ */
+#include "sieve/run_priv.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+int run_fail(struct run *run, const char *format, ...)
+{
+    if (run->failed)
+        return ERROR_SYNTAX;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->outcome->text, sizeof(run->outcome->text), format, arguments);
+    va_end(arguments);
+    run->failed = true;
+    run->outcome->line = run->line;
+    return ERROR_SYNTAX;
+}
+
+bool run_charge(struct run *run, uint64_t steps)
+{
+    run->steps += steps;
+    if (run->steps <= SIEVE_STEPS_MAXIMUM)
+        return true;
+    run_fail(run, "the script takes too many steps");
+    return false;
+}
+
+void *run_alloc(struct run *run, size_t size)
+{
+    void *memory = arena_alloc(&run->arena, size);
+    if (!memory)
+        run_fail(run, "the script needs too much memory");
+    return memory;
+}
+
+struct slice run_copy(struct run *run, struct slice bytes)
+{
+    char *memory = run_alloc(run, bytes.size + 1);
+    if (!memory)
+        return slice_make(NULL, 0);
+    if (bytes.size)
+        memcpy(memory, bytes.data, bytes.size);
+    return slice_make(memory, bytes.size);
+}
+
+void run_trace(struct run *run, const char *format, ...)
+{
+    if (!run->host->trace)
+        return;
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    run->host->trace(run->host->arg, run->line, slice_from_string(text));
+}
+
+int64_t run_now(const struct run *run, int *zone)
+{
+    *zone = 0;
+    return run->host->now ? run->host->now(run->host->arg, zone) : clock_wall();
+}
+
+/* Constants. */
+
+static struct slice piece_text(const struct run *run, uint32_t piece)
+{
+    switch (piece_kind(piece)) {
+    case PIECE_STRING:
+        return run->program->strings[piece_index(piece)];
+    case PIECE_VARIABLE:
+        return run->variables[piece_index(piece)];
+    default:
+        return run->matches[piece_index(piece)];
+    }
+}
+
+static struct slice expand(struct run *run, const struct constant *constant)
+{
+    const uint32_t *pieces = run->program->code.items + constant->a;
+    size_t size = 0, at = 0;
+    for (uint32_t i = 0; i < constant->b; i++)
+        size += piece_text(run, pieces[i]).size;
+    char *text = run_alloc(run, size + 1);
+    for (uint32_t i = 0; text && i < constant->b; i++) {
+        struct slice piece = piece_text(run, pieces[i]);
+        if (piece.size)
+            memcpy(text + at, piece.data, piece.size);
+        at += piece.size;
+    }
+    return slice_make(text, text ? size : 0);
+}
+
+struct slice run_string(struct run *run, uint32_t index)
+{
+    if (index == NO_CONSTANT)
+        return slice_make(NULL, 0);
+    const struct constant *constant = &run->program->code.constants[index];
+    return constant->kind == CONSTANT_STRING ? run->program->strings[index] : expand(run, constant);
+}
+
+uint64_t run_number(const struct run *run, uint32_t index, uint64_t otherwise)
+{
+    if (index == NO_CONSTANT)
+        return otherwise;
+    const struct constant *constant = &run->program->code.constants[index];
+    return (uint64_t)constant->b << 32 | constant->a;
+}
+
+size_t run_list_size(const struct run *run, uint32_t index)
+{
+    return index == NO_CONSTANT ? 0 : run->program->code.constants[index].b;
+}
+
+uint32_t run_list_constant(const struct run *run, uint32_t index, size_t at)
+{
+    const struct constant *constant = &run->program->code.constants[index];
+    return run->program->code.items[constant->a + at];
+}
+
+struct slice run_list_at(struct run *run, uint32_t index, size_t at)
+{
+    return run_string(run, run_list_constant(run, index, at));
+}
+
+const struct slice *run_list(struct run *run, uint32_t index, size_t *count)
+{
+    size_t size = run_list_size(run, index);
+    struct slice *list = size ? run_alloc(run, size * sizeof(*list)) : NULL;
+    *count = list ? size : 0;
+    for (size_t i = 0; i < *count; i++)
+        list[i] = run_list_at(run, index, i);
+    return list;
+}
+
+/* Instructions. */
+
+static int run_defined(struct run *run, const uint32_t *code)
+{
+    const struct definition *definition = opcode_definition(run->program->options, code[0]);
+    int error = definition->run(run, code + 2);
+    if (!error && run->failed)
+        error = ERROR_SYNTAX;
+    if (!error && definition->test)
+        run_trace(run, "%s: %s", definition->name, run->truth ? "true" : "false");
+    return error;
+}
+
+/* One instruction; returns the next one's index. */
+static uint32_t step(struct run *run, const uint32_t *code, uint32_t at, int *error)
+{
+    switch (code[at]) {
+    case OP_TRUE:
+    case OP_FALSE:
+        run->truth = code[at] == OP_TRUE;
+        return at + 2;
+    case OP_NOT:
+        run->truth = !run->truth;
+        return at + 2;
+    case OP_JUMP:
+        return code[at + 2];
+    case OP_JUMP_TRUE:
+        return run->truth ? code[at + 2] : at + 3;
+    case OP_JUMP_FALSE:
+        return run->truth ? at + 3 : code[at + 2];
+    default:
+        *error = run_defined(run, code + at);
+        return at + 2 + (uint32_t)strlen(opcode_operands(run->program->options, code[at]));
+    }
+}
+
+static int run_code(struct run *run)
+{
+    const uint32_t *code = run->program->code.code;
+    int error = 0;
+    for (uint32_t at = 0; !error && !run->stopped;) {
+        run->line = code[at + 1];
+        if (!run_charge(run, 1))
+            return ERROR_SYNTAX;
+        if (code[at] == OP_END || code[at] == OP_RETURN)
+            break;
+        if (code[at] == OP_STOP)
+            run->stopped = true;
+        else
+            at = step(run, code, at, &error);
+    }
+    return error;
+}
+
+int run_program(struct run *run, const struct sieve_program *program)
+{
+    const struct sieve_program *outer = run->program;
+    struct slice *outer_variables = run->variables;
+    uint32_t line = run->line;
+    run->program = program;
+    run->variables = run_alloc(run, program->code.variable_count * sizeof(struct slice));
+    int error = run->failed ? ERROR_SYNTAX : run_code(run);
+    run->program = outer;
+    run->variables = outer_variables;
+    run->line = line;
+    return error;
+}
+
+/* The whole. */
+
+int run_init(struct run *run, const struct sieve_program *program, const struct sieve_input *input,
+             const struct sieve_host *host, struct sieve_outcome *outcome)
+{
+    *outcome = (struct sieve_outcome){0};
+    *run = (struct run){.program = program, .input = input, .host = host, .outcome = outcome};
+    arena_init(&run->arena, SIEVE_MEMORY_MAXIMUM);
+    buffer_init(&run->scratch, SIEVE_MEMORY_MAXIMUM);
+    run->actions = arena_alloc_array(&run->arena, SIEVE_ACTIONS_MAXIMUM, sizeof(*run->actions));
+    if (!run->actions)
+        return ERROR_MEMORY;
+    if (message_init(&run->message, input->message, &run->arena))
+        run_fail(run, "the message's header is too large");
+    return 0;
+}
+
+void run_finish(struct run *run)
+{
+    run->line = 0;
+    if (run->failed) {
+        run->action_count = 0;
+        run->keep_cancelled = false;
+        run->message.header = slice_sub(run->input->message, 0, run->message.header.size);
+    }
+    bool implicit = !run->keep_cancelled;
+    if (implicit) {
+        run->actions[run->action_count] = (struct sieve_action){
+            .kind = SIEVE_KEEP, .header = run->message.header, .body = run->message.body};
+        run->action_count++;
+    }
+    for (size_t i = 0; i < run->action_count; i++)
+        run->outcome->kept |= run->actions[i].kind == SIEVE_KEEP;
+    run->outcome->failed = run->failed;
+    run->outcome->actions = run->action_count;
+    run->outcome->steps = run->steps;
+}
+
+void run_release(struct run *run)
+{
+    buffer_release(&run->scratch);
+    arena_release(&run->arena);
+}
+
+int sieve_run(const struct sieve_program *program, const struct sieve_input *input,
+              const struct sieve_host *host, struct sieve_outcome *outcome)
+{
+    struct run run;
+    int error = run_init(&run, program, input, host, outcome);
+    if (!error) {
+        if (!run.failed)
+            run_program(&run, program);
+        run_finish(&run);
+        for (size_t i = 0; i < run.action_count && !error; i++)
+            error = host->perform(host->arg, &run.actions[i]);
+    }
+    run_release(&run);
+    return error;
+}

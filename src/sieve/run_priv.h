@@ -1,0 +1,90 @@
+/*
+ * A run: what commands and tests work with.
+ *
+ * A run's memory is one arena. Errors are sticky: the first one that run_fail is told of ends the
+ * run, and only the implicit keep remains.
+ */
+#ifndef SIEVE_RUN_PRIV_H
+#define SIEVE_RUN_PRIV_H
+
+#include "sieve/message_priv.h"
+#include "sieve/program_priv.h"
+
+struct shared_variable {
+    struct slice name, value;
+};
+
+enum { RUN_MARKS_MAXIMUM = 32 }; /* duplicate tests of one run */
+
+struct duplicate_mark {
+    struct slice key;
+    uint64_t seconds;
+};
+
+struct run {
+    const struct sieve_program *program; /* whose code is run now */
+    const struct sieve_input *input;
+    const struct sieve_host *host;
+    struct sieve_outcome *outcome;
+    struct arena arena;
+    struct buffer scratch; /* for one comparison or query at a time */
+    struct message message;
+    bool truth;
+    bool failed; /* outcome->text says why */
+    bool stopped;
+    uint32_t line;
+    uint64_t steps;
+    /* Results. */
+    bool keep_cancelled;
+    struct sieve_action *actions; /* SIEVE_ACTIONS_MAXIMUM */
+    size_t action_count, redirects;
+    /* Variables. */
+    struct slice *variables; /* of the program at hand */
+    struct slice matches[MATCH_VARIABLES];
+    struct shared_variable *shared;
+    size_t shared_count;
+    void *extra; /* of the options' own definitions */
+};
+
+/* Ends the run with an error in plain words; returns ERROR_SYNTAX for the caller to return. */
+int run_fail(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Counts work; false when the run has no steps left (run_fail was told). */
+bool run_charge(struct run *run, uint64_t steps);
+
+/* Memory of the run, zeroed. NULL: run_fail was told. */
+void *run_alloc(struct run *run, size_t size);
+struct slice run_copy(struct run *run, struct slice bytes);
+
+/* Constants. run_string gives an empty slice with data == NULL for NO_CONSTANT, and after an
+ * error; a string that is there has data. */
+struct slice run_string(struct run *run, uint32_t constant);
+uint64_t run_number(const struct run *run, uint32_t constant, uint64_t otherwise);
+/* A list's members. NO_CONSTANT has none. */
+size_t run_list_size(const struct run *run, uint32_t constant);
+/* ... and their constants, each a string or a template. */
+uint32_t run_list_constant(const struct run *run, uint32_t constant, size_t index);
+struct slice run_list_at(struct run *run, uint32_t constant, size_t index);
+/* All of them, in the run's memory. NULL for none or after an error. */
+const struct slice *run_list(struct run *run, uint32_t constant, size_t *count);
+
+/* Runs a program's code from its start, as a script of its own or an included one. */
+int run_program(struct run *run, const struct sieve_program *program);
+
+/* Tells the host of what was found, when it wants to know. */
+void run_trace(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds an action with the message as it is now; the caller fills in the rest. An equal one
+ * (kind and target) is given back again (RFC 5228 section 2.10.3). NULL: run_fail was told. */
+struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, struct slice target);
+
+/* The begin and end of a run, for sieve_run and the tests' driver. */
+int run_init(struct run *run, const struct sieve_program *program, const struct sieve_input *input,
+             const struct sieve_host *host, struct sieve_outcome *outcome);
+/* Adds the implicit keep, or after an error makes it the only action. */
+void run_finish(struct run *run);
+void run_release(struct run *run);
+
+int64_t run_now(const struct run *run, int *zone);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * The validator: completes the tree with what each command is, and finds what is wrong with it.
+ */
+#ifndef SIEVE_VALIDATE_PRIV_H
+#define SIEVE_VALIDATE_PRIV_H
+
+#include "sieve/definition_priv.h"
+
+/* What the compiler itself does. */
+enum control {
+    CONTROL_NONE,
+    CONTROL_REQUIRE,
+    CONTROL_IF,
+    CONTROL_ELSIF,
+    CONTROL_ELSE,
+    CONTROL_STOP,
+    CONTROL_TRUE,
+    CONTROL_FALSE,
+    CONTROL_NOT,
+    CONTROL_ALLOF,
+    CONTROL_ANYOF,
+};
+
+struct validator {
+    const struct sieve_options *options;
+    struct sieve_report *report;
+    struct arena *arena;
+    bool has[EXTENSION_COUNT];  /* in force: required */
+    bool used[EXTENSION_COUNT]; /* something needed it */
+    struct tree_string *required[EXTENSION_COUNT];
+    unsigned loops; /* open around the command at hand */
+};
+
+/* Validates a script's commands. ERROR_SYNTAX, ERROR_LIMIT: reported. */
+int validate_script(struct validator *validator, struct command *commands);
+
+/* Validates and compiles a tree in the arena; as sieve_compile. */
+int compile_parsed(struct command *commands, const struct sieve_options *options,
+                   struct arena *arena, struct buffer *bytecode, struct sieve_report *report);
+
+/* Binds a command's or test's arguments to its definition's operands. */
+void bind_arguments(struct validator *validator, struct command *command,
+                    const struct definition *definition);
+
+/* Whether the extension is in force; reports that `what` needs it otherwise. */
+bool validator_needs(struct validator *validator, const struct command *command,
+                     enum extension extension, const char *before, struct slice what);
+
+/* Replaces ${hex:...} and ${unicode:...} in the string (RFC 5228 section 2.4.2.4). */
+void decode_characters(struct validator *validator, struct tree_string *string);
+
+#endif
