@@ -3,45 +3,71 @@
  */
 #include "base/error.h"
 #include "format/address.h"
+#include "format/text.h"
 #include "sieve/run_priv.h"
 #include "sieve/validate_priv.h"
 
-struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, struct slice target)
+/* reject excludes whatever else delivers or answers (RFC 5429 section 2.4). */
+static bool excludes(enum sieve_action_kind a, enum sieve_action_kind b)
 {
+    bool rejects = a == SIEVE_REJECT || a == SIEVE_EREJECT;
+    return rejects && b != SIEVE_NOTIFY && b != SIEVE_DISCARD;
+}
+
+static struct sieve_action *find_action(struct run *run, enum sieve_action_kind kind,
+                                        struct slice target)
+{
+    bool once = kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT;
     for (size_t i = 0; i < run->action_count; i++) {
-        struct sieve_action *action = &run->actions[i];
-        bool same = action->kind == kind && slice_equal(action->target, target);
-        if (same && (kind == SIEVE_KEEP || kind == SIEVE_FILEINTO || kind == SIEVE_REDIRECT))
+        struct sieve_action *action = run->actions[i];
+        if (excludes(action->kind, kind) || excludes(kind, action->kind))
+            return run_fail(run, "reject goes together with no other action"), NULL;
+        if (once && action->kind == kind && slice_equal(action->target, target))
             return action;
     }
+    return NULL;
+}
+
+struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, struct slice target)
+{
+    struct sieve_action *action = find_action(run, kind, target);
+    if (action || run->failed)
+        return action;
     /* One is left for the implicit keep. */
     if (run->action_count == SIEVE_ACTIONS_MAXIMUM - 1)
         return run_fail(run, "the script has more than %d actions", SIEVE_ACTIONS_MAXIMUM - 1),
                NULL;
-    struct sieve_action *action = &run->actions[run->action_count++];
-    *action = (struct sieve_action){.kind = kind,
-                                    .line = run->line,
-                                    .header = run->message.header,
-                                    .body = run->message.body,
-                                    .target = target};
+    action = run_alloc(run, sizeof(*action));
+    if (!action)
+        return NULL;
+    *action = (struct sieve_action){.kind = kind, .line = run->line, .target = target};
+    message_current(&run->message, &action->header, &action->body);
+    if (arena_failed(&run->arena))
+        return run_fail(run, "the script needs too much memory"), NULL;
+    run->actions[run->action_count++] = action;
     return action;
 }
 
-/* Operands: 0 flags, 1 the list of imap4flags. */
+static const struct tag keep_tags[] = {
+    {"flags", EXT_IMAP4FLAGS, TAG_VALUE, 0, 0},
+    {0},
+};
+
+/* Operands: 0 flags. */
 static int run_keep(struct run *run, const uint32_t *operands)
 {
-    (void)operands;
     struct slice inbox = {"INBOX", 5};
     struct sieve_action *action = run_action(run, SIEVE_KEEP, inbox);
     if (!action)
         return ERROR_SYNTAX;
+    action_flags(run, action, operands[0]);
     run->keep_cancelled = true;
     run_trace(run, "keep");
     return 0;
 }
 
 const struct definition definition_keep = {
-    .name = "keep", .operands = "", .positions = "", .run = run_keep};
+    .name = "keep", .operands = "L", .positions = "", .tags = {keep_tags}, .run = run_keep};
 
 static int run_discard(struct run *run, const uint32_t *operands)
 {
@@ -54,19 +80,31 @@ static int run_discard(struct run *run, const uint32_t *operands)
 const struct definition definition_discard = {
     .name = "discard", .operands = "", .positions = "", .run = run_discard};
 
-enum { ACTION_COPY = 1 << 8 };
+enum { ACTION_COPY = 1 << 8, ACTION_CREATE = 1 << 9 };
 
-/* Operands: 0 flags, 1 the mailbox. */
+/* RFC 9042 section 4.2. */
+static void check_fileinto(struct validator *validator, struct command *command)
+{
+    if (operand_strings(command, 3) && operand_strings(command, 4))
+        validator_error(validator, command->line, command->column,
+                        ":mailboxid and :specialuse do not go together");
+}
+
+/* Operands: 0 copy and create, 1 the mailbox, 2 flags, 3 its id, 4 its special use. */
 static int run_fileinto(struct run *run, const uint32_t *operands)
 {
     struct slice mailbox = run_string(run, operands[1]);
     if (!mailbox.data)
         return ERROR_SYNTAX;
-    if (!mailbox.size)
+    if (!mailbox.size || !text_is_utf8(mailbox))
         return run_fail(run, "fileinto needs a mailbox's name");
     struct sieve_action *action = run_action(run, SIEVE_FILEINTO, mailbox);
     if (!action)
         return ERROR_SYNTAX;
+    action->create |= (operands[0] & ACTION_CREATE) != 0;
+    action->mailbox_id = run_string(run, operands[3]);
+    action->special_use = run_string(run, operands[4]);
+    action_flags(run, action, operands[2]);
     run->keep_cancelled |= !(operands[0] & ACTION_COPY);
     run_trace(run, "fileinto \"%.*s\"", QUOTED(mailbox));
     return 0;
@@ -74,19 +112,24 @@ static int run_fileinto(struct run *run, const uint32_t *operands)
 
 static const struct tag fileinto_tags[] = {
     {"copy", EXT_COPY, TAG_FLAG, 0, ACTION_COPY},
+    {"create", EXT_MAILBOX, TAG_FLAG, 0, ACTION_CREATE},
+    {"flags", EXT_IMAP4FLAGS, TAG_VALUE, 2, 0},
+    {"mailboxid", EXT_MAILBOXID, TAG_VALUE, 3, 0},
+    {"specialuse", EXT_SPECIAL_USE, TAG_VALUE, 4, 0},
     {0},
 };
 
 const struct definition definition_fileinto = {.name = "fileinto",
                                                .extension = EXT_FILEINTO,
-                                               .operands = "ws",
+                                               .operands = "wsLSS",
                                                .positions = "b",
                                                .tags = {fileinto_tags},
+                                               .check = check_fileinto,
                                                .run = run_fileinto};
 
 /* Section 2.4.2.3: an address with or without a name before it, and nothing else. *bare is
  * local@domain, in the address's own bytes or in the buffer. */
-static bool bare_address(struct slice text, struct buffer *bare)
+bool bare_address(struct slice text, struct buffer *bare)
 {
     struct address_parser parser;
     struct address address;
@@ -143,9 +186,14 @@ static int run_redirect(struct run *run, const uint32_t *operands)
     return 0;
 }
 
+static const struct tag redirect_tags[] = {
+    {"copy", EXT_COPY, TAG_FLAG, 0, ACTION_COPY},
+    {0},
+};
+
 const struct definition definition_redirect = {.name = "redirect",
                                                .operands = "ws",
                                                .positions = "b",
-                                               .tags = {fileinto_tags},
+                                               .tags = {redirect_tags},
                                                .check = check_redirect,
                                                .run = run_redirect};

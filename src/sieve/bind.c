@@ -30,7 +30,7 @@ static const struct tag *find_tag(const struct definition *definition, struct sl
 
 static const char *expected_of(char letter)
 {
-    return letter == 's' || letter == 'S'   ? "a string"
+    return strchr("sSvV", letter)           ? "a string"
            : letter == 'n' || letter == 'N' ? "a number"
                                             : "a string or a list of strings";
 }
@@ -40,6 +40,8 @@ static bool fits(char letter, const struct argument *argument)
     switch (letter) {
     case 's':
     case 'S':
+    case 'v':
+    case 'V':
         return argument->kind == ARGUMENT_STRING;
     case 'n':
     case 'N':
@@ -143,7 +145,9 @@ static struct argument *bind_value(struct binding *binding, const struct tag *ta
         given_twice(binding, argument);
     if (!value)
         return argument;
-    if (tag->kind == TAG_SECONDS)
+    if (tag->kind == TAG_SECONDS && !value->number && tag->value > 1)
+        value->number = tag->value; /* RFC 5230 section 4.1: zero days are one */
+    else if (tag->kind == TAG_SECONDS)
         value->number = value->number > UINT64_MAX / 2 / tag->value ? UINT64_MAX / 2
                                                                     : value->number * tag->value;
     set_operand(binding, tag->operand, value);
@@ -227,7 +231,7 @@ static const char *bind_positional(struct binding *binding, const char *position
 
 static bool is_required(char letter)
 {
-    return letter == 's' || letter == 'l' || letter == 'n' || letter == 'k';
+    return letter == 's' || letter == 'l' || letter == 'n' || letter == 'k' || letter == 'v';
 }
 
 static void check_complete(struct binding *binding, const char *position)

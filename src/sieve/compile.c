@@ -15,8 +15,8 @@ struct compiler {
     struct arena *arena;
     struct buffer constants, items, code, bytes;
     struct variable_names names;
+    const struct command *command; /* at hand */
     int error;
-    unsigned line;
 };
 
 static size_t words_of(const struct buffer *buffer)
@@ -133,6 +133,15 @@ static uint32_t add_list(struct compiler *compiler, const struct argument *argum
     return add_constant(compiler, CONSTANT_LIST, first, (uint32_t)count);
 }
 
+static uint32_t add_variable(struct compiler *compiler, const struct tree_string *name)
+{
+    uint32_t number = 0;
+    validator_needs(compiler->validator, compiler->command, EXT_VARIABLES, "a variable's name ",
+                    name->text);
+    variable_number(compiler->validator, &compiler->names, name, name->text, &number);
+    return number;
+}
+
 static uint32_t add_operand(struct compiler *compiler, const struct command *command, char letter,
                             const struct operand *operand)
 {
@@ -140,12 +149,14 @@ static uint32_t add_operand(struct compiler *compiler, const struct command *com
         return operand->word;
     if (operand->kind != OPERAND_ARGUMENT)
         return NO_CONSTANT;
+    if (letter == 'v' || letter == 'V')
+        return add_variable(compiler, operand->argument->strings);
     if (letter == 's' || letter == 'S')
         return add_string(compiler, operand->argument->strings);
     if (letter == 'n' || letter == 'N')
         return add_number(compiler, operand->argument->number);
     uint32_t list = add_list(compiler, operand->argument);
-    if (letter != 'k')
+    if (letter != 'k' && letter != 'K')
         return list;
     return add_constant(compiler, CONSTANT_KEYS, list,
                         match_word(command->match, command->comparator, command->relation));
@@ -170,6 +181,7 @@ static void compile_defined(struct compiler *compiler, const struct command *com
     size_t count = strlen(definition->operands);
     if (command->tests)
         compile_test(compiler, command->tests);
+    compiler->command = command;
     for (size_t i = 0; i < count; i++)
         words[i] = add_operand(compiler, command, definition->operands[i], &command->operands[i]);
     emit_opcode(compiler, opcode_of(compiler, definition), command);
@@ -190,12 +202,19 @@ static void compile_test_list(struct compiler *compiler, const struct command *t
 
 static void compile_test(struct compiler *compiler, const struct command *test)
 {
+    if (test->skipped) {
+        emit_opcode(compiler, OP_FALSE, test);
+        return;
+    }
     switch ((enum control)test->control) {
     case CONTROL_TRUE:
         emit_opcode(compiler, OP_TRUE, test);
         break;
     case CONTROL_FALSE:
         emit_opcode(compiler, OP_FALSE, test);
+        break;
+    case CONTROL_IHAVE:
+        emit_opcode(compiler, test->operands[0].word ? OP_TRUE : OP_FALSE, test);
         break;
     case CONTROL_NOT:
         compile_test(compiler, test->tests);
@@ -215,6 +234,12 @@ static void compile_test(struct compiler *compiler, const struct command *test)
 
 static void compile_commands(struct compiler *compiler, const struct command *command);
 
+static void declare_globals(struct compiler *compiler, const struct command *command)
+{
+    for (const struct tree_string *name = command->arguments->strings; name; name = name->next)
+        variable_declare_global(compiler->validator, &compiler->names, name);
+}
+
 /* An if with its elsifs and its else; returns the last of them. */
 static const struct command *compile_branches(struct compiler *compiler,
                                               const struct command *command)
@@ -222,11 +247,12 @@ static const struct command *compile_branches(struct compiler *compiler,
     uint32_t end = CHAIN_END;
     for (;; command = command->next) {
         uint32_t other = CHAIN_END;
-        if (command->control != CONTROL_ELSE) {
+        if (command->control != CONTROL_ELSE && !command->test_skipped) {
             compile_test(compiler, command->tests);
             emit_jump(compiler, OP_JUMP_FALSE, command, &other);
         }
-        compile_commands(compiler, command->block);
+        if (!command->skipped)
+            compile_commands(compiler, command->block);
         const struct command *next = command->next;
         bool goes_on = next && (next->control == CONTROL_ELSIF || next->control == CONTROL_ELSE);
         if (goes_on)
@@ -250,6 +276,12 @@ static void compile_commands(struct compiler *compiler, const struct command *co
             break;
         case CONTROL_STOP:
             emit_opcode(compiler, OP_STOP, command);
+            break;
+        case CONTROL_RETURN:
+            emit_opcode(compiler, OP_RETURN, command);
+            break;
+        case CONTROL_GLOBAL:
+            declare_globals(compiler, command);
             break;
         default:
             compile_defined(compiler, command);

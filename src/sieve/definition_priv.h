@@ -25,7 +25,8 @@ enum extension extension_find(struct slice name);
  *     s  a string          S  a string or none
  *     l  a list            L  a list or none
  *     n  a number          N  a number or none
- *     k  keys: a list and how to compare with it
+ *     k  keys: a list and how to compare with it            K  keys or none
+ *     v  a variable's number                               V  a variable's number or none
  *     w  a word: flags, or one of some values
  *     j  a jump's target
  *
@@ -82,19 +83,24 @@ const struct definition *definition_at(size_t index);
 bool validator_has(const struct validator *validator, enum extension extension);
 /* Whether a string is the same whenever the script runs: it names no variable. */
 bool validator_is_constant(const struct validator *validator, struct slice text);
-struct sieve_report *validator_report(struct validator *validator);
 void validator_error(struct validator *validator, unsigned line, unsigned column,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Decodes ${hex:...} and ${unicode:...} when they are in force; false: reported. */
-bool validator_decode(struct validator *validator, const struct tree_string *string,
-                      struct slice *text);
-
 /* The strings of an operand, or NULL when it was not given. */
 const struct tree_string *operand_strings(const struct command *command, unsigned operand);
 
-/* Checks that several definitions share: the operand's constant strings are field names without
- * a colon; are addresses that mail can be sent to; are flags. */
+/* The arena that the tree is in. */
+struct arena *validator_arena(struct validator *validator);
+
+/* Whether an extension's command or argument may stand; reports otherwise. */
+bool validator_needs(struct validator *validator, const struct command *command,
+                     enum extension extension, const char *before, struct slice what);
+
+/* Checks that the operand's strings are addresses that mail can be sent to. */
 void check_address(struct validator *validator, const struct command *command, unsigned operand);
+
+/* Checks the arguments of a copy, four operands from `first` on; `create` is a flag in a word. */
+void check_fcc(struct validator *validator, const struct command *command, unsigned first,
+               unsigned word, uint32_t create);
 
 #define DEFINITION(symbol) extern const struct definition symbol;
 #include "sieve/definitions.def"

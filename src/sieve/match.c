@@ -115,7 +115,7 @@ static void remember(struct matcher *matcher, const struct value *value, struct 
                      const struct match_span *spans, size_t count)
 {
     struct run *run = matcher->run;
-    if (!(run->program->code.flags & BYTECODE_VARIABLES))
+    if (!(run->program->code.flags & BYTECODE_VARIABLES) || matcher->forgets)
         return;
     struct slice source = folded.size == value->text.size ? value->text : folded;
     struct slice copy = run_copy(run, source);

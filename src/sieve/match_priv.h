@@ -12,6 +12,7 @@ struct matcher {
     const struct keyset *set;
     uint64_t count; /* of values, for :count */
     bool found;     /* no further values are needed */
+    bool forgets;   /* match variables stay what they are */
 };
 
 void match_begin(struct matcher *matcher, struct run *run, uint32_t keys);

@@ -83,7 +83,7 @@ int message_init(struct message *message, struct slice source, struct arena *are
             error = add_field(&message->fields, &event, source, arena);
         if (event.kind == MIME_PART_BODY) {
             message->header = slice_sub(source, 0, event.offset);
-            message->body = slice_sub(source, event.offset, SIZE_MAX);
+            message->body = message->source_body = slice_sub(source, event.offset, SIZE_MAX);
             break;
         }
     }
@@ -195,4 +195,67 @@ int field_addresses(struct field *field, struct arena *arena)
             error = add_address(field, &address, arena);
     field->is_parsed = !error;
     return error;
+}
+
+/* Changes (RFC 5293). */
+
+static void link_all(struct header *header)
+{
+    memset(header->slots, 0, sizeof(header->slots));
+    for (uint32_t i = 0; i < header->count; i++)
+        header->fields[i].next = 0;
+    for (uint32_t i = 1; i <= header->count; i++)
+        link_field(header, i);
+}
+
+int message_add_field(struct message *message, struct slice name, struct slice value, bool last)
+{
+    struct header *header = &message->fields;
+    struct buffer text;
+    buffer_init(&text, message->arena->maximum);
+    buffer_append_format(&text, "%.*s: %.*s", SLICE_FORMAT(name), SLICE_FORMAT(value));
+    struct slice whole = arena_copy(message->arena, buffer_slice(&text));
+    buffer_release(&text);
+    struct mime_event event = {.name = slice_sub(whole, 0, name.size),
+                               .value = slice_sub(whole, name.size + 1, SIZE_MAX)};
+    if (!whole.data || add_field(header, &event, whole, message->arena))
+        return ERROR_LIMIT;
+    if (!last) {
+        struct field added = header->fields[header->count - 1];
+        memmove(header->fields + 1, header->fields, (header->count - 1) * sizeof(added));
+        header->fields[0] = added;
+    }
+    link_all(header);
+    message->edited = true;
+    return 0;
+}
+
+void message_delete_field(struct message *message, struct field *field)
+{
+    struct header *header = &message->fields;
+    size_t index = (size_t)(field - header->fields);
+    memmove(field, field + 1, (header->count - index - 1) * sizeof(*field));
+    header->count--;
+    link_all(header);
+    message->edited = true;
+}
+
+void message_current(struct message *message, struct slice *header, struct slice *body)
+{
+    struct buffer text;
+    buffer_init(&text, message->arena->maximum);
+    for (size_t i = 0; message->edited && i < message->fields.count; i++) {
+        buffer_append(&text, message->fields.fields[i].whole);
+        buffer_append_string(&text, "\r\n");
+    }
+    if (message->edited) {
+        buffer_append_string(&text, "\r\n");
+        struct slice copy = arena_copy(message->arena, buffer_slice(&text));
+        if (copy.data)
+            message->header = copy;
+        message->edited = !copy.data;
+    }
+    buffer_release(&text);
+    *header = message->header;
+    *body = message->body;
 }

@@ -24,7 +24,7 @@ struct field {
     struct slice whole; /* name, colon and value as they stand, without the last line end */
     uint32_t hash;      /* of the name */
     uint32_t next;      /* of the same slot, from 1; 0: none */
-    bool is_decoded, is_parsed, added;
+    bool is_decoded, is_parsed;
     struct value value; /* unfolded, encoded words decoded */
     struct message_address *addresses;
     size_t address_count;
@@ -50,7 +50,9 @@ struct message {
     struct header fields;
     bool edited; /* the header differs from `header` until message_header is asked */
     bool has_tree;
+    struct slice source_body;
     struct mime_tree tree; /* of the source */
+    struct value *texts;   /* two for each part: without and with its markup */
 };
 
 /* Indexes the header. ERROR_LIMIT: the arena is full. */
@@ -68,6 +70,23 @@ struct value *field_value(struct field *field, struct arena *arena);
 
 /* The field's addresses. ERROR_LIMIT. */
 int field_addresses(struct field *field, struct arena *arena);
+
+/* Makes the tree of parts, once. ERROR_LIMIT. */
+int message_parse(struct message *message);
+
+/* A part's body, decoded; a text in UTF-8, an HTML one without its markup unless that is wanted.
+ * The tree is there. NULL: the arena is full. */
+struct value *message_part_text(struct message *message, const struct mime_part *part, bool markup);
+
+/* The header and the body as they are now: the header is made anew after changes. It stays as it
+ * was when the arena is full, which the arena remembers. */
+void message_current(struct message *message, struct slice *header, struct slice *body);
+
+/* Puts a field before all others or behind them. ERROR_LIMIT. */
+int message_add_field(struct message *message, struct slice name, struct slice value, bool last);
+
+/* Takes a field out. */
+void message_delete_field(struct message *message, struct field *field);
 
 /* Takes an address apart: "local@domain" or "local". */
 struct message_address message_address(struct slice text);

@@ -60,10 +60,15 @@ void run_trace(struct run *run, const char *format, ...)
     run->host->trace(run->host->arg, run->line, slice_from_string(text));
 }
 
-int64_t run_now(const struct run *run, int *zone)
+void run_set_variable(struct run *run, uint32_t number, struct slice value)
 {
-    *zone = 0;
-    return run->host->now ? run->host->now(run->host->arg, zone) : clock_wall();
+    if (value.size > SIEVE_VARIABLE_MAXIMUM) {
+        size_t size = SIEVE_VARIABLE_MAXIMUM;
+        while (size && (value.data[size] & 0xc0) == 0x80)
+            size--; /* not within a character */
+        value.size = size;
+    }
+    *run->variables[number] = value;
 }
 
 /* Constants. */
@@ -74,7 +79,7 @@ static struct slice piece_text(const struct run *run, uint32_t piece)
     case PIECE_STRING:
         return run->program->strings[piece_index(piece)];
     case PIECE_VARIABLE:
-        return run->variables[piece_index(piece)];
+        return *run->variables[piece_index(piece)];
     default:
         return run->matches[piece_index(piece)];
     }
@@ -192,14 +197,44 @@ static int run_code(struct run *run)
     return error;
 }
 
+/* The place of a variable that scripts share, new or not. */
+static struct slice *shared_variable(struct run *run, struct slice name)
+{
+    for (size_t i = 0; i < run->shared_count; i++)
+        if (slice_equal_nocase(run->shared[i].name, name))
+            return &run->shared[i].value;
+    if (!run->shared)
+        run->shared = run_alloc(run, SIEVE_VARIABLES_MAXIMUM * sizeof(*run->shared));
+    if (!run->shared)
+        return NULL;
+    if (run->shared_count == SIEVE_VARIABLES_MAXIMUM)
+        return run_fail(run, "scripts may share %d variables", SIEVE_VARIABLES_MAXIMUM), NULL;
+    run->shared[run->shared_count].name = name;
+    return &run->shared[run->shared_count++].value;
+}
+
+static void begin_variables(struct run *run, const struct sieve_program *program)
+{
+    uint32_t count = program->code.variable_count;
+    run->variables = run_alloc(run, count * sizeof(struct slice *));
+    struct slice *own = run_alloc(run, count * sizeof(struct slice));
+    for (uint32_t i = 0; i < count && !run->failed; i++) {
+        uint32_t name = program->code.items[program->code.names + i];
+        run->variables[i] =
+            name == NO_CONSTANT ? &own[i] : shared_variable(run, program->strings[name]);
+    }
+}
+
 int run_program(struct run *run, const struct sieve_program *program)
 {
     const struct sieve_program *outer = run->program;
-    struct slice *outer_variables = run->variables;
+    struct slice **outer_variables = run->variables;
     uint32_t line = run->line;
     run->program = program;
-    run->variables = run_alloc(run, program->code.variable_count * sizeof(struct slice));
+    run->stack[run->depth++] = program;
+    begin_variables(run, program);
     int error = run->failed ? ERROR_SYNTAX : run_code(run);
+    run->depth--;
     run->program = outer;
     run->variables = outer_variables;
     run->line = line;
@@ -215,9 +250,7 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
     *run = (struct run){.program = program, .input = input, .host = host, .outcome = outcome};
     arena_init(&run->arena, SIEVE_MEMORY_MAXIMUM);
     buffer_init(&run->scratch, SIEVE_MEMORY_MAXIMUM);
-    run->actions = arena_alloc_array(&run->arena, SIEVE_ACTIONS_MAXIMUM, sizeof(*run->actions));
-    if (!run->actions)
-        return ERROR_MEMORY;
+    run->started = host->now ? host->now(host->arg, &run->zone) : clock_wall();
     if (message_init(&run->message, input->message, &run->arena))
         run_fail(run, "the message's header is too large");
     return 0;
@@ -225,23 +258,35 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
 
 void run_finish(struct run *run)
 {
+    struct slice inbox = {"INBOX", 5};
     run->line = 0;
     if (run->failed) {
         run->action_count = 0;
-        run->keep_cancelled = false;
-        run->message.header = slice_sub(run->input->message, 0, run->message.header.size);
+        run->keep_cancelled = run->has_flags = false;
     }
-    bool implicit = !run->keep_cancelled;
-    if (implicit) {
-        run->actions[run->action_count] = (struct sieve_action){
-            .kind = SIEVE_KEEP, .header = run->message.header, .body = run->message.body};
-        run->action_count++;
+    if (!run->keep_cancelled) {
+        struct sieve_action *keep = &run->implicit_keep;
+        *keep =
+            (struct sieve_action){.kind = SIEVE_KEEP, .target = inbox, .body = run->input->message};
+        if (!run->failed)
+            message_current(&run->message, &keep->header, &keep->body);
+        action_flags(run, keep, NO_CONSTANT);
+        run->actions[run->action_count++] = keep;
     }
     for (size_t i = 0; i < run->action_count; i++)
-        run->outcome->kept |= run->actions[i].kind == SIEVE_KEEP;
+        run->outcome->kept |= run->actions[i]->kind == SIEVE_KEEP;
     run->outcome->failed = run->failed;
     run->outcome->actions = run->action_count;
     run->outcome->steps = run->steps;
+}
+
+/* RFC 7352 section 3: only when the script has ended well, and what it wanted was done. */
+static int mark_duplicates(struct run *run)
+{
+    int error = 0;
+    for (size_t i = 0; i < run->mark_count && !error && run->host->duplicate_mark; i++)
+        error = run->host->duplicate_mark(run->host->arg, run->marks[i].key, run->marks[i].seconds);
+    return error;
 }
 
 void run_release(struct run *run)
@@ -260,7 +305,9 @@ int sieve_run(const struct sieve_program *program, const struct sieve_input *inp
             run_program(&run, program);
         run_finish(&run);
         for (size_t i = 0; i < run.action_count && !error; i++)
-            error = host->perform(host->arg, &run.actions[i]);
+            error = host->perform(host->arg, run.actions[i]);
+        if (!error && !run.failed)
+            error = mark_duplicates(&run);
     }
     run_release(&run);
     return error;

@@ -32,18 +32,31 @@ struct run {
     bool truth;
     bool failed; /* outcome->text says why */
     bool stopped;
+    bool vacation; /* was asked for */
     uint32_t line;
     uint64_t steps;
     /* Results. */
     bool keep_cancelled;
-    struct sieve_action *actions; /* SIEVE_ACTIONS_MAXIMUM */
+    struct sieve_action *actions[SIEVE_ACTIONS_MAXIMUM];
     size_t action_count, redirects;
+    struct sieve_action implicit_keep;
     /* Variables. */
-    struct slice *variables; /* of the program at hand */
+    struct slice **variables; /* of the program at hand; a shared one's is in `shared` */
     struct slice matches[MATCH_VARIABLES];
-    struct shared_variable *shared;
+    struct shared_variable *shared; /* SIEVE_VARIABLES_MAXIMUM */
     size_t shared_count;
-    void *extra; /* of the options' own definitions */
+    struct slice flags; /* the internal variable of RFC 5232 section 3 */
+    bool has_flags;     /* ... has been set */
+    /* Includes: the programs in one another, and all that were included. */
+    const struct sieve_program *stack[SIEVE_INCLUDE_DEPTH_MAXIMUM + 1];
+    size_t depth;
+    const struct sieve_program *included[SIEVE_INCLUDES_MAXIMUM];
+    size_t included_count;
+    struct duplicate_mark marks[RUN_MARKS_MAXIMUM];
+    size_t mark_count;
+    int64_t started; /* RFC 5260 section 5: one time for the whole run */
+    int zone;        /* minutes east of UTC */
+    void *extra;     /* of the options' own definitions */
 };
 
 /* Ends the run with an error in plain words; returns ERROR_SYNTAX for the caller to return. */
@@ -85,6 +98,17 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
 void run_finish(struct run *run);
 void run_release(struct run *run);
 
-int64_t run_now(const struct run *run, int *zone);
+/* Sets a variable; what is too long is cut off (RFC 5229 section 6). */
+void run_set_variable(struct run *run, uint32_t number, struct slice value);
+
+/* Flags for an action: those given, or the internal variable's. */
+void action_flags(struct run *run, struct sieve_action *action, uint32_t flags);
+
+/* The copy of a response: its operands are mailbox, flags, id, special use (RFC 8580). */
+void action_fcc(struct run *run, struct sieve_action *action, const uint32_t *operands,
+                bool create);
+
+/* Whether the text is one address with or without a name; *bare gets local@domain. */
+bool bare_address(struct slice text, struct buffer *bare);
 
 #endif

@@ -1,19 +1,22 @@
 /*
- * address and envelope (RFC 5228 sections 5.1, 5.4), with their parts (section 2.7.4).
+ * address and envelope (RFC 5228 sections 5.1, 5.4), with their parts (section 2.7.4, RFC 5233).
  */
 #include "base/error.h"
-#include "sieve/match_priv.h"
+#include "sieve/fields_priv.h"
 
-enum address_part { PART_ALL, PART_LOCAL, PART_DOMAIN };
+enum address_part { PART_ALL, PART_LOCAL, PART_DOMAIN, PART_USER, PART_DETAIL };
+
+enum { ADDRESS_PART = 0xff }; /* of a word that holds flags too */
 
 const struct tag address_part_tags[] = {
     {"all", EXT_BASE, TAG_CHOICE, 0, PART_ALL},
     {"localpart", EXT_BASE, TAG_CHOICE, 0, PART_LOCAL},
     {"domain", EXT_BASE, TAG_CHOICE, 0, PART_DOMAIN},
+    {"user", EXT_SUBADDRESS, TAG_CHOICE, 0, PART_USER},
+    {"detail", EXT_SUBADDRESS, TAG_CHOICE, 0, PART_DETAIL},
     {0},
 };
 
-/* The part; NULL: the address has none. */
 static struct value *part_of(struct message_address *address, uint32_t part)
 {
     switch (part) {
@@ -26,10 +29,20 @@ static struct value *part_of(struct message_address *address, uint32_t part)
     }
 }
 
+/* RFC 5233 section 4: what is before and behind the first "+"; without one there is no detail. */
+static bool match_subaddress(struct matcher *matcher, struct slice local, uint32_t part)
+{
+    size_t plus = slice_find(local, '+');
+    if (part == PART_USER)
+        return match_text(matcher, slice_sub(local, 0, plus));
+    return plus < local.size && match_text(matcher, slice_sub(local, plus + 1, SIZE_MAX));
+}
+
 static bool match_address(struct matcher *matcher, struct message_address *address, uint32_t part)
 {
-    struct value *value = part_of(address, part);
-    return value && match_value(matcher, value);
+    if (part == PART_USER || part == PART_DETAIL)
+        return match_subaddress(matcher, address->local.text, part);
+    return match_value(matcher, part_of(address, part));
 }
 
 static bool match_field(struct matcher *matcher, struct field *field, uint32_t part)
@@ -44,19 +57,17 @@ static bool match_field(struct matcher *matcher, struct field *field, uint32_t p
     return done;
 }
 
-/* Operands: 0 part, 1 keys, 2 names. */
+/* Operands: 0 part and flags, 1 keys, 2 names, 3 index. */
 static int run_address(struct run *run, const uint32_t *operands)
 {
     struct matcher matcher;
-    size_t count = run_list_size(run, operands[2]);
+    struct field_walk walk;
+    struct field *field;
     bool done = false;
     match_begin(&matcher, run, operands[1]);
-    for (size_t i = 0; i < count && !done; i++) {
-        struct slice name = run_list_at(run, operands[2], i);
-        struct field *field = header_find(&run->message.fields, name, name_hash(name));
-        for (; field && !done; field = header_find_next(&run->message.fields, field))
-            done = match_field(&matcher, field, operands[0]);
-    }
+    field_walk_begin(&walk, run, &run->message.fields, operands[2], operands[3], operands[0]);
+    while (!done && (field = field_walk_next(&walk)))
+        done = match_field(&matcher, field, operands[0] & ADDRESS_PART);
     return match_end(&matcher);
 }
 
@@ -89,6 +100,7 @@ static void check_address_fields(struct validator *validator, struct command *co
                                         "x-beenthere",
                                         NULL};
     const struct tree_string *string = operand_strings(command, 2);
+    check_index(validator, command, 0, 3);
     for (; string; string = string->next) {
         const char *const *name = names;
         while (*name && !slice_equal_nocase(string->text, slice_from_string(*name)))
@@ -100,11 +112,13 @@ static void check_address_fields(struct validator *validator, struct command *co
     }
 }
 
+static const struct tag address_tags[] = {FIELDS_INDEX_TAGS, {0}};
+
 const struct definition definition_address = {.name = "address",
                                               .test = true,
-                                              .operands = "wkl",
+                                              .operands = "wklN",
                                               .positions = "cb",
-                                              .tags = {match_tags, address_part_tags},
+                                              .tags = {match_tags, address_part_tags, address_tags},
                                               .check = check_address_fields,
                                               .run = run_address};
 

@@ -2,51 +2,48 @@
  * header, exists and size (RFC 5228 sections 5.5, 5.7, 5.9).
  */
 #include "base/error.h"
-#include "sieve/match_priv.h"
+#include "sieve/fields_priv.h"
 
-/* The first field that a list's member names. */
-static struct field *first_field(struct run *run, uint32_t list, size_t index)
-{
-    uint32_t constant = run_list_constant(run, list, index);
-    struct slice name = run_string(run, constant);
-    uint32_t hash = run->program->code.constants[constant].kind == CONSTANT_STRING
-                        ? run->program->hashes[constant]
-                        : name_hash(name);
-    return header_find(&run->message.fields, name, hash);
-}
-
-/* Operands: 0 keys, 1 names. */
+/* Operands: 0 flags, 1 keys, 2 names, 3 index. */
 static int run_header(struct run *run, const uint32_t *operands)
 {
     struct matcher matcher;
-    size_t count = run_list_size(run, operands[1]);
+    struct field_walk walk;
+    struct field *field;
     bool done = false;
-    match_begin(&matcher, run, operands[0]);
-    for (size_t i = 0; i < count && !done; i++) {
-        struct field *field = first_field(run, operands[1], i);
-        for (; field && !done; field = header_find_next(&run->message.fields, field)) {
-            struct value *value = field_value(field, &run->arena);
-            if (!value)
-                return run_fail(run, "the message's header is too large");
-            done = match_value(&matcher, value);
-        }
+    match_begin(&matcher, run, operands[1]);
+    field_walk_begin(&walk, run, &run->message.fields, operands[2], operands[3], operands[0]);
+    while (!done && (field = field_walk_next(&walk))) {
+        struct value *value = run_field_value(run, field);
+        done = !value || match_value(&matcher, value);
     }
     return match_end(&matcher);
 }
 
+static void check_header(struct validator *validator, struct command *command)
+{
+    check_index(validator, command, 0, 3);
+}
+
+static const struct tag header_tags[] = {FIELDS_INDEX_TAGS, {0}};
+
 const struct definition definition_header = {.name = "header",
                                              .test = true,
-                                             .operands = "kl",
-                                             .positions = "ba",
-                                             .tags = {match_tags},
+                                             .operands = "wklN",
+                                             .positions = "cb",
+                                             .tags = {match_tags, header_tags},
+                                             .check = check_header,
                                              .run = run_header};
 
+/* Operands: 0 names. */
 static int run_exists(struct run *run, const uint32_t *operands)
 {
     size_t count = run_list_size(run, operands[0]);
     run->truth = true;
-    for (size_t i = 0; i < count && run->truth; i++)
-        run->truth = first_field(run, operands[0], i) != NULL;
+    for (size_t i = 0; i < count && run->truth; i++) {
+        struct slice name = run_list_at(run, operands[0], i);
+        run->truth = header_find(&run->message.fields, name, name_hash(name)) != NULL;
+    }
     return 0;
 }
 
@@ -68,11 +65,10 @@ static void check_size(struct validator *validator, struct command *command)
                         "\"size\" needs :over or :under");
 }
 
-/* Operands: 0 over or under, 1 the limit. */
+/* Operands: 0 over or under, 1 the limit. RFC 5293 section 7: of the message as it came. */
 static int run_size(struct run *run, const uint32_t *operands)
 {
-    uint64_t size = run->message.header.size + run->message.body.size;
-    uint64_t limit = run_number(run, operands[1], 0);
+    uint64_t size = run->message.source.size, limit = run_number(run, operands[1], 0);
     run->truth = operands[0] == SIZE_OVER ? size > limit : size < limit;
     return 0;
 }

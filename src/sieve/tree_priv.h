@@ -82,7 +82,9 @@ struct command {
     /* The validator's. */
     const struct definition *definition; /* NULL: a control command or test of the compiler's own */
     unsigned control;                    /* enum control, then */
-    bool skipped;                        /* a branch that an unsupported ihave closes */
+    bool skipped;                        /* what an ihave leaves out: never run, not validated */
+    bool test_skipped;                   /* the test of a skipped branch */
+    bool settles;                        /* a branch behind which no other is taken */
     enum match_type match;
     enum match_comparator comparator;
     enum match_relation relation;

@@ -13,12 +13,17 @@ static const struct {
     bool test;
     enum extension extension;
 } controls[] = {
-    {"require", CONTROL_REQUIRE, false, EXT_BASE}, {"if", CONTROL_IF, false, EXT_BASE},
-    {"elsif", CONTROL_ELSIF, false, EXT_BASE},     {"else", CONTROL_ELSE, false, EXT_BASE},
-    {"stop", CONTROL_STOP, false, EXT_BASE},       {"true", CONTROL_TRUE, true, EXT_BASE},
-    {"false", CONTROL_FALSE, true, EXT_BASE},      {"not", CONTROL_NOT, true, EXT_BASE},
-    {"allof", CONTROL_ALLOF, true, EXT_BASE},      {"anyof", CONTROL_ANYOF, true, EXT_BASE},
+    {"require", CONTROL_REQUIRE, false, EXT_BASE},  {"if", CONTROL_IF, false, EXT_BASE},
+    {"elsif", CONTROL_ELSIF, false, EXT_BASE},      {"else", CONTROL_ELSE, false, EXT_BASE},
+    {"stop", CONTROL_STOP, false, EXT_BASE},        {"true", CONTROL_TRUE, true, EXT_BASE},
+    {"false", CONTROL_FALSE, true, EXT_BASE},       {"not", CONTROL_NOT, true, EXT_BASE},
+    {"allof", CONTROL_ALLOF, true, EXT_BASE},       {"anyof", CONTROL_ANYOF, true, EXT_BASE},
+    {"ihave", CONTROL_IHAVE, true, EXT_IHAVE},      {"return", CONTROL_RETURN, false, EXT_INCLUDE},
+    {"global", CONTROL_GLOBAL, false, EXT_INCLUDE},
 };
+
+/* What is known of a test before it runs: only an ihave makes anything known (RFC 5463). */
+enum known { KNOWN_NOTHING, KNOWN_TRUE, KNOWN_FALSE };
 
 void validator_error(struct validator *validator, unsigned line, unsigned column,
                      const char *format, ...)
@@ -36,6 +41,11 @@ static void command_error(struct validator *validator, const struct command *com
 {
     validator_error(validator, command->line, command->column, "\"%.*s\" %s", QUOTED(command->name),
                     text);
+}
+
+struct arena *validator_arena(struct validator *validator)
+{
+    return validator->arena;
 }
 
 bool validator_has(const struct validator *validator, enum extension extension)
@@ -97,7 +107,7 @@ static void validate_require(struct validator *validator, struct command *comman
     }
 }
 
-static void validate_test(struct validator *validator, struct command *test);
+static enum known validate_test(struct validator *validator, struct command *test);
 
 static void decode_arguments(struct validator *validator, struct command *command)
 {
@@ -121,12 +131,16 @@ static const struct definition *find_definition(const struct validator *validato
     return NULL;
 }
 
-static enum control find_control(struct slice name, bool test)
+static enum control find_control(struct validator *validator, const struct command *command,
+                                 bool test)
 {
-    for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
-        if (controls[i].test == test &&
-            slice_equal_nocase(slice_from_string(controls[i].name), name))
-            return controls[i].control;
+    for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+        if (controls[i].test != test ||
+            !slice_equal_nocase(slice_from_string(controls[i].name), command->name))
+            continue;
+        validator_needs(validator, command, controls[i].extension, "", command->name);
+        return controls[i].control;
+    }
     return CONTROL_NONE;
 }
 
@@ -150,35 +164,92 @@ static void validate_defined(struct validator *validator, struct command *comman
     if (command->tests && (!definition->takes_test || command->test_list))
         command_error(validator, command, "takes no test");
     else if (command->tests)
-        validate_test(validator, command->tests);
+        (void)validate_test(validator, command->tests);
     else if (definition->takes_test)
         command_error(validator, command, "needs a test");
     if (definition->check && validator->report->errors == errors)
         definition->check(validator, command);
 }
 
-static void validate_control_test(struct validator *validator, struct command *test)
+/* Whether an ihave of the extension holds. What changes how scripts are read cannot be asked for
+ * (RFC 5463 section 4). */
+static bool is_available(const struct validator *validator, enum extension extension)
 {
-    bool list = test->control == CONTROL_ALLOF || test->control == CONTROL_ANYOF;
-    if (test->arguments)
-        command_error(validator, test, "takes no arguments");
-    if (list && !test->test_list)
-        return command_error(validator, test, "needs a list of tests in parentheses");
-    if (test->control == CONTROL_NOT && (!test->tests || test->test_list))
-        return command_error(validator, test, "needs one test");
-    if (!list && test->control != CONTROL_NOT && test->tests)
-        return command_error(validator, test, "takes no test");
-    for (struct command *inner = test->tests; inner; inner = inner->next)
-        validate_test(validator, inner);
+    if (extension == EXTENSION_COUNT || is_disabled(validator, extension))
+        return false;
+    return validator->has[extension] ||
+           (extension != EXT_VARIABLES && extension != EXT_ENCODED_CHARACTER);
 }
 
-static void validate_test(struct validator *validator, struct command *test)
+static enum known validate_ihave(struct validator *validator, struct command *test)
 {
-    test->control = find_control(test->name, true);
-    if (test->control == CONTROL_NONE)
-        validate_defined(validator, test, true);
-    else
-        validate_control_test(validator, test);
+    const struct argument *argument = test->arguments;
+    bool all = true;
+    if (!argument || argument->next || !argument->strings || test->tests) {
+        command_error(validator, test, "has one argument: a list of extensions");
+        return KNOWN_NOTHING;
+    }
+    for (const struct tree_string *string = argument->strings; string; string = string->next) {
+        if (!validator_is_constant(validator, string->text))
+            validator_error(validator, string->line, string->column,
+                            "the names of extensions hold no variables");
+        all &= is_available(validator, extension_find(string->text));
+    }
+    for (const struct tree_string *string = argument->strings; string && all; string = string->next)
+        validator->has[extension_find(string->text)] = true;
+    test->operands[0].word = all;
+    return all ? KNOWN_TRUE : KNOWN_FALSE;
+}
+
+/* A list of tests; what need not be run is not validated. */
+static enum known validate_test_list(struct validator *validator, struct command *test)
+{
+    enum known decides = test->control == CONTROL_ALLOF ? KNOWN_FALSE : KNOWN_TRUE;
+    enum known result = decides == KNOWN_FALSE ? KNOWN_TRUE : KNOWN_FALSE;
+    for (struct command *inner = test->tests; inner; inner = inner->next) {
+        inner->skipped = result == decides;
+        enum known known = inner->skipped ? decides : validate_test(validator, inner);
+        if (known == decides || result == decides)
+            result = decides;
+        else if (known == KNOWN_NOTHING)
+            result = KNOWN_NOTHING;
+    }
+    return result;
+}
+
+static enum known validate_not(struct validator *validator, struct command *test)
+{
+    enum known known = validate_test(validator, test->tests);
+    return known == KNOWN_TRUE ? KNOWN_FALSE : known == KNOWN_FALSE ? KNOWN_TRUE : known;
+}
+
+static enum known validate_control_test(struct validator *validator, struct command *test)
+{
+    bool list = test->control == CONTROL_ALLOF || test->control == CONTROL_ANYOF;
+    if (test->control == CONTROL_IHAVE)
+        return validate_ihave(validator, test);
+    if (test->arguments)
+        command_error(validator, test, "takes no arguments");
+    if (list && test->test_list)
+        return validate_test_list(validator, test);
+    if (list)
+        command_error(validator, test, "needs a list of tests in parentheses");
+    else if (test->control == CONTROL_NOT && (!test->tests || test->test_list))
+        command_error(validator, test, "needs one test");
+    else if (test->control == CONTROL_NOT)
+        return validate_not(validator, test);
+    else if (test->tests)
+        command_error(validator, test, "takes no test");
+    return KNOWN_NOTHING;
+}
+
+static enum known validate_test(struct validator *validator, struct command *test)
+{
+    test->control = find_control(validator, test, true);
+    if (test->control != CONTROL_NONE)
+        return validate_control_test(validator, test);
+    validate_defined(validator, test, true);
+    return KNOWN_NOTHING;
 }
 
 static void validate_commands(struct validator *validator, struct command *commands, bool top);
@@ -192,15 +263,22 @@ static void validate_branch(struct validator *validator, struct command *command
         command_error(validator, command, "must stand behind \"if\" or \"elsif\"");
     if (command->arguments)
         command_error(validator, command, "takes no arguments but a test");
+    /* Behind a branch that is always taken comes nothing. */
+    bool settled = before && command->control != CONTROL_IF && before->settles;
+    enum known known = KNOWN_NOTHING;
     if (needs_test && (!command->tests || command->test_list))
         command_error(validator, command, "needs one test");
     else if (!needs_test && command->tests)
         command_error(validator, command, "takes no test");
-    else if (needs_test)
-        validate_test(validator, command->tests);
+    else if (needs_test && !settled)
+        known = validate_test(validator, command->tests);
     if (!command->has_block)
         command_error(validator, command, "needs a block");
-    validate_commands(validator, command->block, false);
+    command->settles = settled || known == KNOWN_TRUE;
+    command->test_skipped = settled;
+    command->skipped = settled || known == KNOWN_FALSE;
+    if (!command->skipped)
+        validate_commands(validator, command->block, false);
 }
 
 static void validate_simple_control(struct validator *validator, struct command *command)
@@ -211,10 +289,19 @@ static void validate_simple_control(struct validator *validator, struct command 
         command_error(validator, command, "takes no block");
 }
 
+/* RFC 6609 section 3.4.1. */
+static void validate_global(struct validator *validator, struct command *command)
+{
+    const struct argument *argument = command->arguments;
+    if (!argument || argument->next || !argument->strings || command->tests || command->has_block)
+        command_error(validator, command, "has one argument: a list of names");
+    validator_needs(validator, command, EXT_VARIABLES, "", command->name);
+}
+
 static void validate_command(struct validator *validator, struct command *command,
                              const struct command *before, bool require_allowed)
 {
-    command->control = find_control(command->name, false);
+    command->control = find_control(validator, command, false);
     switch ((enum control)command->control) {
     case CONTROL_REQUIRE:
         if (!require_allowed)
@@ -231,6 +318,9 @@ static void validate_command(struct validator *validator, struct command *comman
         if (command->has_block)
             command_error(validator, command, "takes no block");
         break;
+    case CONTROL_GLOBAL:
+        validate_global(validator, command);
+        break;
     default:
         validate_simple_control(validator, command);
         break;
@@ -239,7 +329,7 @@ static void validate_command(struct validator *validator, struct command *comman
 
 static bool ends_run(const struct command *command)
 {
-    return command->control == CONTROL_STOP;
+    return command->control == CONTROL_STOP || command->control == CONTROL_RETURN;
 }
 
 static void validate_commands(struct validator *validator, struct command *commands, bool top)

@@ -19,6 +19,9 @@ enum control {
     CONTROL_NOT,
     CONTROL_ALLOF,
     CONTROL_ANYOF,
+    CONTROL_IHAVE,
+    CONTROL_RETURN,
+    CONTROL_GLOBAL,
 };
 
 struct validator {
@@ -41,10 +44,6 @@ int compile_parsed(struct command *commands, const struct sieve_options *options
 /* Binds a command's or test's arguments to its definition's operands. */
 void bind_arguments(struct validator *validator, struct command *command,
                     const struct definition *definition);
-
-/* Whether the extension is in force; reports that `what` needs it otherwise. */
-bool validator_needs(struct validator *validator, const struct command *command,
-                     enum extension extension, const char *before, struct slice what);
 
 /* Replaces ${hex:...} and ${unicode:...} in the string (RFC 5228 section 2.4.2.4). */
 void decode_characters(struct validator *validator, struct tree_string *string);

@@ -22,30 +22,65 @@ static bool is_number(struct slice name)
     return name.size > 0;
 }
 
-bool variable_number(struct validator *validator, struct variable_names *names,
-                     const struct tree_string *string, struct slice name, uint32_t *number)
+static bool add_name(struct validator *validator, struct variable_names *names,
+                     const struct tree_string *string, struct variable_name name)
 {
-    bool shared = name.size > 7 && slice_equal_nocase(slice_sub(name, 0, 7), SLICE("global."));
-    struct slice base = shared ? slice_sub(name, 7, SIZE_MAX) : name;
-    if (!is_name(base)) {
-        validator_error(validator, string->line, string->column,
-                        "\"%.*s\" is no name of a variable", QUOTED(name));
-        return false;
-    }
-    for (size_t i = 0; i < names->count; i++) {
-        if (slice_equal_nocase(names->names[i].name, base) && (names->names[i].shared || !shared)) {
-            *number = (uint32_t)i;
-            return true;
-        }
-    }
     if (names->count == SIEVE_VARIABLES_MAXIMUM) {
         validator_error(validator, string->line, string->column, "a script may have %d variables",
                         SIEVE_VARIABLES_MAXIMUM);
         return false;
     }
-    names->names[names->count] = (struct variable_name){base, shared};
-    *number = (uint32_t)names->count++;
+    names->names[names->count++] = name;
     return true;
+}
+
+static void no_name(struct validator *validator, const struct tree_string *string,
+                    struct slice name)
+{
+    validator_error(validator, string->line, string->column, "\"%.*s\" is no name of a variable",
+                    QUOTED(name));
+}
+
+bool variable_number(struct validator *validator, struct variable_names *names,
+                     const struct tree_string *string, struct slice name, uint32_t *number)
+{
+    bool shared = validator->has[EXT_INCLUDE] && name.size > 7 &&
+                  slice_equal_nocase(slice_sub(name, 0, 7), SLICE("global."));
+    struct slice base = shared ? slice_sub(name, 7, SIZE_MAX) : name;
+    if (!is_name(base))
+        return no_name(validator, string, name), false;
+    for (size_t i = 0; i < names->count; i++) {
+        const struct variable_name *known = &names->names[i];
+        if (slice_equal_nocase(known->name, base) &&
+            (shared ? known->shared : !known->shared || known->declared)) {
+            *number = (uint32_t)i;
+            return true;
+        }
+    }
+    *number = (uint32_t)names->count;
+    validator->used[EXT_INCLUDE] |= shared;
+    return add_name(validator, names, string, (struct variable_name){base, shared, false});
+}
+
+void variable_declare_global(struct validator *validator, struct variable_names *names,
+                             const struct tree_string *string)
+{
+    if (!is_name(string->text)) {
+        no_name(validator, string, string->text);
+        return;
+    }
+    for (size_t i = 0; i < names->count; i++) {
+        struct variable_name *known = &names->names[i];
+        if (!slice_equal_nocase(known->name, string->text))
+            continue;
+        if (!known->shared)
+            validator_error(validator, string->line, string->column,
+                            "the variable \"%.*s\" is the script's own already",
+                            QUOTED(string->text));
+        known->declared = true;
+        return;
+    }
+    add_name(validator, names, string, (struct variable_name){string->text, true, true});
 }
 
 /* Whether the text begins with a variable's reference; *size is its length then, *name what is in

@@ -10,7 +10,8 @@ enum { VARIABLE_PIECES_MAXIMUM = 256 }; /* pieces of one string */
 
 struct variable_name {
     struct slice name;
-    bool shared; /* with the scripts that include this one, or that it includes */
+    bool shared;   /* with the scripts that include this one, or that it includes */
+    bool declared; /* shared, and so also under its name alone */
 };
 
 /* A script's variables: an index is a variable's number. */
@@ -30,6 +31,10 @@ struct variable_piece {
 bool variable_next_piece(struct validator *validator, struct variable_names *names,
                          const struct tree_string *string, struct slice *rest,
                          struct variable_piece *piece);
+
+/* RFC 6609 section 3.4.1: from here on the name is a shared variable's. Reports errors. */
+void variable_declare_global(struct validator *validator, struct variable_names *names,
+                             const struct tree_string *string);
 
 /* The number of the variable with this name (any case), new or not. False: there are too many, or
  * it is no name; reported. */

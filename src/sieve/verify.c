@@ -109,6 +109,12 @@ static bool check_operand(const struct bytecode *program, char letter, uint32_t 
         return has_kind(program, operand, CONSTANT_NUMBER);
     case 'k':
         return has_kind(program, operand, CONSTANT_KEYS);
+    case 'K':
+        return operand == NO_CONSTANT || has_kind(program, operand, CONSTANT_KEYS);
+    case 'v':
+        return operand < program->variable_count;
+    case 'V':
+        return operand == NO_CONSTANT || operand < program->variable_count;
     default:
         return letter == 'w' || letter == 'j';
     }

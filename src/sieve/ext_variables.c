@@ -1,0 +1,131 @@
+/*
+ * set and string (RFC 5229 sections 4, 5).
+ */
+#include "base/error.h"
+#include "sieve/match_priv.h"
+
+enum {
+    SET_CASE = 0x3, /* precedence 40 */
+    SET_LOWER = 1,
+    SET_UPPER = 2,
+    SET_FIRST = 0xc, /* 30 */
+    SET_LOWERFIRST = 4,
+    SET_UPPERFIRST = 8,
+    SET_QUOTEWILDCARD = 0x10, /* 20 */
+    SET_LENGTH = 0x40,        /* 10 */
+};
+
+static const struct tag set_tags[] = {
+    {"lower", EXT_BASE, TAG_FLAG, 0, SET_LOWER},
+    {"upper", EXT_BASE, TAG_FLAG, 0, SET_UPPER},
+    {"lowerfirst", EXT_BASE, TAG_FLAG, 0, SET_LOWERFIRST},
+    {"upperfirst", EXT_BASE, TAG_FLAG, 0, SET_UPPERFIRST},
+    {"quotewildcard", EXT_BASE, TAG_FLAG, 0, SET_QUOTEWILDCARD},
+    {"length", EXT_BASE, TAG_FLAG, 0, SET_LENGTH},
+    {0},
+};
+
+/* Section 4.1: of one precedence one alone. */
+static void check_set(struct validator *validator, struct command *command)
+{
+    uint32_t word = command->operands[0].word;
+    size_t tags = 0, kinds = 0;
+    for (const struct argument *argument = command->arguments; argument; argument = argument->next)
+        tags += argument->kind == ARGUMENT_TAG;
+    kinds = (size_t)((word & SET_CASE) != 0) + ((word & SET_FIRST) != 0) +
+            ((word & SET_QUOTEWILDCARD) != 0) + ((word & SET_LENGTH) != 0);
+    if (tags > kinds)
+        validator_error(validator, command->line, command->column,
+                        "two modifiers of one precedence do not go together");
+    const struct tree_string *value = operand_strings(command, 2);
+    if (validator_is_constant(validator, value->text) && value->text.size > SIEVE_VARIABLE_MAXIMUM)
+        validator_error(validator, value->line, value->column, "a variable holds at most %d bytes",
+                        SIEVE_VARIABLE_MAXIMUM);
+}
+
+static char upper(char c)
+{
+    return (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
+}
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static void change_case(char *text, size_t size, uint32_t word)
+{
+    for (size_t i = 0; word & SET_CASE && i < size; i++)
+        text[i] = word & SET_LOWER ? lower(text[i]) : upper(text[i]);
+    if (word & SET_FIRST && size)
+        text[0] = word & SET_LOWERFIRST ? lower(text[0]) : upper(text[0]);
+}
+
+static struct slice quote_wildcards(struct run *run, struct slice text)
+{
+    char *quoted = run_alloc(run, text.size * 2 + 1);
+    size_t size = 0;
+    for (size_t i = 0; quoted && i < text.size; i++) {
+        if (text.data[i] == '*' || text.data[i] == '?' || text.data[i] == '\\')
+            quoted[size++] = '\\';
+        quoted[size++] = text.data[i];
+    }
+    return slice_make(quoted, size);
+}
+
+static struct slice length_of(struct run *run, struct slice text)
+{
+    char digits[24];
+    size_t characters = 0;
+    for (size_t i = 0; i < text.size; i++)
+        characters += (text.data[i] & 0xc0) != 0x80;
+    int size = snprintf(digits, sizeof(digits), "%zu", characters);
+    return run_copy(run, slice_make(digits, (size_t)size));
+}
+
+/* Operands: 0 modifiers, 1 the variable, 2 the value. */
+static int run_set(struct run *run, const uint32_t *operands)
+{
+    struct slice value = run_copy(run, run_string(run, operands[2]));
+    if (!value.data)
+        return ERROR_SYNTAX;
+    change_case((char *)value.data, value.size, operands[0]);
+    if (operands[0] & SET_QUOTEWILDCARD)
+        value = quote_wildcards(run, value);
+    if (operands[0] & SET_LENGTH)
+        value = length_of(run, value);
+    run_set_variable(run, operands[1], value);
+    run_trace(run, "set to \"%.*s\"", QUOTED(value));
+    return 0;
+}
+
+const struct definition definition_set = {.name = "set",
+                                          .extension = EXT_VARIABLES,
+                                          .operands = "wvs",
+                                          .positions = "bc",
+                                          .tags = {set_tags},
+                                          .check = check_set,
+                                          .run = run_set};
+
+/* Operands: 0 keys, 1 sources. Section 5: the empty string does not count. */
+static int run_string_test(struct run *run, const uint32_t *operands)
+{
+    struct matcher matcher;
+    size_t count = run_list_size(run, operands[1]);
+    bool done = false;
+    match_begin(&matcher, run, operands[0]);
+    for (size_t i = 0; i < count && !done && !run->failed; i++) {
+        struct slice text = run_list_at(run, operands[1], i);
+        done = match_text(&matcher, text);
+        matcher.count -= !text.size;
+    }
+    return match_end(&matcher);
+}
+
+const struct definition definition_string = {.name = "string",
+                                             .extension = EXT_VARIABLES,
+                                             .test = true,
+                                             .operands = "kl",
+                                             .positions = "ba",
+                                             .tags = {match_tags},
+                                             .run = run_string_test};
