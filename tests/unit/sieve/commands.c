@@ -29,6 +29,8 @@ static int run_set(struct run *run, const uint32_t *operands)
     struct slice name = run_string(run, operands[0]);
     if (!world_set(&state->world, name, run_string(run, operands[1])))
         return complain(run, "there is no \"%.*s\" to be set", SLICE_FORMAT(name));
+    run->started = state->world.now;
+    run->zone = state->world.zone;
     if (slice_equal(name, SLICE("message")) &&
         message_init(&run->message, state->world.input.message, &run->arena))
         return complain(run, "the message's header is too large");
@@ -85,7 +87,7 @@ static int run_actions(struct run *run, const uint32_t *operands)
     struct buffer found;
     buffer_init(&found, 1024 * 1024);
     for (size_t i = 0; i < run->action_count; i++) {
-        render_action(&run->actions[i], &found);
+        render_action(run->actions[i], &found);
         buffer_append_byte(&found, '\n');
     }
     if (!run->keep_cancelled)
@@ -101,10 +103,11 @@ static const struct definition definition_actions = {
 static int run_message(struct run *run, const uint32_t *operands)
 {
     struct buffer found;
-    struct slice expected = run_string(run, operands[0]);
+    struct slice expected = run_string(run, operands[0]), header, body;
+    message_current(&run->message, &header, &body);
     buffer_init(&found, SIEVE_MEMORY_MAXIMUM);
-    buffer_append(&found, run->message.header);
-    buffer_append(&found, run->message.body);
+    buffer_append(&found, header);
+    buffer_append(&found, body);
     int error = 0;
     if (!slice_equal(buffer_slice(&found), expected))
         error = complain(run, "expected:\n%.*sfound:\n%.*s", SLICE_FORMAT(expected),
@@ -124,8 +127,8 @@ static int run_output(struct run *run, const uint32_t *operands)
     if (!number || number > run->action_count)
         return complain(run, "there are %zu actions", run->action_count);
     buffer_init(&found, SIEVE_MEMORY_MAXIMUM);
-    buffer_append(&found, run->actions[number - 1].header);
-    buffer_append(&found, run->actions[number - 1].body);
+    buffer_append(&found, run->actions[number - 1]->header);
+    buffer_append(&found, run->actions[number - 1]->body);
     int error = 0;
     if (!holds(buffer_slice(&found), part))
         error = complain(run, "not in the message:\n%.*sfound:\n%.*s", SLICE_FORMAT(part),
