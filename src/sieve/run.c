@@ -122,15 +122,15 @@ size_t run_list_size(const struct run *run, uint32_t index)
     return index == NO_CONSTANT ? 0 : run->program->code.constants[index].b;
 }
 
-uint32_t run_list_constant(const struct run *run, uint32_t index, size_t at)
+uint32_t run_list_constant(const struct run *run, uint32_t constant, size_t index)
 {
-    const struct constant *constant = &run->program->code.constants[index];
-    return run->program->code.items[constant->a + at];
+    const struct constant *list = &run->program->code.constants[constant];
+    return run->program->code.items[list->a + index];
 }
 
-struct slice run_list_at(struct run *run, uint32_t index, size_t at)
+struct slice run_list_at(struct run *run, uint32_t constant, size_t index)
 {
-    return run_string(run, run_list_constant(run, index, at));
+    return run_string(run, run_list_constant(run, constant, index));
 }
 
 const struct slice *run_list(struct run *run, uint32_t index, size_t *count)
