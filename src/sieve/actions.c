@@ -159,40 +159,140 @@ void check_address(struct validator *validator, const struct command *command, u
     buffer_release(&bare);
 }
 
-static void check_redirect(struct validator *validator, struct command *command)
+enum { ACTION_LIST = 1 << 10, ACTION_BYTRACE = 1 << 11 };
+
+/* RFC 3461 section 4.1: NEVER alone, or some of the others. False: it is none of that. */
+static bool parse_notify(struct slice text, unsigned *notify)
 {
-    check_address(validator, command, 1);
+    static const char *const names[] = {"SUCCESS", "FAILURE", "DELAY"};
+    *notify = 0;
+    if (slice_equal_nocase(text, SLICE("NEVER")))
+        return true;
+    while (text.size) {
+        struct slice word = slice_sub(text, 0, slice_find(text, ','));
+        unsigned i = 0;
+        while (i < 3 && !slice_equal_nocase(word, slice_from_string(names[i])))
+            i++;
+        if (i == 3 || *notify & 1U << i)
+            return false;
+        *notify |= 1U << i;
+        text = slice_sub(text, word.size + 1, SIZE_MAX);
+    }
+    return *notify != 0;
 }
 
-/* Operands: 0 flags, 1 the address. */
+static char parse_ret(struct slice text)
+{
+    return slice_equal_nocase(text, SLICE("FULL"))   ? 'F'
+           : slice_equal_nocase(text, SLICE("HDRS")) ? 'H'
+                                                     : 0;
+}
+
+static char parse_by_mode(struct slice text)
+{
+    return slice_equal_nocase(text, SLICE("NOTIFY"))   ? 'N'
+           : slice_equal_nocase(text, SLICE("RETURN")) ? 'R'
+                                                       : 0;
+}
+
+/* A constant value of an argument; false: there is none to be checked. */
+static bool constant_value(const struct validator *validator, const struct command *command,
+                           unsigned operand, struct slice *text)
+{
+    const struct tree_string *string = operand_strings(command, operand);
+    if (!string || !validator_is_constant(validator, string->text))
+        return false;
+    *text = string->text;
+    return true;
+}
+
+static void check_redirect(struct validator *validator, struct command *command)
+{
+    struct slice text;
+    unsigned notify, line = command->line, column = command->column;
+    uint32_t word = command->operands[0].word;
+    bool by = command->operands[4].kind != OPERAND_NONE;
+    if (!(word & ACTION_LIST))
+        check_address(validator, command, 1);
+    if (constant_value(validator, command, 2, &text) && !parse_notify(text, &notify))
+        validator_error(validator, line, column, "\"%.*s\" is no value of :notify", QUOTED(text));
+    if (constant_value(validator, command, 3, &text) && !parse_ret(text))
+        validator_error(validator, line, column, "\"%.*s\" is no value of :ret", QUOTED(text));
+    if (constant_value(validator, command, 5, &text) && !parse_by_mode(text))
+        validator_error(validator, line, column, "\"%.*s\" is no value of :bymode", QUOTED(text));
+    if (!by && (operand_strings(command, 5) || word & ACTION_BYTRACE))
+        validator_error(validator, line, column, ":bymode and :bytrace need :bytimerelative");
+}
+
+/* RFC 6009 sections 4, 5. */
+static int take_dsn(struct run *run, struct sieve_action *action, const uint32_t *operands)
+{
+    struct slice notify = run_string(run, operands[2]), ret = run_string(run, operands[3]);
+    struct slice mode = run_string(run, operands[5]);
+    uint64_t by = run_number(run, operands[4], 0);
+    action->notify_given = notify.data != NULL;
+    if (notify.data && !parse_notify(notify, &action->notify))
+        return run_fail(run, "\"%.*s\" is no value of :notify", QUOTED(notify));
+    action->ret = parse_ret(ret);
+    if (ret.data && !action->ret)
+        return run_fail(run, "\"%.*s\" is no value of :ret", QUOTED(ret));
+    action->by_given = operands[4] != NO_CONSTANT;
+    action->by_mode = !action->by_given ? 0 : mode.data ? parse_by_mode(mode) : 'R';
+    if (mode.data && !action->by_mode)
+        return run_fail(run, "\"%.*s\" is no value of :bymode", QUOTED(mode));
+    action->by_time =
+        by > 999999999 ? 999999999 : (int64_t)by; /* RFC 2852 section 4: nine digits */
+    action->by_trace = (operands[0] & ACTION_BYTRACE) != 0;
+    return run->failed ? ERROR_SYNTAX : 0;
+}
+
+/* The address, or with :list the list's name, which the host resolves (RFC 6134 section 2.3). */
+static struct slice redirect_target(struct run *run, const uint32_t *operands)
+{
+    struct slice text = run_string(run, operands[1]), none = {NULL, 0};
+    bool valid = run->host->list_valid != NULL;
+    if (operands[0] & ACTION_LIST) {
+        if (valid && run->host->list_valid(run->host->arg, text, &valid))
+            valid = false;
+        return valid ? text : (run_fail(run, "there is no list \"%.*s\"", QUOTED(text)), none);
+    }
+    if (text.data && bare_address(text, &run->scratch))
+        return run_copy(run, buffer_slice(&run->scratch));
+    run_fail(run, "redirect: \"%.*s\" is no address", QUOTED(text));
+    return none;
+}
+
+/* Operands: 0 flags, 1 the address, 2 notify, 3 ret, 4 the time, 5 its mode. */
 static int run_redirect(struct run *run, const uint32_t *operands)
 {
-    struct slice text = run_string(run, operands[1]);
-    if (!text.data)
-        return ERROR_SYNTAX;
-    if (!bare_address(text, &run->scratch))
-        return run_fail(run, "redirect: \"%.*s\" is no address", QUOTED(text));
-    struct slice address = run_copy(run, buffer_slice(&run->scratch));
+    struct slice target = redirect_target(run, operands);
     size_t before = run->action_count;
-    struct sieve_action *action = run_action(run, SIEVE_REDIRECT, address);
+    struct sieve_action *action = target.data ? run_action(run, SIEVE_REDIRECT, target) : NULL;
     if (!action)
         return ERROR_SYNTAX;
     run->redirects += run->action_count > before;
     if (run->redirects > SIEVE_REDIRECTS_MAXIMUM)
         return run_fail(run, "a script may redirect a message to %d addresses",
                         SIEVE_REDIRECTS_MAXIMUM);
+    action->list = (operands[0] & ACTION_LIST) != 0;
     run->keep_cancelled |= !(operands[0] & ACTION_COPY);
-    run_trace(run, "redirect \"%.*s\"", QUOTED(address));
-    return 0;
+    run_trace(run, "redirect \"%.*s\"", QUOTED(target));
+    return take_dsn(run, action, operands);
 }
 
 static const struct tag redirect_tags[] = {
     {"copy", EXT_COPY, TAG_FLAG, 0, ACTION_COPY},
+    {"list", EXT_EXTLISTS, TAG_FLAG, 0, ACTION_LIST},
+    {"notify", EXT_REDIRECT_DSN, TAG_VALUE, 2, 0},
+    {"ret", EXT_REDIRECT_DSN, TAG_VALUE, 3, 0},
+    {"bytimerelative", EXT_REDIRECT_DELIVERBY, TAG_VALUE, 4, 0},
+    {"bymode", EXT_REDIRECT_DELIVERBY, TAG_VALUE, 5, 0},
+    {"bytrace", EXT_REDIRECT_DELIVERBY, TAG_FLAG, 0, ACTION_BYTRACE},
     {0},
 };
 
 const struct definition definition_redirect = {.name = "redirect",
-                                               .operands = "ws",
+                                               .operands = "wsSSNS",
                                                .positions = "b",
                                                .tags = {redirect_tags},
                                                .check = check_redirect,

@@ -247,9 +247,28 @@ static void check_complete(struct binding *binding, const char *position)
     }
 }
 
+/* Constant regular expressions are looked at before any message comes. */
+static void check_regexes(struct binding *binding)
+{
+    const char *keys = strpbrk(binding->definition->operands, "kK");
+    unsigned operand = keys ? (unsigned)(keys - binding->definition->operands) : 0;
+    const struct tree_string *string = keys ? operand_strings(binding->command, operand) : NULL;
+    for (; string; string = string->next) {
+        char text[SIEVE_PROBLEM_TEXT_MAXIMUM];
+        struct pcre2_real_code_8 *code = NULL;
+        if (!validator_is_constant(binding->validator, string->text))
+            continue;
+        if (regex_compile(string->text, binding->command->comparator, &code, text))
+            validator_error(binding->validator, string->line, string->column, "%s", text);
+        regex_free(&code);
+    }
+}
+
 static void check_comparison(struct binding *binding)
 {
     const struct command *command = binding->command;
+    if (command->match == MATCH_REGEX)
+        check_regexes(binding);
     if (command->comparator != COMPARATOR_ASCII_NUMERIC)
         return;
     if (command->match == MATCH_CONTAINS || command->match == MATCH_MATCHES ||

@@ -79,6 +79,14 @@ struct definition {
 /* NULL behind the last. */
 const struct definition *definition_at(size_t index);
 
+/* Compiles a regular expression (the caller frees it): ERROR_SYNTAX with a reason in the text,
+ * ERROR_LIMIT. */
+struct pcre2_real_code_8;
+int regex_compile(struct slice pattern, enum match_comparator comparator,
+                  struct pcre2_real_code_8 **code, char text[SIEVE_PROBLEM_TEXT_MAXIMUM]);
+
+void regex_free(struct pcre2_real_code_8 **code);
+
 /* For checks. */
 bool validator_has(const struct validator *validator, enum extension extension);
 /* Whether a string is the same whenever the script runs: it names no variable. */

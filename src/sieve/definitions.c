@@ -69,6 +69,8 @@ const struct tag match_tags[] = {
     {"is", EXT_BASE, TAG_MATCH, 0, MATCH_IS},
     {"contains", EXT_BASE, TAG_MATCH, 0, MATCH_CONTAINS},
     {"matches", EXT_BASE, TAG_MATCH, 0, MATCH_MATCHES},
+    {"regex", EXT_REGEX, TAG_MATCH, 0, MATCH_REGEX},
+    {"list", EXT_EXTLISTS, TAG_MATCH, 0, MATCH_LIST},
     {"count", EXT_RELATIONAL, TAG_MATCH, 0, MATCH_COUNT},
     {"value", EXT_RELATIONAL, TAG_MATCH, 0, MATCH_VALUE},
     {"comparator", EXT_BASE, TAG_COMPARATOR, 0, 0},

@@ -12,6 +12,8 @@ enum {
     SET_LOWERFIRST = 4,
     SET_UPPERFIRST = 8,
     SET_QUOTEWILDCARD = 0x10, /* 20 */
+    SET_QUOTEREGEX = 0x20,    /* 20, draft-ietf-sieve-regex */
+    SET_ENCODEURL = 0x80,     /* 15, RFC 5435 section 6 */
     SET_LENGTH = 0x40,        /* 10 */
 };
 
@@ -21,6 +23,8 @@ static const struct tag set_tags[] = {
     {"lowerfirst", EXT_BASE, TAG_FLAG, 0, SET_LOWERFIRST},
     {"upperfirst", EXT_BASE, TAG_FLAG, 0, SET_UPPERFIRST},
     {"quotewildcard", EXT_BASE, TAG_FLAG, 0, SET_QUOTEWILDCARD},
+    {"quoteregex", EXT_REGEX, TAG_FLAG, 0, SET_QUOTEREGEX},
+    {"encodeurl", EXT_ENOTIFY, TAG_FLAG, 0, SET_ENCODEURL},
     {"length", EXT_BASE, TAG_FLAG, 0, SET_LENGTH},
     {0},
 };
@@ -33,7 +37,8 @@ static void check_set(struct validator *validator, struct command *command)
     for (const struct argument *argument = command->arguments; argument; argument = argument->next)
         tags += argument->kind == ARGUMENT_TAG;
     kinds = (size_t)((word & SET_CASE) != 0) + ((word & SET_FIRST) != 0) +
-            ((word & SET_QUOTEWILDCARD) != 0) + ((word & SET_LENGTH) != 0);
+            ((word & (SET_QUOTEWILDCARD | SET_QUOTEREGEX)) != 0) + ((word & SET_ENCODEURL) != 0) +
+            ((word & SET_LENGTH) != 0);
     if (tags > kinds)
         validator_error(validator, command->line, command->column,
                         "two modifiers of one precedence do not go together");
@@ -61,16 +66,37 @@ static void change_case(char *text, size_t size, uint32_t word)
         text[0] = word & SET_LOWERFIRST ? lower(text[0]) : upper(text[0]);
 }
 
-static struct slice quote_wildcards(struct run *run, struct slice text)
+static struct slice quote(struct run *run, struct slice text, const char *special)
 {
     char *quoted = run_alloc(run, text.size * 2 + 1);
     size_t size = 0;
     for (size_t i = 0; quoted && i < text.size; i++) {
-        if (text.data[i] == '*' || text.data[i] == '?' || text.data[i] == '\\')
+        if (text.data[i] && strchr(special, text.data[i]))
             quoted[size++] = '\\';
         quoted[size++] = text.data[i];
     }
     return slice_make(quoted, size);
+}
+
+/* RFC 3986 section 2.3: all but unreserved characters. */
+static struct slice encode_url(struct run *run, struct slice text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = run_alloc(run, text.size * 3 + 1);
+    size_t size = 0;
+    for (size_t i = 0; out && i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain) {
+            out[size++] = (char)c;
+            continue;
+        }
+        out[size++] = '%';
+        out[size++] = digits[c >> 4];
+        out[size++] = digits[c & 15];
+    }
+    return slice_make(out, size);
 }
 
 static struct slice length_of(struct run *run, struct slice text)
@@ -91,7 +117,11 @@ static int run_set(struct run *run, const uint32_t *operands)
         return ERROR_SYNTAX;
     change_case((char *)value.data, value.size, operands[0]);
     if (operands[0] & SET_QUOTEWILDCARD)
-        value = quote_wildcards(run, value);
+        value = quote(run, value, "*?\\");
+    if (operands[0] & SET_QUOTEREGEX)
+        value = quote(run, value, "\\^$.[]|()?*+{}");
+    if (operands[0] & SET_ENCODEURL)
+        value = encode_url(run, value);
     if (operands[0] & SET_LENGTH)
         value = length_of(run, value);
     run_set_variable(run, operands[1], value);

@@ -29,7 +29,8 @@ enum sieve_action_kind {
     SIEVE_REJECT,   /* text: the reason; ereject says that the protocol's refusal is preferred */
     SIEVE_EREJECT,
     SIEVE_VACATION, /* header and body are the response, target whom it goes to */
-    SIEVE_NOTIFY,   /* target: the method's URI, text: the message */
+    SIEVE_NOTIFY,   /* target: the method's URI, text: the message; for mailto, header and body are
+                       what is to be sent, to those of To and Cc */
 };
 
 /* redirect-dsn (RFC 6009 section 3): which DSNs are asked for. */
@@ -110,8 +111,8 @@ struct sieve_host {
     int (*list_contains)(void *arg, struct slice list, struct slice value, bool *contains);
     /* Whether there is such a list (RFC 6134 section 2.8). */
     int (*list_valid)(void *arg, struct slice list, bool *valid);
-    /* Whether the notification method's URI is one that can be served (RFC 5435 section 4), and
-     * what a capability of it is: "yes", "no", "maybe". NULL: mailto alone, "maybe". */
+    /* For methods of notify other than mailto, which is the engine's: whether the URI can be served
+     * (RFC 5435 section 4), and what a capability of it is (section 5; ERROR_NOT_FOUND). */
     int (*notify_valid)(void *arg, struct slice uri, bool *valid);
     int (*notify_capability)(void *arg, struct slice uri, struct slice name, struct buffer *value);
     /* What the filters in front of the server found (RFC 5235): appends spam's likeliness in

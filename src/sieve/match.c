@@ -169,6 +169,41 @@ static bool match_wildcards(struct matcher *matcher, const struct value *value, 
     return may;
 }
 
+/* draft-ietf-sieve-regex: the whole match is ${0}, groups are ${1} and so on. */
+static bool match_regex(struct matcher *matcher, const struct value *value, const struct key *key)
+{
+    struct run *run = matcher->run;
+    struct match_span spans[MATCH_VARIABLES];
+    size_t count = MATCH_VARIABLES;
+    int error = regex_match(key->regex, value->text, spans, &count);
+    if (error == ERROR_LIMIT)
+        run_fail(run, "a regular expression takes too long to be compared");
+    if (error)
+        return false;
+    if (matcher->forgets || !(run->program->code.flags & BYTECODE_VARIABLES))
+        return true;
+    struct slice copy = run_copy(run, value->text);
+    for (size_t i = 0; i < MATCH_VARIABLES; i++)
+        run->matches[i] =
+            i < count ? slice_sub(copy, spans[i].offset, spans[i].size) : slice_make("", 0);
+    return true;
+}
+
+/* RFC 6134 section 2.2: whether an external list has the value. */
+static bool match_list(struct matcher *matcher, const struct value *value, const struct key *key)
+{
+    struct run *run = matcher->run;
+    bool contains = false;
+    int error = run->host->list_contains
+                    ? run->host->list_contains(run->host->arg, key->text, value->text, &contains)
+                    : ERROR_NOT_FOUND;
+    if (error == ERROR_NOT_FOUND)
+        run_fail(run, "there is no list \"%.*s\"", QUOTED(key->text));
+    else if (error)
+        run_fail(run, "a list cannot be looked up: %s", error_text(error));
+    return !error && contains;
+}
+
 static bool match_key(struct matcher *matcher, struct value *value, struct slice folded,
                       const struct key *key)
 {
@@ -181,6 +216,10 @@ static bool match_key(struct matcher *matcher, struct value *value, struct slice
         return contains(folded, key->folded);
     case MATCH_MATCHES:
         return match_wildcards(matcher, value, folded, key);
+    case MATCH_REGEX:
+        return match_regex(matcher, value, key);
+    case MATCH_LIST:
+        return match_list(matcher, value, key);
     case MATCH_VALUE:
         return holds(matcher->set->relation,
                      comparator == COMPARATOR_ASCII_NUMERIC   ? compare_numbers(folded, key->folded)
@@ -200,7 +239,10 @@ static const struct key *ready_key(struct matcher *matcher, size_t index, struct
     struct slice text = run_list_at(matcher->run, set->list, index);
     if (matcher->run->failed)
         return NULL;
-    if (key_prepare(set, text, &matcher->run->arena, made))
+    int error = key_prepare(set, text, &matcher->run->arena, made);
+    if (error == ERROR_SYNTAX)
+        return run_fail(matcher->run, "\"%.*s\" is no regular expression", QUOTED(text)), NULL;
+    if (error)
         return run_fail(matcher->run, "the script needs too much memory"), NULL;
     return made;
 }
@@ -215,9 +257,10 @@ bool match_value(struct matcher *matcher, struct value *value)
         return true;
     struct slice folded = folded_value(matcher, value);
     for (size_t i = 0; i < set->count && !matcher->found && folded.data; i++) {
-        struct key made;
+        struct key made = {0};
         const struct key *key = ready_key(matcher, i, &made);
         matcher->found = key && match_key(matcher, value, folded, key);
+        regex_free(&made.regex);
         if (!set->keys[i].constant && set->comparator == COMPARATOR_UNICODE_CASEMAP)
             folded = folded_value(matcher, value); /* expanding used the scratch buffer */
     }
@@ -238,11 +281,12 @@ int match_end(struct matcher *matcher)
         char digits[24];
         int size = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)matcher->count);
         for (size_t i = 0; i < set->count && !matcher->found; i++) {
-            struct key made;
+            struct key made = {0};
             const struct key *key = ready_key(matcher, i, &made);
             matcher->found =
                 key &&
                 holds(set->relation, compare_numbers(slice_make(digits, (size_t)size), key->text));
+            regex_free(&made.regex);
         }
     }
     run->truth = matcher->found;

@@ -38,4 +38,8 @@ enum { GLOB_STEPS_MAXIMUM = 4 * 1024 * 1024 }; /* comparisons of characters; the
 enum glob_result glob_match(struct slice text, struct slice pattern, bool bytes,
                             struct match_span *spans, size_t count, size_t *used);
 
+/* Whether the text has a match; spans get the match and its groups, *count how many there were room
+ * for and then how many there are. ERROR_NOT_FOUND: no match; ERROR_LIMIT: it takes too long. */
+int regex_match(const pcre2_code *code, struct slice text, struct match_span *spans, size_t *count);
+
 #endif

@@ -79,7 +79,10 @@ static void find_shape(struct key *key, struct arena *arena)
 
 int key_prepare(const struct keyset *set, struct slice text, struct arena *arena, struct key *key)
 {
+    char problem[SIEVE_PROBLEM_TEXT_MAXIMUM];
     *key = (struct key){.constant = true, .text = text};
+    if (set->type == MATCH_REGEX)
+        return regex_compile(text, set->comparator, &key->regex, problem);
     key->folded = fold(set->comparator, text, arena);
     if (set->type == MATCH_MATCHES)
         find_shape(key, arena);

@@ -61,8 +61,8 @@ static inline uint32_t name_hash(struct slice name)
 }
 
 /* Makes a key ready for its comparator and match type; memory is the arena's, a regular expression
- * the caller's to free. ERROR_LIMIT (memory, or a pattern too large), ERROR_SYNTAX (no regular
- * expression). */
+ * the caller's to free. ERROR_LIMIT (memory, or an expression too large), ERROR_SYNTAX (it is no
+ * regular expression). */
 int key_prepare(const struct keyset *set, struct slice text, struct arena *arena, struct key *key);
 
 #endif

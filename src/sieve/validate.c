@@ -53,11 +53,18 @@ bool validator_has(const struct validator *validator, enum extension extension)
     return validator->has[extension];
 }
 
+bool extension_in_force(const struct validator *validator, enum extension extension)
+{
+    return extension == EXT_BASE || validator->has[extension] ||
+           (extension == EXT_SPAMTEST && validator->has[EXT_SPAMTESTPLUS]);
+}
+
 bool validator_needs(struct validator *validator, const struct command *command,
                      enum extension extension, const char *before, struct slice what)
 {
     validator->used[extension] = true;
-    if (extension == EXT_BASE || validator->has[extension])
+    validator->used[EXT_SPAMTESTPLUS] |= extension == EXT_SPAMTEST;
+    if (extension_in_force(validator, extension))
         return true;
     validator_error(validator, command->line, command->column, "%s%.*s needs: require \"%s\"",
                     before, QUOTED(what), extension_name(extension));

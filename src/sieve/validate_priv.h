@@ -45,6 +45,10 @@ int compile_parsed(struct command *commands, const struct sieve_options *options
 void bind_arguments(struct validator *validator, struct command *command,
                     const struct definition *definition);
 
+/* Whether the extension or one that includes it is in force (RFC 5235: spamtestplus is spamtest
+ * with more). */
+bool extension_in_force(const struct validator *validator, enum extension extension);
+
 /* Replaces ${hex:...} and ${unicode:...} in the string (RFC 5228 section 2.4.2.4). */
 void decode_characters(struct validator *validator, struct tree_string *string);
 
