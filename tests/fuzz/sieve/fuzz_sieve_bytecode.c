@@ -14,6 +14,16 @@ static const char *const scripts[] = {
     "require [\"fileinto\", \"variables\"]; if header :matches \"subject\" \"*a*\" "
     "{ fileinto \"${1}${a}${2}\"; } else { redirect \"a@b.example\"; keep; }",
     "if not allof (exists [\"a\", \"b\"], size :over 10) { discard; }",
+    "require [\"vacation\", \"imap4flags\", \"variables\", \"editheader\", \"body\", \"date\", "
+    "\"index\", \"duplicate\"]; addflag \"v\" \"a b\"; set :length :upper \"w\" \"${v}\"; "
+    "addheader \"X\" \"${w}\"; deleteheader :index 1 \"X\"; if anyof (body :content \"text\" "
+    ":contains \"b\", currentdate \"hour\" \"09\", duplicate) { vacation :days 3 \"away\"; } "
+    "keep :flags \"${v}\";",
+    "require [\"regex\", \"enotify\", \"environment\", \"mailbox\", \"spamtest\", \"reject\", "
+    "\"extlists\", \"redirect-dsn\", \"variables\"]; if allof (header :regex \"subject\" "
+    "\"(a)(b)+\", environment \"name\" \"*\", mailboxexists \"a\", spamtest \"3\", address "
+    ":list \"from\" \"l\") { notify :message \"${1}\" \"mailto:a@b.example\"; redirect :notify "
+    "\"NEVER\" \"a@b.example\"; } else { reject \"no\"; }",
 };
 enum { SCRIPTS = sizeof(scripts) / sizeof(scripts[0]) };
 
