@@ -88,6 +88,8 @@ int verb_thaw(struct invocation *invocation);
 int verb_status(struct invocation *invocation);
 int verb_config_check(struct invocation *invocation);
 int verb_config_show(struct invocation *invocation);
+int verb_sieve_check(struct invocation *invocation);
+int verb_sieve_run(struct invocation *invocation);
 int verb_manual(struct invocation *invocation);
 const struct verb *find_verb(const char *noun, const char *name);
 

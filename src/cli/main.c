@@ -130,6 +130,15 @@ const struct verb verbs[] = {
      "Prints every problem with file and line.", verb_config_check},
     {"config", "show", "", "Show every option with its value, default and meaning", "",
      verb_config_show},
+    {"sieve", "check", "FILE", "Check a Sieve script",
+     "Prints every error and warning with line and column. Needs no server.", verb_sieve_check},
+    {"sieve", "run", "FILE MESSAGE [--from ADDRESS] [--to ADDRESS]",
+     "Show what a Sieve script would do with a message",
+     "Prints each test with its result and each action with the script's line, and behind => what "
+     "would be done; nothing is. --from and --to are the envelope. Needs no server: scripts to be "
+     "included are looked for beside FILE, as NAME or NAME.sieve, and mailboxes, annotations and "
+     "lists are taken for not there. Exit status 1: the script has an error, also at run time.",
+     verb_sieve_run},
     {"manual", NULL, "PAGE", "Print a manual page in troff: chapar.1 or chapar.conf.5",
      "The pages are made from the tables that the program itself goes by.", verb_manual},
     {NULL},

@@ -8,6 +8,7 @@
 #include "proto/lmtp/engine.h"
 #include "proto/mta/engine.h"
 #include "proto/sasl/plain.h"
+#include "sieve/sieve.h"
 #include "store/collection.h"
 
 #include <stdio.h>
@@ -121,6 +122,15 @@ static const struct {
     {DIRECTORY_HOLDERS_MAXIMUM, "groups and aliases that have one account itself"},
     {RESOLVED_ACCOUNTS_MAXIMUM, "accounts that mail to one address goes to"},
     {RESOLVED_LISTS_MAXIMUM, "groups and aliases behind one address"},
+    {SIEVE_SCRIPT_MAXIMUM, "bytes of a Sieve script"},
+    {SIEVE_NESTING_MAXIMUM, "blocks in one another, and tests, in a Sieve script"},
+    {SIEVE_STRING_MAXIMUM, "bytes of one string in a Sieve script"},
+    {SIEVE_VARIABLES_MAXIMUM, "variables of a Sieve script"},
+    {SIEVE_REGEX_MAXIMUM, "bytes of a regular expression"},
+    {SIEVE_STEPS_MAXIMUM, "steps of a Sieve script: instructions, and comparisons by size"},
+    {SIEVE_ACTIONS_MAXIMUM, "actions of a Sieve script, the implicit keep counted"},
+    {SIEVE_REDIRECTS_MAXIMUM, "addresses that a Sieve script may redirect a message to"},
+    {SIEVE_INCLUDE_DEPTH_MAXIMUM, "Sieve scripts included in one another"},
 };
 
 static void put_limits(void)
