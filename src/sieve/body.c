@@ -16,10 +16,27 @@ int message_parse(struct message *message)
         return error;
     message->texts =
         arena_alloc_array(message->arena, message->tree.part_count * 2, sizeof(*message->texts));
-    if (!message->texts)
+    message->headers =
+        arena_alloc_array(message->arena, message->tree.part_count, sizeof(*message->headers));
+    if (!message->texts || !message->headers)
         return ERROR_LIMIT;
     message->has_tree = true;
     return 0;
+}
+
+const struct header *message_part_header(struct message *message, const struct mime_part *part)
+{
+    if (!part->parent)
+        return &message->fields;
+    struct header **header = &message->headers[part->index];
+    if (*header)
+        return *header;
+    struct header *made = arena_alloc(message->arena, sizeof(*made));
+    struct slice bytes =
+        slice_sub(message->source, part->header_offset, part->body_offset - part->header_offset);
+    if (!made || header_parse(made, bytes, message->arena))
+        return NULL;
+    return *header = made;
 }
 
 static void decode(const struct mime_part *part, struct slice bytes, struct buffer *decoded)

@@ -91,7 +91,7 @@ enum {
     OP_JUMP,       /* target, an index of code */
     OP_JUMP_TRUE,  /* target */
     OP_JUMP_FALSE, /* target */
-    OP_LOOP,       /* name or NO_CONSTANT, target behind the loop's OP_NEXT (RFC 5703 section 3) */
+    OP_LOOP,       /* target behind the loop's OP_NEXT (RFC 5703 section 3) */
     OP_NEXT,       /* back to behind the OP_LOOP it belongs to, or on */
     OP_BREAK,      /* how many loops are left, from 1; jumps behind the outermost of them */
     OP_CORE_COUNT,

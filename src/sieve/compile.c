@@ -265,6 +265,15 @@ static const struct command *compile_branches(struct compiler *compiler,
     return command;
 }
 
+static void compile_loop(struct compiler *compiler, const struct command *command)
+{
+    uint32_t end = CHAIN_END;
+    emit_jump(compiler, OP_LOOP, command, &end);
+    compile_commands(compiler, command->block);
+    emit_opcode(compiler, OP_NEXT, command);
+    land_here(compiler, end);
+}
+
 static void compile_commands(struct compiler *compiler, const struct command *command)
 {
     for (; command; command = command->next) {
@@ -282,6 +291,13 @@ static void compile_commands(struct compiler *compiler, const struct command *co
             break;
         case CONTROL_GLOBAL:
             declare_globals(compiler, command);
+            break;
+        case CONTROL_FOREVERYPART:
+            compile_loop(compiler, command);
+            break;
+        case CONTROL_BREAK:
+            emit_opcode(compiler, OP_BREAK, command);
+            emit(compiler, command->operands[0].word);
             break;
         default:
             compile_defined(compiler, command);

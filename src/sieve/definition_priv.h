@@ -54,6 +54,7 @@ struct tag {
 /* Tags that several definitions share; all lists end with a NULL name. */
 extern const struct tag match_tags[];        /* match types and comparators */
 extern const struct tag address_part_tags[]; /* operand 0 */
+extern const struct tag set_tags[];          /* modifiers of set: operand 0 */
 
 enum { TAG_LISTS = 4 };
 
@@ -105,6 +106,9 @@ bool validator_needs(struct validator *validator, const struct command *command,
 
 /* Checks that the operand's strings are addresses that mail can be sent to. */
 void check_address(struct validator *validator, const struct command *command, unsigned operand);
+
+/* Checks that of one precedence there is one modifier alone. */
+void check_modifiers(struct validator *validator, const struct command *command);
 
 /* Checks the arguments of a copy, four operands from `first` on; `create` is a flag in a word. */
 void check_fcc(struct validator *validator, const struct command *command, unsigned first,

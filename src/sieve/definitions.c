@@ -57,8 +57,8 @@ const struct definition *opcode_definition(const struct sieve_options *options, 
 
 const char *opcode_operands(const struct sieve_options *options, uint32_t opcode)
 {
-    static const char *const core[OP_CORE_COUNT] = {"",  "",  "",  "",   "", "",
-                                                    "j", "j", "j", "Sj", "", "w"};
+    static const char *const core[OP_CORE_COUNT] = {"",  "",  "",  "",  "", "",
+                                                    "j", "j", "j", "j", "", "w"};
     if (opcode < OP_CORE_COUNT)
         return core[opcode];
     const struct definition *definition = opcode_definition(options, opcode);

@@ -17,7 +17,7 @@ enum {
     SET_LENGTH = 0x40,        /* 10 */
 };
 
-static const struct tag set_tags[] = {
+const struct tag set_tags[] = {
     {"lower", EXT_BASE, TAG_FLAG, 0, SET_LOWER},
     {"upper", EXT_BASE, TAG_FLAG, 0, SET_UPPER},
     {"lowerfirst", EXT_BASE, TAG_FLAG, 0, SET_LOWERFIRST},
@@ -30,18 +30,24 @@ static const struct tag set_tags[] = {
 };
 
 /* Section 4.1: of one precedence one alone. */
-static void check_set(struct validator *validator, struct command *command)
+void check_modifiers(struct validator *validator, const struct command *command)
 {
     uint32_t word = command->operands[0].word;
     size_t tags = 0, kinds = 0;
     for (const struct argument *argument = command->arguments; argument; argument = argument->next)
-        tags += argument->kind == ARGUMENT_TAG;
+        tags +=
+            argument->kind == ARGUMENT_TAG && !slice_equal_nocase(argument->tag, SLICE("first"));
     kinds = (size_t)((word & SET_CASE) != 0) + ((word & SET_FIRST) != 0) +
             ((word & (SET_QUOTEWILDCARD | SET_QUOTEREGEX)) != 0) + ((word & SET_ENCODEURL) != 0) +
             ((word & SET_LENGTH) != 0);
     if (tags > kinds)
         validator_error(validator, command->line, command->column,
                         "two modifiers of one precedence do not go together");
+}
+
+static void check_set(struct validator *validator, struct command *command)
+{
+    check_modifiers(validator, command);
     const struct tree_string *value = operand_strings(command, 2);
     if (validator_is_constant(validator, value->text) && value->text.size > SIEVE_VARIABLE_MAXIMUM)
         validator_error(validator, value->line, value->column, "a variable holds at most %d bytes",
@@ -109,24 +115,30 @@ static struct slice length_of(struct run *run, struct slice text)
     return run_copy(run, slice_make(digits, (size_t)size));
 }
 
+int set_modified(struct run *run, uint32_t modifiers, uint32_t variable, struct slice text)
+{
+    struct slice value = run_copy(run, text);
+    if (!value.data)
+        return ERROR_SYNTAX;
+    change_case((char *)value.data, value.size, modifiers);
+    if (modifiers & SET_QUOTEWILDCARD)
+        value = quote(run, value, "*?\\");
+    if (modifiers & SET_QUOTEREGEX)
+        value = quote(run, value, "\\^$.[]|()?*+{}");
+    if (modifiers & SET_ENCODEURL)
+        value = encode_url(run, value);
+    if (modifiers & SET_LENGTH)
+        value = length_of(run, value);
+    run_set_variable(run, variable, value);
+    run_trace(run, "set to \"%.*s\"", QUOTED(value));
+    return run->failed ? ERROR_SYNTAX : 0;
+}
+
 /* Operands: 0 modifiers, 1 the variable, 2 the value. */
 static int run_set(struct run *run, const uint32_t *operands)
 {
-    struct slice value = run_copy(run, run_string(run, operands[2]));
-    if (!value.data)
-        return ERROR_SYNTAX;
-    change_case((char *)value.data, value.size, operands[0]);
-    if (operands[0] & SET_QUOTEWILDCARD)
-        value = quote(run, value, "*?\\");
-    if (operands[0] & SET_QUOTEREGEX)
-        value = quote(run, value, "\\^$.[]|()?*+{}");
-    if (operands[0] & SET_ENCODEURL)
-        value = encode_url(run, value);
-    if (operands[0] & SET_LENGTH)
-        value = length_of(run, value);
-    run_set_variable(run, operands[1], value);
-    run_trace(run, "set to \"%.*s\"", QUOTED(value));
-    return 0;
+    struct slice value = run_string(run, operands[2]);
+    return value.data ? set_modified(run, operands[0], operands[1], value) : ERROR_SYNTAX;
 }
 
 const struct definition definition_set = {.name = "set",

@@ -39,14 +39,52 @@ struct field *field_at(const struct header *header, struct slice name, uint32_t 
     return field;
 }
 
-void field_walk_begin(struct field_walk *walk, struct run *run, const struct header *header,
-                      uint32_t names, uint32_t index, uint32_t flags)
+void check_anychild(struct validator *validator, const struct command *command)
+{
+    uint32_t word = command->operands[0].word;
+    if (word & FIELDS_ANYCHILD && !(word & FIELDS_MIME))
+        validator_error(validator, command->line, command->column, ":anychild needs :mime");
+}
+
+static void use_part(struct field_walk *walk, const struct mime_part *part)
+{
+    walk->part = part;
+    walk->name = 0;
+    walk->header = part ? message_part_header(&walk->run->message, part) : NULL;
+    if (part && !walk->header)
+        run_fail(walk->run, "the message has too many parts");
+}
+
+void field_walk_begin(struct field_walk *walk, struct run *run, uint32_t names, uint32_t index,
+                      uint32_t flags)
 {
     *walk = (struct field_walk){.run = run,
-                                .header = header,
+                                .header = &run->message.fields,
                                 .names = names,
+                                .children = (flags & FIELDS_ANYCHILD) != 0,
                                 .index = run_number(run, index, 0),
                                 .last = (flags & FIELDS_LAST) != 0};
+    if (!(flags & FIELDS_MIME) || (!run->part && !walk->children))
+        return;
+    if (message_parse(&run->message)) {
+        walk->header = NULL;
+        run_fail(run, "the message has too many parts");
+        return;
+    }
+    walk->scope = run->part ? run->part : run->message.tree.root;
+    use_part(walk, walk->scope);
+}
+
+/* Goes on to the next part within the one at hand; false when there is none. */
+static bool next_header(struct field_walk *walk)
+{
+    if (!walk->part || !walk->children)
+        return false;
+    const struct mime_part *part = mime_part_next(walk->part), *outer = part;
+    while (outer && outer != walk->scope)
+        outer = outer->parent;
+    use_part(walk, outer ? part : NULL);
+    return walk->header != NULL;
 }
 
 static struct field *first_of_name(struct field_walk *walk)
@@ -65,7 +103,13 @@ struct field *field_walk_next(struct field_walk *walk)
 {
     if (walk->field)
         walk->field = walk->index ? NULL : header_find_next(walk->header, walk->field);
-    while (!walk->field && walk->name < run_list_size(walk->run, walk->names))
-        walk->field = first_of_name(walk);
+    while (!walk->field && walk->header && !walk->run->failed) {
+        if (walk->only && walk->name < walk->only - 1)
+            walk->name = walk->only - 1;
+        if (walk->name < (walk->only ? walk->only : run_list_size(walk->run, walk->names)))
+            walk->field = first_of_name(walk);
+        else if (!next_header(walk) || !run_charge(walk->run, 1))
+            break;
+    }
     return walk->field;
 }

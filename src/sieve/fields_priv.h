@@ -7,7 +7,19 @@
 
 #include "sieve/match_priv.h"
 
-enum { FIELDS_LAST = 1 << 8 }; /* :last, in a word that has other flags too */
+/* In a word that has other flags too. */
+enum {
+    FIELDS_LAST = 1 << 8,      /* :last */
+    FIELDS_MIME = 1 << 9,      /* RFC 5703 section 4: the header of the part at hand */
+    FIELDS_ANYCHILD = 1 << 10, /* ... and of those within it */
+};
+
+/* Tags for the last two, in operand 0. */
+#define FIELDS_MIME_TAGS                                                                           \
+    {"mime", EXT_MIME, TAG_FLAG, 0, FIELDS_MIME},                                                  \
+    {                                                                                              \
+        "anychild", EXT_MIME, TAG_FLAG, 0, FIELDS_ANYCHILD                                         \
+    }
 
 /* Tags for :index and :last: operand 3 is the number, operand 0 has the flag. */
 #define FIELDS_INDEX_TAGS                                                                          \
@@ -19,16 +31,19 @@ enum { FIELDS_LAST = 1 << 8 }; /* :last, in a word that has other flags too */
 struct field_walk {
     struct run *run;
     const struct header *header;
+    const struct mime_part *scope, *part; /* NULL: the message's header alone */
+    bool children;
     uint32_t names; /* a list's constant */
     size_t name;    /* the next one's index in it */
     struct field *field;
+    size_t only;    /* 0, or of the names the one at this position from 1 alone */
     uint64_t index; /* 0: all of a name */
     bool last;
 };
 
-/* names: a list's constant; index: a number's, or NO_CONSTANT. */
-void field_walk_begin(struct field_walk *walk, struct run *run, const struct header *header,
-                      uint32_t names, uint32_t index, uint32_t flags);
+/* names: a list's constant; index: a number's, or NO_CONSTANT; flags: FIELDS_.... */
+void field_walk_begin(struct field_walk *walk, struct run *run, uint32_t names, uint32_t index,
+                      uint32_t flags);
 
 /* The next field; NULL at the end. */
 struct field *field_walk_next(struct field_walk *walk);
@@ -39,6 +54,9 @@ struct field *field_at(const struct header *header, struct slice name, uint32_t 
 
 /* The field's value; NULL: run_fail was told. */
 struct value *run_field_value(struct run *run, struct field *field);
+
+/* :anychild needs :mime; the flags are in operand 0. */
+void check_anychild(struct validator *validator, const struct command *command);
 
 /* :last needs :index (RFC 5260 section 6, RFC 5293 section 5); `number` is its operand. */
 void check_index(struct validator *validator, const struct command *command, unsigned flags,

@@ -51,8 +51,9 @@ struct message {
     bool edited; /* the header differs from `header` until message_header is asked */
     bool has_tree;
     struct slice source_body;
-    struct mime_tree tree; /* of the source */
-    struct value *texts;   /* two for each part: without and with its markup */
+    struct mime_tree tree;   /* of the source */
+    struct value *texts;     /* two for each part: without and with its markup */
+    struct header **headers; /* one for each part, or NULL: not looked at yet */
 };
 
 /* Indexes the header. ERROR_LIMIT: the arena is full. */
@@ -73,6 +74,10 @@ int field_addresses(struct field *field, struct arena *arena);
 
 /* Makes the tree of parts, once. ERROR_LIMIT. */
 int message_parse(struct message *message);
+
+/* A part's header; the message's is the one that scripts change. The tree is there. NULL: the arena
+ * is full. */
+const struct header *message_part_header(struct message *message, const struct mime_part *part);
 
 /* A part's body, decoded; a text in UTF-8, an HTML one without its markup unless that is wanted.
  * The tree is there. NULL: the arena is full. */

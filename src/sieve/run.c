@@ -145,19 +145,76 @@ const struct slice *run_list(struct run *run, uint32_t index, size_t *count)
 
 /* Instructions. */
 
-static int run_defined(struct run *run, const uint32_t *code)
+static void run_defined(struct run *run, const uint32_t *code)
 {
     const struct definition *definition = opcode_definition(run->program->options, code[0]);
     int error = definition->run(run, code + 2);
-    if (!error && run->failed)
-        error = ERROR_SYNTAX;
+    if (error && !run->failed)
+        run_fail(run, "%s: %s", definition->name, error_text(error));
     if (!error && definition->test)
         run_trace(run, "%s: %s", definition->name, run->truth ? "true" : "false");
-    return error;
+}
+
+/* Loops (RFC 5703 section 3). */
+
+struct loops {
+    struct run_loop open[SIEVE_NESTING_MAXIMUM];
+    size_t count;
+};
+
+static bool is_within(const struct mime_part *part, const struct mime_part *scope)
+{
+    while (part && part != scope)
+        part = part->parent;
+    return part != NULL;
+}
+
+/* The first part: the message, or in a loop the first part of the one at hand. Without any the loop
+ * is passed over. */
+static uint32_t begin_loop(struct run *run, struct loops *loops, uint32_t at, uint32_t end)
+{
+    if (message_parse(&run->message)) {
+        run_fail(run, "the message has too many parts");
+        return end;
+    }
+    const struct mime_part *scope = run->part;
+    const struct mime_part *part = scope ? scope->children : run->message.tree.root;
+    if (!part)
+        return end;
+    loops->open[loops->count++] =
+        (struct run_loop){.scope = scope, .part = part, .start = at + 3, .end = end};
+    run->part = part;
+    return at + 3;
+}
+
+static void end_loops(struct run *run, struct loops *loops, size_t count)
+{
+    while (count-- > 0)
+        run->part = loops->open[--loops->count].scope;
+}
+
+static uint32_t next_part(struct run *run, struct loops *loops)
+{
+    struct run_loop *loop = &loops->open[loops->count - 1];
+    uint32_t end = loop->end;
+    loop->part = mime_part_next(loop->part);
+    if (loop->part && (!loop->scope || is_within(loop->part, loop->scope))) {
+        run->part = loop->part;
+        return loop->start;
+    }
+    end_loops(run, loops, 1);
+    return end;
+}
+
+static uint32_t break_loops(struct run *run, struct loops *loops, uint32_t count)
+{
+    uint32_t end = loops->open[loops->count - count].end;
+    end_loops(run, loops, count);
+    return end;
 }
 
 /* One instruction; returns the next one's index. */
-static uint32_t step(struct run *run, const uint32_t *code, uint32_t at, int *error)
+static uint32_t step(struct run *run, struct loops *loops, const uint32_t *code, uint32_t at)
 {
     switch (code[at]) {
     case OP_TRUE:
@@ -173,8 +230,14 @@ static uint32_t step(struct run *run, const uint32_t *code, uint32_t at, int *er
         return run->truth ? code[at + 2] : at + 3;
     case OP_JUMP_FALSE:
         return run->truth ? at + 3 : code[at + 2];
+    case OP_LOOP:
+        return begin_loop(run, loops, at, code[at + 2]);
+    case OP_NEXT:
+        return next_part(run, loops);
+    case OP_BREAK:
+        return break_loops(run, loops, code[at + 2]);
     default:
-        *error = run_defined(run, code + at);
+        run_defined(run, code + at);
         return at + 2 + (uint32_t)strlen(opcode_operands(run->program->options, code[at]));
     }
 }
@@ -182,19 +245,18 @@ static uint32_t step(struct run *run, const uint32_t *code, uint32_t at, int *er
 static int run_code(struct run *run)
 {
     const uint32_t *code = run->program->code.code;
-    int error = 0;
-    for (uint32_t at = 0; !error && !run->stopped;) {
+    struct loops loops;
+    loops.count = 0;
+    for (uint32_t at = 0; !run->failed && !run->stopped;) {
         run->line = code[at + 1];
-        if (!run_charge(run, 1))
-            return ERROR_SYNTAX;
-        if (code[at] == OP_END || code[at] == OP_RETURN)
+        if (!run_charge(run, 1) || code[at] == OP_END || code[at] == OP_RETURN)
             break;
         if (code[at] == OP_STOP)
             run->stopped = true;
         else
-            at = step(run, code, at, &error);
+            at = step(run, &loops, code, at);
     }
-    return error;
+    return run->failed ? ERROR_SYNTAX : 0;
 }
 
 /* The place of a variable that scripts share, new or not. */
@@ -229,14 +291,17 @@ int run_program(struct run *run, const struct sieve_program *program)
 {
     const struct sieve_program *outer = run->program;
     struct slice **outer_variables = run->variables;
+    const struct mime_part *part = run->part;
     uint32_t line = run->line;
     run->program = program;
+    run->part = NULL;
     run->stack[run->depth++] = program;
     begin_variables(run, program);
     int error = run->failed ? ERROR_SYNTAX : run_code(run);
     run->depth--;
     run->program = outer;
     run->variables = outer_variables;
+    run->part = part;
     run->line = line;
     return error;
 }

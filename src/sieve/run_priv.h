@@ -21,6 +21,12 @@ struct duplicate_mark {
     uint64_t seconds;
 };
 
+struct run_loop {
+    const struct mime_part *scope; /* the part within which it goes on; NULL: the message */
+    const struct mime_part *part;  /* the one at hand */
+    uint32_t start, end;           /* code behind OP_LOOP, and behind OP_NEXT */
+};
+
 struct run {
     const struct sieve_program *program; /* whose code is run now */
     const struct sieve_input *input;
@@ -45,8 +51,9 @@ struct run {
     struct slice matches[MATCH_VARIABLES];
     struct shared_variable *shared; /* SIEVE_VARIABLES_MAXIMUM */
     size_t shared_count;
-    struct slice flags; /* the internal variable of RFC 5232 section 3 */
-    bool has_flags;     /* ... has been set */
+    const struct mime_part *part; /* the innermost loop's; NULL outside of loops */
+    struct slice flags;           /* the internal variable of RFC 5232 section 3 */
+    bool has_flags;               /* ... has been set */
     /* Includes: the programs in one another, and all that were included. */
     const struct sieve_program *stack[SIEVE_INCLUDE_DEPTH_MAXIMUM + 1];
     size_t depth;
@@ -97,6 +104,9 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
 /* Adds the implicit keep, or after an error makes it the only action. */
 void run_finish(struct run *run);
 void run_release(struct run *run);
+
+/* Sets a variable to the text after set's modifiers (RFC 5229 section 4.1). */
+int set_modified(struct run *run, uint32_t modifiers, uint32_t variable, struct slice text);
 
 /* Sets a variable; what is too long is cut off (RFC 5229 section 6). */
 void run_set_variable(struct run *run, uint32_t number, struct slice value);

@@ -65,7 +65,7 @@ static int run_address(struct run *run, const uint32_t *operands)
     struct field *field;
     bool done = false;
     match_begin(&matcher, run, operands[1]);
-    field_walk_begin(&walk, run, &run->message.fields, operands[2], operands[3], operands[0]);
+    field_walk_begin(&walk, run, operands[2], operands[3], operands[0]);
     while (!done && (field = field_walk_next(&walk)))
         done = match_field(&matcher, field, operands[0] & ADDRESS_PART);
     return match_end(&matcher);
@@ -101,7 +101,8 @@ static void check_address_fields(struct validator *validator, struct command *co
                                         NULL};
     const struct tree_string *string = operand_strings(command, 2);
     check_index(validator, command, 0, 3);
-    for (; string; string = string->next) {
+    check_anychild(validator, command);
+    for (; string && !(command->operands[0].word & FIELDS_MIME); string = string->next) {
         const char *const *name = names;
         while (*name && !slice_equal_nocase(string->text, slice_from_string(*name)))
             name++;
@@ -112,7 +113,7 @@ static void check_address_fields(struct validator *validator, struct command *co
     }
 }
 
-static const struct tag address_tags[] = {FIELDS_INDEX_TAGS, {0}};
+static const struct tag address_tags[] = {FIELDS_INDEX_TAGS, FIELDS_MIME_TAGS, {0}};
 
 const struct definition definition_address = {.name = "address",
                                               .test = true,

@@ -13,13 +13,21 @@ static const struct {
     bool test;
     enum extension extension;
 } controls[] = {
-    {"require", CONTROL_REQUIRE, false, EXT_BASE},  {"if", CONTROL_IF, false, EXT_BASE},
-    {"elsif", CONTROL_ELSIF, false, EXT_BASE},      {"else", CONTROL_ELSE, false, EXT_BASE},
-    {"stop", CONTROL_STOP, false, EXT_BASE},        {"true", CONTROL_TRUE, true, EXT_BASE},
-    {"false", CONTROL_FALSE, true, EXT_BASE},       {"not", CONTROL_NOT, true, EXT_BASE},
-    {"allof", CONTROL_ALLOF, true, EXT_BASE},       {"anyof", CONTROL_ANYOF, true, EXT_BASE},
-    {"ihave", CONTROL_IHAVE, true, EXT_IHAVE},      {"return", CONTROL_RETURN, false, EXT_INCLUDE},
+    {"require", CONTROL_REQUIRE, false, EXT_BASE},
+    {"if", CONTROL_IF, false, EXT_BASE},
+    {"elsif", CONTROL_ELSIF, false, EXT_BASE},
+    {"else", CONTROL_ELSE, false, EXT_BASE},
+    {"stop", CONTROL_STOP, false, EXT_BASE},
+    {"true", CONTROL_TRUE, true, EXT_BASE},
+    {"false", CONTROL_FALSE, true, EXT_BASE},
+    {"not", CONTROL_NOT, true, EXT_BASE},
+    {"allof", CONTROL_ALLOF, true, EXT_BASE},
+    {"anyof", CONTROL_ANYOF, true, EXT_BASE},
+    {"ihave", CONTROL_IHAVE, true, EXT_IHAVE},
+    {"return", CONTROL_RETURN, false, EXT_INCLUDE},
     {"global", CONTROL_GLOBAL, false, EXT_INCLUDE},
+    {"foreverypart", CONTROL_FOREVERYPART, false, EXT_FOREVERYPART},
+    {"break", CONTROL_BREAK, false, EXT_FOREVERYPART},
 };
 
 /* What is known of a test before it runs: only an ihave makes anything known (RFC 5463). */
@@ -305,6 +313,62 @@ static void validate_global(struct validator *validator, struct command *command
     validator_needs(validator, command, EXT_VARIABLES, "", command->name);
 }
 
+/* The argument of both is a loop's name: [":name" string]. False: reported. */
+static bool take_name(struct validator *validator, const struct command *command,
+                      struct slice *name)
+{
+    const struct argument *tag = command->arguments;
+    *name = slice_make(NULL, 0);
+    if (!tag)
+        return true;
+    if (tag->kind != ARGUMENT_TAG || !slice_equal_nocase(tag->tag, SLICE("name")) || !tag->next ||
+        tag->next->kind != ARGUMENT_STRING || tag->next->next) {
+        command_error(validator, command, "takes no argument but :name and a string");
+        return false;
+    }
+    *name = tag->next->strings->text;
+    if (validator_is_constant(validator, *name))
+        return true;
+    command_error(validator, command, "has a name without variables");
+    return false;
+}
+
+/* RFC 5703 section 3. */
+static void validate_loop(struct validator *validator, struct command *command)
+{
+    struct slice name;
+    if (!take_name(validator, command, &name))
+        return;
+    if (command->tests)
+        command_error(validator, command, "takes no test");
+    if (!command->has_block)
+        command_error(validator, command, "needs a block");
+    if (validator->loop_count == SIEVE_NESTING_MAXIMUM) {
+        command_error(validator, command, "is nested too deep");
+        return;
+    }
+    validator->loops[validator->loop_count++] = name;
+    validate_commands(validator, command->block, false);
+    validator->loop_count--;
+}
+
+/* The loops that it leaves are counted from the innermost on. */
+static void validate_break(struct validator *validator, struct command *command)
+{
+    struct slice name;
+    if (!take_name(validator, command, &name))
+        return;
+    if (command->tests || command->has_block)
+        command_error(validator, command, "takes no test and no block");
+    for (size_t i = validator->loop_count; i-- > 0;) {
+        if (name.data && !slice_equal(name, validator->loops[i]))
+            continue;
+        command->operands[0].word = (uint32_t)(validator->loop_count - i);
+        return;
+    }
+    command_error(validator, command, "is in no such loop");
+}
+
 static void validate_command(struct validator *validator, struct command *command,
                              const struct command *before, bool require_allowed)
 {
@@ -325,6 +389,12 @@ static void validate_command(struct validator *validator, struct command *comman
         if (command->has_block)
             command_error(validator, command, "takes no block");
         break;
+    case CONTROL_FOREVERYPART:
+        validate_loop(validator, command);
+        break;
+    case CONTROL_BREAK:
+        validate_break(validator, command);
+        break;
     case CONTROL_GLOBAL:
         validate_global(validator, command);
         break;
@@ -336,7 +406,8 @@ static void validate_command(struct validator *validator, struct command *comman
 
 static bool ends_run(const struct command *command)
 {
-    return command->control == CONTROL_STOP || command->control == CONTROL_RETURN;
+    return command->control == CONTROL_STOP || command->control == CONTROL_RETURN ||
+           command->control == CONTROL_BREAK;
 }
 
 static void validate_commands(struct validator *validator, struct command *commands, bool top)

@@ -22,6 +22,8 @@ enum control {
     CONTROL_IHAVE,
     CONTROL_RETURN,
     CONTROL_GLOBAL,
+    CONTROL_FOREVERYPART,
+    CONTROL_BREAK,
 };
 
 struct validator {
@@ -31,7 +33,9 @@ struct validator {
     bool has[EXTENSION_COUNT];  /* in force: required */
     bool used[EXTENSION_COUNT]; /* something needed it */
     struct tree_string *required[EXTENSION_COUNT];
-    unsigned loops; /* open around the command at hand */
+    /* The loops open around the command at hand; data == NULL: one without a name. */
+    struct slice loops[SIEVE_NESTING_MAXIMUM];
+    size_t loop_count;
 };
 
 /* Validates a script's commands. ERROR_SYNTAX, ERROR_LIMIT: reported. */

@@ -137,7 +137,7 @@ static bool check_instruction(const struct verifier *verifier, uint32_t at, uint
 static bool open_loop(struct verifier *verifier, uint32_t at, uint32_t end)
 {
     const struct bytecode *program = verifier->program;
-    if (verifier->depth == SIEVE_NESTING_MAXIMUM || end < at + 6 || end >= program->code_count ||
+    if (verifier->depth == SIEVE_NESTING_MAXIMUM || end < at + 5 || end >= program->code_count ||
         !verifier->places[end] || !verifier->places[end - 2] || program->code[end - 2] != OP_NEXT ||
         (verifier->depth && end > verifier->ends[verifier->depth - 1] - 2))
         return false;
@@ -152,8 +152,8 @@ static bool check_loop(struct verifier *verifier, uint32_t at, uint32_t places[]
     switch (code[0]) {
     case OP_LOOP:
         places[verifier->depth] = *place;
-        *place = at + 4;
-        return open_loop(verifier, at, code[3]);
+        *place = at + 3;
+        return open_loop(verifier, at, code[2]);
     case OP_NEXT:
         if (!verifier->depth || verifier->ends[verifier->depth - 1] != at + 2)
             return false;
