@@ -19,6 +19,11 @@ static const char *const scripts[] = {
     "addheader \"X\" \"${w}\"; deleteheader :index 1 \"X\"; if anyof (body :content \"text\" "
     ":contains \"b\", currentdate \"hour\" \"09\", duplicate) { vacation :days 3 \"away\"; } "
     "keep :flags \"${v}\";",
+    "require [\"mime\", \"foreverypart\", \"extracttext\", \"variables\"]; foreverypart :name "
+    "\"o\" "
+    "{ if header :mime :anychild :param \"a\" \"content-type\" \"b\" { foreverypart { if exists "
+    ":mime "
+    "\"x\" { break; } break :name \"o\"; } } extracttext :first 3 \"v\"; } keep;",
     "require [\"regex\", \"enotify\", \"environment\", \"mailbox\", \"spamtest\", \"reject\", "
     "\"extlists\", \"redirect-dsn\", \"variables\"]; if allof (header :regex \"subject\" "
     "\"(a)(b)+\", environment \"name\" \"*\", mailboxexists \"a\", spamtest \"3\", address "

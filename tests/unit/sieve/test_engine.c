@@ -198,19 +198,24 @@ static void test_jumps(void **state)
 static void test_loops(void **state)
 {
     (void)state;
-    const uint32_t n = NO_CONSTANT;
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 6, OP_NEXT, 1, OP_END, 1), 0);
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 4, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 8, OP_TRUE, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 5, OP_NEXT, 1, OP_END, 1), 0);
+    assert_int_equal(LOAD(OP_LOOP, 1, 3, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 7, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 7, OP_TRUE, 1, OP_TRUE, 1, OP_END, 1), ERROR_CORRUPT);
     assert_int_equal(LOAD(OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
     assert_int_equal(LOAD(OP_BREAK, 1, 1, OP_END, 1), ERROR_CORRUPT);
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 9, OP_BREAK, 1, 1, OP_NEXT, 1, OP_END, 1), 0);
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 9, OP_BREAK, 1, 2, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_BREAK, 1, 1, OP_NEXT, 1, OP_END, 1), 0);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_BREAK, 1, 2, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_BREAK, 1, 0, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    /* One in another, and two that cross. */
+    assert_int_equal(LOAD(OP_LOOP, 1, 10, OP_LOOP, 1, 8, OP_NEXT, 1, OP_NEXT, 1, OP_END, 1), 0);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_LOOP, 1, 10, OP_NEXT, 1, OP_NEXT, 1, OP_END, 1),
+                     ERROR_CORRUPT);
     /* Jumps: within, over the whole, out, in. */
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 9, OP_JUMP, 1, 7, OP_NEXT, 1, OP_END, 1), 0);
-    assert_int_equal(LOAD(OP_JUMP, 1, 9, OP_LOOP, 1, n, 9, OP_NEXT, 1, OP_END, 1), 0);
-    assert_int_equal(LOAD(OP_LOOP, 1, n, 9, OP_JUMP, 1, 9, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
-    assert_int_equal(LOAD(OP_JUMP, 1, 7, OP_LOOP, 1, n, 9, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_JUMP, 1, 6, OP_NEXT, 1, OP_END, 1), 0);
+    assert_int_equal(LOAD(OP_JUMP, 1, 8, OP_LOOP, 1, 8, OP_NEXT, 1, OP_END, 1), 0);
+    assert_int_equal(LOAD(OP_LOOP, 1, 8, OP_JUMP, 1, 8, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
+    assert_int_equal(LOAD(OP_JUMP, 1, 6, OP_LOOP, 1, 8, OP_NEXT, 1, OP_END, 1), ERROR_CORRUPT);
 }
 
 /* Limits. */
