@@ -28,15 +28,16 @@ const struct header *message_part_header(struct message *message, const struct m
 {
     if (!part->parent)
         return &message->fields;
-    struct header **header = &message->headers[part->index];
-    if (*header)
-        return *header;
-    struct header *made = arena_alloc(message->arena, sizeof(*made));
+    struct header *header = message->headers[part->index];
     struct slice bytes =
         slice_sub(message->source, part->header_offset, part->body_offset - part->header_offset);
-    if (!made || header_parse(made, bytes, message->arena))
+    if (header)
+        return header;
+    header = arena_alloc(message->arena, sizeof(*header));
+    if (!header || header_parse(header, bytes, message->arena))
         return NULL;
-    return *header = made;
+    message->headers[part->index] = header;
+    return header;
 }
 
 static void decode(const struct mime_part *part, struct slice bytes, struct buffer *decoded)

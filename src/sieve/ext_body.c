@@ -102,23 +102,30 @@ static int match_parts(struct matcher *matcher, const uint32_t *operands)
     return 0;
 }
 
+/* Section 4: without an empty line behind the header there is no body, not even an empty one. */
+static bool has_body(const struct message *message)
+{
+    struct slice source = message->source;
+    size_t end = source.size;
+    if (message->source_body.size)
+        return true;
+    if (!end || source.data[--end] != '\n')
+        return false;
+    if (end && source.data[end - 1] == '\r')
+        end--;
+    return end == 0 || source.data[end - 1] == '\n';
+}
+
 /* Operands: 0 the transform, 1 keys, 2 the types of :content or none. */
 static int run_body(struct run *run, const uint32_t *operands)
 {
     struct matcher matcher;
-    struct slice message = run->message.source;
     match_begin(&matcher, run, operands[1]);
     matcher.forgets = true; /* section 6 */
-    /* Section 4: without an empty line there is no body, not even an empty one. */
-    struct slice body = run->message.source_body;
-    bool none =
-        !body.size && (!message.size || body.data[-1] != '\n' || body.data - message.data < 2 ||
-                       (body.data[-2] != '\n' && (body.data - message.data < 3 ||
-                                                  body.data[-2] != '\r' || body.data[-3] != '\n')));
-    if (none)
+    if (!has_body(&run->message))
         return match_end(&matcher);
     if (operands[2] == NO_CONSTANT && operands[0] == BODY_RAW)
-        match_text(&matcher, body);
+        match_text(&matcher, run->message.source_body);
     else if (match_parts(&matcher, operands))
         return ERROR_SYNTAX;
     return match_end(&matcher);
