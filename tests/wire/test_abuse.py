@@ -177,6 +177,7 @@ def test_every_limit_has_a_test():
         "drain_time",  # tests/crash/test_processes.py
         "keep_expunged", "keep_changes",  # tests/unit/store/test_retained.c
         "minimum_free",  # tests/crash/test_disk_full.py
+        "pop3_timeout",  # test_a_silent_session_ends in tests/wire/test_pop3.py
     }
     options = set(re.findall(r"^CONFIG_NUMBER\((\w+),", (ROOT / "src/base/config.def").read_text(),
                              re.M))
