@@ -13,12 +13,13 @@
 #include "ipc/service.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LISTENERS = 8 };
+enum { LISTENERS = 8, REQUEST_TIME = 10 * 1000 /* ms */ };
 
 struct fake {
     struct service *service;
@@ -130,8 +131,9 @@ static void on_admin(struct service *service, uint32_t uid, int socket)
     buffer_init(&body, IPC_BODY_MAXIMUM);
     buffer_init(&answer, IPC_BODY_MAXIMUM);
     greeting(service_state(service), text, sizeof(text));
-    /* The request was sent behind ADMIN_OPEN. */
-    if (ipc_receive(socket, &body, &message) == 0) {
+    /* The request comes behind ADMIN_OPEN, but need not be here yet. */
+    struct pollfd request = {.fd = socket, .events = POLLIN};
+    if (poll(&request, 1, REQUEST_TIME) == 1 && ipc_receive(socket, &body, &message) == 0) {
         ipc_put_u32(&answer, 0);
         ipc_put_bytes(&answer, slice_from_string(text));
         ipc_send(socket, IPC_ADMIN_RESULT, buffer_slice(&answer), NULL, 0);
