@@ -52,7 +52,7 @@ struct connection {
     int events;        /* watched now */
     int waits_for;     /* of the socket; 0: for an answer or a timer */
     uint64_t deadline; /* uv_now's milliseconds */
-    union login_engine engine;
+    union login_engines engines;
     struct buffer input; /* left over */
     struct buffer output;
     struct question question;
@@ -80,9 +80,9 @@ static void handle_closed(uv_handle_t *handle)
         free(connection);
 }
 
-static struct login_exchange *exchange_of(struct connection *connection)
+static struct login_engine *engine_of(struct connection *connection)
 {
-    return connection->protocol->exchange(&connection->engine);
+    return &connection->engines.engine;
 }
 
 /* Everything but the transport, which somebody else has now, or which is closed. */
@@ -92,7 +92,7 @@ static void let_go(struct connection *connection)
     question_close(login, &connection->question);
     TAILQ_REMOVE(&login->connections, connection, entry);
     clients_leave(login, connection->counted);
-    connection->protocol->release(&connection->engine);
+    login_engine_release(engine_of(connection));
     buffer_release(&connection->input);
     buffer_release(&connection->output);
     uv_close((uv_handle_t *)&connection->timer, handle_closed);
@@ -126,7 +126,7 @@ static void dismiss(struct connection *connection, bool unavailable, const char 
         connection_destroy(connection);
         return;
     }
-    connection->protocol->bye(&connection->engine, unavailable, text, &connection->output);
+    login_engine_bye(engine_of(connection), unavailable, text, &connection->output);
     finish(connection);
 }
 
@@ -208,9 +208,9 @@ static enum outcome step_handshake(struct connection *connection)
     }
     connection->state = READING;
     if (connection->protocol->tls)
-        connection->protocol->greet(&connection->engine, &connection->output);
+        login_engine_greet(engine_of(connection), &connection->output);
     else
-        connection->protocol->tls_started(&connection->engine);
+        login_engine_tls_started(engine_of(connection));
     return GO_ON;
 }
 
@@ -248,7 +248,7 @@ static enum outcome consume(struct connection *connection, struct slice input)
     bool kept = connection->input.size > 0;
     size_t size = input.size;
     enum login_action action =
-        connection->protocol->consume(&connection->engine, &input, &connection->output);
+        login_engine_consume(engine_of(connection), &input, &connection->output);
     if (kept)
         buffer_consume(&connection->input, size - input.size);
     else if (input.size && buffer_append(&connection->input, input))
@@ -281,7 +281,7 @@ static enum outcome refuse(struct connection *connection, int error);
 
 static int ask(struct connection *connection)
 {
-    struct login_exchange *exchange = exchange_of(connection);
+    struct login_exchange *exchange = &engine_of(connection)->exchange;
     struct slice response = buffer_slice(&exchange->response);
     if (!exchange->first_response)
         return question_go_on(connection->login, &connection->question, response);
@@ -297,7 +297,7 @@ static enum outcome step_asking(struct connection *connection)
         return outcome;
     connection->state = CHECKING;
     int error = ask(connection);
-    login_exchange_wipe(exchange_of(connection));
+    login_exchange_wipe(&engine_of(connection)->exchange);
     return error ? refuse(connection, ERROR_BUSY) : GO_ON;
 }
 
@@ -346,12 +346,11 @@ static void run(struct connection *connection)
 /* The client hears of it now. */
 static enum outcome tell_refusal(struct connection *connection)
 {
-    connection->protocol->refused(&connection->engine, connection->refusal, &connection->output);
+    login_engine_refused(engine_of(connection), connection->refusal, &connection->output);
     connection->state = READING;
     if (connection->refusals < connection->login->config->login_attempts)
         return GO_ON;
-    connection->protocol->bye(&connection->engine, false, "Too many failed logins",
-                              &connection->output);
+    login_engine_bye(engine_of(connection), false, "Too many failed logins", &connection->output);
     finish(connection);
     return GONE;
 }
@@ -362,7 +361,7 @@ static enum outcome refuse(struct connection *connection, int error)
 {
     uint64_t delay = (uint64_t)connection->login->config->login_failure_delay * 1000;
     log_info("login_refused", LOG_TEXT("client", connection->client),
-             LOG_TEXT("mechanism", exchange_of(connection)->mechanism),
+             LOG_TEXT("mechanism", engine_of(connection)->exchange.mechanism),
              LOG_TEXT("reason", error_name(error)));
     connection->refusals++;
     connection->refusal = error;
@@ -383,7 +382,7 @@ void connection_challenged(struct connection *connection, struct slice challenge
 {
     if (connection->state != CHECKING)
         return;
-    connection->protocol->challenge(&connection->engine, challenge, &connection->output);
+    login_engine_challenge(engine_of(connection), challenge, &connection->output);
     connection->state = READING;
     run(connection);
 }
@@ -424,7 +423,7 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
         .route = route,
         .client = connection->client,
         .tls = tls,
-        .tag = buffer_slice(&exchange_of(connection)->tag),
+        .tag = buffer_slice(&engine_of(connection)->exchange.tag),
         .input = buffer_slice(&connection->input),
     };
     if (hand_over(connection, &handover)) {
@@ -432,7 +431,8 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
         return;
     }
     log_info("login", LOG_SLICE("name", name), LOG_TEXT("client", connection->client),
-             LOG_TEXT("tls", tls), LOG_TEXT("mechanism", exchange_of(connection)->mechanism));
+             LOG_TEXT("tls", tls),
+             LOG_TEXT("mechanism", engine_of(connection)->exchange.mechanism));
     if (!connection->transport.ssl) {
         unwatch(connection);
         transport_close(&connection->transport);
@@ -460,12 +460,12 @@ static int start(struct connection *connection)
     uv_timer_init(login->loop, &connection->timer);
     connection->poll.data = connection->timer.data = connection;
     connection->handles = 2;
-    connection->protocol->init(&connection->engine, &options, tls);
+    connection->protocol->init(&connection->engines, &options, tls);
     buffer_init(&connection->input, CONNECTION_READ_MAXIMUM);
     buffer_init(&connection->output, LOGIN_ENGINE_OUTPUT_MAXIMUM);
     connection->state = tls ? HANDSHAKE : READING;
     if (!tls)
-        connection->protocol->greet(&connection->engine, &connection->output);
+        login_engine_greet(engine_of(connection), &connection->output);
     return 0;
 }
 

@@ -8,29 +8,19 @@
 #include "proto/imap/login.h"
 #include "proto/pop3/login.h"
 
-/* One of them; which, its row below says. */
-union login_engine {
+/* One of them; which, its functions say. */
+union login_engines {
+    struct login_engine engine; /* the first member of each */
     struct imap_login imap;
     struct pop3_login pop3;
 };
 
-/* Every function is the protocol's own of that name, whose header has its contract. */
 struct login_protocol {
     enum service_protocol listener; /* what comes in there speaks this */
     enum service_protocol number;   /* of it for chapar-auth and chapar-session */
     bool tls;                       /* from the first byte */
     const char *busy;               /* to who is beyond the limits; NULL: nothing can be said */
-    void (*init)(union login_engine *engine, const struct login_options *options, bool tls);
-    void (*release)(union login_engine *engine);
-    void (*greet)(union login_engine *engine, struct buffer *output);
-    enum login_action (*consume)(union login_engine *engine, struct slice *input,
-                                 struct buffer *output);
-    void (*tls_started)(union login_engine *engine);
-    void (*challenge)(union login_engine *engine, struct slice challenge, struct buffer *output);
-    void (*refused)(union login_engine *engine, int error, struct buffer *output);
-    void (*bye)(union login_engine *engine, bool unavailable, const char *text,
-                struct buffer *output);
-    struct login_exchange *(*exchange)(union login_engine *engine);
+    void (*init)(union login_engines *engines, const struct login_options *options, bool tls);
 };
 
 /* NULL: chapar-login does not speak it. */

@@ -1,7 +1,3 @@
-/*
- * Before login. An exchange is: asked (the caller owes an answer) -> exchange (the client owes a
- * line) -> asked ... until the caller refuses, or grants and takes the stream.
- */
 #include "proto/imap/login.h"
 
 #include "base/error.h"
@@ -18,68 +14,60 @@ static void reset_reader(struct imap_login *login)
     imap_reader_init(&login->reader, &limits);
 }
 
-void imap_login_init(struct imap_login *login, const struct login_options *options, bool tls)
+static struct imap_login *imap_of(struct login_engine *engine)
 {
-    *login = (struct imap_login){.options = *options, .tls = tls};
-    reset_reader(login);
-    login_exchange_init(&login->exchange, IMAP_TAG_MAXIMUM, IMAP_LOGIN_LINE_MAXIMUM);
+    return (struct imap_login *)engine;
 }
 
-void imap_login_release(struct imap_login *login)
+static void release(struct login_engine *engine)
 {
-    imap_reader_release(&login->reader);
-    login_exchange_release(&login->exchange);
-}
-
-static bool password_allowed(const struct imap_login *login)
-{
-    return login_password_allowed(&login->options, login->tls);
+    imap_reader_release(&imap_of(engine)->reader);
 }
 
 /* What applies to this stream now (RFC 9051 section 7.2.2). */
-static void write_capabilities(const struct imap_login *login, struct buffer *output)
+static void write_capabilities(const struct login_engine *engine, struct buffer *output)
 {
     buffer_append_string(output, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
-    if (!login->tls && login->options.tls_available)
+    if (!engine->tls && engine->options.tls_available)
         buffer_append_string(output, " STARTTLS");
-    if (!password_allowed(login)) {
+    if (!login_engine_password_allowed(engine)) {
         buffer_append_string(output, " LOGINDISABLED");
         return;
     }
-    struct slice words = slice_from_string(login->options.mechanisms);
+    struct slice words = slice_from_string(engine->options.mechanisms);
     for (struct slice word; (word = login_next_mechanism(&words)).size;) {
         buffer_append_string(output, " AUTH=");
         buffer_append(output, word);
     }
 }
 
-void imap_login_greet(struct imap_login *login, struct buffer *output)
+static void greet(struct login_engine *engine, struct buffer *output)
 {
     buffer_append_string(output, "* OK [");
-    write_capabilities(login, output);
-    buffer_append_format(output, "] %s ready\r\n", login->options.hostname);
+    write_capabilities(engine, output);
+    buffer_append_format(output, "] %s ready\r\n", engine->options.hostname);
 }
 
-void imap_login_bye(struct imap_login *login, const char *code, const char *text,
-                    struct buffer *output)
+static void bye(struct login_engine *engine, bool unavailable, const char *text,
+                struct buffer *output)
 {
-    login->closed = true;
-    imap_write_status(output, SLICE("*"), "BYE", code, text);
+    (void)engine;
+    imap_write_status(output, SLICE("*"), "BYE", unavailable ? "UNAVAILABLE" : NULL, text);
 }
 
-static enum login_action bad(struct imap_login *login, struct slice tag, const char *text,
+static enum login_action bad(struct login_engine *engine, struct slice tag, const char *text,
                              struct buffer *output)
 {
     imap_write_status(output, tag, "BAD", NULL, text);
-    if (++login->bad_count < IMAP_LOGIN_BAD_MAXIMUM)
+    if (++engine->bad_count < IMAP_LOGIN_BAD_MAXIMUM)
         return LOGIN_MORE;
-    imap_login_bye(login, NULL, "Too many bad commands", output);
+    login_engine_bye(engine, false, "Too many bad commands", output);
     return LOGIN_CLOSE;
 }
 
 /* --- one function for each command --- */
 
-typedef enum login_action login_handler(struct imap_login *login,
+typedef enum login_action login_handler(struct login_engine *engine,
                                         const struct imap_command *command, struct buffer *output);
 
 static enum login_action ok(const struct imap_command *command, const char *text,
@@ -99,97 +87,78 @@ static enum login_action no(const struct imap_command *command, const char *code
 static login_handler do_capability, do_noop, do_logout, do_id, do_starttls, do_authenticate,
     do_login;
 
-static enum login_action do_capability(struct imap_login *login, const struct imap_command *command,
-                                       struct buffer *output)
+static enum login_action do_capability(struct login_engine *engine,
+                                       const struct imap_command *command, struct buffer *output)
 {
     buffer_append_string(output, "* ");
-    write_capabilities(login, output);
+    write_capabilities(engine, output);
     buffer_append_string(output, "\r\n");
     return ok(command, "Capability completed", output);
 }
 
-static enum login_action do_noop(struct imap_login *login, const struct imap_command *command,
+static enum login_action do_noop(struct login_engine *engine, const struct imap_command *command,
                                  struct buffer *output)
 {
-    (void)login;
+    (void)engine;
     return ok(command, "NOOP completed", output);
 }
 
-static enum login_action do_logout(struct imap_login *login, const struct imap_command *command,
+static enum login_action do_logout(struct login_engine *engine, const struct imap_command *command,
                                    struct buffer *output)
 {
-    imap_login_bye(login, NULL, "Logging out", output);
+    login_engine_bye(engine, false, "Logging out", output);
     ok(command, "Logout completed", output);
     return LOGIN_CLOSE;
 }
 
-static enum login_action do_id(struct imap_login *login, const struct imap_command *command,
+static enum login_action do_id(struct login_engine *engine, const struct imap_command *command,
                                struct buffer *output)
 {
-    (void)login;
+    (void)engine;
     buffer_append_string(output, "* ID (\"name\" \"Chapar\")\r\n");
     return ok(command, "ID completed", output);
 }
 
-static enum login_action do_starttls(struct imap_login *login, const struct imap_command *command,
-                                     struct buffer *output)
+static enum login_action do_starttls(struct login_engine *engine,
+                                     const struct imap_command *command, struct buffer *output)
 {
-    if (login->tls)
-        return bad(login, command->tag, "TLS is active already", output);
-    if (!login->options.tls_available)
+    if (engine->tls)
+        return bad(engine, command->tag, "TLS is active already", output);
+    if (!engine->options.tls_available)
         return no(command, NULL, "TLS is not available", output);
     ok(command, "Begin TLS negotiation now", output);
     return LOGIN_STARTTLS;
 }
 
-/* The caller's turn: login->response and mechanism are set. */
-static enum login_action ask(struct imap_login *login)
-{
-    login->asked = true;
-    login->exchanging = false;
-    /* What the reader still has of the command or line is wiped by this. */
-    struct slice nothing = {0};
-    imap_reader_next(&login->reader, &nothing);
-    return LOGIN_AUTHENTICATE;
-}
-
-static enum login_action do_login(struct imap_login *login, const struct imap_command *command,
+static enum login_action do_login(struct login_engine *engine, const struct imap_command *command,
                                   struct buffer *output)
 {
-    if (!password_allowed(login))
+    if (!login_engine_password_allowed(engine))
         return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
-    login_exchange_begin(&login->exchange, command->tag, SLICE("PLAIN"), true);
-    if (!login_exchange_set_plain(&login->exchange, command->login.user, command->login.password))
-        return ask(login);
+    login_exchange_begin(&engine->exchange, command->tag, SLICE("PLAIN"), true);
+    if (!login_exchange_set_plain(&engine->exchange, command->login.user, command->login.password))
+        return login_engine_ask(engine);
     return no(command, "AUTHENTICATIONFAILED", "Authentication failed", output);
 }
 
-static void request_response(struct imap_login *login, struct slice challenge,
-                             struct buffer *output)
-{
-    login_write_challenge(challenge, output);
-    login->exchanging = true;
-    imap_reader_expect_line(&login->reader);
-}
-
-static enum login_action do_authenticate(struct imap_login *login,
+static enum login_action do_authenticate(struct login_engine *engine,
                                          const struct imap_command *command, struct buffer *output)
 {
-    struct slice mechanism = login_find_mechanism(&login->options, command->authenticate.mechanism);
-    if (!password_allowed(login))
+    struct slice mechanism =
+        login_find_mechanism(&engine->options, command->authenticate.mechanism);
+    if (!login_engine_password_allowed(engine))
         return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
     if (mechanism.size == 0)
         return no(command, NULL, "Unknown mechanism", output);
     bool initial = command->authenticate.has_initial;
-    login_exchange_begin(&login->exchange, command->tag, mechanism, initial);
+    login_exchange_begin(&engine->exchange, command->tag, mechanism, initial);
     if (initial) {
-        buffer_append(&login->exchange.response, command->authenticate.initial);
-        return ask(login);
+        buffer_append(&engine->exchange.response, command->authenticate.initial);
+        return login_engine_ask(engine);
     }
     if (!slice_equal(mechanism, SLICE("PLAIN")))
-        return ask(login);
-    request_response(login, (struct slice){0}, output);
-    return LOGIN_MORE;
+        return login_engine_ask(engine);
+    return login_engine_request_response(engine, SLICE(""), output);
 }
 
 static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
@@ -201,53 +170,41 @@ static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
 
 /* --- the exchange --- */
 
-static enum login_action end_exchange(struct imap_login *login, const char *text,
-                                      struct buffer *output)
+static enum login_action exchange_failed(struct login_engine *engine, const char *reason,
+                                         struct buffer *output)
 {
-    login->exchanging = false;
-    login_exchange_wipe(&login->exchange);
-    return bad(login, buffer_slice(&login->exchange.tag), text, output);
+    return bad(engine, buffer_slice(&engine->exchange.tag), reason, output);
 }
 
-static enum login_action take_response(struct imap_login *login, struct slice line,
-                                       struct buffer *output)
+static void expect_response(struct login_engine *engine)
 {
-    int error = login_exchange_take(&login->exchange, line);
-    if (error == ERROR_CLOSED)
-        return end_exchange(login, "Authentication cancelled", output);
-    if (error)
-        return end_exchange(login, "The response is not base64", output);
-    return ask(login);
+    imap_reader_expect_line(&imap_of(engine)->reader);
 }
 
-void imap_login_challenge(struct imap_login *login, struct slice challenge, struct buffer *output)
+/* The reader wipes what it has of a command when it is asked for the next. */
+static void wipe_line(struct login_engine *engine)
 {
-    login->asked = false;
-    login->exchange.first_response = false;
-    login_exchange_wipe(&login->exchange);
-    request_response(login, challenge, output);
+    struct slice nothing = {0};
+    imap_reader_next(&imap_of(engine)->reader, &nothing);
 }
 
-void imap_login_refused(struct imap_login *login, int error, struct buffer *output)
+static void refused(struct login_engine *engine, int error, struct buffer *output)
 {
     bool temporary = error_is_temporary(error);
-    login->asked = false;
-    login_exchange_wipe(&login->exchange);
-    imap_write_status(output, buffer_slice(&login->exchange.tag), "NO",
+    imap_write_status(output, buffer_slice(&engine->exchange.tag), "NO",
                       temporary ? "UNAVAILABLE" : "AUTHENTICATIONFAILED",
                       temporary ? "Try again later" : "Authentication failed");
 }
 
-void imap_login_tls_started(struct imap_login *login)
+static void tls_started(struct login_engine *engine)
 {
-    imap_reader_release(&login->reader);
-    reset_reader(login);
-    login->tls = true;
+    release(engine);
+    reset_reader(imap_of(engine));
 }
 
 /* --- events --- */
 
-static enum login_action take_event(struct imap_login *login, const struct imap_event *event,
+static enum login_action take_event(struct login_engine *engine, const struct imap_event *event,
                                     struct buffer *output)
 {
     char text[IMAP_BAD_TEXT_MAXIMUM + 1];
@@ -256,38 +213,46 @@ static enum login_action take_event(struct imap_login *login, const struct imap_
         buffer_append_string(output, "+ OK\r\n");
         return LOGIN_MORE;
     case IMAP_EVENT_COMMAND:
-        return handlers[event->command->id](login, event->command, output);
+        return handlers[event->command->id](engine, event->command, output);
     case IMAP_EVENT_LINE:
-        return take_response(login, event->text, output);
+        return login_engine_take_response(engine, event->text, output);
     case IMAP_EVENT_CLOSE:
-        imap_login_bye(login, NULL, "The command is too large", output);
+        login_engine_bye(engine, false, "The command is too large", output);
         return LOGIN_CLOSE;
     default:
         snprintf(text, sizeof(text), "%.*s", SLICE_FORMAT(event->text));
-        if (login->exchanging)
-            return end_exchange(login, text, output);
-        return bad(login, event->tag, text, output);
+        if (engine->exchanging)
+            return login_engine_end_exchange(engine, text, output);
+        return bad(engine, event->tag, text, output);
     }
 }
 
-enum login_action imap_login_consume(struct imap_login *login, struct slice *input,
-                                     struct buffer *output)
+static bool step(struct login_engine *engine, struct slice *input, struct buffer *output,
+                 enum login_action *action)
 {
-    enum login_action action = LOGIN_MORE;
-    if (login->closed)
-        return LOGIN_CLOSE;
-    if (login->asked)
-        return LOGIN_AUTHENTICATE;
-    do {
-        if (output->size && output->maximum - output->size < IMAP_LOGIN_REPLY_MAXIMUM)
-            return LOGIN_MORE;
-        struct imap_event event = imap_reader_next(&login->reader, input);
-        if (event.kind == IMAP_EVENT_MORE)
-            return LOGIN_MORE;
-        action = take_event(login, &event, output);
-    } while (action == LOGIN_MORE);
-    /* RFC 9051 section 11.1: nothing sent in the clear counts once TLS has begun. */
-    if (action == LOGIN_STARTTLS)
-        *input = slice_sub(*input, input->size, 0);
-    return action;
+    struct imap_event event = imap_reader_next(&imap_of(engine)->reader, input);
+    if (event.kind == IMAP_EVENT_MORE)
+        return false;
+    *action = take_event(engine, &event, output);
+    return true;
+}
+
+static const struct login_functions functions = {
+    .reply_maximum = IMAP_LOGIN_REPLY_MAXIMUM,
+    .release = release,
+    .greet = greet,
+    .step = step,
+    .expect_response = expect_response,
+    .wipe_line = wipe_line,
+    .exchange_failed = exchange_failed,
+    .refused = refused,
+    .bye = bye,
+    .tls_started = tls_started,
+};
+
+void imap_login_init(struct imap_login *login, const struct login_options *options, bool tls)
+{
+    login_engine_init(&login->engine, &functions, options, tls);
+    login_exchange_init(&login->engine.exchange, IMAP_TAG_MAXIMUM, IMAP_LOGIN_LINE_MAXIMUM);
+    reset_reader(login);
 }

@@ -81,9 +81,116 @@ int login_exchange_take(struct login_exchange *exchange, struct slice line)
     return error;
 }
 
-void login_write_challenge(struct slice challenge, struct buffer *output)
+/* --- an engine --- */
+
+void login_engine_init(struct login_engine *engine, const struct login_functions *functions,
+                       const struct login_options *options, bool tls)
+{
+    *engine = (struct login_engine){.functions = functions, .options = *options, .tls = tls};
+}
+
+bool login_engine_password_allowed(const struct login_engine *engine)
+{
+    return engine->tls || engine->options.plaintext_allowed;
+}
+
+void login_engine_release(struct login_engine *engine)
+{
+    engine->functions->release(engine);
+    login_exchange_release(&engine->exchange);
+}
+
+void login_engine_greet(struct login_engine *engine, struct buffer *output)
+{
+    engine->functions->greet(engine, output);
+}
+
+void login_engine_bye(struct login_engine *engine, bool unavailable, const char *text,
+                      struct buffer *output)
+{
+    engine->closed = true;
+    engine->functions->bye(engine, unavailable, text, output);
+}
+
+void login_engine_tls_started(struct login_engine *engine)
+{
+    engine->tls = true;
+    engine->functions->tls_started(engine);
+}
+
+void login_engine_refused(struct login_engine *engine, int error, struct buffer *output)
+{
+    engine->asked = false;
+    login_exchange_wipe(&engine->exchange);
+    engine->functions->refused(engine, error, output);
+}
+
+void login_engine_challenge(struct login_engine *engine, struct slice challenge,
+                            struct buffer *output)
+{
+    engine->asked = false;
+    engine->exchange.first_response = false;
+    login_exchange_wipe(&engine->exchange);
+    login_engine_request_response(engine, challenge, output);
+}
+
+enum login_action login_engine_consume(struct login_engine *engine, struct slice *input,
+                                       struct buffer *output)
+{
+    enum login_action action = LOGIN_MORE;
+    if (engine->closed)
+        return LOGIN_CLOSE;
+    if (engine->asked)
+        return LOGIN_AUTHENTICATE;
+    do {
+        if (output->size && output->maximum - output->size < engine->functions->reply_maximum)
+            return LOGIN_MORE;
+        if (!engine->functions->step(engine, input, output, &action))
+            return LOGIN_MORE;
+    } while (action == LOGIN_MORE);
+    /* RFC 9051 section 11.1, RFC 2595 section 4: nothing sent in the clear counts once TLS has
+     * begun. */
+    if (action == LOGIN_STARTTLS)
+        *input = slice_sub(*input, input->size, 0);
+    return action;
+}
+
+/* --- the exchange of an engine --- */
+
+enum login_action login_engine_ask(struct login_engine *engine)
+{
+    engine->asked = true;
+    engine->exchanging = false;
+    engine->functions->wipe_line(engine);
+    return LOGIN_AUTHENTICATE;
+}
+
+enum login_action login_engine_request_response(struct login_engine *engine, struct slice challenge,
+                                                struct buffer *output)
 {
     buffer_append_string(output, "+ ");
     base64_encode(challenge, output);
     buffer_append_string(output, "\r\n");
+    engine->exchanging = true;
+    engine->functions->expect_response(engine);
+    return LOGIN_MORE;
+}
+
+enum login_action login_engine_end_exchange(struct login_engine *engine, const char *reason,
+                                            struct buffer *output)
+{
+    engine->exchanging = false;
+    login_exchange_wipe(&engine->exchange);
+    return engine->functions->exchange_failed(engine, reason, output);
+}
+
+enum login_action login_engine_take_response(struct login_engine *engine, struct slice line,
+                                             struct buffer *output)
+{
+    int error = login_exchange_take(&engine->exchange, line);
+    if (error == ERROR_CLOSED)
+        return login_engine_end_exchange(engine, "Authentication cancelled", output);
+    if (error)
+        return login_engine_end_exchange(engine, "The response is not base64", output);
+    return login_engine_ask(engine);
 }

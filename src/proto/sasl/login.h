@@ -1,10 +1,17 @@
 /*
- * What the engines before login share, whatever their protocol: what they ask of their caller, and
- * the client's side of a SASL exchange (RFC 4422).
+ * An engine before login, whatever its protocol: bytes in, bytes out, and what it asks of its
+ * caller. No socket, no storage, no password check: it gathers SASL mechanism and response (RFC
+ * 4422) and says LOGIN_AUTHENTICATE; the caller asks chapar-auth, then tells the engine:
+ * challenged, refused, or (granted) takes the stream away from it.
  *
- * An engine decides nothing about passwords: it gathers mechanism and response, and says
- * LOGIN_AUTHENTICATE. The caller asks chapar-auth, then tells the engine: challenged, refused, or
- * (granted) takes the stream away from it.
+ *     action = login_engine_consume(engine, &input, &output);
+ *     send output; do what action says; call the matching login_engine_* ; repeat while input.size
+ *
+ * An exchange is: asked (the caller owes an answer) -> exchanging (the client owes a line) -> asked
+ * ... until the caller refuses, or grants and takes the stream.
+ *
+ * A protocol (proto/imap/login.h, proto/pop3/login.h) embeds a struct login_engine as the first
+ * member of its own, sets it up, and does through struct login_functions what is its own.
  */
 #ifndef PROTO_SASL_LOGIN_H
 #define PROTO_SASL_LOGIN_H
@@ -19,9 +26,10 @@ enum {
 enum login_action {
     LOGIN_MORE,         /* needs more input */
     LOGIN_STARTTLS,     /* send output, drop what input is left (it came in the clear), do the
-                           handshake, say tls_started */
-    LOGIN_AUTHENTICATE, /* check the exchange's mechanism and response with chapar-auth, then say
-                           challenge or refused, or take the stream. No input is taken meanwhile. */
+                           handshake, call login_engine_tls_started */
+    LOGIN_AUTHENTICATE, /* check the exchange's mechanism and response with chapar-auth, then call
+                           login_engine_challenge or login_engine_refused, or take the stream. No
+                           input is taken meanwhile. */
     LOGIN_CLOSE,        /* send output and close */
 };
 
@@ -32,12 +40,6 @@ struct login_options {
     bool plaintext_allowed; /* passwords without TLS */
     const char *mechanisms; /* separated by spaces, such as "PLAIN" */
 };
-
-/* Whether a password may be sent: the stream is encrypted, or the administrator says so. */
-static inline bool login_password_allowed(const struct login_options *options, bool tls)
-{
-    return tls || options->plaintext_allowed;
-}
 
 /* The first of the words, which are separated by spaces, taken off; empty at the end. */
 struct slice login_next_mechanism(struct slice *words);
@@ -74,7 +76,91 @@ int login_exchange_set_plain(struct login_exchange *exchange, struct slice name,
  * ERROR_SYNTAX, ERROR_LIMIT. The response is empty then. */
 int login_exchange_take(struct login_exchange *exchange, struct slice line);
 
-/* Appends "+ ", the challenge in base64, and CRLF. */
-void login_write_challenge(struct slice challenge, struct buffer *output);
+/* --- an engine --- */
+
+struct login_engine;
+
+/* What a protocol does its own way. All but step write no more than reply_maximum bytes. */
+struct login_functions {
+    size_t reply_maximum; /* bytes of the answers to one command */
+    void (*release)(struct login_engine *engine);
+    void (*greet)(struct login_engine *engine, struct buffer *output);
+    /* Takes the next command or line; false: it needs more input. Sets *action. */
+    bool (*step)(struct login_engine *engine, struct slice *input, struct buffer *output,
+                 enum login_action *action);
+    /* The next line is the client's response; what the reader has of the last one is wiped. */
+    void (*expect_response)(struct login_engine *engine);
+    /* Nothing is read for a while: what the reader has of the last line is wiped. */
+    void (*wipe_line)(struct login_engine *engine);
+    /* Answers the command that began the exchange: it is over, for this reason. */
+    enum login_action (*exchange_failed)(struct login_engine *engine, const char *reason,
+                                         struct buffer *output);
+    void (*refused)(struct login_engine *engine, int error, struct buffer *output);
+    void (*bye)(struct login_engine *engine, bool unavailable, const char *text,
+                struct buffer *output);
+    /* What was said in the clear is forgotten. */
+    void (*tls_started)(struct login_engine *engine);
+};
+
+struct login_engine {
+    const struct login_functions *functions;
+    struct login_options options;
+    bool tls;        /* the stream is encrypted */
+    bool asked;      /* the caller owes an answer to LOGIN_AUTHENTICATE */
+    bool exchanging; /* the client owes a response */
+    bool closed;
+    int bad_count; /* commands that were none */
+    struct login_exchange exchange;
+};
+
+/* For the caller. */
+
+void login_engine_release(struct login_engine *engine);
+
+/* Appends the greeting. */
+void login_engine_greet(struct login_engine *engine, struct buffer *output);
+
+/* Takes what it needs from the front of *input. It stops with LOGIN_MORE and input left when output
+ * has less than the protocol's reply_maximum bytes of room: send, then call again. */
+enum login_action login_engine_consume(struct login_engine *engine, struct slice *input,
+                                       struct buffer *output);
+
+void login_engine_tls_started(struct login_engine *engine);
+
+/* The exchange goes on: appends the challenge. */
+void login_engine_challenge(struct login_engine *engine, struct slice challenge,
+                            struct buffer *output);
+
+/* Refused: error says why (ERROR_DENIED, or a temporary one). */
+void login_engine_refused(struct login_engine *engine, int error, struct buffer *output);
+
+/* Granted: the stream is handed over with the exchange's tag. Nothing is written. */
+
+/* Appends a last line, for a caller that closes by itself. */
+void login_engine_bye(struct login_engine *engine, bool unavailable, const char *text,
+                      struct buffer *output);
+
+/* For the protocols. */
+
+void login_engine_init(struct login_engine *engine, const struct login_functions *functions,
+                       const struct login_options *options, bool tls);
+
+/* Whether a password may be sent: the stream is encrypted, or the administrator says so. */
+bool login_engine_password_allowed(const struct login_engine *engine);
+
+/* It is the caller's turn: the exchange is set. */
+enum login_action login_engine_ask(struct login_engine *engine);
+
+/* It is the client's turn: appends "+ ", the challenge in base64, and CRLF. */
+enum login_action login_engine_request_response(struct login_engine *engine, struct slice challenge,
+                                                struct buffer *output);
+
+/* The client's response, or its "*". */
+enum login_action login_engine_take_response(struct login_engine *engine, struct slice line,
+                                             struct buffer *output);
+
+/* The exchange is over without an answer of the caller's. */
+enum login_action login_engine_end_exchange(struct login_engine *engine, const char *reason,
+                                            struct buffer *output);
 
 #endif

@@ -1,44 +1,7 @@
-/*
- * The engine before login with a caller that answers what it asks, whole and byte by byte. The
- * first byte chooses the options.
- */
-#include "../../unit/proto/imap_login_caller.h"
+/* IMAP's engine before login. */
+#include "login.h"
 
-#include <stdlib.h>
-
-static void run(uint8_t options_byte, struct slice input, size_t piece,
-                struct imap_login_caller *caller)
+static void set_up(struct login_caller *caller, const struct login_options *options, bool tls)
 {
-    const struct login_options options = {
-        .hostname = "imap.example.test",
-        .tls_available = options_byte & 1,
-        .plaintext_allowed = options_byte & 2,
-        .mechanisms = options_byte & 4 ? "PLAIN" : "SCRAM-SHA-256 PLAIN",
-    };
-    imap_login_caller_init(caller, &options, options_byte & 8);
-    imap_login_greet(&caller->login, &caller->output);
-    imap_login_caller_send(caller);
-    imap_login_caller_run(caller, input, piece);
-    if (buffer_error(&caller->output) || buffer_error(&caller->log))
-        abort();
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    if (size == 0)
-        return 0;
-    struct slice input = slice_make(data + 1, size - 1);
-    struct imap_login_caller whole, bytes;
-    run(data[0], input, SIZE_MAX, &whole);
-    run(data[0], input, 1, &bytes);
-    /* STARTTLS drops what came with it: that depends on how it came. */
-    bool tls = memmem(whole.log.data, whole.log.size, "[tls]", 5);
-    if (!tls && (!slice_equal(buffer_slice(&whole.log), buffer_slice(&bytes.log)) ||
-                 !slice_equal(buffer_slice(&whole.rest), buffer_slice(&bytes.rest))))
-        abort();
-    imap_login_caller_release(&whole);
-    imap_login_caller_release(&bytes);
-    return 0;
+    imap_login_init(&caller->login.imap, options, tls);
 }

@@ -1,5 +1,5 @@
 #include "../check.h"
-#include "imap_login_caller.h"
+#include "login_caller.h"
 
 static const struct login_options usual = {.hostname = "imap.example.test",
                                            .tls_available = true,
@@ -11,13 +11,14 @@ static const struct login_options usual = {.hostname = "imap.example.test",
 static void check_pieces(const struct login_options *options, bool tls, struct slice input,
                          size_t piece, const char *expected, const char *rest, int line)
 {
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, options, tls);
-    imap_login_caller_run(&caller, input, piece);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, options, tls);
+    login_caller_run(&caller, input, piece);
     check_slice(buffer_slice(&caller.log), expected, __FILE__, line);
     check_slice(buffer_slice(&caller.rest), rest, __FILE__, line);
-    assert_int_equal(caller.login.exchange.response.size && !caller.granted, 0);
-    imap_login_caller_release(&caller);
+    assert_int_equal(caller.login.engine.exchange.response.size && !caller.granted, 0);
+    login_caller_release(&caller);
 }
 
 static void check_all(const struct login_options *options, bool tls, struct slice input,
@@ -34,11 +35,12 @@ static void check_all(const struct login_options *options, bool tls, struct slic
 
 static void check_greeting(struct login_options options, bool tls, const char *expected)
 {
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, &options, tls);
-    imap_login_greet(&caller.login, &caller.output);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &options, tls);
+    login_engine_greet(&caller.login.engine, &caller.output);
     assert_slice_equal(buffer_slice(&caller.output), expected);
-    imap_login_caller_release(&caller);
+    login_caller_release(&caller);
 }
 
 static void test_greeting(void **state)
@@ -126,15 +128,16 @@ static void test_challenges(void **state)
 static void test_starttls(void **state)
 {
     (void)state;
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, &usual, false);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, false);
     /* What was sent in the clear behind STARTTLS is dropped. */
-    assert_true(imap_login_caller_feed(&caller, SLICE("a STARTTLS\r\nb NOOP\r\nc LOGIN alice ")));
-    assert_false(imap_login_caller_feed(&caller, SLICE("d STARTTLS\r\ne LOGIN alice x\r\n")));
+    assert_true(login_caller_feed(&caller, SLICE("a STARTTLS\r\nb NOOP\r\nc LOGIN alice ")));
+    assert_false(login_caller_feed(&caller, SLICE("d STARTTLS\r\ne LOGIN alice x\r\n")));
     assert_slice_equal(buffer_slice(&caller.log),
                        "a OK Begin TLS negotiation now\r\n[tls]\n"
                        "d BAD TLS is active already\r\n[e PLAIN first |alice|x]\n");
-    imap_login_caller_release(&caller);
+    login_caller_release(&caller);
 
     struct login_options options = usual;
     options.tls_available = false;
@@ -145,31 +148,35 @@ static void test_starttls(void **state)
 static void test_no_input_while_asked(void **state)
 {
     (void)state;
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, &usual, true);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, true);
     struct slice input = SLICE("a LOGIN x y\r\nb NOOP\r\n");
-    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output), LOGIN_AUTHENTICATE);
-    assert_true(imap_reader_is_idle(&caller.login.reader));
-    assert_int_equal(imap_login_consume(&caller.login, &input, &caller.output), LOGIN_AUTHENTICATE);
+    assert_int_equal(login_engine_consume(&caller.login.engine, &input, &caller.output),
+                     LOGIN_AUTHENTICATE);
+    assert_true(imap_reader_is_idle(&caller.login.imap.reader));
+    assert_int_equal(login_engine_consume(&caller.login.engine, &input, &caller.output),
+                     LOGIN_AUTHENTICATE);
     assert_slice_equal(input, "b NOOP\r\n");
-    imap_login_refused(&caller.login, ERROR_DENIED, &caller.output);
-    assert_null(caller.login.exchange.response.data);
-    imap_login_caller_release(&caller);
+    login_engine_refused(&caller.login.engine, ERROR_DENIED, &caller.output);
+    assert_null(caller.login.engine.exchange.response.data);
+    login_caller_release(&caller);
 }
 
 static void test_bad_limit(void **state)
 {
     (void)state;
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, &usual, true);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, true);
     for (int i = 0; i < IMAP_LOGIN_BAD_MAXIMUM - 1; i++)
-        assert_true(imap_login_caller_feed(&caller, SLICE("a SELECT x\r\n")));
+        assert_true(login_caller_feed(&caller, SLICE("a SELECT x\r\n")));
     buffer_clear(&caller.log);
-    assert_false(imap_login_caller_feed(&caller, SLICE("\r\nb NOOP\r\n")));
+    assert_false(login_caller_feed(&caller, SLICE("\r\nb NOOP\r\n")));
     assert_slice_equal(buffer_slice(&caller.log),
                        "* BAD Tag: expected letters and digits\r\n* BYE Too many bad commands\r\n");
-    assert_false(imap_login_caller_feed(&caller, SLICE("b NOOP\r\n")));
-    imap_login_caller_release(&caller);
+    assert_false(login_caller_feed(&caller, SLICE("b NOOP\r\n")));
+    login_caller_release(&caller);
 }
 
 static void check_long(const char *before, size_t size, const char *after, const char *expected)
@@ -199,30 +206,32 @@ static void test_size_limits(void **state)
 static void test_output_limit(void **state)
 {
     (void)state;
-    struct imap_login_caller caller;
+    struct login_caller caller;
     struct buffer input;
-    imap_login_caller_init(&caller, &usual, true);
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, true);
     buffer_init(&input, 1024 * 1024);
     for (int i = 0; i < 2000; i++)
         buffer_append_string(&input, "a CAPABILITY\r\n");
     struct slice rest = buffer_slice(&input);
-    assert_int_equal(imap_login_consume(&caller.login, &rest, &caller.output), LOGIN_MORE);
+    assert_int_equal(login_engine_consume(&caller.login.engine, &rest, &caller.output), LOGIN_MORE);
     assert_true(rest.size > 0);
-    assert_true(imap_login_caller_feed(&caller, rest));
+    assert_true(login_caller_feed(&caller, rest));
     assert_int_equal(buffer_error(&caller.output), 0);
     buffer_release(&input);
-    imap_login_caller_release(&caller);
+    login_caller_release(&caller);
 }
 
 static void test_bye(void **state)
 {
     (void)state;
-    struct imap_login_caller caller;
-    imap_login_caller_init(&caller, &usual, true);
-    imap_login_bye(&caller.login, "UNAVAILABLE", "Too slow", &caller.output);
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, true);
+    login_engine_bye(&caller.login.engine, true, "Too slow", &caller.output);
     assert_slice_equal(buffer_slice(&caller.output), "* BYE [UNAVAILABLE] Too slow\r\n");
-    assert_false(imap_login_caller_feed(&caller, SLICE("a NOOP\r\n")));
-    imap_login_caller_release(&caller);
+    assert_false(login_caller_feed(&caller, SLICE("a NOOP\r\n")));
+    login_caller_release(&caller);
 }
 
 int main(void)

@@ -64,24 +64,12 @@ static void test_name_and_password(void **state)
     login_exchange_release(&exchange);
 }
 
-static void test_challenge(void **state)
-{
-    (void)state;
-    struct buffer output;
-    buffer_init(&output, 100);
-    login_write_challenge(SLICE("abc"), &output);
-    login_write_challenge(SLICE(""), &output);
-    assert_slice_equal(buffer_slice(&output), "+ YWJj\r\n+ \r\n");
-    buffer_release(&output);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mechanisms),
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_name_and_password),
-        cmocka_unit_test(test_challenge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
