@@ -11,15 +11,12 @@ import imaplib
 import os
 import pwd
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import threading
-import time
-from pathlib import Path
 
-from dovecot import free_port
+from peer import Peer
 
 USER = "mail"
 PASSWORD = "secret"
@@ -62,13 +59,11 @@ EVENTS {{
 """
 
 
-class Cyrus:
+class Cyrus(Peer):
     name = "Cyrus"
 
     def __init__(self, directory):
-        self.directory = Path(directory)
-        self.imap_port, self.lmtp_port = free_port(), free_port()
-        self.process = None
+        super().__init__(directory)
         self.root = self.directory / "root"
         self.binaries = self.root / "usr" / "lib" / "cyrus" / "bin"
 
@@ -128,21 +123,8 @@ class Cyrus:
                 [self.binaries / "master", "-C", self.directory / "imapd.conf", "-M",
                  self.directory / "cyrus.conf", "-p", self.directory / "master.pid"],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
-        while not self.answers():
-            assert time.monotonic() < deadline and self.process.poll() is None, self.log()
-            time.sleep(0.05)
+        self.wait_until_it_answers()
         return self
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.lmtp_port), 2) as client:
-                return client.recv(3) == b"220"
-        except OSError:
-            return False
-
-    def log(self):
-        return (self.directory / "log").read_text(errors="replace")[-3000:]
 
     def add_account(self, name):
         """Every name is an account, made when it logs in: two deliveries at once would both make it."""
@@ -150,20 +132,3 @@ class Cyrus:
             client.login(name, PASSWORD)
             assert client.select()[0] == "OK", name
         return (name, PASSWORD)
-
-    def children(self, role=None):
-        """{pid: name} of its processes, those of a role alone when it is given."""
-        listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True,
-                                text=True).stdout.splitlines()
-        found = {}
-        for line in listed:
-            pid, parent, arguments = line.split(None, 2)
-            if int(parent) == self.process.pid and (role is None or role in arguments):
-                found[int(pid)] = arguments
-        return found
-
-    def stop(self):
-        if self.process:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
-            self.process = None

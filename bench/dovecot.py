@@ -8,11 +8,9 @@ Mail is flushed as it is by default (mail_fsync = optimized): before LMTP answer
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
-import time
-from pathlib import Path
+
+from peer import Peer
 
 USER = "dovenull"
 PASSWORD = "secret"
@@ -62,19 +60,8 @@ namespace inbox {{
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Dovecot:
+class Dovecot(Peer):
     name = "Dovecot sdbox"
-
-    def __init__(self, directory):
-        self.directory = Path(directory)
-        self.imap_port, self.lmtp_port = free_port(), free_port()
-        self.process = None
 
     @staticmethod
     def missing():
@@ -93,40 +80,9 @@ class Dovecot:
             directory=self.directory, name=f"bench-{self.lmtp_port}", password=PASSWORD, user=USER,
             imap_port=self.imap_port, lmtp_port=self.lmtp_port))
         self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", configuration])
-        deadline = time.monotonic() + 20
-        while not self.answers():
-            assert time.monotonic() < deadline and self.process.poll() is None, self.log()
-            time.sleep(0.05)
+        self.wait_until_it_answers()
         return self
-
-    def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.lmtp_port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def log(self):
-        path = self.directory / "log"
-        return path.read_text(errors="replace")[-3000:] if path.exists() else "no log"
 
     def add_account(self, name):
         """Every name is an account."""
         return (f"{name}@example.test", PASSWORD)
-
-    def children(self, role=None):
-        """{pid: name} of its processes, those of a role alone when it is given."""
-        listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True,
-                                text=True).stdout.splitlines()
-        found = {}
-        for line in listed:
-            pid, parent, arguments = line.split(None, 2)
-            if int(parent) == self.process.pid and (role is None or role in arguments):
-                found[int(pid)] = arguments
-        return found
-
-    def stop(self):
-        if self.process:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
-            self.process = None

@@ -14,12 +14,12 @@ import re
 import resource
 import shutil
 import subprocess
-import threading
 import time
 
 import pytest
 
 from harness.server import Server, message
+from harness.threads import Threads
 
 SIZE = 24 << 20
 LARGE = "x" * 70 + "\r\n"
@@ -100,33 +100,15 @@ def full(tmp_path):
     server.check_log()
 
 
-class Load:
+class Load(Threads):
     """Deliveries, APPENDs and readers until stopped, and what each was told."""
 
     def __init__(self, server, accounts):
+        super().__init__((run, number) for number in range(3)
+                         for run in (self.deliver, self.append, self.read))
         self.server, self.accounts = server, accounts
-        self.ended = threading.Event()
-        self.taken, self.refused, self.replies, self.problems = set(), set(), set(), []
+        self.taken, self.refused, self.replies = set(), set(), set()
         self.reads = 0
-        self.threads = [threading.Thread(target=self.guard, args=(run, number))
-                        for number in range(3) for run in (self.deliver, self.append, self.read)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-        assert not self.problems, self.problems
-
-    def guard(self, run, number):
-        try:
-            run(number)
-        except Exception as problem:  # noqa: BLE001: told at the end
-            self.problems.append(f"{run.__name__} {number}: {problem!r}")
 
     def told(self, identity, reply):
         (self.refused if reply else self.taken).add(identity)

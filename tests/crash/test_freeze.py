@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness.server import Server, message
+from harness.threads import Threads
 
 WRITERS = 10
 EXPIRED, FAILED, BUSY = 7, 1, 5
@@ -26,37 +27,17 @@ def frozen(tmp_path):
     server.check_log()
 
 
-class Load:
+class Load(Threads):
     """Deliveries and IMAP writers that go on until stopped, and what each was told."""
 
     def __init__(self, server, accounts):
+        super().__init__([(self.deliver, number) for number in range(4)] +
+                         [(self.write, number) for number in range(WRITERS)])
         self.server, self.accounts = server, accounts
-        self.ended = threading.Event()
         self.lock = threading.Lock()
-        self.acknowledged, self.offered, self.problems = [], set(), []
+        self.acknowledged, self.offered = [], set()
         self.slowest = 0.0
         self.flagged = 0
-        self.threads = [threading.Thread(target=self.guard, args=(self.deliver, number))
-                        for number in range(4)]
-        self.threads += [threading.Thread(target=self.guard, args=(self.write, number))
-                         for number in range(WRITERS)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-        assert not self.problems, self.problems
-
-    def guard(self, run, number):
-        try:
-            run(number)
-        except Exception as problem:  # noqa: BLE001: told at the end
-            self.problems.append(f"{run.__name__} {number}: {problem!r}")
 
     def timed(self, run):
         start = time.monotonic()
