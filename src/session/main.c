@@ -201,6 +201,7 @@ static int open_store(struct session *session)
                                           .default_domain = config->default_domain,
                                           .keep_expunged = config->keep_expunged,
                                           .keep_changes = config->keep_changes,
+                                          .keep_delivered = config->lmtp_duplicate_time,
                                           .limits = {
                                               [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                               [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,

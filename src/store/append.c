@@ -4,6 +4,7 @@
 #include "base/gate.h"
 #include "blob/blob.h"
 #include "store/annotation_priv.h"
+#include "store/delivered_priv.h"
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
@@ -64,7 +65,9 @@ static int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
-    int error = thread_join(change, call->message->ids, &call->thread);
+    int error = delivered_note(change, call->append->delivery);
+    if (!error)
+        error = thread_join(change, call->message->ids, &call->thread);
     if (!error)
         error = mailbox_open(change->transaction, call->mailbox, &mailbox);
     if (error)

@@ -180,6 +180,14 @@ static bool is_readable_message(struct check *check, struct slice key, const uin
     return !message_record_read(value, &record);
 }
 
+static bool is_delivery(struct check *check, struct slice key, const uint64_t *numbers,
+                        struct slice value)
+{
+    uint64_t when;
+    (void)check, (void)numbers;
+    return key.size == KEY_DELIVERED_SIZE && !number_record_read(value, &when);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
@@ -193,6 +201,7 @@ static const struct rule rules[] = {
     {KEY_DAY, 1, is_day, "a day's mark"},
     {KEY_ANNOTATION, 1, of_annotated, "an annotation"},
     {KEY_MESSAGE_ANNOTATION, 2, of_annotated, "an annotation of a message"},
+    {KEY_DELIVERED, 0, is_delivery, "a delivery"},
     {KEY_MESSAGE, 1, is_readable_message, "a message's record"},
     {KEY_SUMMARY, 1, of_message, "a summary"},
     {KEY_BODY, 1, of_message, "a body"},

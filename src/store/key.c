@@ -79,6 +79,13 @@ struct slice key_thread_id(struct key *key, uint64_t hash)
     return finished(key);
 }
 
+struct slice key_delivered(struct key *key, uint64_t delivery)
+{
+    begin(key, KEY_DELIVERED);
+    append_hash(key, delivery);
+    return finished(key);
+}
+
 int key_read_thread_id(struct slice key, uint64_t *hash)
 {
     uint64_t bits = 0;

@@ -30,6 +30,7 @@
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *     y DAY                         modseq before the first change of that day
+ *     z HASH64                      when this delivery was made
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -57,6 +58,7 @@ enum key_family {
     KEY_VANISHED = 'v',
     KEY_DESTROYED = 'x',
     KEY_DAY = 'y',
+    KEY_DELIVERED = 'z',
 };
 
 enum {
@@ -142,6 +144,9 @@ struct slice key_hash(struct key *key, const uint8_t sha256[32]);
 
 struct slice key_thread_id(struct key *key, uint64_t hash);
 int key_read_thread_id(struct slice key, uint64_t *hash);
+
+enum { KEY_DELIVERED_SIZE = 11 };
+struct slice key_delivered(struct key *key, uint64_t delivery);
 
 /* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes; empty: the prefix of all names
  * below the parent. Each type has a tree of its own. */

@@ -143,6 +143,10 @@ enum { MESSAGE_INLINE_MAXIMUM = 256 * 1024 }; /* bytes kept in the account's own
 int prepared_message_create(struct slice message, struct prepared_message **prepared);
 void prepared_message_free(struct prepared_message **prepared);
 
+/* A number for the delivery of this message, by its Message-ID, to an envelope's recipient (in any
+ * case). 0 when the message has no Message-ID: then no two are the same. */
+uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient);
+
 /* A prefix (Return-Path, Delivered-To, Received) that differs by recipient goes in front of the
  * message without parsing it again. Whole header fields, each ending in CRLF. */
 enum { MESSAGE_PREFIX_MAXIMUM = 4096 };
@@ -158,6 +162,7 @@ struct append {
     int64_t internal_date; /* seconds since 1970 */
     const struct annotation *annotations;
     size_t annotation_count;
+    uint64_t delivery;     /* prepared_message_delivery's, or 0 */
 };
 struct append_result {
     uint32_t uid_validity, uid;
@@ -168,7 +173,8 @@ struct append_result {
  * WHO_SYSTEM). Flags that who has no right for are not set (RFC 4314 section 5.1.1); for
  * annotations (RFC 5257 section 4.7) who must have the rights that message_annotations_set asks
  * for. ERROR_NOT_FOUND, ERROR_DENIED, ERROR_QUOTA, ERROR_LIMIT (keywords, UIDs used up,
- * annotations), ERROR_SYNTAX (of annotations). */
+ * annotations), ERROR_SYNTAX (of annotations); ERROR_EXISTS: append->delivery was made within
+ * store_options.keep_delivered, nothing is stored. */
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result);
 

@@ -2,6 +2,7 @@
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
+#include <ctype.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -41,6 +42,28 @@ static int hash(struct slice bytes, uint8_t sha256[32])
 {
     unsigned size = 32;
     return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
+}
+
+uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient)
+{
+    struct summary summary;
+    struct buffer text;
+    uint8_t sha256[32];
+    uint64_t delivery = 0;
+    if (summary_parse(buffer_slice(&prepared->summary), &summary))
+        return 0;
+    struct slice id = summary.headers[SUMMARY_MESSAGE_ID];
+    if (id.size == 0)
+        return 0;
+    buffer_init(&text, SIZE_MAX - 1);
+    buffer_append(&text, id);
+    buffer_append_byte(&text, '\0');
+    for (size_t i = 0; i < recipient.size; i++)
+        buffer_append_byte(&text, (char)tolower((unsigned char)recipient.data[i]));
+    if (!buffer_error(&text) && !hash(buffer_slice(&text), sha256))
+        memcpy(&delivery, sha256, sizeof(delivery));
+    buffer_release(&text);
+    return le64toh(delivery);
 }
 
 int stored_message_make(const struct prepared_message *prepared, struct slice prefix,

@@ -6,6 +6,7 @@
  */
 #include "base/error.h"
 #include "store/annotation_priv.h"
+#include "store/delivered_priv.h"
 #include "store/retained_priv.h"
 
 enum {
@@ -512,6 +513,8 @@ static int purge_account(struct store *store, struct who who, struct account_id 
         error = purge_retained(view, &purge);
     if (!error && due.changes && !is_stopped(&purge))
         error = prune_changes(view, &prune);
+    if (!error && !is_stopped(&purge))
+        error = delivered_prune(view, now - store->keep_delivered, stop);
     store_view_close(&view);
     if (result)
         *result = purge.result;

@@ -96,6 +96,7 @@ struct store_options {
     uint64_t limits[QUOTA_RESOURCES]; /* of the quota of new accounts (store/quota.h); 0: none */
     int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
     int64_t keep_changes;             /* seconds; likewise */
+    int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
     int64_t (*clock)(void); /* seconds since 1970, to date what is kept; NULL: the wall's */
 };
 

@@ -61,8 +61,8 @@ struct store {
     struct kv *directory;
     char *default_domain;
     size_t open_accounts;
-    uint64_t limits[QUOTA_RESOURCES];    /* of new accounts */
-    int64_t keep_expunged, keep_changes; /* seconds */
+    uint64_t limits[QUOTA_RESOURCES];                    /* of new accounts */
+    int64_t keep_expunged, keep_changes, keep_delivered; /* seconds */
     int64_t (*clock)(void);
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t opened;

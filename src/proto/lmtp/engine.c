@@ -465,6 +465,7 @@ void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output)
         {ERROR_QUOTA, "452 4.2.2 Mailbox full"},
         {ERROR_SYNTAX, "501 5.1.3 Malformed recipient address"},
         {ERROR_LIMIT, "452 4.5.3 Too many recipients"},
+        {ERROR_CORRUPT, "451 4.3.0 Try again later"},
         {0, NULL},
     };
     lmtp->state = TRANSACTION;
@@ -483,6 +484,7 @@ void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output)
         {ERROR_NOT_FOUND, "550 5.1.1 No such mailbox here"},
         {ERROR_LIMIT, "552 5.3.4 Message too large"},
         {ERROR_CONFLICT, "554 5.4.6 Mail loop"},
+        {ERROR_CORRUPT, "451 4.3.0 Try again later"},
         {0, NULL},
     };
     buffer_append_format(output, "%s\r\n",

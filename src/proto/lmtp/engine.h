@@ -109,16 +109,24 @@ void lmtp_greet(struct lmtp *lmtp, struct buffer *output);
  * that is too big are written at once, LMTP_REPLY_MAXIMUM bytes at most for each recipient. */
 enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buffer *output);
 
-/* The answer to LMTP_RECIPIENT. error 0: 250 2.1.5; ERROR_NOT_FOUND: 550 5.1.1; ERROR_QUOTA:
- * 452 4.2.2; ERROR_SYNTAX: 501 5.1.3; ERROR_LIMIT: 452 4.5.3; a temporary one: 451 4.3.0; any
- * other: 550 5.7.1. */
+/* The answer to LMTP_RECIPIENT, and the reply for the next accepted recipient after the end of data
+ * (RFC 2033 sections 4.2, 4.3), by the error:
+ *
+ *                              RCPT         end of data
+ *     0                        250 2.1.5    250 2.0.0
+ *     ERROR_NOT_FOUND          550 5.1.1    550 5.1.1
+ *     ERROR_QUOTA              452 4.2.2    452 4.2.2
+ *     ERROR_SYNTAX             501 5.1.3    554 5.6.0
+ *     ERROR_LIMIT              452 4.5.3    552 5.3.4
+ *     ERROR_SPACE              451 4.3.0    452 4.3.1
+ *     ERROR_CONFLICT           451 4.3.0    554 5.4.6   (a mail loop, RFC 3463 section 3.5)
+ *     ERROR_CORRUPT            451 4.3.0    451 4.3.0   (an account can be mended)
+ *     another temporary one    451 4.3.0    451 4.3.0
+ *     any other                550 5.7.1    554 5.6.0
+ *
+ * The last reply after the end of data ends the transaction: accepted is 0 then, sender is empty.
+ */
 void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
-
-/* The reply for the next accepted recipient after the end of data (RFC 2033 sections 4.2, 4.3).
- * error 0: 250 2.0.0; ERROR_SPACE: 452 4.3.1; ERROR_QUOTA: 452 4.2.2; ERROR_NOT_FOUND: 550 5.1.1; a
- * temporary one: 451 4.3.0; ERROR_LIMIT: 552 5.3.4; ERROR_CONFLICT: 554 5.4.6 (a mail loop, RFC
- * 3463 section 3.5); any other: 554 5.6.0. The last reply ends the transaction: accepted is 0 then,
- * sender is empty. */
 void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
 
 /* "421 4.x.y text" for a caller that closes by itself. */

@@ -3,6 +3,7 @@
  * once; each recipient gets its own trace fields in front and one durable commit.
  */
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "session/lmtp/lmtp_priv.h"
@@ -126,7 +127,10 @@ static int append_to(struct delivery *delivery, struct store_view *view, struct 
     collection_id mailbox;
     struct append_result result;
     const struct append append = {
-        .message = delivery->prepared, .prefix = prefix, .internal_date = delivery->date};
+        .message = delivery->prepared,
+        .prefix = prefix,
+        .internal_date = delivery->date,
+        .delivery = prepared_message_delivery(delivery->prepared, delivery->next->address)};
     int error = find_mailbox(delivery, view, path, &mailbox);
     return error ? error : mailbox_append(view, mailbox, &append, &result);
 }
@@ -197,6 +201,11 @@ static void deliver_to_receiver(struct delivery *delivery, struct recipient *rec
 {
     const struct receiver *earlier = find_earlier(delivery, recipient, receiver->account);
     receiver->error = earlier ? earlier->error : deliver(delivery, recipient, receiver->account);
+    if (receiver->error == ERROR_EXISTS) {
+        counters_add(COUNTER_LMTP_DUPLICATES, 1);
+        recipient->duplicates++;
+        receiver->error = 0;
+    }
     recipient->reached = recipient->reached || !receiver->error;
     /* An account that has gone meanwhile is not missed where there are others. */
     if (receiver->error != ERROR_NOT_FOUND)
@@ -211,6 +220,7 @@ static void log_delivery(const struct delivery *delivery, const struct recipient
              LOG_SLICE("sender", buffer_slice(&delivery->lmtp->sender)),
              LOG_TEXT("client", delivery->stream->client), LOG_NUMBER("size", delivery->spool.size),
              LOG_NUMBER("accounts", (int64_t)recipient->count),
+             LOG_NUMBER("duplicates", (int64_t)recipient->duplicates),
              LOG_TEXT("result", error_name(recipient->error)));
 }
 

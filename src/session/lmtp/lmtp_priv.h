@@ -62,7 +62,8 @@ struct recipient {
     struct recipient *next;
     struct receiver *receivers; /* each account once; a group or an alias may have several */
     size_t count, done;
-    bool reached; /* an account has the message */
+    size_t duplicates; /* accounts that have the message from an earlier delivery */
+    bool reached;      /* an account has the message */
     int error; /* the worst so far: what passes before what does not, so that it is tried again */
     struct slice address;
     struct slice detail;   /* of "local+detail@domain"; empty: none */

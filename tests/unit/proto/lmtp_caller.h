@@ -4,7 +4,7 @@
  * the fuzzer.
  *
  * It knows every recipient but those whose address begins with "unknown", "full", "bad", "many",
- * "busy" or "no"; delivery fails by the recipient's address too, when it says so.
+ * "busy", "damaged" or "no"; delivery fails by the recipient's address too, when it says so.
  */
 #ifndef TESTS_UNIT_PROTO_LMTP_CALLER_H
 #define TESTS_UNIT_PROTO_LMTP_CALLER_H
@@ -44,6 +44,7 @@ static inline int lmtp_caller_decide(struct slice address)
     } rows[] = {
         {"unknown", ERROR_NOT_FOUND}, {"full", ERROR_QUOTA}, {"bad", ERROR_SYNTAX},
         {"many", ERROR_LIMIT},        {"busy", ERROR_BUSY},  {"no", ERROR_DENIED},
+        {"damaged", ERROR_CORRUPT},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (slice_starts_with(address, slice_from_string(rows[i].prefix)))

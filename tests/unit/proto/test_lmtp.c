@@ -344,12 +344,13 @@ static void test_recipient_replies(void **state)
 {
     (void)state;
     check_greeted("MAIL FROM:<>\r\nRCPT TO:<full>\r\nRCPT TO:<bad>\r\nRCPT TO:<many>\r\n"
-                  "RCPT TO:<busy>\r\nRCPT TO:<no>\r\n",
+                  "RCPT TO:<busy>\r\nRCPT TO:<no>\r\nRCPT TO:<damaged>\r\n",
                   SENT "[ -> full]\n452 4.2.2 Mailbox full\r\n"
                        "[ -> bad]\n501 5.1.3 Malformed recipient address\r\n"
                        "[ -> many]\n452 4.5.3 Too many recipients\r\n"
                        "[ -> busy]\n451 4.3.0 Try again later\r\n"
-                       "[ -> no]\n550 5.7.1 Not accepted for this recipient\r\n");
+                       "[ -> no]\n550 5.7.1 Not accepted for this recipient\r\n"
+                       "[ -> damaged]\n451 4.3.0 Try again later\r\n");
 }
 
 static void test_recipients_limit(void **state)
@@ -382,7 +383,9 @@ static void test_delivery_replies(void **state)
     check_delivery(ERROR_BUSY, "451 4.3.0 Try again later");
     check_delivery(ERROR_LIMIT, "552 5.3.4 Message too large");
     check_delivery(ERROR_CONFLICT, "554 5.4.6 Mail loop");
-    check_delivery(ERROR_CORRUPT, "554 5.6.0 The message cannot be stored");
+    check_delivery(ERROR_CORRUPT, "451 4.3.0 Try again later");
+    check_delivery(ERROR_IO, "451 4.3.0 Try again later");
+    check_delivery(ERROR_DENIED, "554 5.6.0 The message cannot be stored");
 }
 
 static void test_data(void **state)

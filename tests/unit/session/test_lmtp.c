@@ -6,6 +6,8 @@
 #include "blob/blob.h"
 #include "kv/kv.h"
 #include "session/lmtp/lmtp_priv.h"
+#include "store/quota.h"
+#include "store/retained.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -30,9 +32,19 @@ struct fixture {
     struct buffer replies;
 };
 
+enum { KEEP_DELIVERED = 7 * 24 * 60 * 60 };
+
+static int64_t now;
+
+static int64_t clock_of_test(void)
+{
+    return now;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
+    now = 50 * 24 * 60 * 60;
     static char hostname[] = "mail.example.test";
     f->config = (struct config){.hostname = hostname,
                                 .message_size = 4 * 1024 * 1024,
@@ -40,8 +52,12 @@ static int set_up(void **state)
                                 .lmtp_timeout = 300};
     assert_int_equal(kv_memory_create(&f->kv), 0);
     assert_int_equal(blob_memory_create(&f->blob), 0);
-    const struct store_options options = {
-        .kv = f->kv, .blob = f->blob, .open_accounts = 10, .default_domain = "example.test"};
+    const struct store_options options = {.kv = f->kv,
+                                          .blob = f->blob,
+                                          .open_accounts = 10,
+                                          .default_domain = "example.test",
+                                          .keep_delivered = KEEP_DELIVERED,
+                                          .clock = clock_of_test};
     assert_int_equal(store_open(&options, &f->store), 0);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice"), &f->alice), 0);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &f->bob), 0);
@@ -455,6 +471,71 @@ static void accounts_of_a_transaction_are_limited(void **state)
     assert_int_equal(count(f, id, "INBOX"), 1);
 }
 
+#define WITH_ID "Message-ID: <1@example.org>\r\n" MESSAGE
+
+static void deliver_with_id(struct fixture *f, const char *to)
+{
+    say(f, FROM "RCPT TO:<");
+    say(f, to);
+    say(f, ">\r\nDATA\r\n" WITH_ID);
+    buffer_clear(&f->replies);
+    say(f, ".\r\n");
+    expect(f, "250 2.0.0");
+}
+
+/* An MTA that has not heard the reply sends the message once more. */
+static void message_that_comes_again_is_stored_once(void **state)
+{
+    struct fixture *f = *state;
+    struct purge_result purged;
+    greet(f);
+    say(f, HELLO);
+    make_mailbox(f, "lists");
+    deliver_with_id(f, "alice@example.test");
+    deliver_with_id(f, "Alice@Example.TEST");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    /* To another recipient it has not been delivered; nor is a message without an id the same. */
+    deliver_with_id(f, "alice+lists@example.test");
+    deliver_with_id(f, "bob@example.test");
+    assert_int_equal(count(f, f->alice, "lists"), 1);
+    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+    now += KEEP_DELIVERED;
+    assert_int_equal(store_purge(f->store, WHO_SYSTEM, f->alice, now, &purged), 0);
+    deliver_with_id(f, "alice@example.test");
+    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+    now++;
+    deliver_with_id(f, "alice@example.test");
+    assert_int_equal(count(f, f->alice, "INBOX"), 4);
+}
+
+/* One member of a group is full: the MTA tries again, and the others do not get it again. */
+static void group_with_a_full_member(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice both[] = {SLICE("alice"), SLICE("bob")};
+    const uint64_t one_byte[QUOTA_RESOURCES] = {[QUOTA_STORAGE] = 1}, none[QUOTA_RESOURCES] = {0};
+    struct store_view *view;
+    add_group(f, "team", both, 2);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->bob, &view), 0);
+    assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, one_byte), 0);
+    greet(f);
+    say(f, HELLO);
+    for (int i = 0; i < 2; i++) {
+        say(f, FROM TO("team@example.test") "DATA\r\n" WITH_ID);
+        buffer_clear(&f->replies);
+        say(f, ".\r\n");
+        expect(f, "452 4.2.2");
+    }
+    assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, none), 0);
+    store_view_close(&view);
+    deliver_with_id(f, "team@example.test");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+}
+
 static void own_delivery_is_a_loop(void **state)
 {
     struct fixture *f = *state;
@@ -582,6 +663,8 @@ int main(void)
         WITH_STORE(account_behind_a_group_goes),
         WITH_STORE(empty_group_is_nobody),
         WITH_STORE(accounts_of_a_transaction_are_limited),
+        WITH_STORE(message_that_comes_again_is_stored_once),
+        WITH_STORE(group_with_a_full_member),
         WITH_STORE(own_delivery_is_a_loop),
         WITH_STORE(another_servers_delivered_to_is_no_loop),
         WITH_STORE(too_many_received_fields_are_a_loop),

@@ -39,6 +39,7 @@ static void open_store(struct fixture *f)
                                     .default_domain = "example.test",
                                     .keep_expunged = 30 * 24 * 60 * 60,
                                     .keep_changes = 90 * 24 * 60 * 60,
+                                    .keep_delivered = 7 * 24 * 60 * 60,
                                     .clock = read_clock};
     assert_int_equal(store_open(&options, &f->store), 0);
 }

@@ -22,7 +22,7 @@ struct fixture {
     struct store_view *view; /* alice's, of her account */
     struct arena arena;
     int64_t now; /* the store's clock, from CLOCK_START on; what is expunged is kept 30 days, the
-                    change log 90 */
+                    change log 90, deliveries 7 */
 };
 
 /* For cmocka_unit_test_setup_teardown. */

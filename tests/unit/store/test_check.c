@@ -292,6 +292,7 @@ static void leave_things(struct fixture *f)
     put(f, key_of_collection(&key, KEY_KEYWORDS, 55), SLICE("\1\0"));
     put(f, key_vanished(&key, 55, 3, 1), SLICE("\1\1\0\0\0\2\0\0\0"));
     put(f, key_of_message(&key, KEY_SUMMARY, 5555), SLICE("\1?"));
+    put(f, key_delivered(&key, 5), SLICE("\1?"));
 }
 
 /* Message 4 has an id and a subject, so it began with one of each record. */
@@ -419,7 +420,7 @@ static void leave_retained(struct fixture *f)
 static const struct {
     const char *name;
     void (*damage)(struct fixture *f);
-    const char *found[3]; /* by a check alone; NULL: no more */
+    const char *found[4]; /* by a check alone; NULL: no more */
     const char *lost;     /* by the repair; NULL: nothing */
     bool deep;            /* only a deep check sees it */
     bool remains;         /* what is lost is told again: it can still be seen by its header */
@@ -446,7 +447,7 @@ static const struct {
     {"hash", lose_hash, {"message 3 is not found by its hash"}},
     {"left over",
      leave_things,
-     {"names of keywords belongs to nothing", "tombstones", "a summary"}},
+     {"names of keywords belongs to nothing", "tombstones", "a summary", "a delivery"}},
     {"expunged entries",
      spoil_expunged,
      {"1 messages in no mailbox"},
@@ -514,7 +515,7 @@ static void run_case(struct fixture *f, size_t i)
 {
     cases[i].damage(f);
     struct told told = check(f, cases[i].deep, false);
-    for (size_t j = 0; j < 3 && cases[i].found[j]; j++)
+    for (size_t j = 0; j < 4 && cases[i].found[j]; j++)
         assert_told(&told, "wrong", cases[i].found[j], cases[i].name);
     assert_int_equal(told.result.repaired, 0);
     if (cases[i].lost && i > 0)

@@ -44,6 +44,12 @@ static void fill(struct fixture *f)
     uint64_t modseq;
     append_many(f, box, 150);
     append_text(f, box, "Message-ID: <a@x>\r\nSubject: thread\r\n\r\n", 0);
+    struct append append = {.delivery = 5};
+    struct append_result result;
+    assert_int_equal(prepared_message_create(SLICE("Subject: delivered\r\n\r\n"), &append.message),
+                     0);
+    assert_int_equal(mailbox_append(f->view, find_mailbox(f, "INBOX"), &append, &result), 0);
+    prepared_message_free(&append.message);
     append_text(f, box, "Subject: gone\r\n\r\n", ENTRY_DELETED);
     assert_int_equal(mailbox_change_flags(f->view, box, &uids, &change, &modseq, NULL), 0);
     range_set_init(&expunged, 100);
@@ -70,6 +76,7 @@ static void test_families(void **state)
     assert_has(&lines, " thread=151 ");
     assert_has(&lines, "\nthread 151 151: received=2001-09-09T01:46:40Z id=");
     assert_has(&lines, "\nthread-id ");
+    assert_has(&lines, "\ndelivered ");
     assert_has(&lines, " internal_date=2001-09-09T01:46:40Z ");
     assert_null(strstr(lines.text.data, "unknown"));
     assert_null(strstr(lines.text.data, "corrupt"));

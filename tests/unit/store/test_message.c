@@ -1,4 +1,5 @@
 #include "store/mailbox_priv.h"
+#include "store/retained.h"
 #include "store_test.h"
 
 #include <stdlib.h>
@@ -299,6 +300,72 @@ static void test_pages(void **state)
     range_set_release(&expunged);
 }
 
+/* Appends as a delivery to the recipient would. */
+static int deliver(struct fixture *f, const char *text, const char *recipient)
+{
+    struct append append = {.internal_date = 1000000000};
+    struct append_result result;
+    assert_int_equal(prepared_message_create(slice_from_string(text), &append.message), 0);
+    append.delivery = prepared_message_delivery(append.message, slice_from_string(recipient));
+    int error = mailbox_append(f->view, find_mailbox(f, "INBOX"), &append, &result);
+    prepared_message_free(&append.message);
+    return error;
+}
+
+static size_t count_delivered(struct fixture *f)
+{
+    struct kv *kv;
+    struct kv_transaction *transaction;
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    char name[ACCOUNT_ID_TEXT + 1], path[64];
+    size_t count = 0;
+    account_id_format(f->alice, name);
+    snprintf(path, sizeof(path), "accounts/%.2s/%s", name, name);
+    assert_int_equal(kv_open(f->kv, path, 0, &kv), 0);
+    assert_int_equal(kv_read_begin(kv, &transaction), 0);
+    assert_int_equal(kv_cursor_open(transaction, SLICE("z"), SLICE(""), &cursor), 0);
+    while (kv_cursor_next(cursor, &key, &value) == 0)
+        count++;
+    kv_cursor_close(&cursor);
+    kv_read_end(&transaction);
+    kv_close(&kv);
+    return count;
+}
+
+enum { DAY = 24 * 60 * 60, MANY = 2100 /* more than one transaction forgets */ };
+
+static void test_delivered(void **state)
+{
+    struct fixture *f = *state;
+    struct purge_result result;
+    int many = f->directory[0] ? 10 : MANY; /* each is flushed there */
+    char text[64];
+    const char *first = "Message-ID: <1@x>\r\n\r\n", *second = "Message-ID: <2@x>\r\n\r\n";
+    assert_int_equal(deliver(f, first, "alice@x"), 0);
+    uint64_t modseq = read_mailbox(f, find_mailbox(f, "INBOX")).highest_modseq;
+    assert_int_equal(deliver(f, first, "ALICE@x"), ERROR_EXISTS);
+    assert_int_equal(read_mailbox(f, find_mailbox(f, "INBOX")).highest_modseq, modseq);
+    assert_int_equal(deliver(f, first, "alice+a@x"), 0);
+    assert_int_equal(deliver(f, second, "alice@x"), 0);
+    assert_int_equal(deliver(f, "Subject: none\r\n\r\n", "alice@x"), 0);
+    assert_int_equal(deliver(f, "Subject: none\r\n\r\n", "alice@x"), 0);
+    assert_int_equal(count_delivered(f), 3);
+    check_account(f);
+    for (int i = 0; i < many; i++) {
+        snprintf(text, sizeof(text), "Message-ID: <%d@y>\r\n\r\n", i);
+        assert_int_equal(deliver(f, text, "alice@x"), 0);
+    }
+    f->now += 7 * DAY;
+    assert_int_equal(deliver(f, second, "alice@x"), ERROR_EXISTS);
+    assert_int_equal(deliver(f, "Message-ID: <3@x>\r\n\r\n", "alice@x"), 0);
+    f->now++;
+    assert_int_equal(store_purge(f->store, WHO_SYSTEM, f->alice, f->now, &result), 0);
+    assert_int_equal(count_delivered(f), 1);
+    assert_int_equal(deliver(f, second, "alice@x"), 0);
+    check_account(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +375,7 @@ int main(void)
         ON_BOTH(test_limits),
         ON_BOTH(test_snapshot_isolation),
         ON_BOTH(test_pages),
+        ON_BOTH(test_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
