@@ -162,7 +162,7 @@ struct append {
     int64_t internal_date; /* seconds since 1970 */
     const struct annotation *annotations;
     size_t annotation_count;
-    uint64_t delivery;     /* prepared_message_delivery's, or 0 */
+    uint64_t delivery; /* prepared_message_delivery's, or 0 */
 };
 struct append_result {
     uint32_t uid_validity, uid;

@@ -83,9 +83,10 @@ struct purge_result {
 };
 
 /* Removes what is retained longer than store_options.keep_expunged, and from the change log what is
- * older than keep_changes, and deliveries remembered longer than keep_delivered, as of `now` (seconds since 1970). Durable, in transactions of some
- * thousand messages, so that nobody waits long; what was done before an error stays done. With
- * nothing to remove it reads two records. ERROR_DENIED unless WHO_SYSTEM, ERROR_NOT_FOUND. */
+ * older than keep_changes, and deliveries remembered longer than keep_delivered, as of `now`
+ * (seconds since 1970). Durable, in transactions of some thousand messages, so that nobody waits
+ * long; what was done before an error stays done. With nothing to remove it reads two records.
+ * ERROR_DENIED unless WHO_SYSTEM, ERROR_NOT_FOUND. */
 int store_purge(struct store *store, struct who who, struct account_id account, int64_t now,
                 struct purge_result *result);
 

@@ -11,6 +11,14 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+/* Bytes of the messages that this process is taking in. */
+static atomic_uint_fast64_t pending;
+
+uint64_t delivery_pending(void)
+{
+    return pending;
+}
+
 static void spool_begin(struct delivery *delivery)
 {
     const struct stream *stream = delivery->stream;
@@ -38,6 +46,8 @@ void delivery_clear(struct delivery *delivery)
     arena_release(&delivery->arena);
     arena_release(&delivery->scratch);
     spool_release(&delivery->spool);
+    atomic_fetch_sub(&pending, delivery->pending);
+    delivery->pending = 0;
     delivery->accounts = 0;
     delivery->first = delivery->next = NULL;
     delivery->last = &delivery->first;
@@ -90,7 +100,10 @@ int delivery_add(struct delivery *delivery, struct slice address)
 
 void delivery_data(struct delivery *delivery, struct slice bytes)
 {
-    spool_append(&delivery->spool, bytes);
+    if (!spool_append(&delivery->spool, bytes)) {
+        delivery->pending += bytes.size;
+        atomic_fetch_add(&pending, bytes.size);
+    }
 }
 
 void delivery_begin(struct delivery *delivery)
@@ -108,12 +121,32 @@ void delivery_begin(struct delivery *delivery)
     delivery->error = prepared_message_create(message, &delivery->prepared);
 }
 
+/* The one mailbox whose path is this in another case. */
+static int find_any_case(struct delivery *delivery, struct store_view *view, struct slice path,
+                         struct collection *found)
+{
+    struct collection *list;
+    size_t count, fitting = 0;
+    int error = collection_list(view, COLLECTION_MAILBOX, &delivery->scratch, &list, &count);
+    if (error)
+        return error == ERROR_LIMIT ? ERROR_NOT_FOUND : error;
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_equal_nocase(list[i].path, path))
+            continue;
+        *found = list[i];
+        fitting++;
+    }
+    return fitting == 1 ? 0 : ERROR_NOT_FOUND;
+}
+
 static int find_mailbox(struct delivery *delivery, struct store_view *view, struct slice path,
                         collection_id *id)
 {
     struct collection found;
     arena_clear(&delivery->scratch);
     int error = collection_find(view, COLLECTION_MAILBOX, path, &delivery->scratch, &found);
+    if (error == ERROR_NOT_FOUND)
+        error = find_any_case(delivery, view, path, &found);
     if (!error && found.type != COLLECTION_MAILBOX)
         error = ERROR_NOT_FOUND;
     if (!error)
@@ -135,7 +168,8 @@ static int append_to(struct delivery *delivery, struct store_view *view, struct 
     return error ? error : mailbox_append(view, mailbox, &append, &result);
 }
 
-/* Into the mailbox the detail names, when there is one, else INBOX. */
+/* Into the mailbox whose path the detail is, as it stands or else in the only other case there is;
+ * without one, into INBOX. */
 static int store_message(struct delivery *delivery, const struct recipient *recipient,
                          struct account_id account, struct slice prefix)
 {

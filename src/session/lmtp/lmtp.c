@@ -120,6 +120,13 @@ static bool advance(struct stream *stream, struct lmtp_session *session, enum st
     return false;
 }
 
+/* What has been begun is finished; what would come besides is for later, or another process. */
+static bool is_too_much(const struct stream *stream, const struct lmtp_session *session)
+{
+    return !session->delivery.first && stream->input.size > 0 &&
+           delivery_pending() >= (uint64_t)stream->config->lmtp_pending;
+}
+
 /* Says goodbye when it is time to. */
 static bool ends(struct stream *stream, struct lmtp_session *session)
 {
@@ -127,6 +134,9 @@ static bool ends(struct stream *stream, struct lmtp_session *session)
         lmtp_bye(&session->engine, "4.4.2", "nothing came within lmtp_timeout", &stream->output);
     else if (stream->draining && !session->delivery.first)
         lmtp_bye(&session->engine, "4.3.2", "the server is shutting down", &stream->output);
+    else if (is_too_much(stream, session))
+        lmtp_bye(&session->engine, "4.3.2", "too many messages are coming in, try again later",
+                 &stream->output);
     else
         return false;
     return true;

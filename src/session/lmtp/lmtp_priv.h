@@ -80,6 +80,7 @@ struct delivery {
     struct arena scratch;
     struct recipient *first, **last;
     struct spool spool;
+    uint64_t pending;       /* its bytes, as they count in delivery_pending */
     struct recipient *next; /* to be delivered to */
     struct prepared_message *prepared;
     struct trace trace;
@@ -99,6 +100,9 @@ int delivery_add(struct delivery *delivery, struct slice address);
 
 /* A piece of the message. A failure is remembered. */
 void delivery_data(struct delivery *delivery, struct slice bytes);
+
+/* Bytes of all messages that this process has begun to take and is not done with. */
+uint64_t delivery_pending(void);
 
 /* The message is complete: prepares it. A failure becomes every recipient's. */
 void delivery_begin(struct delivery *delivery);

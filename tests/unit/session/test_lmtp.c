@@ -49,6 +49,7 @@ static int set_up(void **state)
     f->config = (struct config){.hostname = hostname,
                                 .message_size = 4 * 1024 * 1024,
                                 .lmtp_recipients = 100,
+                                .lmtp_pending = 1024 * 1024 * 1024,
                                 .lmtp_timeout = 300};
     assert_int_equal(kv_memory_create(&f->kv), 0);
     assert_int_equal(blob_memory_create(&f->blob), 0);
@@ -312,6 +313,43 @@ static void big_message_goes_through_a_file(void **state)
     buffer_release(&message);
 }
 
+/* lmtp_pending: while one message comes, another connection may not begin one. */
+static void messages_that_come_in_are_limited(void **state)
+{
+    struct fixture *f = *state, other = *f;
+    f->config.lmtp_pending = 100;
+    other.stream.config = f->stream.config;
+    buffer_init(&other.stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
+    buffer_init(&other.replies, 1024 * 1024);
+    assert_int_equal(lmtp_protocol.open(&other.stream), 0);
+    greet(f);
+    greet(&other);
+    say(f, HELLO FROM TO("alice@example.test") "DATA\r\n");
+    say(&other, HELLO);
+    buffer_clear(&other.replies);
+    say_lines(f, 1);
+    say(&other, "NOOP\r\n");
+    expect(&other, "250 2.0.0");
+    say_lines(f, 1);
+    say(&other, FROM);
+    expect(&other, "421 4.3.2");
+    assert_int_equal(other.need, STREAM_NEED_CLOSE);
+    /* The one that has begun is finished, and the next one may begin. */
+    buffer_clear(&f->replies);
+    say(f, ".\r\n" FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    expect(f, "250 2.0.0, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
+    /* Given up is not pending either. */
+    say(f, FROM TO("alice@example.test") "DATA\r\n");
+    say_lines(f, 2);
+    assert_true(delivery_pending() >= 100);
+    lmtp_protocol.close(&other.stream, "closed");
+    buffer_release(&other.stream.output);
+    buffer_release(&other.replies);
+    lmtp_protocol.close(&f->stream, "closed");
+    assert_int_equal(delivery_pending(), 0);
+    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
+}
+
 static void too_big_message_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -344,6 +382,36 @@ static void detail_names_a_mailbox(void **state)
                TO("alice+@example.test") "DATA\r\n" MESSAGE ".\r\n");
     assert_int_equal(count(f, f->alice, "lists"), 1);
     assert_int_equal(count(f, f->alice, "INBOX"), 2);
+}
+
+static void deliver_to(struct fixture *f, const char *to)
+{
+    say(f, FROM "RCPT TO:<");
+    say(f, to);
+    say(f, ">\r\nDATA\r\n" MESSAGE ".\r\n");
+}
+
+/* Many clients write addresses in lower case; where that could mean two, it means none. */
+static void detail_in_another_case(void **state)
+{
+    struct fixture *f = *state;
+    make_mailbox(f, "Lists");
+    make_mailbox(f, "Lists/Chapar");
+    make_mailbox(f, "Work");
+    make_mailbox(f, "WORK");
+    greet(f);
+    say(f, HELLO);
+    deliver_to(f, "alice+lists@example.test");
+    deliver_to(f, "alice+LISTS/chapar@example.test");
+    assert_int_equal(count(f, f->alice, "Lists"), 1);
+    assert_int_equal(count(f, f->alice, "Lists/Chapar"), 1);
+    deliver_to(f, "alice+WORK@example.test");
+    assert_int_equal(count(f, f->alice, "WORK"), 1);
+    deliver_to(f, "alice+work@example.test");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    make_mailbox(f, "lists");
+    deliver_to(f, "alice+lists@example.test");
+    assert_int_equal(count(f, f->alice, "lists"), 1);
 }
 
 static void detail_of_a_whole_name_is_none(void **state)
@@ -655,8 +723,10 @@ int main(void)
         WITH_STORE(recipients_are_limited),
         WITH_STORE(transactions_follow_each_other),
         WITH_STORE(big_message_goes_through_a_file),
+        WITH_STORE(messages_that_come_in_are_limited),
         WITH_STORE(too_big_message_is_refused),
         WITH_STORE(detail_names_a_mailbox),
+        WITH_STORE(detail_in_another_case),
         WITH_STORE(detail_of_a_whole_name_is_none),
         WITH_STORE(group_and_alias_reach_each_account_once),
         WITH_STORE(detail_of_a_group),
