@@ -553,6 +553,44 @@ def test_literal_never_sent(server):
         client.close()
 
 
+def is_turned_away(server):
+    with Imap("127.0.0.1", server.lmtp_port) as client:
+        client.send("LHLO x\r\n")
+        return [client.line()[:9] for _ in range(2)][1] == "421 4.3.2"
+
+
+def test_lmtp_pending(limited):
+    """While so many bytes of messages come in, who would begin another is sent away, for now."""
+    server = limited(lmtp_pending=MIB, session_processes=1)
+    account = server.fresh_account()
+    begin = f"MAIL FROM:<a@example.org>\r\nRCPT TO:<{account[0]}>\r\nDATA\r\n"
+    with server.lmtp() as first, server.lmtp() as second:
+        first.send(begin)
+        assert [first.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+        first.send(b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * (2 * MIB // 72))
+        assert settles(lambda: is_turned_away(server))
+        second.send(begin)
+        assert second.reply().startswith("421 4.3.2")
+        first.send(b".\r\n")
+        assert first.reply().startswith("250")
+    assert not server.deliver(message(), account[0])
+
+
+def test_lmtp_duplicate_time(limited):
+    """A message is stored once for each recipient, told by its Message-ID, until the time is over."""
+    server = limited(lmtp_duplicate_time=2)
+    account, other = server.fresh_account(), server.fresh_account()
+    text = message("once")
+    assert not server.deliver(text, account[0])
+    assert not server.deliver(text, account[0], other[0])
+    with selected(server, account) as client, selected(server, other) as second:
+        assert client.uids() == [1] and second.uids() == [1]
+    time.sleep(3.1)
+    assert not server.deliver(text, account[0])
+    with selected(server, account) as client:
+        assert client.uids() == [1, 2]
+
+
 def test_message_size(server):
     """A message of exactly so many bytes is taken, one of one more is not: APPEND and LMTP."""
     size = 4 * MIB
