@@ -41,7 +41,6 @@ enum {
     SIEVE_MEMORY_MAXIMUM = 16 * 1024 * 1024, /* bytes for a run's strings and the message's parts */
     SIEVE_REGEX_STEPS_MAXIMUM = 20000,       /* PCRE2's match limit for one comparison */
     SIEVE_REGEX_DEPTH_MAXIMUM = 1000,        /* its backtracking depth */
-    SIEVE_LIST_MAXIMUM = 1024,               /* values of a string list that is made at run time */
 };
 
 /* The version of the bytecode this build writes, and the only one it runs: another one's script
@@ -80,8 +79,9 @@ int sieve_compile(struct slice script, const struct sieve_options *options, stru
 
 struct sieve_program;
 
-/* Verifies the bytecode, copies it and prepares it for running. ERROR_CORRUPT: it breaks a rule;
- * ERROR_UNSUPPORTED: it is of another version; ERROR_LIMIT, ERROR_MEMORY. */
+/* Verifies the bytecode, copies it and prepares it for running. The options (NULL: all defaults)
+ * are not owned and must outlive the program. ERROR_CORRUPT: it breaks a rule; ERROR_UNSUPPORTED:
+ * it is of another version; ERROR_LIMIT, ERROR_MEMORY. */
 int sieve_program_load(struct slice bytecode, const struct sieve_options *options,
                        struct sieve_program **program);
 void sieve_program_free(struct sieve_program **program);
