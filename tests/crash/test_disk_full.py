@@ -20,6 +20,7 @@ import pytest
 
 from harness.server import Server, message
 from harness.threads import Threads
+from harness.wait import wait_until
 
 SIZE = 24 << 20
 LARGE = "x" * 70 + "\r\n"
@@ -151,13 +152,6 @@ def identities(server, account):
         client.ok("SELECT INBOX")
         lines = client.ok("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
     return [line.split("<")[1].split(">")[0] for line in lines if "<" in line]
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_full_and_free(full):

@@ -11,6 +11,7 @@ import pytest
 
 from harness.imap import Imap
 from harness.server import Server, message
+from harness.wait import wait_until
 
 # A process that is killed with SIGSEGV is to die of it, not to report it as its own mistake.
 AS_IT_IS = "handle_segv=0"
@@ -34,15 +35,6 @@ def ends(client):
         return False
     except (ConnectionError, OSError):
         return True
-
-
-def wait_until(condition, seconds=10):
-    """The seconds it took until condition() held."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not happen in time"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 def can_log_in(server, account):

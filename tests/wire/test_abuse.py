@@ -17,6 +17,7 @@ import pytest
 
 from harness.imap import Imap
 from harness.server import Server, message
+from harness.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
@@ -57,15 +58,6 @@ def processor_time(pid):
     return int(fields[11]) + int(fields[12])
 
 
-def settles(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def is_at_rest(pids):
     before = [processor_time(pid) for pid in pids]
     time.sleep(0.2)
@@ -79,7 +71,7 @@ class Watch:
         self.server = server
         self.account = server.fresh_account()
         self.serves()
-        settles(self.no_streams)
+        wait_until(self.no_streams)
         self.children = server.children()
         self.before = {pid: descriptors(pid) for pid in self.children}
 
@@ -99,11 +91,11 @@ class Watch:
 
     def check(self):
         self.serves()
-        assert settles(self.no_streams), "a connection stays open"
+        wait_until(self.no_streams, otherwise=lambda: "a connection stays open")
         assert self.server.children() == self.children, "a process died"
-        assert settles(self.no_leak), \
-            {pid: (self.before[pid], open_files(pid)) for pid in self.before}
-        assert settles(lambda: is_at_rest(self.children)), "a thread is busy with nothing"
+        wait_until(self.no_leak, otherwise=lambda: {
+            pid: (self.before[pid], open_files(pid)) for pid in self.before})
+        wait_until(lambda: is_at_rest(self.children), otherwise=lambda: "a thread is busy with nothing")
         self.server.check_log()
 
 
@@ -339,7 +331,7 @@ def test_login_connections(limited):
         assert closes(beyond).startswith("* BYE [UNAVAILABLE]")
     assert server.json("status")["counters"]["login_refused"] >= 1
     clients.pop().close()
-    assert settles(lambda: can_greet(server))
+    wait_until(lambda: can_greet(server))
     for client in clients:
         client.ok("NOOP")
         client.close()
@@ -356,7 +348,7 @@ def test_login_client_connections(limited):
     with Imap("127.0.0.1", server.imap_port, source="127.0.0.2") as other:
         assert other.line().startswith("* OK")
     strangers.pop().close()
-    assert settles(lambda: can_greet(server))
+    wait_until(lambda: can_greet(server))
     for client in clients + strangers:
         client.ok("NOOP")
         client.close()
@@ -568,7 +560,7 @@ def test_lmtp_pending(limited):
         first.send(begin)
         assert [first.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
         first.send(b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * (2 * MIB // 72))
-        assert settles(lambda: is_turned_away(server))
+        wait_until(lambda: is_turned_away(server))
         second.send(begin)
         assert second.reply().startswith("421 4.3.2")
         first.send(b".\r\n")
@@ -729,7 +721,7 @@ def test_account_connections(limited):
                 return client.command(f'LOGIN "{account[0]}" "{account[1]}"')[0].startswith("OK")
         except OSError:
             return False
-    assert settles(room)
+    wait_until(room)
     for client in clients:
         client.close()
 
@@ -770,7 +762,7 @@ def test_open_accounts(limited):
         server.deliver(message(), account[0])
         with selected(server, account) as client:
             assert client.uids()
-    assert settles(lambda: server.json("status")["counters"]["store_open_accounts"] <= 2)
+    wait_until(lambda: server.json("status")["counters"]["store_open_accounts"] <= 2)
 
 
 def test_keywords_maximum(server):
