@@ -423,6 +423,7 @@ GRAMMAR = {
                            "a STORE 1 FLAGS (" + " ".join(numbered(101, "k{}")) + ")"),
     "IMAP_KEYWORD_MAXIMUM": ("a STORE 1 FLAGS (" + "k" * 100 + ")",
                              "a STORE 1 FLAGS (" + "k" * 101 + ")"),
+    "IMAP_OBJECT_ID_MAXIMUM": ("a SEARCH EMAILID " + "x" * 255, "a SEARCH EMAILID " + "x" * 256),
     "IMAP_LIST_PATTERNS_MAXIMUM": ('a LIST "" (' + " ".join(["x"] * 32) + ")",
                                    'a LIST "" (' + " ".join(["x"] * 33) + ")"),
     "IMAP_ID_FIELDS_MAXIMUM": ("a ID (" + " ".join(['"a" "b"'] * 30) + ")",

@@ -7,7 +7,8 @@
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3691 (UNSELECT),
  * 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+),
- * 5258 (LIST-EXTENDED), 5819 (LIST-STATUS).
+ * 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT),
+ * 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -97,7 +98,11 @@ enum imap_fetch_kind {
     IMAP_FETCH_ENVELOPE,
     IMAP_FETCH_BODY, /* the structure without extension data */
     IMAP_FETCH_BODYSTRUCTURE,
-    IMAP_FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+    IMAP_FETCH_EMAILID, /* RFC 8474 section 5.3 */
+    IMAP_FETCH_THREADID,
+    IMAP_FETCH_SAVEDATE, /* RFC 8514 section 4.2 */
+    IMAP_FETCH_PREVIEW,  /* RFC 8970 section 3; LAZY makes no difference: previews are there */
+    IMAP_FETCH_SECTION,  /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
 
 /* What of the part is meant (section-text, RFC 9051 section 9). MIME needs part numbers before it.
@@ -157,6 +162,13 @@ enum imap_search_kind {
     IMAP_SEARCH_SENTBEFORE, /* date: Date field */
     IMAP_SEARCH_SENTON,
     IMAP_SEARCH_SENTSINCE,
+    IMAP_SEARCH_SAVEDBEFORE, /* date: save date (RFC 8514 section 4.3) */
+    IMAP_SEARCH_SAVEDON,
+    IMAP_SEARCH_SAVEDSINCE,
+    IMAP_SEARCH_OLDER, /* number: seconds before now (RFC 5032) */
+    IMAP_SEARCH_YOUNGER,
+    IMAP_SEARCH_EMAILID, /* text: an object id (RFC 8474 section 6) */
+    IMAP_SEARCH_THREADID,
 };
 
 /* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
@@ -178,11 +190,13 @@ struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
+    bool return_save; /* RFC 5182: the result is kept for "$" */
 };
 
 /* --- the others --- */
 
-/* STATUS items as bits (RFC 9051 section 6.3.11, RFC 8438 for SIZE). RECENT is IMAP4rev1's. */
+/* STATUS items as bits (RFC 9051 section 6.3.11; SIZE: RFC 8438; MAILBOXID: RFC 8474; APPENDLIMIT:
+ * RFC 7889). RECENT is IMAP4rev1's. */
 enum imap_status_item {
     IMAP_STATUS_MESSAGES = 1,
     IMAP_STATUS_RECENT = 2,
@@ -191,6 +205,8 @@ enum imap_status_item {
     IMAP_STATUS_UNSEEN = 16,
     IMAP_STATUS_DELETED = 32,
     IMAP_STATUS_SIZE = 64,
+    IMAP_STATUS_MAILBOXID = 128,
+    IMAP_STATUS_APPENDLIMIT = 256,
 };
 
 /* LIST and LSUB (RFC 9051 section 6.3.9, RFC 5258). The reference is put before each pattern by the

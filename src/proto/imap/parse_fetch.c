@@ -1,5 +1,6 @@
 /*
- * FETCH (RFC 9051 section 6.4.5 and fetch-att of section 9; RFC 3501's RFC822 items too).
+ * FETCH (RFC 9051 section 6.4.5 and fetch-att of section 9; RFC 3501's RFC822 items too; OBJECTID:
+ * RFC 8474; SAVEDATE: RFC 8514; PREVIEW: RFC 8970).
  */
 #include "proto/imap/parse_priv.h"
 #include "proto/imap/writer.h"
@@ -18,6 +19,10 @@ static const struct {
     {"ENVELOPE", IMAP_FETCH_ENVELOPE},
     {"BODY", IMAP_FETCH_BODY},
     {"BODYSTRUCTURE", IMAP_FETCH_BODYSTRUCTURE},
+    {"EMAILID", IMAP_FETCH_EMAILID},
+    {"THREADID", IMAP_FETCH_THREADID},
+    {"SAVEDATE", IMAP_FETCH_SAVEDATE},
+    {"PREVIEW", IMAP_FETCH_PREVIEW},
 };
 
 /* RFC 3501's names of whole sections; RFC822.HEADER alone does not set \Seen. */
@@ -174,6 +179,16 @@ static void take_section(struct imap_cursor *cursor, struct imap_fetch_item *ite
     take_partial(cursor, item);
 }
 
+/* "PREVIEW" [SP "(LAZY)"] (RFC 8970 section 6). Another list is not the preview's. */
+static void take_lazy(struct imap_cursor *cursor)
+{
+    char *before = cursor->at;
+    if (imap_take(cursor, ' ') && imap_take(cursor, '(') && imap_take_word(cursor, "LAZY"))
+        imap_expect(cursor, ')', "expected a closing parenthesis");
+    else
+        cursor->at = before;
+}
+
 static void add_item(struct imap_cursor *cursor, struct imap_fetch *fetch,
                      struct imap_fetch_item item)
 {
@@ -199,6 +214,8 @@ static void take_item(struct imap_cursor *cursor, struct imap_fetch *fetch)
         item.peek = rfc822_items[rfc822].peek;
     } else if (plain >= 0) {
         item.kind = plain_items[plain].kind;
+        if (item.kind == IMAP_FETCH_PREVIEW)
+            take_lazy(cursor);
     } else {
         imap_fail(cursor, "unknown");
     }

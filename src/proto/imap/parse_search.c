@@ -1,5 +1,6 @@
 /*
- * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's RETURN).
+ * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
+ * WITHIN: RFC 5032; OBJECTID: RFC 8474; SAVEDATE: RFC 8514).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -8,8 +9,10 @@
 #include "format/text.h"
 #include "proto/imap/parse_priv.h"
 
+#include <ctype.h>
+
 /* How a key goes on behind its name. */
-enum argument { NONE, KEY, TWO_KEYS, TEXT, FIELD_AND_TEXT, ATOM, NUMBER, DATE, SET };
+enum argument { NONE, KEY, TWO_KEYS, TEXT, FIELD_AND_TEXT, ATOM, OBJECT, NUMBER, TIME, DATE, SET };
 
 struct key_row {
     const char *name;
@@ -53,6 +56,14 @@ static const struct key_row key_rows[] = {
     {"SENTBEFORE", DATE, IMAP_SEARCH_SENTBEFORE},
     {"SENTON", DATE, IMAP_SEARCH_SENTON},
     {"SENTSINCE", DATE, IMAP_SEARCH_SENTSINCE},
+    {"SAVEDBEFORE", DATE, IMAP_SEARCH_SAVEDBEFORE},
+    {"SAVEDON", DATE, IMAP_SEARCH_SAVEDON},
+    {"SAVEDSINCE", DATE, IMAP_SEARCH_SAVEDSINCE},
+    {"SAVEDATESUPPORTED", NONE, IMAP_SEARCH_ALL},
+    {"OLDER", TIME, IMAP_SEARCH_OLDER},
+    {"YOUNGER", TIME, IMAP_SEARCH_YOUNGER},
+    {"EMAILID", OBJECT, IMAP_SEARCH_EMAILID},
+    {"THREADID", OBJECT, IMAP_SEARCH_THREADID},
     {"UID", SET, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
@@ -132,6 +143,17 @@ static void take_keyword(struct imap_cursor *cursor, struct imap_search_key *key
         imap_fail(cursor, "the keyword is too long");
 }
 
+/* objectid = 1*255(ALPHA / DIGIT / "_" / "-") */
+static void take_object_id(struct imap_cursor *cursor, struct imap_search_key *key)
+{
+    key->text = imap_atom(cursor);
+    if (key->text.size > IMAP_OBJECT_ID_MAXIMUM)
+        imap_fail(cursor, "the object id is too long");
+    for (size_t i = 0; i < key->text.size; i++)
+        if (!isalnum((unsigned char)key->text.data[i]) && !strchr("_-", key->text.data[i]))
+            imap_fail(cursor, "not an object id");
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -153,8 +175,12 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         key->text = take_text(parser);
     else if (argument == ATOM)
         take_keyword(cursor, key);
+    else if (argument == OBJECT)
+        take_object_id(cursor, key);
     else if (argument == NUMBER)
         key->number = imap_number64(cursor, INT64_MAX);
+    else if (argument == TIME)
+        key->number = imap_nz_number(cursor);
     else if (argument == DATE)
         key->date = take_date(cursor);
     else if (argument == SET)
@@ -210,17 +236,16 @@ static void take_key(struct search_parser *parser, struct imap_search_key *key)
     cursor->depth--;
 }
 
-/* search-return-opts of RFC 4731: none given means ALL. */
+/* search-return-opts of RFC 4731 and RFC 5182: none given means ALL. */
 static void take_return(struct imap_cursor *cursor, struct imap_search *search)
 {
     const struct {
         const char *name;
         bool *option;
     } options[] = {
-        {"MIN", &search->return_min},
-        {"MAX", &search->return_max},
-        {"ALL", &search->return_all},
-        {"COUNT", &search->return_count},
+        {"MIN", &search->return_min},   {"MAX", &search->return_max},
+        {"ALL", &search->return_all},   {"COUNT", &search->return_count},
+        {"SAVE", &search->return_save},
     };
     search->extended = true;
     imap_argument(cursor, "Return option");
@@ -230,7 +255,8 @@ static void take_return(struct imap_cursor *cursor, struct imap_search *search)
         return;
     }
     do {
-        int row = imap_find_name(imap_word(cursor), &options[0].name, 4, sizeof(options[0]));
+        int row = imap_find_name(imap_word(cursor), &options[0].name,
+                                 sizeof(options) / sizeof(options[0]), sizeof(options[0]));
         if (row < 0)
             imap_fail(cursor, "unknown");
         else

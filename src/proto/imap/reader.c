@@ -227,6 +227,7 @@ static bool finish_command(struct imap_reader *reader, struct imap_event *event)
         return refuse(reader, cursor.what, cursor.problem, event);
     reader->mode = BETWEEN;
     event->kind = IMAP_EVENT_BAD_CHARSET;
+    event->command = &reader->command;
     event->tag = reader->command.tag;
     event->text = SLICE("Unknown charset");
     return true;

@@ -44,6 +44,7 @@ enum {
     IMAP_SECTION_DEPTH_MAXIMUM = 64, /* part numbers of a section */
     IMAP_FLAGS_MAXIMUM = 100,        /* flags and keywords of one command */
     IMAP_KEYWORD_MAXIMUM = 100,      /* bytes of a keyword */
+    IMAP_OBJECT_ID_MAXIMUM = 255,    /* RFC 8474 section 7 */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
@@ -67,9 +68,10 @@ enum imap_event_kind {
 
 struct imap_event {
     enum imap_event_kind kind;
-    const struct imap_command *command; /* COMMAND, APPEND; see imap_reader_next */
-    struct slice tag;                   /* BAD, TOO_BIG, BAD_CHARSET */
-    struct slice text;                  /* MESSAGE, LINE, BAD, TOO_BIG, CLOSE, BAD_CHARSET */
+    /* COMMAND, APPEND; see imap_reader_next. BAD_CHARSET: what was read before it. */
+    const struct imap_command *command;
+    struct slice tag;  /* BAD, TOO_BIG, BAD_CHARSET */
+    struct slice text; /* MESSAGE, LINE, BAD, TOO_BIG, CLOSE, BAD_CHARSET */
 };
 
 struct imap_reader {

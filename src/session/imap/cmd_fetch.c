@@ -11,6 +11,7 @@
  */
 #include "base/error.h"
 #include "session/imap/fetch_priv.h"
+#include "store/thread.h"
 
 int fetch_load_summary(struct fetch_slice *slice)
 {
@@ -54,6 +55,31 @@ static void write_size(struct fetch_slice *slice, const struct imap_fetch_item *
     number_write(slice->session->out, slice->work->entry.size);
 }
 
+/* RFC 8474 section 5.3. */
+static void write_email_id(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    char id[OBJECT_ID_MAXIMUM];
+    entry_email_id(&slice->work->entry, id);
+    buffer_append_format(slice->session->out, "EMAILID (%s)", id);
+}
+
+static void write_thread_id(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    char id[OBJECT_ID_MAXIMUM];
+    thread_id_format(slice->work->thread, id);
+    buffer_append_format(slice->session->out, "THREADID (%s)", id);
+}
+
+/* RFC 8514 section 4.2. */
+static void write_save_date(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    buffer_append(slice->session->out, SLICE("SAVEDATE "));
+    imap_write_date(slice->session->out, slice->work->entry.save_date);
+}
+
 /* ENVELOPE, BODY, BODYSTRUCTURE: ready-made in the summary. In a response that goes on in a later
  * slice the summary may fail: then the session must end, as these have no NIL. */
 static void write_structure(struct fetch_slice *slice, const struct imap_fetch_item *item)
@@ -70,6 +96,17 @@ static void write_structure(struct fetch_slice *slice, const struct imap_fetch_i
                                 : summary->bodystructure);
 }
 
+/* RFC 8970 section 3.2: an empty string where there is nothing to show. */
+static void write_preview(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    slice->work->broken = fetch_load_summary(slice);
+    if (slice->work->broken)
+        return;
+    buffer_append(slice->session->out, SLICE("PREVIEW "));
+    imap_write_string(slice->session->out, slice->summary.preview);
+}
+
 static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_item *) = {
     [IMAP_FETCH_UID] = write_uid,
     [IMAP_FETCH_FLAGS] = write_flags,
@@ -78,19 +115,25 @@ static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_ite
     [IMAP_FETCH_ENVELOPE] = write_structure,
     [IMAP_FETCH_BODY] = write_structure,
     [IMAP_FETCH_BODYSTRUCTURE] = write_structure,
+    [IMAP_FETCH_EMAILID] = write_email_id,
+    [IMAP_FETCH_THREADID] = write_thread_id,
+    [IMAP_FETCH_SAVEDATE] = write_save_date,
+    [IMAP_FETCH_PREVIEW] = write_preview,
     [IMAP_FETCH_SECTION] = section_write,
 };
 
 /* --- responses --- */
 
-/* Begins the response to an entry. Not when its summary, which an item cannot do without, cannot
- * be had: then it is left out. */
+/* Begins the response to an entry. Not when its summary or thread, which an item cannot do without,
+ * cannot be had: then it is left out. */
 static void begin_message(struct fetch_slice *slice, const struct entry *entry)
 {
     struct fetch_work *work = slice->work;
     work->entry = *entry;
     slice->has_summary = false;
     int error = work->needs_summary ? fetch_load_summary(slice) : 0;
+    if (!error && work->needs_thread)
+        error = entry_thread(slice->snapshot, entry, &work->thread);
     work->became_seen = !error && work->sets_seen && !(entry->flags & ENTRY_SEEN);
     if (work->became_seen) {
         work->entry.flags |= ENTRY_SEEN;
@@ -241,8 +284,10 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
     for (size_t i = 0; i < fetch->item_count; i++) {
         const struct imap_fetch_item *item = &fetch->items[i];
         work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
+        work->needs_thread |= item->kind == IMAP_FETCH_THREADID;
         work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
-                               item->kind == IMAP_FETCH_BODYSTRUCTURE;
+                               item->kind == IMAP_FETCH_BODYSTRUCTURE ||
+                               item->kind == IMAP_FETCH_PREVIEW;
     }
     work->sets_seen = fetch_sets_seen(session);
     return true;

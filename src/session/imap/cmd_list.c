@@ -172,7 +172,7 @@ static void write_mailbox(struct imap_session *session, const struct collection 
                              list->select_subscribed ? "SUBSCRIBED" : "SPECIAL-USE");
     buffer_append(out, SLICE("\r\n"));
     if (list->return_status && may_select(mailbox))
-        status_write(out, mailbox, list->return_status);
+        status_write(session, mailbox, list->return_status);
 }
 
 static bool write_all(struct imap_session *session, struct list_work *work)

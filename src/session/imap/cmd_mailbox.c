@@ -1,5 +1,6 @@
 /*
- * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8).
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8; MAILBOXID:
+ * RFC 8474 section 4.1).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -10,10 +11,19 @@ static enum progress fail_use(struct imap_session *session)
     return session_reply(session, "NO", "USEATTR", "No mailbox can be created with this use");
 }
 
+static enum progress answer_created(struct imap_session *session, const struct collection *mailbox)
+{
+    char code[sizeof(mailbox->object_id) + sizeof("MAILBOXID ()")];
+    snprintf(code, sizeof(code), "MAILBOXID (%s)", mailbox->object_id);
+    return session_reply(session, "OK", arena_string(&session->arena, slice_from_string(code)),
+                         "Create completed");
+}
+
 enum progress cmd_create(struct imap_session *session)
 {
     const struct imap_command *command = session->command;
     enum collection_role role = ROLE_NONE;
+    struct collection created;
     collection_id id;
     struct store_view *view;
     if (command->create.use.size && collection_role_parse(command->create.use, &role))
@@ -23,7 +33,9 @@ enum progress cmd_create(struct imap_session *session)
         error = collection_create(view, COLLECTION_MAILBOX, command->create.mailbox, role, &id);
     if (error == ERROR_CONFLICT)
         return fail_use(session);
-    return error ? session_fail(session, error) : session_ok(session, "Create completed");
+    if (!error)
+        error = collection_get(view, id, &session->arena, &created);
+    return error ? session_fail(session, error) : answer_created(session, &created);
 }
 
 /* Deleting the selected mailbox closes it. */

@@ -5,7 +5,9 @@
 
 enum progress cmd_capability(struct imap_session *session)
 {
-    buffer_append(session->out, SLICE("* CAPABILITY " SESSION_CAPABILITIES "\r\n"));
+    buffer_append(session->out, SLICE("* CAPABILITY "));
+    capabilities_write(session, session->out);
+    buffer_append(session->out, SLICE("\r\n"));
     return session_ok(session, "Capability completed");
 }
 

@@ -1,6 +1,7 @@
 /*
- * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731), in slices: first the messages
- * are tried one by one, then the response is written, however long it is.
+ * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731; SEARCHRES: RFC 5182), in
+ * slices: first the messages are tried one by one, then the response is written, however long it
+ * is.
  */
 #include "base/error.h"
 #include "session/imap/search_priv.h"
@@ -96,7 +97,44 @@ static int match(struct imap_session *session, struct search_work *work)
     return 0;
 }
 
+/* --- what is saved --- */
+
+/* With MIN or MAX, and without what needs all, "$" is those alone (RFC 5182 section 2.4). */
+static int save(struct imap_session *session, const struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    const struct range_set *found = &work->found;
+    bool ends =
+        (search->return_min || search->return_max) && !search->return_all && !search->return_count;
+    if (!search->return_save)
+        return 0;
+    if (!ends)
+        return range_set_copy(&session->saved, found);
+    uint32_t first = range_set_next(found, 1), last = range_set_last(found);
+    int error = 0;
+    range_set_clear(&session->saved);
+    if (first && search->return_min)
+        error = range_set_add(&session->saved, first, first);
+    if (last && search->return_max && !error)
+        error = range_set_add(&session->saved, last, last);
+    return error;
+}
+
+static enum progress fail(struct imap_session *session, int error)
+{
+    if (session->command->search.return_save)
+        range_set_release(&session->saved);
+    return session_fail(session, error);
+}
+
 /* --- the response --- */
+
+/* With SAVE alone nothing is asked for (RFC 5182 section 2.4). */
+static bool is_silent(const struct imap_search *search)
+{
+    return search->return_save && !search->return_min && !search->return_max &&
+           !search->return_all && !search->return_count;
+}
 
 static int to_numbers(struct imap_session *session, struct search_work *work)
 {
@@ -129,6 +167,16 @@ static void write_head(struct imap_session *session, struct search_work *work)
         buffer_append_format(out, " MAX %u", range_set_last(&work->found));
     if (search->return_all && work->found.count)
         buffer_append(out, SLICE(" ALL "));
+}
+
+static int begin_response(struct imap_session *session, struct search_work *work)
+{
+    int error = to_numbers(session, work);
+    if (!error)
+        write_head(session, work);
+    work->next_number = 1;
+    work->stage = STAGE_NUMBERS;
+    return error;
 }
 
 /* Each returns whether there is nothing more to write. */
@@ -181,11 +229,10 @@ static int advance(struct imap_session *session, struct search_work *work)
     if (work->stage == STAGE_MATCH) {
         error = match(session, work);
     } else if (work->stage == STAGE_HEAD) {
-        error = to_numbers(session, work);
-        if (!error)
-            write_head(session, work);
-        work->next_number = 1;
-        work->stage = STAGE_NUMBERS;
+        error = save(session, work);
+        work->stage = STAGE_END;
+        if (!error && !is_silent(&session->command->search))
+            error = begin_response(session, work);
     } else {
         write_result(session, work);
     }
@@ -197,14 +244,12 @@ enum progress cmd_search(struct imap_session *session)
     bool first = !session->work;
     struct search_work *work = session_work(session, sizeof(*work));
     if (!work)
-        return session_fail(session, ERROR_LIMIT);
+        return fail(session, ERROR_LIMIT);
     int error = first ? begin(session, work) : 0;
-    if (error == ERROR_INVALID)
-        return session_reply(session, "BAD", NULL, "No saved search result");
     if (!error)
         error = advance(session, work);
     if (error)
-        return session_fail(session, error);
+        return fail(session, error);
     if (work->stage != STAGE_END)
         return PROGRESS_AGAIN;
     return session_ok(session, work->failed ? "Search completed, some messages could not be read"

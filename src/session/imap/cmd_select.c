@@ -1,11 +1,12 @@
 /*
- * SELECT and EXAMINE, CLOSE and UNSELECT (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1, 6.4.2).
+ * SELECT and EXAMINE, CLOSE and UNSELECT (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1, 6.4.2; MAILBOXID:
+ * RFC 8474 section 4.2).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 
 static void write_selected(struct imap_session *session, struct mailbox_snapshot *snapshot,
-                           uint32_t unseen)
+                           const struct collection *mailbox, uint32_t unseen)
 {
     struct mailbox_view *view = &session->mailbox;
     struct buffer *out = session->out;
@@ -16,8 +17,9 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
                              range_set_position(&view->uids, unseen));
     buffer_append_format(out,
                          "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
-                         "* OK [UIDNEXT %u] Next UID\r\n",
-                         view->uid_validity, view->uid_next);
+                         "* OK [UIDNEXT %u] Next UID\r\n"
+                         "* OK [MAILBOXID (%s)] The mailbox's own id\r\n",
+                         view->uid_validity, view->uid_next, mailbox->object_id);
 }
 
 static int select_mailbox(struct imap_session *session, const struct collection *mailbox)
@@ -34,7 +36,7 @@ static int select_mailbox(struct imap_session *session, const struct collection 
     if (!error)
         error = view_select(session, snapshot, mailbox, session->command->id == IMAP_EXAMINE);
     if (!error)
-        write_selected(session, snapshot, unseen);
+        write_selected(session, snapshot, mailbox, unseen);
     mailbox_snapshot_close(&snapshot);
     return error;
 }

@@ -1,11 +1,13 @@
 /*
- * STATUS (RFC 9051 section 6.3.11; SIZE: RFC 8438). From the mailbox's counters alone.
+ * STATUS (RFC 9051 section 6.3.11; SIZE: RFC 8438; MAILBOXID: RFC 8474; APPENDLIMIT: RFC 7889).
+ * From the mailbox's counters alone.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 
-void status_write(struct buffer *out, const struct collection *mailbox, uint32_t items)
+void status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items)
 {
+    struct buffer *out = session->out;
     const struct {
         uint32_t item;
         const char *name;
@@ -18,6 +20,7 @@ void status_write(struct buffer *out, const struct collection *mailbox, uint32_t
         {IMAP_STATUS_UNSEEN, "UNSEEN ", mailbox->unseen},
         {IMAP_STATUS_DELETED, "DELETED ", mailbox->deleted},
         {IMAP_STATUS_SIZE, "SIZE ", mailbox->size},
+        {IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT ", (uint64_t)session->stream->config->message_size},
     };
     buffer_append(out, SLICE("* STATUS "));
     imap_write_mailbox(out, mailbox->path, false);
@@ -30,6 +33,8 @@ void status_write(struct buffer *out, const struct collection *mailbox, uint32_t
         number_write(out, rows[i].value);
         before = " ";
     }
+    if (items & IMAP_STATUS_MAILBOXID)
+        buffer_append_format(out, "%sMAILBOXID (%s)", before, mailbox->object_id);
     buffer_append(out, SLICE(")\r\n"));
 }
 
@@ -42,6 +47,6 @@ enum progress cmd_status(struct imap_session *session)
         error = ERROR_DENIED;
     if (error)
         return session_fail(session, error);
-    status_write(session->out, &mailbox, session->command->status.items);
+    status_write(session, &mailbox, session->command->status.items);
     return session_ok(session, "Status completed");
 }

@@ -17,10 +17,12 @@ struct fetch_work {
     bool sets_seen;     /* an item sets \Seen */
     bool tells_flags;   /* FLAGS is among the items */
     bool needs_summary; /* an item that cannot do without */
+    bool needs_thread;
 
     bool open;          /* entry's response has been begun */
     struct entry entry; /* flags as they will be, \Seen included */
-    size_t item;        /* the next one */
+    uint64_t thread;
+    size_t item; /* the next one */
     bool became_seen;
     bool in_literal;
     uint64_t offset, left; /* of the message's bytes in the literal, still to be written */

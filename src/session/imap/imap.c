@@ -39,6 +39,7 @@ static int imap_open(struct stream *stream)
     arena_init(&session->arena, memory);
     range_set_init(&session->mailbox.uids, SESSION_UID_RANGES_MAXIMUM);
     range_set_init(&session->uids, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&session->saved, SESSION_UID_RANGES_MAXIMUM);
     stream->state = session;
     return 0;
 }
@@ -327,8 +328,12 @@ static void on_too_big(struct imap_session *session, const struct imap_event *ev
     refuse(session, event, "TOOBIG");
 }
 
+/* RFC 5182 section 2.1: a search that should be saved and is refused saves that nothing was found.
+ */
 static void on_bad_charset(struct imap_session *session, const struct imap_event *event)
 {
+    if (event->command->search.return_save)
+        range_set_release(&session->saved);
     refuse(session, event, "BADCHARSET");
 }
 
@@ -355,8 +360,10 @@ static void (*const on_event[])(struct imap_session *, const struct imap_event *
 static void greet(struct imap_session *session)
 {
     const char *tag = session->stream->tag;
-    imap_write_status(session->out, slice_from_string(tag ? tag : "*"), tag ? "OK" : "PREAUTH",
-                      "CAPABILITY " SESSION_CAPABILITIES, "Logged in");
+    buffer_append_format(session->out, "%s %s [CAPABILITY ", tag ? tag : "*",
+                         tag ? "OK" : "PREAUTH");
+    capabilities_write(session, session->out);
+    buffer_append(session->out, SLICE("] Logged in\r\n"));
     session->greeted = true;
 }
 

@@ -20,6 +20,7 @@
 void view_unselect(struct imap_session *session)
 {
     range_set_release(&session->mailbox.uids);
+    range_set_release(&session->saved);
     session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
 }
 
@@ -355,8 +356,8 @@ int view_resolve(struct imap_session *session, const struct imap_sequence_set *s
                  bool lenient, struct range_set *uids)
 {
     struct range_set *all = &session->mailbox.uids;
-    if (set->saved_result) /* SEARCHRES is not offered */
-        return ERROR_INVALID;
+    if (set->saved_result)
+        return set_intersect(uids, all, &session->saved);
     struct range_set numbers;
     range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
     uint32_t last = uid ? range_set_last(all) : range_set_size(all);

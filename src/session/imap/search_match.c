@@ -3,11 +3,13 @@
  * from the entry, most header fields from the summary; only other fields, BODY and TEXT read the
  * message. Texts are compared by search key (format/text.h), so case does not matter.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "format/date.h"
 #include "format/text.h"
 #include "format/transfer_encoding.h"
 #include "session/imap/search_priv.h"
+#include "store/thread.h"
 
 enum {
     DAY = 24 * 60 * 60,
@@ -64,6 +66,7 @@ static enum search_cost own_cost(const struct search_node *node)
     case IMAP_SEARCH_SENTBEFORE:
     case IMAP_SEARCH_SENTON:
     case IMAP_SEARCH_SENTSINCE:
+    case IMAP_SEARCH_THREADID: /* a record for each message */
         return COST_SUMMARY;
     case IMAP_SEARCH_BODY:
     case IMAP_SEARCH_TEXT:
@@ -98,11 +101,15 @@ int search_prepare(struct imap_session *session, const struct imap_search_key *k
                    const struct keyword_names *names, struct search_node *node)
 {
     int error = 0;
-    *node = (struct search_node){.key = key, .keyword = -1, .header = -1};
+    *node = (struct search_node){.key = key, .keyword = -1, .header = -1, .date = key->date};
+    if (key->kind == IMAP_SEARCH_OLDER || key->kind == IMAP_SEARCH_YOUNGER)
+        node->date = clock_wall() - (int64_t)key->number;
     if (key->kind == IMAP_SEARCH_SEQUENCE || key->kind == IMAP_SEARCH_UID)
         error = copy_set(session, key, node);
     else if (key->kind == IMAP_SEARCH_KEYWORD)
         node->keyword = find_keyword(names, key->text);
+    else if (key->kind == IMAP_SEARCH_THREADID)
+        thread_id_parse(key->text, &node->thread);
     else
         error = fold_text(session, key->text, &node->needle);
     if (key->kind == IMAP_SEARCH_HEADER)
@@ -366,17 +373,55 @@ static bool match_smaller(struct search_slice *slice, const struct search_node *
 
 static bool match_before(struct search_slice *slice, const struct search_node *node)
 {
-    return slice->entry->internal_date < node->key->date;
+    return slice->entry->internal_date < node->date;
 }
 
 static bool match_since(struct search_slice *slice, const struct search_node *node)
 {
-    return slice->entry->internal_date >= node->key->date;
+    return slice->entry->internal_date >= node->date;
 }
 
 static bool match_on(struct search_slice *slice, const struct search_node *node)
 {
-    return match_since(slice, node) && slice->entry->internal_date < node->key->date + DAY;
+    return match_since(slice, node) && slice->entry->internal_date < node->date + DAY;
+}
+
+static bool match_saved_before(struct search_slice *slice, const struct search_node *node)
+{
+    return slice->entry->save_date < node->date;
+}
+
+static bool match_saved_since(struct search_slice *slice, const struct search_node *node)
+{
+    return slice->entry->save_date >= node->date;
+}
+
+static bool match_saved_on(struct search_slice *slice, const struct search_node *node)
+{
+    return match_saved_since(slice, node) && slice->entry->save_date < node->date + DAY;
+}
+
+/* Both match a message of exactly that time (RFC 5032 section 2). */
+static bool match_older(struct search_slice *slice, const struct search_node *node)
+{
+    return slice->entry->internal_date <= node->date;
+}
+
+static bool match_email_id(struct search_slice *slice, const struct search_node *node)
+{
+    char id[OBJECT_ID_MAXIMUM];
+    entry_email_id(slice->entry, id);
+    return slice_equal(node->key->text, slice_from_string(id));
+}
+
+static bool match_thread_id(struct search_slice *slice, const struct search_node *node)
+{
+    uint64_t thread;
+    if (!node->thread)
+        return false;
+    bool read = entry_thread(slice->snapshot, slice->entry, &thread) == 0;
+    slice->failed |= !read;
+    return read && thread == node->thread;
 }
 
 /* The Date field's day as written there: its time zone does not count (RFC 9051 section 6.4.4).
@@ -395,19 +440,19 @@ static bool sent_date(struct search_slice *slice, int64_t *date)
 static bool match_sent_before(struct search_slice *slice, const struct search_node *node)
 {
     int64_t date;
-    return sent_date(slice, &date) && date < node->key->date;
+    return sent_date(slice, &date) && date < node->date;
 }
 
 static bool match_sent_since(struct search_slice *slice, const struct search_node *node)
 {
     int64_t date;
-    return sent_date(slice, &date) && date >= node->key->date;
+    return sent_date(slice, &date) && date >= node->date;
 }
 
 static bool match_sent_on(struct search_slice *slice, const struct search_node *node)
 {
     int64_t date;
-    return sent_date(slice, &date) && date >= node->key->date && date < node->key->date + DAY;
+    return sent_date(slice, &date) && date >= node->date && date < node->date + DAY;
 }
 
 static bool (*const matchers[])(struct search_slice *, const struct search_node *) = {
@@ -430,6 +475,13 @@ static bool (*const matchers[])(struct search_slice *, const struct search_node 
     [IMAP_SEARCH_SENTBEFORE] = match_sent_before,
     [IMAP_SEARCH_SENTON] = match_sent_on,
     [IMAP_SEARCH_SENTSINCE] = match_sent_since,
+    [IMAP_SEARCH_SAVEDBEFORE] = match_saved_before,
+    [IMAP_SEARCH_SAVEDON] = match_saved_on,
+    [IMAP_SEARCH_SAVEDSINCE] = match_saved_since,
+    [IMAP_SEARCH_OLDER] = match_older,
+    [IMAP_SEARCH_YOUNGER] = match_since,
+    [IMAP_SEARCH_EMAILID] = match_email_id,
+    [IMAP_SEARCH_THREADID] = match_thread_id,
 };
 
 static bool matches(struct search_slice *slice, const struct search_node *node)

@@ -17,6 +17,8 @@ struct search_node {
     int keyword;           /* KEYWORD: bit, or -1: no message has it */
     int header;            /* HEADER: enum summary_header, or -1: read from the message */
     struct slice needle;   /* search key of the text */
+    int64_t date;          /* the key's; OLDER, YOUNGER: what is that long ago */
+    uint64_t thread;       /* THREADID; 0: not one of a thread */
     struct search_node *children;
     size_t child_count;
 };

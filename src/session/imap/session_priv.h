@@ -33,11 +33,6 @@ enum {
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
 };
 
-/* The capabilities after login, as CAPABILITY lists them. */
-#define SESSION_CAPABILITIES                                                                       \
-    "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \
-    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH STATUS=SIZE"
-
 enum session_phase { PHASE_READING, PHASE_RUNNING, PHASE_SYNCING };
 
 /* What a slice of work says. */
@@ -88,6 +83,7 @@ struct imap_session {
     struct buffer *out; /* stream->output */
     struct imap_reader reader;
     struct mailbox_view mailbox;
+    struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
     unsigned bad_count;
@@ -141,6 +137,11 @@ int session_find_mailbox(struct imap_session *session, struct slice name, struct
 /* The handler's state, zeroed in the arena at its first call; NULL: over the budget. */
 void *session_work(struct imap_session *session, size_t size);
 
+/* --- capabilities.c --- */
+
+/* What applies now, words with spaces between them (RFC 9051 section 7.2.2). */
+void capabilities_write(const struct imap_session *session, struct buffer *out);
+
 /* --- commands: see each file --- */
 enum progress cmd_capability(struct imap_session *session);
 enum progress cmd_noop(struct imap_session *session);
@@ -173,7 +174,7 @@ void append_piece(struct imap_session *session, struct slice bytes);
 void idle_line(struct imap_session *session, struct slice line);
 
 /* --- cmd_status.c: one STATUS response --- */
-void status_write(struct buffer *out, const struct collection *mailbox, uint32_t items);
+void status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items);
 
 /* --- mailbox_view.c --- */
 
@@ -187,7 +188,7 @@ enum progress view_sync(struct imap_session *session, bool expunges);
 
 /* The UIDs of the view that a sequence set names. Numbers: ERROR_INVALID for one beyond the last
  * (RFC 9051 section 9, seq-number) unless lenient; UIDs: those that do not exist are passed over.
- * ERROR_LIMIT. */
+ * "$" is what was saved, less what is gone (RFC 5182 section 2.1). ERROR_LIMIT. */
 int view_resolve(struct imap_session *session, const struct imap_sequence_set *set, bool uid,
                  bool lenient, struct range_set *uids);
 

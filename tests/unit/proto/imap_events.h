@@ -35,9 +35,10 @@ static inline void imap_events_flags(struct buffer *out, const struct imap_flags
 static inline void imap_events_key(struct buffer *out, const struct imap_search_key *key)
 {
     static const char *const names[] = {
-        "all",     "and",    "or",         "not",    "sequence",  "uid",     "flag",
-        "keyword", "header", "body",       "text",   "larger",    "smaller", "before",
-        "on",      "since",  "sentbefore", "senton", "sentsince",
+        "all",        "and",    "or",         "not",     "sequence",  "uid",         "flag",
+        "keyword",    "header", "body",       "text",    "larger",    "smaller",     "before",
+        "on",         "since",  "sentbefore", "senton",  "sentsince", "savedbefore", "savedon",
+        "savedsince", "older",  "younger",    "emailid", "threadid",
     };
     buffer_append_string(out, names[key->kind]);
     if (key->field.size || key->text.size) {
@@ -47,7 +48,7 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
     }
     if (key->number || key->kind == IMAP_SEARCH_LARGER || key->kind == IMAP_SEARCH_SMALLER)
         buffer_append_format(out, " %llu", (unsigned long long)key->number);
-    if (key->kind >= IMAP_SEARCH_BEFORE)
+    if (key->kind >= IMAP_SEARCH_BEFORE && key->kind <= IMAP_SEARCH_SAVEDSINCE)
         buffer_append_format(out, " %lld", (long long)key->date);
     if (key->kind == IMAP_SEARCH_SEQUENCE || key->kind == IMAP_SEARCH_UID) {
         buffer_append_byte(out, ' ');
@@ -63,8 +64,9 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
 
 static inline void imap_events_item(struct buffer *out, const struct imap_fetch_item *item)
 {
-    static const char *const names[] = {"uid",      "flags", "internaldate", "size",
-                                        "envelope", "body",  "structure",    "section"};
+    static const char *const names[] = {"uid",      "flags",    "internaldate", "size",
+                                        "envelope", "body",     "structure",    "emailid",
+                                        "threadid", "savedate", "preview",      "section"};
     buffer_append_format(out, " %s", names[item->kind]);
     if (item->kind != IMAP_FETCH_SECTION)
         return;
@@ -115,9 +117,10 @@ static inline void imap_events_slices(struct buffer *out, const struct slice *sl
 static inline void imap_events_search(struct buffer *out, const struct imap_search *search)
 {
     if (search->extended)
-        buffer_append_format(out, "return%s%s%s%s ", search->return_min ? " min" : "",
+        buffer_append_format(out, "return%s%s%s%s%s ", search->return_min ? " min" : "",
                              search->return_max ? " max" : "", search->return_all ? " all" : "",
-                             search->return_count ? " count" : "");
+                             search->return_count ? " count" : "",
+                             search->return_save ? " save" : "");
     imap_events_key(out, &search->key);
 }
 
@@ -227,7 +230,7 @@ static inline void imap_events_write(struct buffer *out, const struct imap_event
         buffer_append_byte(out, '\n');
     *in_message = event->kind == IMAP_EVENT_MESSAGE;
     buffer_append_format(out, "%s ", names[event->kind]);
-    if (event->command)
+    if (event->command && event->kind != IMAP_EVENT_BAD_CHARSET)
         imap_events_command(out, event->command);
     if (event->tag.size) {
         buffer_append(out, event->tag);

@@ -11,6 +11,12 @@ static void test_items(void **state)
     check_command("FETCH 1 ALL", "FETCH 1:1 flags internaldate size envelope");
     check_command("FETCH 1 fast", "FETCH 1:1 flags internaldate size");
     check_command("UID FETCH 1 FULL", "UID FETCH 1:1 uid flags internaldate size envelope body");
+    check_command("FETCH 1 (EMAILID threadid SAVEDATE)", "FETCH 1:1 emailid threadid savedate");
+    check_command("FETCH 1 PREVIEW", "FETCH 1:1 preview");
+    check_command("FETCH 1 preview (lazy)", "FETCH 1:1 preview");
+    check_command("FETCH 1 (PREVIEW (LAZY) UID)", "FETCH 1:1 preview uid");
+    check_bad("FETCH 1 PREVIEW (EAGER)", "Command: something follows the arguments");
+    check_bad("FETCH 1 (PREVIEW (LAZY)", "Fetch item: expected an item or a closing parenthesis");
     check_bad("FETCH 1 (ALL)", "Fetch item: unknown");
     check_bad("FETCH 1 ()", "Fetch item: unknown");
     check_bad("FETCH 1 (FLAGS", "Fetch item: expected an item or a closing parenthesis");

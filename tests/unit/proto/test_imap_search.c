@@ -24,6 +24,37 @@ static void test_keys(void **state)
     check_command("SEARCH $", "SEARCH and(sequence $)");
 }
 
+static void test_later_keys(void **state)
+{
+    (void)state;
+    check_command("SEARCH SAVEDBEFORE 1-Feb-1994 SAVEDON 1-Feb-1994 SAVEDSINCE 1-Feb-1994",
+                  "SEARCH and(savedbefore 760060800 savedon 760060800 savedsince 760060800)");
+    check_command("SEARCH SAVEDATESUPPORTED", "SEARCH and(all)");
+    check_command("SEARCH OLDER 1 YOUNGER 4294967295", "SEARCH and(older 1 younger 4294967295)");
+    check_command("SEARCH EMAILID M1_-z THREADID Tab",
+                  "SEARCH and(emailid 'M1_-z' threadid 'Tab')");
+    check_bad("SEARCH OLDER 0", "Search key: expected a number other than 0");
+    check_bad("SEARCH YOUNGER 4294967296", "Search key: the number is too large");
+    check_bad("SEARCH EMAILID M.1", "Search key: not an object id");
+    check_bad("SEARCH THREADID", "Search key: expected an argument behind the key");
+}
+
+static void test_object_id_maximum(void **state)
+{
+    (void)state;
+    char id[IMAP_OBJECT_ID_MAXIMUM + 1], line[sizeof(id) + 30], expected[sizeof(id) + 60];
+    memset(id, 'x', sizeof(id));
+    for (int size = IMAP_OBJECT_ID_MAXIMUM; size <= IMAP_OBJECT_ID_MAXIMUM + 1; size++) {
+        snprintf(line, sizeof(line), "a SEARCH EMAILID %.*s\r\n", size, id);
+        if (size == IMAP_OBJECT_ID_MAXIMUM)
+            snprintf(expected, sizeof(expected), "command a SEARCH and(emailid '%.*s')\n", size,
+                     id);
+        else
+            snprintf(expected, sizeof(expected), "BAD a Search key: the object id is too long\n");
+        check_dialogue(usual_limits, slice_from_string(line), false, expected, __FILE__, __LINE__);
+    }
+}
+
 static void test_groups(void **state)
 {
     (void)state;
@@ -39,7 +70,8 @@ static void test_return(void **state)
     (void)state;
     check_command("SEARCH RETURN (MIN max COUNT) SEEN", "SEARCH return min max count and(flag 1)");
     check_command("SEARCH RETURN () CHARSET UTF-8 SEEN", "SEARCH return all and(flag 1)");
-    check_bad("SEARCH RETURN (SAVE) SEEN", "Return option: unknown");
+    check_command("SEARCH RETURN (save) $", "SEARCH return save and(sequence $)");
+    check_bad("SEARCH RETURN (KEEP) SEEN", "Return option: unknown");
     check_bad("SEARCH RETURN (MIN)", "Search key: missing");
     check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
 }
@@ -80,8 +112,12 @@ static void test_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),   cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_return), cmocka_unit_test(test_charset),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_later_keys),
+        cmocka_unit_test(test_object_id_maximum),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_return),
+        cmocka_unit_test(test_charset),
         cmocka_unit_test(test_bad),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);

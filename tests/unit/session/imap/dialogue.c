@@ -94,29 +94,32 @@ void client_close(struct client *client)
     client->open = false;
 }
 
-/* Copies output to received, with the number after each of these words replaced. */
+/* The size of a word at the text's start behind which something differs each time, or 0. */
+static size_t varying_word(struct slice text)
+{
+    static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ", "COPYUID ", "MAILBOXID ("};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (slice_equal(slice_sub(text, 0, strlen(words[i])), slice_from_string(words[i])))
+            return strlen(words[i]);
+    return 0;
+}
+
+/* Copies output to received, with what differs each time replaced. */
 static void receive(struct client *client, struct slice text)
 {
-    static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ", "COPYUID "};
-    while (text.size) {
-        size_t before = slice_find(text, 'U'), digits = 0; /* "UID" is in all of them */
-        for (size_t i = 0; i < 3 && !digits; i++) {
-            size_t lead = (size_t)(strstr(words[i], "UID") - words[i]), size = strlen(words[i]);
-            if (before < lead || before + size > text.size + lead ||
-                memcmp(text.data + before - lead, words[i], size) != 0)
-                continue;
-            before += size - lead;
-            while (before + digits < text.size &&
-                   isdigit((unsigned char)text.data[before + digits]))
-                digits++;
-        }
-        if (!digits && before < text.size)
-            before++;
-        buffer_append(&client->received, slice_sub(text, 0, before));
-        if (digits)
-            buffer_append_byte(&client->received, 'V');
-        text = slice_sub(text, before + digits, text.size);
+    size_t begin = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        size_t word = strchr("UACM", text.data[i]) ? varying_word(slice_sub(text, i, 16)) : 0;
+        if (!word)
+            continue;
+        i += word;
+        buffer_append(&client->received, slice_sub(text, begin, i - begin));
+        buffer_append_byte(&client->received, 'V');
+        while (i < text.size && isalnum((unsigned char)text.data[i]))
+            i++;
+        begin = i;
     }
+    buffer_append(&client->received, slice_sub(text, begin, text.size));
 }
 
 static void run_once(struct client *client)

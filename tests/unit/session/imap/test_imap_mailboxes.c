@@ -18,7 +18,8 @@ static void test_select(void **state)
     struct client *client = dialogue_client(&dialogue);
     check(client, "a SELECT inbox\r\n",
           FLAGS PERMANENT "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY V] UIDs are valid\r\n"
-                          "* OK [UIDNEXT 1] Next UID\r\na OK [READ-WRITE] Select completed\r\n");
+                          "* OK [UIDNEXT 1] Next UID\r\n* OK [MAILBOXID (V)] The mailbox's own "
+                          "id\r\na OK [READ-WRITE] Select completed\r\n");
     dialogue_append(&dialogue, "INBOX", "(\\Seen)", "a: b\r\n\r\n");
     dialogue_append(&dialogue, "INBOX", "($Work)", "a: c\r\n\r\n");
     check(client, "b EXAMINE INBOX\r\n",
@@ -26,7 +27,8 @@ static void test_select(void **state)
           "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)\r\n"
           "* OK [PERMANENTFLAGS ()] Flags that can be changed\r\n"
           "* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
-          "* OK [UIDVALIDITY V] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n"
+          "* OK [UIDVALIDITY V] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n* OK [MAILBOXID "
+          "(V)] The mailbox's own id\r\n"
           "b OK [READ-ONLY] Examine completed\r\n");
     check(client, "c STORE 1 +FLAGS (\\Deleted)\r\n", "c NO Mailbox is selected read-only\r\n");
     check(client, "c EXPUNGE\r\n", "c NO Mailbox is selected read-only\r\n");
@@ -62,7 +64,7 @@ static void test_create_delete_rename(void **state)
     struct dialogue dialogue;
     dialogue_open(&dialogue);
     struct client *client = dialogue_client(&dialogue);
-    check(client, "a CREATE Lists/C/\r\n", "a OK Create completed\r\n");
+    check(client, "a CREATE Lists/C/\r\n", "a OK [MAILBOXID (V)] Create completed\r\n");
     check(client, "a CREATE Lists\r\n", "a NO [ALREADYEXISTS] There is such a mailbox already\r\n");
     check(client, "a CREATE inbox\r\n", "a NO [ALREADYEXISTS] There is such a mailbox already\r\n");
     check(client, "a CREATE a//b\r\n", "a NO [CANNOT] Not a valid mailbox name\r\n");
@@ -93,7 +95,7 @@ static void test_special_use(void **state)
     struct dialogue dialogue;
     dialogue_open(&dialogue);
     struct client *client = dialogue_client(&dialogue);
-    check(client, "a CREATE All (USE (\\All))\r\n", "a OK Create completed\r\n");
+    check(client, "a CREATE All (USE (\\All))\r\n", "a OK [MAILBOXID (V)] Create completed\r\n");
     check(client, "a CREATE Sent2 (USE (\\Sent))\r\n",
           "a NO [USEATTR] No mailbox can be created with this use\r\n");
     check(client, "a CREATE Other (USE (\\Nonsense))\r\n",
@@ -125,7 +127,7 @@ static void test_list(void **state)
           "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
           "* LIST (\\HasNoChildren \\Trash) \"/\" Trash\r\n"
           "a OK List completed\r\n");
-    check(client, "a CREATE &AOk-t&AOk-/a\r\n", "a OK Create completed\r\n");
+    check(client, "a CREATE &AOk-t&AOk-/a\r\n", "a OK [MAILBOXID (V)] Create completed\r\n");
     check(client, "a LIST &AOk-t&AOk-/ %\r\n",
           "* LIST (\\HasNoChildren) \"/\" &AOk-t&AOk-/a\r\na OK List completed\r\n");
     check(client, "a LIST \"\" &AOk-*\r\n",
@@ -154,7 +156,7 @@ static void test_list_many(void **state)
     for (int i = 0; i < 2000; i++) {
         char command[64];
         snprintf(command, sizeof(command), "a CREATE many/%04d\r\n", i);
-        check(client, command, "a OK Create completed\r\n");
+        check(client, command, "a OK [MAILBOXID (V)] Create completed\r\n");
     }
     check_has(client, "a LIST \"\" many/* RETURN (STATUS (MESSAGES))\r\n",
               "* LIST (\\HasNoChildren) \"/\" many/1999\r\n* STATUS many/1999 (MESSAGES 0)\r\n"

@@ -21,6 +21,17 @@ static const char *const messages[] = {
     "--b--\r\n",
 };
 
+enum { DATE_TEXT = 16 };
+
+/* Such as "1-Feb-1994". */
+static void today(char text[DATE_TEXT])
+{
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(text, DATE_TEXT, "%d-%b-%Y", &parts);
+}
+
 static struct client *open_box(struct dialogue *dialogue)
 {
     dialogue_open(dialogue);
@@ -77,6 +88,19 @@ static void test_keys(void **state)
         {"SENTON 5-Feb-2024", " 1"},
         {"SENTBEFORE 6-Feb-2024", " 1"},
         {"SENTSINCE 6-Feb-2024", " 2"},
+        {"SAVEDBEFORE 1-Feb-2024", ""},
+        {"SAVEDSINCE 1-Feb-2024", " 1 2 3"},
+        {"SAVEDON 1-Feb-2024", ""},
+        {"SAVEDATESUPPORTED", " 1 2 3"},
+        {"OLDER 86400", " 1 2 3"},
+        {"YOUNGER 86400", ""},
+        {"YOUNGER 4294967295", " 1 2 3"},
+        {"OLDER 4294967295", ""},
+        {"EMAILID M1", " 1"},
+        {"EMAILID m1", ""},
+        {"EMAILID M1001", ""},
+        {"THREADID M1", ""},
+        {"THREADID Tffffffff", ""},
     };
     struct dialogue dialogue;
     struct client *client = open_box(&dialogue);
@@ -125,6 +149,44 @@ static void test_extended(void **state)
     dialogue_close(&dialogue);
 }
 
+/* All were saved between the two moments, which may be of two days. */
+static void test_saved_on(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    char before[DATE_TEXT], after[DATE_TEXT], command[100];
+    today(before);
+    struct client *client = open_box(&dialogue);
+    today(after);
+    snprintf(command, sizeof(command), "a SEARCH OR SAVEDON %s SAVEDON %s\r\n", before, after);
+    check(client, command, "* SEARCH 1 2 3\r\na OK Search completed\r\n");
+    snprintf(command, sizeof(command), "a SEARCH SAVEDBEFORE %s\r\n", before);
+    check(client, command, "* SEARCH\r\na OK Search completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* RFC 5182. */
+static void test_saved(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    struct client *client = open_box(&dialogue);
+    check(client, "a SEARCH $\r\n", "* SEARCH\r\na OK Search completed\r\n");
+    check(client, "a UID SEARCH RETURN (SAVE) SEEN\r\n", "a OK Search completed\r\n");
+    check(client, "a SEARCH $\r\n", "* SEARCH 1 3\r\na OK Search completed\r\n");
+    check(client, "a SEARCH NOT UID $\r\n", "* SEARCH 2\r\na OK Search completed\r\n");
+    check(client, "a SEARCH RETURN (SAVE MIN) $\r\n",
+          "* ESEARCH (TAG \"a\") MIN 1\r\na OK Search completed\r\n");
+    check(client, "a SEARCH OR $ 3\r\n", "* SEARCH 1 3\r\na OK Search completed\r\n");
+    check(client, "a SEARCH RETURN (SAVE MIN COUNT) 2:3\r\n",
+          "* ESEARCH (TAG \"a\") COUNT 2 MIN 2\r\na OK Search completed\r\n");
+    check(client, "a SEARCH $\r\n", "* SEARCH 2 3\r\na OK Search completed\r\n");
+    check(client, "a SEARCH RETURN (SAVE MAX) DRAFT\r\n",
+          "* ESEARCH (TAG \"a\")\r\na OK Search completed\r\n");
+    check(client, "a FETCH $ UID\r\n", "a OK Fetch completed\r\n");
+    dialogue_close(&dialogue);
+}
+
 /* A text that lies across the pieces in which a part is read. */
 static void test_long_body(void **state)
 {
@@ -155,10 +217,9 @@ int main(int count, char **arguments)
     (void)arguments;
     dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_extended),
-        cmocka_unit_test(test_long_body),
+        cmocka_unit_test(test_keys),     cmocka_unit_test(test_charsets),
+        cmocka_unit_test(test_extended), cmocka_unit_test(test_saved_on),
+        cmocka_unit_test(test_saved),    cmocka_unit_test(test_long_body),
     };
     return cmocka_run_group_tests_name("imap search", tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 
 #define CAPABILITIES                                                                               \
     "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \
-    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH STATUS=SIZE"
+    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
+    "SAVEDATE PREVIEW APPENDLIMIT=1048576"
 
 static void test_greeting(void **state)
 {
@@ -125,7 +126,7 @@ static void test_memory(void **state)
     char command[64];
     for (int i = 0; i < 400; i++) {
         snprintf(command, sizeof(command), "a CREATE m%030d\r\n", i);
-        check(client, command, "a OK Create completed\r\n");
+        check(client, command, "a OK [MAILBOXID (V)] Create completed\r\n");
     }
     check(client, "a LIST \"\" *\r\n", "a NO [LIMIT] A limit of the server would be passed\r\n");
     check(client, "a NOOP\r\n", "a OK NOOP completed\r\n");
@@ -139,9 +140,10 @@ static void test_pipelining(void **state)
     struct dialogue dialogue;
     dialogue_open(&dialogue);
     struct client *client = dialogue_client(&dialogue);
-    check(client, "a NOOP\r\nb CREATE x\r\nc DELETE x\r\nd LOGOUT\r\n",
-          "a OK NOOP completed\r\nb OK Create completed\r\nc OK Delete completed\r\n"
-          "* BYE Logging out\r\nd OK Logout completed\r\n");
+    check(
+        client, "a NOOP\r\nb CREATE x\r\nc DELETE x\r\nd LOGOUT\r\n",
+        "a OK NOOP completed\r\nb OK [MAILBOXID (V)] Create completed\r\nc OK Delete completed\r\n"
+        "* BYE Logging out\r\nd OK Logout completed\r\n");
     dialogue_close(&dialogue);
 }
 
