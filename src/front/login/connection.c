@@ -210,7 +210,7 @@ static enum outcome step_handshake(struct connection *connection)
     if (connection->protocol->tls)
         login_engine_greet(engine_of(connection), &connection->output);
     else
-        login_engine_tls_started(engine_of(connection));
+        login_engine_tls_started(engine_of(connection), &connection->output);
     return GO_ON;
 }
 

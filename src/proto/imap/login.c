@@ -196,8 +196,9 @@ static void refused(struct login_engine *engine, int error, struct buffer *outpu
                       temporary ? "Try again later" : "Authentication failed");
 }
 
-static void tls_started(struct login_engine *engine)
+static void tls_started(struct login_engine *engine, struct buffer *output)
 {
+    (void)output;
     release(engine);
     reset_reader(imap_of(engine));
 }
@@ -239,6 +240,8 @@ static bool step(struct login_engine *engine, struct slice *input, struct buffer
 
 static const struct login_functions functions = {
     .reply_maximum = IMAP_LOGIN_REPLY_MAXIMUM,
+    .challenge_before = "+ ",
+    .challenge_after = "\r\n",
     .release = release,
     .greet = greet,
     .step = step,

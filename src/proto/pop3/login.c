@@ -244,14 +244,17 @@ static void reset(struct pop3_login *login)
     buffer_init(&login->name, POP3_LOGIN_NAME_MAXIMUM);
 }
 
-static void tls_started(struct login_engine *engine)
+static void tls_started(struct login_engine *engine, struct buffer *output)
 {
+    (void)output;
     release(engine);
     reset(pop3_of(engine));
 }
 
 static const struct login_functions functions = {
     .reply_maximum = POP3_REPLY_MAXIMUM,
+    .challenge_before = "+ ",
+    .challenge_after = "\r\n",
     .release = release,
     .greet = greet,
     .step = step,

@@ -112,10 +112,10 @@ void login_engine_bye(struct login_engine *engine, bool unavailable, const char 
     engine->functions->bye(engine, unavailable, text, output);
 }
 
-void login_engine_tls_started(struct login_engine *engine)
+void login_engine_tls_started(struct login_engine *engine, struct buffer *output)
 {
     engine->tls = true;
-    engine->functions->tls_started(engine);
+    engine->functions->tls_started(engine, output);
 }
 
 void login_engine_refused(struct login_engine *engine, int error, struct buffer *output)
@@ -168,9 +168,9 @@ enum login_action login_engine_ask(struct login_engine *engine)
 enum login_action login_engine_request_response(struct login_engine *engine, struct slice challenge,
                                                 struct buffer *output)
 {
-    buffer_append_string(output, "+ ");
+    buffer_append_string(output, engine->functions->challenge_before);
     base64_encode(challenge, output);
-    buffer_append_string(output, "\r\n");
+    buffer_append_string(output, engine->functions->challenge_after);
     engine->exchanging = true;
     engine->functions->expect_response(engine);
     return LOGIN_MORE;

@@ -10,7 +10,7 @@
  * An exchange is: asked (the caller owes an answer) -> exchanging (the client owes a line) -> asked
  * ... until the caller refuses, or grants and takes the stream.
  *
- * A protocol (proto/imap/login.h, proto/pop3/login.h) embeds a struct login_engine as the first
+ * A protocol (such as proto/imap/login.h) embeds a struct login_engine as the first
  * member of its own, sets it up, and does through struct login_functions what is its own.
  */
 #ifndef PROTO_SASL_LOGIN_H
@@ -82,7 +82,9 @@ struct login_engine;
 
 /* What a protocol does its own way. All but step write no more than reply_maximum bytes. */
 struct login_functions {
-    size_t reply_maximum; /* bytes of the answers to one command */
+    size_t reply_maximum;         /* bytes of the answers to one command */
+    const char *challenge_before; /* what stands around a challenge's base64 */
+    const char *challenge_after;
     void (*release)(struct login_engine *engine);
     void (*greet)(struct login_engine *engine, struct buffer *output);
     /* Takes the next command or line; false: it needs more input. Sets *action. */
@@ -98,8 +100,8 @@ struct login_functions {
     void (*refused)(struct login_engine *engine, int error, struct buffer *output);
     void (*bye)(struct login_engine *engine, bool unavailable, const char *text,
                 struct buffer *output);
-    /* What was said in the clear is forgotten. */
-    void (*tls_started)(struct login_engine *engine);
+    /* What was said in the clear is forgotten. It may greet again. */
+    void (*tls_started)(struct login_engine *engine, struct buffer *output);
 };
 
 struct login_engine {
@@ -125,7 +127,7 @@ void login_engine_greet(struct login_engine *engine, struct buffer *output);
 enum login_action login_engine_consume(struct login_engine *engine, struct slice *input,
                                        struct buffer *output);
 
-void login_engine_tls_started(struct login_engine *engine);
+void login_engine_tls_started(struct login_engine *engine, struct buffer *output);
 
 /* The exchange goes on: appends the challenge. */
 void login_engine_challenge(struct login_engine *engine, struct slice challenge,
@@ -151,7 +153,7 @@ bool login_engine_password_allowed(const struct login_engine *engine);
 /* It is the caller's turn: the exchange is set. */
 enum login_action login_engine_ask(struct login_engine *engine);
 
-/* It is the client's turn: appends "+ ", the challenge in base64, and CRLF. */
+/* It is the client's turn: appends the challenge in base64, as the protocol has it. */
 enum login_action login_engine_request_response(struct login_engine *engine, struct slice challenge,
                                                 struct buffer *output);
 

@@ -97,7 +97,7 @@ static inline bool login_caller_feed(struct login_caller *caller, struct slice i
             login_caller_authenticate(caller);
         if (action == LOGIN_STARTTLS) {
             buffer_append_string(&caller->log, "[tls]\n");
-            login_engine_tls_started(&caller->login.engine);
+            login_engine_tls_started(&caller->login.engine, &caller->output);
         }
         login_caller_send(caller);
         if (caller->granted) {
