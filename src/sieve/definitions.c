@@ -33,11 +33,6 @@ enum extension extension_find(struct slice name)
     return extension;
 }
 
-const char *sieve_extension_name(size_t index)
-{
-    return index + 1 < EXTENSION_COUNT ? extension_names[index + 1] : NULL;
-}
-
 const struct definition *definition_at(size_t index)
 {
     return index < DEFINITION_COUNT ? definitions[index] : NULL;

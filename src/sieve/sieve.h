@@ -101,8 +101,4 @@ struct sieve_outcome {
 int sieve_run(const struct sieve_program *program, const struct sieve_input *input,
               const struct sieve_host *host, struct sieve_outcome *outcome);
 
-/* The name of the extension at the index, as `require` and ManageSieve's SIEVE capability have it
- * (RFC 5804 section 1.7); NULL behind the last. */
-const char *sieve_extension_name(size_t index);
-
 #endif
