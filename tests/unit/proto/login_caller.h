@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "proto/imap/login.h"
+#include "proto/managesieve/login.h"
 #include "proto/pop3/login.h"
 #include "proto/sasl/plain.h"
 
@@ -17,6 +18,7 @@ struct login_caller {
     union {
         struct login_engine engine;
         struct imap_login imap;
+        struct managesieve_login managesieve;
         struct pop3_login pop3;
     } login;
     struct buffer output;
