@@ -32,7 +32,10 @@ BANNED = re.compile(
 # here with its reason.
 WHO_SYSTEM_ALLOWED = {
     "src/store/store.h": "its definition",
-    "src/store/view.c": "what it may do: everything",
+    "src/store/rights.c": "what it may do: everything",
+    "src/store/view.c": "whose subscriptions it sees: the owner's",
+    "src/store/acl.c": "reads the directory for who may administer a list, to say names",
+    "src/store/shared.c": "keeps in the directory what lists of accounts say",
     "src/store/check.c": "reads whole accounts, changes nothing",
     "src/store/settle.c": "moves bodies of whole accounts, changes nothing that anybody sees",
     "src/store/summaries.c": "makes derived data of whole accounts anew",
@@ -48,6 +51,9 @@ WHO_SYSTEM_ALLOWED = {
     "src/session/mta/": "the mail server asks for everybody",
     "src/cli/": "the administrator's command without a running server",
 }
+
+# Calls of the store that need no right: opening a view, closing one.
+RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close"}
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
@@ -289,6 +295,22 @@ def check_who_system():
                     yield f"{name}:{number}: WHO_SYSTEM is not for here (tools/lint.py)"
 
 
+STORE_CALL = re.compile(r"\b(\w+)\(([^;{}]*?)\);", re.S)
+
+
+def check_rights():
+    """Every call of the store is tried by who has no right to it."""
+    tried = (ROOT / "tests/unit/store/test_rights.c").read_text()
+    for path in sources("src/store"):
+        if path.suffix != ".h" or path.name.endswith("_priv.h"):
+            continue
+        for name, parameters in STORE_CALL.findall(without_comments(path.read_text())):
+            asks = re.search(r"struct store_view \*\w|struct who \w", parameters)
+            if asks and name not in RIGHTS_NOT_NEEDED and \
+                    not re.search(rf'\{{"{name}["( ]', tried):
+                yield f"{relative(path)}: {name} is missing in tests/unit/store/test_rights.c"
+
+
 def check_format():
     """clang-format, as .clang-format says."""
     files = [str(path) for path in sources("src", "tests", "bench")]
@@ -358,6 +380,7 @@ CHECKS = {
     "lengths": check_lengths,
     "contracts": check_contracts,
     "who-system": check_who_system,
+    "rights": check_rights,
     "format": check_format,
     "cppcheck": check_cppcheck,
     "links": check_links,

@@ -223,20 +223,25 @@ const struct account_id *annotations_private_of(const struct store_view *view,
     return id;
 }
 
-static int require(const struct store_view *view, collection_id collection)
+/* RFC 5464 section 3.3: l, and one of the rights that let one do something with messages. */
+static int require(const struct store_view *view, struct kv_transaction *transaction,
+                   collection_id collection, uint32_t *rights)
 {
     const uint32_t any = RIGHT_READ | RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST;
-    int error = view_require(view, collection, collection ? RIGHT_LOOKUP : RIGHT_READ);
-    return error ? error : rights_of(view, collection) & any ? 0 : ERROR_DENIED;
+    int error = view_require(view, transaction, collection, collection ? RIGHT_LOOKUP : RIGHT_READ);
+    if (!error)
+        error = rights_of(view, transaction, collection, rights);
+    return error ? error : *rights & any ? 0 : ERROR_DENIED;
 }
 
-static int require_change(const struct store_view *view, collection_id collection,
+static int require_change(const struct change *change, collection_id collection,
                           const struct annotation *list, size_t count)
 {
+    const struct store_view *view = change->view;
     struct account_id id;
-    int error = require(view, collection);
-    bool shared =
-        collection ? rights_of(view, collection) & RIGHT_WRITE : view->who.kind == WHO_KIND_SYSTEM;
+    uint32_t rights;
+    int error = require(view, change->transaction, collection, &rights);
+    bool shared = collection ? !error && rights & RIGHT_WRITE : view->who.kind == WHO_KIND_SYSTEM;
     for (size_t i = 0; i < count && !error; i++)
         if (list[i].scope == ANNOTATION_SHARED ? !shared : !annotations_private_of(view, &id))
             error = ERROR_DENIED;
@@ -261,12 +266,13 @@ int annotations_list(struct store_view *view, collection_id collection, struct a
 {
     struct account_id id;
     struct kv_transaction *transaction;
-    int error = require(view, collection);
-    if (!error)
-        error = view_read(view, &transaction);
+    uint32_t rights;
+    int error = view_read(view, &transaction);
     if (error)
         return error;
-    error = require_there(transaction, collection);
+    error = require(view, transaction, collection, &rights);
+    if (!error)
+        error = require_there(transaction, collection);
     if (!error)
         error = annotations_read(transaction, collection, 0, annotations_private_of(view, &id),
                                  arena, list, count);
@@ -299,10 +305,11 @@ static int set_all(struct change *change, void *arg)
     struct collection_record record;
     int64_t difference = 0;
     bool changed = false;
-    if (!call->collection)
-        return put_all(change, call, &difference, &changed);
+    int error = require_change(change, call->collection, call->list, call->count);
+    if (error || !call->collection)
+        return error ? error : put_all(change, call, &difference, &changed);
     buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = collection_read(change->transaction, call->collection, &value, &record);
+    error = collection_read(change->transaction, call->collection, &value, &record);
     if (!error)
         error = put_all(change, call, &difference, &changed);
     if (!error && changed) {
@@ -325,9 +332,7 @@ int annotations_set(struct store_view *view, collection_id collection,
                     const struct annotation *list, size_t count)
 {
     struct arena arena;
-    int error = require_change(view, collection, list, count);
-    if (!error)
-        error = annotations_validate(list, count, false);
+    int error = annotations_validate(list, count, false);
     if (error)
         return error;
     arena_init(&arena, 2 * ANNOTATIONS_MAXIMUM * (sizeof(*list) + ANNOTATION_NAME_MAXIMUM + 64));

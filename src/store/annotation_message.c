@@ -259,6 +259,21 @@ static int set_pages(struct change *change, struct mailbox *mailbox, const struc
     return error;
 }
 
+/* RFC 5257 section 3.4. Its right "n" is part of w here. */
+int annotations_require(const struct change *change, collection_id mailbox,
+                        const struct annotation *list, size_t count)
+{
+    const struct store_view *view = change->view;
+    struct account_id id;
+    int error = count ? view_require(view, change->transaction, mailbox, RIGHT_READ) : 0;
+    for (size_t i = 0; i < count && !error; i++)
+        if (list[i].scope == ANNOTATION_SHARED)
+            error = view_require(view, change->transaction, mailbox, RIGHT_WRITE);
+        else if (!annotations_private_of(view, &id))
+            error = ERROR_DENIED;
+    return error ? error : annotations_validate(list, count, true);
+}
+
 static int set_all(struct change *change, void *arg)
 {
     struct set_call *call = arg;
@@ -267,7 +282,11 @@ static int set_all(struct change *change, void *arg)
     bool any = false;
     if (call->failed)
         range_set_clear(call->failed);
-    int error = mailbox_open(change->transaction, call->id, &mailbox);
+    int error = view_require(change->view, change->transaction, call->id, RIGHT_READ);
+    if (!error)
+        error = annotations_require(change, call->id, call->list, call->count);
+    if (!error)
+        error = mailbox_open(change->transaction, call->id, &mailbox);
     if (error)
         return error;
     buffer_init(&page, PAGE_VALUE_MAXIMUM);
@@ -280,37 +299,18 @@ static int set_all(struct change *change, void *arg)
     return error;
 }
 
-/* RFC 5257 section 3.4. Its right "n" is part of w here. */
-int annotations_require(const struct store_view *view, collection_id mailbox,
-                        const struct annotation *list, size_t count)
-{
-    struct account_id id;
-    int error = count ? view_require(view, mailbox, RIGHT_READ) : 0;
-    for (size_t i = 0; i < count && !error; i++)
-        if (list[i].scope == ANNOTATION_SHARED)
-            error = view_require(view, mailbox, RIGHT_WRITE);
-        else if (!annotations_private_of(view, &id))
-            error = ERROR_DENIED;
-    return error ? error : annotations_validate(list, count, true);
-}
-
 int message_annotations_set(struct store_view *view, collection_id mailbox,
                             const struct range_set *uids, const struct annotation *list,
                             size_t count, uint64_t unchanged_since, uint64_t *modseq,
                             struct range_set *failed)
 {
-    int error = view_require(view, mailbox, RIGHT_READ);
-    if (!error)
-        error = annotations_require(view, mailbox, list, count);
-    if (error)
-        return error;
     struct set_call call = {.id = mailbox,
                             .uids = uids,
                             .list = list,
                             .count = count,
                             .unchanged_since = unchanged_since,
                             .failed = failed};
-    error = view_change(view, KV_DURABLE, set_all, &call);
+    int error = view_change(view, KV_DURABLE, set_all, &call);
     if (!error)
         *modseq = call.modseq;
     return error;

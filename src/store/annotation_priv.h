@@ -49,7 +49,7 @@ int annotation_put(struct change *change, collection_id collection, uint32_t uid
                    int64_t *difference, bool *changed);
 
 /* Whether who may set these of a message, and whether they can be set. */
-int annotations_require(const struct store_view *view, collection_id mailbox,
+int annotations_require(const struct change *change, collection_id mailbox,
                         const struct annotation *list, size_t count);
 
 /* Sets them of an entry, and counts them. *changed: whether anything differs. */

@@ -13,15 +13,29 @@ struct append_call {
     const struct append *append;
     const struct stored_message *message;
     int64_t now;
-    uint64_t thread; /* 0: one of its own */
+    uint64_t thread;  /* 0: one of its own */
+    uint32_t allowed; /* flags that may be set */
     struct append_result result;
 };
 
+/* A mailbox may be there to be posted to, and be seen by nobody. */
+static int require_append(const struct change *change, struct append_call *call)
+{
+    uint32_t rights;
+    int error = rights_of(change->view, change->transaction, call->mailbox, &rights);
+    if (!error && !(rights & (RIGHT_INSERT | RIGHT_POST)))
+        error = rights & RIGHT_LOOKUP ? ERROR_DENIED : ERROR_NOT_FOUND;
+    if (!error)
+        call->allowed = flags_allowed(rights);
+    return error ? error
+                 : annotations_require(change, call->mailbox, call->append->annotations,
+                                       call->append->annotation_count);
+}
+
 /* Flags and keywords that the view's who may set. */
-static int set_flags(struct mailbox *mailbox, const struct append *append, uint32_t rights,
+static int set_flags(struct mailbox *mailbox, const struct append *append, uint32_t allowed,
                      struct entry *entry)
 {
-    uint32_t allowed = flags_allowed(rights);
     entry->flags = append->flags & allowed;
     if (!(allowed & ENTRY_FLAGGED))
         return 0;
@@ -45,7 +59,7 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     };
     int error = quota_require_messages(change, 1, entry.size);
     if (!error)
-        error = set_flags(mailbox, call->append, rights_of(change->view, call->mailbox), &entry);
+        error = set_flags(mailbox, call->append, call->allowed, &entry);
     if (!error)
         error = message_add(change, call->message, call->thread, mailbox_next_position(mailbox),
                             &entry.message);
@@ -65,7 +79,9 @@ static int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
-    int error = delivered_note(change, call->append->delivery);
+    int error = require_append(change, call);
+    if (!error)
+        error = delivered_note(change, call->append->delivery);
     if (!error)
         error = thread_join(change, call->message->ids, &call->thread);
     if (!error)
@@ -105,20 +121,12 @@ static int store_message(struct store_view *view, struct append_call *call,
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result)
 {
-    uint32_t rights = rights_of(view, mailbox);
-    if (!(rights & (RIGHT_LOOKUP | RIGHT_INSERT | RIGHT_POST)))
-        return ERROR_NOT_FOUND;
-    if (!(rights & (RIGHT_INSERT | RIGHT_POST)))
-        return ERROR_DENIED;
-    int error = annotations_require(view, mailbox, append->annotations, append->annotation_count);
-    if (error)
-        return error;
     struct append_call call = {.mailbox = mailbox, .append = append, .now = clock_wall()};
     struct stored_message message;
     struct buffer bytes, summary;
     buffer_init(&bytes, SIZE_MAX - 1);
     buffer_init(&summary, SUMMARY_SIZE_MAXIMUM);
-    error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
+    int error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
     message.received = append->internal_date;
     if (!error)
         error = store_message(view, &call, &message);

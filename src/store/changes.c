@@ -12,6 +12,7 @@
  */
 #include "store/changes.h"
 #include "base/error.h"
+#include "store/acl_priv.h"
 #include "store/retained_priv.h"
 #include "store/thread_priv.h"
 
@@ -23,6 +24,7 @@ struct touch {
     uint8_t type;    /* of a destroyed collection */
     uint64_t number; /* of a thread's touch, too, the email's */
     uint64_t thread; /* of an email that has gone */
+    bool old;        /* of an email: it was in that mailbox at the reader's `since` */
 };
 
 /* A collection that is there, and that who may look up. */
@@ -52,6 +54,7 @@ struct gathering {
     size_t count;
     bool cut; /* some behind the last of the `wanted` were left out: */
     struct touch last;
+    struct rights_table rights;
     struct live_collection *live; /* by id */
     size_t live_count;
     struct known_thread known[THREADS_KNOWN];
@@ -80,6 +83,8 @@ static void compact(struct gathering *gathering)
     for (size_t i = 0; i < gathering->count; i++) {
         if (!kept || compare_touches(&touches[kept - 1], &touches[i]) != 0)
             touches[kept++] = touches[i];
+        else
+            touches[kept - 1].old |= touches[i].old;
     }
     if (kept > gathering->wanted) {
         kept = gathering->wanted;
@@ -108,10 +113,8 @@ static void add(struct gathering *gathering, struct touch touch)
         compact(gathering);
 }
 
-static void add_email(struct gathering *gathering, uint64_t modseq, uint64_t message,
-                      uint64_t thread)
+static void add_email(struct gathering *gathering, struct touch touch)
 {
-    struct touch touch = {.modseq = modseq, .number = message, .thread = thread};
     touch.kind = CHANGE_EMAIL;
     if (gathering->types & CHANGES_EMAILS)
         add(gathering, touch);
@@ -145,7 +148,9 @@ static int load_live(struct gathering *gathering)
     struct kv_cursor *cursor;
     struct slice key, value;
     size_t capacity = 0;
-    int error = kv_cursor_open(gathering->transaction, SLICE("c"), SLICE(""), &cursor);
+    int error = rights_table_load(gathering->view, gathering->transaction, &gathering->rights);
+    if (!error)
+        error = kv_cursor_open(gathering->transaction, SLICE("c"), SLICE(""), &cursor);
     if (error)
         return error;
     while (!(error = kv_cursor_next(cursor, &key, &value))) {
@@ -158,7 +163,8 @@ static int load_live(struct gathering *gathering)
         if (error)
             break;
         record.name = (struct slice){NULL, 0};
-        if (view_require(gathering->view, (collection_id)id, RIGHT_LOOKUP))
+        uint32_t rights = rights_table_at(&gathering->rights, (collection_id)id);
+        if (!(rights & RIGHT_LOOKUP))
             continue;
         struct live_collection *live = next_live(gathering, &capacity);
         if (!live) {
@@ -166,15 +172,15 @@ static int load_live(struct gathering *gathering)
             break;
         }
         *live = (struct live_collection){
-            .id = (collection_id)id,
-            .readable = !view_require(gathering->view, (collection_id)id, RIGHT_READ),
-            .record = record};
+            .id = (collection_id)id, .readable = rights & RIGHT_READ, .record = record};
     }
     kv_cursor_close(&cursor);
     if (error != ERROR_NOT_FOUND)
         return error;
     /* Who sees something of the account may know that it changes. */
-    return gathering->live_count ? 0 : view_require(gathering->view, 0, RIGHT_READ);
+    return gathering->live_count
+               ? 0
+               : view_require(gathering->view, gathering->transaction, 0, RIGHT_READ);
 }
 
 static int compare_live(const void *a, const void *b)
@@ -192,6 +198,27 @@ static const struct live_collection *find_live(const struct gathering *gathering
     return bsearch(&wanted, gathering->live, gathering->live_count, sizeof(wanted), compare_live);
 }
 
+/* A number for what who might do when the reader knew everything up to `since`, as far as that can
+ * be told now; 0: everything. Collections that were made later do not count, deleted ones do. So it
+ * stays the same as long as no list, no group and nothing that is retained has changed. */
+static uint64_t rights_at(const struct gathering *gathering, uint64_t since)
+{
+    const struct buffer *named = &gathering->rights.named;
+    uint64_t sum = 14695981039346656037ULL; /* FNV-1a */
+    if (gathering->rights.all)
+        return 0;
+    for (size_t at = 0; at < named->size; at += sizeof(struct collection_rights)) {
+        struct collection_rights item;
+        memcpy(&item, named->data + at, sizeof(item));
+        const struct live_collection *live = find_live(gathering, item.id);
+        if (live && live->record.created_modseq > since)
+            continue;
+        sum = (sum ^ item.id) * 1099511628211ULL;
+        sum = (sum ^ item.rights) * 1099511628211ULL;
+    }
+    return sum | 1;
+}
+
 static uint64_t last_change(const struct collection_record *record)
 {
     uint64_t modseq = record->highest_modseq;
@@ -207,7 +234,11 @@ static void gather_entries(struct gathering *gathering, struct slice entries, ui
     for (; entries.size >= ENTRY_SIZE; entries = slice_sub(entries, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
         entry_read(entries.data, &entry);
-        add_email(gathering, entry.modseq > least ? entry.modseq : least, entry.message, 0);
+        add_email(gathering, (struct touch){
+                                 .modseq = entry.modseq > least ? entry.modseq : least,
+                                 .number = entry.message,
+                                 .old = entry.created_modseq <= gathering->cursor.since,
+                             });
     }
 }
 
@@ -316,7 +347,8 @@ static int gather_deleted(struct gathering *gathering)
     buffer_init(&value, KV_VALUE_MAXIMUM);
     while (!error && !(error = deleted_next(gathering->transaction, &id, &value, &deleted))) {
         const struct collection_record *record = &deleted.record;
-        if (record->type != COLLECTION_MAILBOX || deleted.modseq <= gathering->after)
+        if (record->type != COLLECTION_MAILBOX || deleted.modseq <= gathering->after ||
+            !(rights_table_at(&gathering->rights, id) & RIGHT_READ))
             continue;
         if (may_matter(gathering, deleted.modseq))
             error = gather_deleted_pages(gathering, id, deleted.modseq);
@@ -327,19 +359,33 @@ static int gather_deleted(struct gathering *gathering)
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* Whether who may hear of what was destroyed. Of emails that went into another thread no mailbox is
+ * known: their numbers tell nobody anything. */
+static bool may_hear(const struct gathering *gathering, const uint64_t numbers[3])
+{
+    bool of_messages = numbers[1] == DESTROYED_MESSAGE;
+    uint64_t collection = of_messages ? numbers[2] >> 32 : numbers[2];
+    return !collection || rights_table_at(&gathering->rights, (collection_id)collection) &
+                              (of_messages ? RIGHT_READ : RIGHT_LOOKUP);
+}
+
 static int gather_tombstone(struct gathering *gathering, const uint64_t numbers[3],
                             struct slice value)
 {
     struct slice messages;
     uint64_t number = 0;
     bool of_messages = numbers[1] == DESTROYED_MESSAGE;
+    if (!may_hear(gathering, numbers))
+        return 0;
     int error =
         of_messages ? messages_record_read(value, &messages) : number_record_read(value, &number);
     if (error)
         return error;
     if (of_messages)
         for (; messages.size; messages = slice_sub(messages, MESSAGE_NUMBERS_SIZE, SIZE_MAX))
-            add_email(gathering, numbers[0], load_u64(messages.data), load_u64(messages.data + 8));
+            add_email(gathering, (struct touch){.modseq = numbers[0],
+                                                .number = load_u64(messages.data),
+                                                .thread = load_u64(messages.data + 8)});
     if (numbers[1] == DESTROYED_COLLECTION && number < 16 &&
         gathering->types & CHANGES_COLLECTIONS(number))
         add(gathering, (struct touch){.modseq = numbers[0],
@@ -395,11 +441,13 @@ static bool is_live(const struct gathering *gathering, const struct message_reco
 }
 
 /* Whether the reader may not know an email that is there now. An email that came back with its
- * whole mailbox says nothing of that itself: after such a return all are taken for new. */
-static bool is_new(const struct gathering *gathering, const struct message_record *record)
+ * whole mailbox says nothing of that itself: after such a return all are taken for new. To who may
+ * not read all mailboxes one is new that came from another; old: it did not. */
+static bool is_new(const struct gathering *gathering, const struct message_record *record, bool old)
 {
     uint64_t since = gathering->cursor.since;
-    return record->created_modseq > since || gathering->account.restored_modseq > since;
+    return record->created_modseq > since || gathering->account.restored_modseq > since ||
+           (!gathering->rights.all && !old);
 }
 
 /* ERROR_NOT_FOUND: it has gone for good. The record points into gathering->value. */
@@ -422,7 +470,7 @@ static int tell_email(struct gathering *gathering, const struct touch *touch,
         return error == ERROR_NOT_FOUND ? 0 : error;
     changed->thread = record.thread;
     if (is_live(gathering, &record) && record.created_modseq <= touch->modseq)
-        changed->action = is_new(gathering, &record) ? CHANGE_CREATED : CHANGE_UPDATED;
+        changed->action = is_new(gathering, &record, touch->old) ? CHANGE_CREATED : CHANGE_UPDATED;
     return 0;
 }
 
@@ -440,7 +488,7 @@ static int find_action(struct gathering *gathering, uint64_t thread, enum change
         if (!error)
             error = read_email(gathering, message, &record);
         if (!error && is_live(gathering, &record))
-            *action = is_new(gathering, &record) ? CHANGE_CREATED : CHANGE_UPDATED;
+            *action = is_new(gathering, &record, false) ? CHANGE_CREATED : CHANGE_UPDATED;
     }
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
@@ -535,13 +583,21 @@ static int read_account(struct kv_transaction *transaction, struct account_recor
     return error;
 }
 
+static struct changes_cursor cursor_now(const struct gathering *gathering)
+{
+    struct changes_cursor cursor = changes_since(gathering->account.modseq);
+    cursor.rights = rights_at(gathering, cursor.since);
+    return cursor;
+}
+
 static void move_cursor(const struct gathering *gathering, struct changes_cursor *cursor)
 {
     const struct touch *last = &gathering->last;
     if (gathering->cut)
-        *cursor = (struct changes_cursor){cursor->since, last->modseq, last->kind, last->number};
+        *cursor = (struct changes_cursor){cursor->since, last->modseq, last->kind, last->number,
+                                          cursor->rights};
     else
-        *cursor = changes_since(gathering->account.modseq);
+        *cursor = cursor_now(gathering);
 }
 
 static int read_slice(struct gathering *gathering, struct changes_cursor *cursor,
@@ -551,7 +607,8 @@ static int read_slice(struct gathering *gathering, struct changes_cursor *cursor
     if (!error)
         error = read_account(gathering->transaction, &gathering->account);
     if (!error && (gathering->after < gathering->account.destroyed_modseq ||
-                   cursor->modseq > gathering->account.modseq))
+                   cursor->modseq > gathering->account.modseq ||
+                   cursor->rights != rights_at(gathering, cursor->since)))
         error = ERROR_CANNOT_CALCULATE;
     if (!error)
         error = gather(gathering);
@@ -599,12 +656,13 @@ int store_changes(struct store_view *view, struct changes_cursor *cursor, uint32
     if (!error)
         *more = gathering.cut;
     buffer_release(&gathering.value);
+    rights_table_release(&gathering.rights);
     free(gathering.touches);
     free(gathering.live);
     return error;
 }
 
-int store_modseq(struct store_view *view, uint64_t *modseq)
+int store_changes_now(struct store_view *view, struct changes_cursor *cursor)
 {
     struct gathering gathering = {.view = view};
     int error = view_read(view, &gathering.transaction);
@@ -614,8 +672,18 @@ int store_modseq(struct store_view *view, uint64_t *modseq)
     if (!error)
         error = read_account(gathering.transaction, &gathering.account);
     view_read_end(view, &gathering.transaction);
-    free(gathering.live);
     if (!error)
-        *modseq = gathering.account.modseq;
+        *cursor = cursor_now(&gathering);
+    rights_table_release(&gathering.rights);
+    free(gathering.live);
+    return error;
+}
+
+int store_modseq(struct store_view *view, uint64_t *modseq)
+{
+    struct changes_cursor cursor;
+    int error = store_changes_now(view, &cursor);
+    if (!error)
+        *modseq = cursor.since;
     return error;
 }

@@ -15,7 +15,7 @@
  *         error = store_changes(view, &cursor, types, limit, &arena, &list, &count, &more);
  *     while (!error && more);                  // then cursor.since is the modseq of the end
  *
- * It may keep the cursor (four numbers) and go on another day; what has changed meanwhile is told
+ * It may keep the cursor (five numbers) and go on another day; what has changed meanwhile is told
  * as it is then. What the reader may rely on:
  *
  * - After the last slice it knows of everything that is there, and of nothing else.
@@ -48,33 +48,39 @@ struct changed {
 };
 
 /* Where a reader is: it knows what was there at `since`, and of the changes after it those up to
- * (modseq, kind, number). */
+ * (modseq, kind, number). `rights` stands for what a reader who is not the owner might do then: 0
+ * for the owner. */
 struct changes_cursor {
     uint64_t since;
     uint64_t modseq;
     uint32_t kind;
     uint64_t number;
+    uint64_t rights;
 };
+/* The owner's. */
 static inline struct changes_cursor changes_since(uint64_t modseq)
 {
-    return (struct changes_cursor){modseq, modseq, UINT32_MAX, UINT64_MAX};
+    return (struct changes_cursor){modseq, modseq, UINT32_MAX, UINT64_MAX, 0};
 }
 
 enum { CHANGES_MAXIMUM = 65536 }; /* in one slice */
 
 /* The next changes behind the cursor, at most limit (1..CHANGES_MAXIMUM), in the arena; the cursor
  * moves behind them. more: there are others. Memory is bounded by the limit, and only pages with
- * changes are read. Only what who may look up (collections) and read (emails) is told; what it may
- * not see any more is DESTROYED to it.
+ * changes are read. Only what who may look up (collections) and read (emails) is told.
  *
- * ERROR_CANNOT_CALCULATE: the log does not reach back so far, or the account was brought back from
- * a time before the cursor; the reader must read everything anew. ERROR_INVALID, ERROR_LIMIT from
+ * ERROR_CANNOT_CALCULATE: the log does not reach back so far, the account was brought back from
+ * a time before the cursor, or who may see more or less than at its time; the reader must read
+ * everything anew. ERROR_INVALID, ERROR_LIMIT from
  * the arena, ERROR_DENIED without any right to the account. */
 int store_changes(struct store_view *view, struct changes_cursor *cursor, uint32_t types,
                   size_t limit, struct arena *arena, struct changed **list, size_t *count,
                   bool *more);
 
-/* The account's modseq: where a reader begins who reads everything. */
+/* Where a reader begins who reads everything. ERROR_DENIED without any right to the account. */
+int store_changes_now(struct store_view *view, struct changes_cursor *cursor);
+
+/* The account's modseq, likewise. */
 int store_modseq(struct store_view *view, uint64_t *modseq);
 
 #endif

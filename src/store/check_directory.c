@@ -388,6 +388,35 @@ static int check_counts(struct directory_check *check)
     return error;
 }
 
+/* --- what is shared --- */
+
+/* ERROR_NOT_FOUND: there is no such account or group. */
+static int find_subject(struct directory_check *check, struct acl_subject subject)
+{
+    struct directory_entry entry;
+    if (subject.kind != ACL_ACCOUNT && subject.kind != ACL_GROUP)
+        return 0;
+    enum directory_kind kind = subject.kind == ACL_GROUP ? DIRECTORY_GROUP : DIRECTORY_ACCOUNT;
+    return directory_get(check->transaction, (struct directory_name){kind, subject.id},
+                         &check->value, &entry);
+}
+
+static int check_sharing(struct directory_check *check, struct slice key, struct slice value)
+{
+    struct acl_subject subject, owner = {.kind = ACL_ACCOUNT};
+    int error = directory_key_shared_read(key, &subject, &owner.id);
+    if (!error)
+        error = directory_edge_read(value);
+    if (!error)
+        error = find_subject(check, subject);
+    if (!error)
+        error = find_subject(check, owner);
+    if (!is_damage(error))
+        return error;
+    return wrong(check, "something is shared with nobody, or by nobody") ? delete_later(check, key)
+                                                                         : 0;
+}
+
 /* --- domains --- */
 
 static int check_domain(struct directory_check *check, struct slice key, struct slice value)
@@ -439,6 +468,8 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = each(check, SLICE("r"), check_holder);
     if (!error)
         error = check_counts(check);
+    if (!error)
+        error = each(check, SLICE("s"), check_sharing);
     if (!error)
         error = each(check, SLICE("d"), check_domain);
     if (!error)

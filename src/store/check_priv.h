@@ -7,7 +7,8 @@
  *   check_message.c  messages: records, places, summaries, hashes, bodies
  *   check_thread.c   threads
  *   check_annotation.c what annotations there are
- *   check_rest.c     names, and what belongs to something that is not there
+ *   check_rest.c     names, access control lists, and what belongs to something that is not there
+ *   check_shared.c   what the directory says of these lists
  *
  * Each part walks what lies there, computes what must be, and calls check_wrong where it differs.
  * When that returns true it writes what must be. Nothing is written while a cursor is open.
@@ -111,6 +112,7 @@ int check_messages(struct check *check);
 int check_threads(struct check *check);
 int check_annotations(struct check *check);
 int check_rest(struct check *check);
+int check_shared(struct check *check);
 int check_strays(struct check *check); /* after the account's record */
 
 /* Bodies and summaries of a deep check, in slices of their own. Counts into result. */

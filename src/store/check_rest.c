@@ -188,11 +188,19 @@ static bool is_delivery(struct check *check, struct slice key, const uint64_t *n
     return key.size == KEY_DELIVERED_SIZE && !number_record_read(value, &when);
 }
 
+static bool is_list(struct check *check, struct slice key, const uint64_t *numbers,
+                    struct slice value)
+{
+    struct slice items;
+    return of_collection_or_deleted(check, key, numbers, value) && !acl_record_read(value, &items);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
     {KEY_DIRECTORY, 1, of_collection_or_deleted, "a page directory"},
     {KEY_KEYWORDS, 1, of_collection_or_deleted, "names of keywords"},
+    {KEY_ACL, 1, is_list, "an access control list"},
     {KEY_PAGE, 2, of_collection_or_deleted, "a page of entries"},
     {KEY_VANISHED, 3, of_collection_or_deleted, "tombstones"},
     {KEY_EXPUNGED, 3, of_collection_or_deleted, "expunged entries"},

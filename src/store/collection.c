@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/acl_priv.h"
 
 /* --- roles --- */
 
@@ -54,7 +54,8 @@ int collection_child(struct kv_transaction *transaction, enum collection_type ty
 }
 
 void collection_from_record(const struct store_view *view, collection_id id,
-                            const struct collection_record *record, struct collection *collection)
+                            const struct collection_record *record, uint32_t rights,
+                            struct collection *collection)
 {
     *collection = (struct collection){
         .id = id,
@@ -62,7 +63,7 @@ void collection_from_record(const struct store_view *view, collection_id id,
         .type = record->type,
         .role = record->role,
         .name = record->name,
-        .rights = rights_of(view, id),
+        .rights = rights,
         .uid_validity = record->uid_validity,
         .uid_next = record->uid_next,
         .highest_modseq = record->highest_modseq,
@@ -137,10 +138,16 @@ static int get(struct store_view *view, struct kv_transaction *transaction, coll
     struct buffer value;
     struct collection_record record;
     struct collection collection;
+    uint32_t rights;
+    int error = rights_of(view, transaction, id, &rights);
+    if (!error && !(rights & RIGHT_LOOKUP))
+        error = ERROR_NOT_FOUND;
+    if (error)
+        return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = collection_read(transaction, id, &value, &record);
+    error = collection_read(transaction, id, &value, &record);
     if (!error) {
-        collection_from_record(view, id, &record, &collection);
+        collection_from_record(view, id, &record, rights, &collection);
         collection.name = arena_copy(arena, record.name);
         record.name = collection.name; /* collection_path uses the value's buffer anew */
         error = arena_failed(arena)
@@ -161,9 +168,7 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
                    struct collection *found)
 {
     struct kv_transaction *transaction;
-    int error = view_require(view, id, RIGHT_LOOKUP);
-    if (!error)
-        error = view_read(view, &transaction);
+    int error = view_read(view, &transaction);
     if (error)
         return error;
     error = get(view, transaction, id, arena, found);
@@ -185,8 +190,6 @@ int collection_find(struct store_view *view, enum collection_type type, struct s
     for (size_t i = 0; i < path.count && !error; i++)
         error = collection_child(transaction, type, id, path.levels[i], &id);
     if (!error)
-        error = view_require(view, id, RIGHT_LOOKUP);
-    if (!error)
         error = get(view, transaction, id, arena, found);
     view_read_end(view, &transaction);
     return error;
@@ -198,6 +201,7 @@ struct listing {
     const struct store_view *view;
     enum collection_type type;
     struct tree tree;
+    struct rights_table rights;
     struct range_set subscribed;
     struct arena *arena;
     struct collection *list;
@@ -229,10 +233,10 @@ static void list_below(struct listing *listing, collection_id parent, struct sli
         const struct tree_node *node = &listing->tree.nodes[i];
         struct slice path = join(listing->arena, parent_path, node->record.name);
         tree_children(&listing->tree, node->id, &child_first, &child_end);
-        if (node->record.type == listing->type &&
-            !view_require(listing->view, node->id, RIGHT_LOOKUP)) {
+        uint32_t rights = rights_table_at(&listing->rights, node->id);
+        if (node->record.type == listing->type && rights & RIGHT_LOOKUP) {
             struct collection *collection = &listing->list[listing->count++];
-            collection_from_record(listing->view, node->id, &node->record, collection);
+            collection_from_record(listing->view, node->id, &node->record, rights, collection);
             collection->path = path;
             collection->has_children = child_first < child_end;
             collection->subscribed = range_set_contains(&listing->subscribed, node->id);
@@ -244,8 +248,11 @@ static void list_below(struct listing *listing, collection_id parent, struct sli
 static int list_all(struct listing *listing, struct kv_transaction *transaction)
 {
     struct range_set *subscribed = &listing->subscribed;
+    int error = rights_table_load(listing->view, transaction, &listing->rights);
+    if (error)
+        return error;
     range_set_init(subscribed, COLLECTIONS_MAXIMUM);
-    int error = tree_load(transaction, listing->arena, &listing->tree);
+    error = tree_load(transaction, listing->arena, &listing->tree);
     if (!error)
         error = subscriptions_load(transaction, view_subscriber(listing->view), subscribed);
     if (!error) {
@@ -256,6 +263,7 @@ static int list_all(struct listing *listing, struct kv_transaction *transaction)
         error = arena_failed(listing->arena) ? ERROR_LIMIT : 0;
     }
     range_set_release(subscribed);
+    rights_table_release(&listing->rights);
     return error;
 }
 

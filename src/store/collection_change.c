@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/acl_priv.h"
 #include "store/retained_priv.h"
 
 enum {
@@ -55,7 +56,9 @@ int collection_add(struct change *change, enum collection_type type, collection_
     *id = account->next_collection++;
     account->collections++;
     error = collection_put(change, *id, &record);
-    return error ? error : collection_put_name(change, type, parent, name, *id);
+    if (!error)
+        error = collection_put_name(change, type, parent, name, *id);
+    return error ? error : acl_inherit(change, parent, *id);
 }
 
 /* --- making --- */
@@ -104,6 +107,21 @@ int collection_check_role(struct kv_transaction *transaction, enum collection_ro
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* What is there is told to who may look it up (RFC 4314 section 4). */
+static int refuse_existing(const struct change *change, collection_id id)
+{
+    int error = view_require(change->view, change->transaction, id, RIGHT_LOOKUP);
+    return !error ? ERROR_EXISTS : error == ERROR_NOT_FOUND ? ERROR_DENIED : error;
+}
+
+/* Of a level that is missing. A parent that who may not look up is as good as none. */
+static int require_create(const struct change *change, collection_id parent)
+{
+    uint32_t rights;
+    int error = rights_of(change->view, change->transaction, parent, &rights);
+    return error ? error : rights & RIGHT_CREATE ? 0 : ERROR_DENIED;
+}
+
 int collection_make_parents(struct change *change, enum collection_type type,
                             const struct path *path, collection_id *parent)
 {
@@ -112,12 +130,13 @@ int collection_make_parents(struct change *change, enum collection_type type,
         bool last = i + 1 == path->count;
         int error = collection_child(change->transaction, type, at, path->levels[i], &child);
         if (!error && last)
-            return view_require(change->view, child, RIGHT_LOOKUP) ? ERROR_DENIED : ERROR_EXISTS;
-        if (error == ERROR_NOT_FOUND)
-            error = view_require(change->view, at, RIGHT_CREATE) ? ERROR_DENIED : ERROR_NOT_FOUND;
-        if (error == ERROR_NOT_FOUND && !last)
-            error = collection_add(change, type, at, path->levels[i], ROLE_NONE, &child);
-        if (error && !(last && error == ERROR_NOT_FOUND))
+            return refuse_existing(change, child);
+        if (error == ERROR_NOT_FOUND) {
+            error = require_create(change, at);
+            if (!error && !last)
+                error = collection_add(change, type, at, path->levels[i], ROLE_NONE, &child);
+        }
+        if (error)
             return error;
         if (!last)
             at = child;
@@ -204,7 +223,9 @@ static int delete_mailbox(struct change *change, void *arg)
     collection_id id = *(const collection_id *)arg;
     struct mailbox mailbox;
     bool children = false;
-    int error = mailbox_open(change->transaction, id, &mailbox);
+    int error = view_require(change->view, change->transaction, id, RIGHT_DELETE_MAILBOX);
+    if (!error)
+        error = mailbox_open(change->transaction, id, &mailbox);
     if (error)
         return error;
     error = collection_has_children(change->transaction, mailbox.record.type, id, &children);
@@ -220,8 +241,7 @@ static int delete_mailbox(struct change *change, void *arg)
 
 int collection_delete(struct store_view *view, collection_id id)
 {
-    int error = view_require(view, id, RIGHT_DELETE_MAILBOX);
-    return error ? error : view_change(view, KV_DURABLE, delete_mailbox, &id);
+    return view_change(view, KV_DURABLE, delete_mailbox, &id);
 }
 
 /* --- renaming --- */
@@ -301,11 +321,23 @@ static int rename_inbox(struct change *change, const struct rename_call *call, c
     return error ? error : mailbox_move_all(change, call->id, made);
 }
 
+/* INBOX gives its messages away instead of its name. */
+static int require_rename(const struct change *change, const struct rename_call *call,
+                          const struct collection_record *record)
+{
+    uint32_t rights = RIGHT_DELETE_MAILBOX;
+    if (record->role == ROLE_INBOX)
+        rights |= RIGHT_READ | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
+    return view_require(change->view, change->transaction, call->id, rights);
+}
+
 static int rename_record(struct change *change, struct rename_call *call,
                          struct collection_record *record)
 {
     collection_id parent;
-    int error = path_parse(record->type, call->text, &call->path);
+    int error = require_rename(change, call, record);
+    if (!error)
+        error = path_parse(record->type, call->text, &call->path);
     if (!error)
         error = collection_make_parents(change, record->type, &call->path, &parent);
     if (error || record->role == ROLE_INBOX)
@@ -332,6 +364,5 @@ static int rename_to(struct change *change, void *arg)
 int collection_rename(struct store_view *view, collection_id id, struct slice path)
 {
     struct rename_call call = {.id = id, .text = path};
-    int error = view_require(view, id, RIGHT_DELETE_MAILBOX);
-    return error ? error : view_change(view, KV_DURABLE, rename_to, &call);
+    return view_change(view, KV_DURABLE, rename_to, &call);
 }

@@ -45,10 +45,11 @@ void tree_extent(const struct tree *tree, collection_id id, size_t *depth, size_
 int collection_read(struct kv_transaction *transaction, collection_id id, struct buffer *value,
                     struct collection_record *record);
 
-/* What a record says, for the view's who. Strings as in the record; path, subscribed and
- * has_children are not set. */
+/* What a record says, for a view's who with these rights. Strings as in the record; path,
+ * subscribed and has_children are not set. */
 void collection_from_record(const struct store_view *view, collection_id id,
-                            const struct collection_record *record, struct collection *collection);
+                            const struct collection_record *record, uint32_t rights,
+                            struct collection *collection);
 
 /* The collection of that type and name below a parent. ERROR_NOT_FOUND. */
 int collection_child(struct kv_transaction *transaction, enum collection_type type,

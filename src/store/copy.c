@@ -6,7 +6,9 @@ struct copy_call {
     collection_id from, to;
     const struct range_set *uids; /* NULL: all */
     bool move;
-    uint32_t allowed; /* flags that may be set in the target */
+    struct account_id who;
+    bool rights_given; /* the next two are set; else they follow from who's rights */
+    uint32_t allowed;  /* flags that may be set in the target */
     struct annotation_rule annotations;
     int64_t now;
     uint32_t uid_validity;
@@ -144,13 +146,35 @@ static int run(struct change *change, struct copy_call *call, struct mailbox *so
     return error;
 }
 
+/* Asks for the rights, and finds what goes along by them. */
+static int find_allowed(const struct change *change, struct copy_call *call)
+{
+    const struct store_view *view = change->view;
+    uint32_t source = RIGHT_READ | (call->move ? RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE : 0), rights;
+    int error = view_require(view, change->transaction, call->from, source);
+    if (!error)
+        error = view_require(view, change->transaction, call->to, RIGHT_INSERT);
+    if (!error)
+        error = rights_of(view, change->transaction, call->to, &rights);
+    if (error)
+        return error;
+    call->allowed = flags_allowed(rights);
+    /* RFC 5257 section 4.6: not those of others, nor what may not be set there. */
+    call->annotations = (struct annotation_rule){.shared = rights & RIGHT_WRITE,
+                                                 .who = rights & RIGHT_READ ? &call->who : NULL,
+                                                 .quota = !call->move};
+    return 0;
+}
+
 static int copy(struct change *change, void *arg)
 {
     struct copy_call *call = arg;
     struct mailbox source, target;
     range_set_clear(call->copied);
     range_set_clear(call->made);
-    int error = mailbox_open(change->transaction, call->from, &source);
+    int error = call->rights_given ? 0 : find_allowed(change, call);
+    if (!error)
+        error = mailbox_open(change->transaction, call->from, &source);
     if (error)
         return error;
     if (call->from == call->to) {
@@ -169,29 +193,17 @@ static int copy(struct change *change, void *arg)
 int mailbox_copy(struct store_view *view, collection_id mailbox, const struct range_set *uids,
                  collection_id target, bool move, struct copy_result *result)
 {
-    int error = view_require(view, mailbox,
-                             RIGHT_READ | (move ? RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE : 0));
-    if (!error)
-        error = view_require(view, target, RIGHT_INSERT);
-    if (error)
-        return error;
-    struct account_id who = view_subscriber(view);
-    uint32_t rights = rights_of(view, target);
     struct copy_call call = {
         .from = mailbox,
         .to = target,
         .uids = uids,
         .move = move,
-        .allowed = flags_allowed(rights),
-        /* RFC 5257 section 4.6: not those of others, nor what may not be set there. */
-        .annotations = {.shared = rights & RIGHT_WRITE,
-                        .who = rights & RIGHT_READ ? &who : NULL,
-                        .quota = !move},
+        .who = view_subscriber(view),
         .now = clock_wall(),
         .copied = &result->from,
         .made = &result->to,
     };
-    error = view_change(view, KV_DURABLE, copy, &call);
+    int error = view_change(view, KV_DURABLE, copy, &call);
     if (!error)
         result->uid_validity = call.uid_validity;
     return error;
@@ -206,6 +218,7 @@ int mailbox_move_all(struct change *change, collection_id from, collection_id to
         .from = from,
         .to = to,
         .move = true,
+        .rights_given = true,
         .allowed = ENTRY_FLAGS,
         .annotations = {.shared = true, .everybodys = true},
         .now = clock_wall(),

@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "format/login_name.h"
 #include "kv/notice_ring.h"
-#include "store/directory_priv.h"
+#include "store/acl_priv.h"
 
 /* --- ids and addresses --- */
 
@@ -296,6 +296,8 @@ static int remove_one(struct kv_transaction *transaction, struct directory_name 
         error = remove_from_holders(transaction, name, doomed);
     if (!error)
         error = remove_members(transaction, name);
+    if (!error)
+        error = shared_remove_subject(transaction, name);
     if (!error)
         error = kv_delete(transaction, directory_key_name(&key, entry.address));
     if (!error)

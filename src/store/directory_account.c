@@ -1,7 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/collection_priv.h"
-#include "store/directory_priv.h"
+#include "store/acl_priv.h"
 
 #include <unistd.h>
 
@@ -193,9 +192,30 @@ int store_account_create(struct store *store, struct who who, struct slice addre
     return error;
 }
 
+struct removing {
+    struct account_id id;
+    struct buffer subjects; /* with whom it shares something (acl_subjects) */
+};
+
 static int remove_entry(struct kv_transaction *transaction, void *arg)
 {
-    return directory_remove(transaction, account_name(*(struct account_id *)arg));
+    const struct removing *removing = arg;
+    int error = directory_remove(transaction, account_name(removing->id));
+    return error ? error : shared_remove_owner(transaction, &removing->subjects, removing->id);
+}
+
+/* What cannot be read is left: such entries lead nowhere, and a check removes them. */
+static void read_subjects(struct store *store, struct removing *removing)
+{
+    struct account *account;
+    struct kv_transaction *transaction;
+    if (account_take(store, removing->id, 0, &account))
+        return;
+    if (!kv_read_begin(account->kv, &transaction)) {
+        acl_subjects(transaction, &removing->subjects);
+        kv_read_end(&transaction);
+    }
+    account_give(account);
 }
 
 static int remove_record(struct kv_transaction *transaction, void *arg)
@@ -209,7 +229,13 @@ static int remove_record(struct kv_transaction *transaction, void *arg)
 
 int store_account_delete(struct store *store, struct who who, struct account_id id)
 {
-    int error = directory_update(store, who, remove_entry, &id);
+    struct removing removing = {.id = id};
+    if (who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    buffer_init(&removing.subjects, ACL_SUBJECTS_MAXIMUM * sizeof(struct acl_subject));
+    read_subjects(store, &removing);
+    int error = directory_update(store, who, remove_entry, &removing);
+    buffer_release(&removing.subjects);
     if (error)
         return error;
     /* It is gone. What fails from here on leaves a space without a name, which a check finds. */

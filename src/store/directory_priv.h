@@ -7,6 +7,7 @@
  *   directory_domain.c    domains
  *   directory_list.c      aliases and groups
  *   directory_walk.c      from an address down to accounts, from an account up to groups
+ *   shared.c              which accounts share with whom
  *   check_directory.c     the check
  *
  * Keys: a letter, then a name, or ids in 32 hexadecimal digits. KIND is a, g or t again.
@@ -18,6 +19,8 @@
  *     d domain         domain: when it was added
  *     m ID KIND ID     the group or alias has this member or target
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
+ *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
+ *                      account, g ID a group, e 0 anyone, n 0 anonymous
  *
  * The kind is in the key so that, of many members, the groups are read alone.
  */
@@ -57,9 +60,16 @@ struct slice directory_key_edge(struct directory_key *key, enum directory_side s
 struct slice directory_key_edges(struct directory_key *key, enum directory_side side,
                                  struct account_id from, enum directory_kind kind);
 
+/* The prefix of all accounts that name the subject, and the key of one. */
+struct slice directory_key_sharers(struct directory_key *key, struct acl_subject subject);
+struct slice directory_key_shared(struct directory_key *key, struct acl_subject subject,
+                                  struct account_id owner);
+
 /* ERROR_CORRUPT when the key is no entry's or edge's. */
 int directory_key_entry_read(struct slice key, struct directory_name *name);
 int directory_key_edge_read(struct slice key, struct account_id *from, struct directory_name *to);
+int directory_key_shared_read(struct slice key, struct acl_subject *subject,
+                              struct account_id *owner);
 
 /* --- records: readers and writers as record_priv.h has them --- */
 
@@ -75,7 +85,7 @@ void directory_name_write(struct directory_name name, struct buffer *value);
 int directory_domain_read(struct slice value, int64_t *created);
 void directory_domain_write(int64_t created, struct buffer *value);
 
-/* Keys m and r: the key says all. */
+/* Keys m, r and s: the key says all. */
 int directory_edge_read(struct slice value);
 void directory_edge_write(struct buffer *value);
 

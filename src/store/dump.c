@@ -1,6 +1,7 @@
 #include "store/dump.h"
 #include "base/error.h"
 #include "format/text.h"
+#include "store/acl.h"
 #include "store/mailbox_priv.h"
 
 #include <time.h>
@@ -332,6 +333,27 @@ static int say_size(struct dump *dump, struct slice value)
     return 0;
 }
 
+static int say_list(struct dump *dump, struct slice value)
+{
+    static const char *const kinds[] = {[ACL_ACCOUNT] = "account",
+                                        [ACL_GROUP] = "group",
+                                        [ACL_ANYONE] = "anyone",
+                                        [ACL_ANONYMOUS] = "anonymous"};
+    struct slice items;
+    int error = acl_record_read(value, &items);
+    for (size_t i = 0; !error && i < items.size / ACL_ITEM_SIZE; i++) {
+        struct acl_item item = acl_item_at(items, i);
+        char id[ACCOUNT_ID_TEXT + 1], rights[RIGHTS_TEXT + 1];
+        account_id_format(item.subject.id, id);
+        rights_format(item.rights, rights);
+        bool has_id = item.subject.kind == ACL_ACCOUNT || item.subject.kind == ACL_GROUP;
+        error = end_line(dump);
+        say(dump, "    %s%s%s%s=%s", item.negative ? "-" : "", kinds[item.subject.kind],
+            has_id ? " " : "", has_id ? id : "", rights);
+    }
+    return error;
+}
+
 /* --- keys --- */
 
 /* How many numbers a key begins with; what is behind them is shown as bytes. */
@@ -349,6 +371,7 @@ static const struct family {
     {KEY_DELETED, "deleted", 1, say_deleted},
     {KEY_HASH, "hash", 0, say_number_record},
     {KEY_KEYWORDS, "keywords", 1, say_keywords},
+    {KEY_ACL, "acl", 1, say_list},
     {KEY_MESSAGE, "message", 1, say_message},
     {KEY_NAME, "name", 2, say_number_record},
     {KEY_PAGE, "page", 2, say_page},

@@ -13,7 +13,9 @@ static int expunge(struct change *change, void *arg)
     struct expunge_call *call = arg;
     struct mailbox mailbox;
     range_set_clear(call->expunged);
-    int error = mailbox_open(change->transaction, call->id, &mailbox);
+    int error = view_require(change->view, change->transaction, call->id, RIGHT_EXPUNGE);
+    if (!error)
+        error = mailbox_open(change->transaction, call->id, &mailbox);
     if (error)
         return error;
     if (mailbox.record.deleted)
@@ -28,12 +30,10 @@ static int expunge(struct change *change, void *arg)
 int mailbox_expunge(struct store_view *view, collection_id mailbox, const struct range_set *uids,
                     struct range_set *expunged, uint64_t *modseq)
 {
-    int error = view_require(view, mailbox, RIGHT_EXPUNGE);
     struct expunge_call call = {.id = mailbox,
                                 .removal = {uids, .only_deleted = true, .retain = true},
                                 .expunged = expunged};
-    if (!error)
-        error = view_change(view, KV_DURABLE, expunge, &call);
+    int error = view_change(view, KV_DURABLE, expunge, &call);
     if (!error)
         *modseq = call.modseq;
     return error;

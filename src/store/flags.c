@@ -121,6 +121,23 @@ static int change_pages(struct change *change, struct mailbox *mailbox,
     return error;
 }
 
+/* ERROR_DENIED when who may set none of them. */
+static int find_allowed(const struct change *change, struct flags_call *call)
+{
+    uint32_t rights;
+    int error = view_require(change->view, change->transaction, call->id, RIGHT_LOOKUP);
+    if (!error)
+        error = rights_of(change->view, change->transaction, call->id, &rights);
+    if (error)
+        return error;
+    call->allowed = flags_allowed(rights);
+    /* Replacing concerns every flag. */
+    bool replaces = call->change->operation == FLAGS_REPLACE;
+    uint32_t wanted = replaces ? ENTRY_FLAGS : call->change->flags;
+    wanted |= call->change->keyword_count ? ENTRY_FLAGGED : 0;
+    return wanted && !(wanted & call->allowed) ? ERROR_DENIED : 0;
+}
+
 static int change_flags(struct change *change, void *arg)
 {
     struct flags_call *call = arg;
@@ -129,7 +146,9 @@ static int change_flags(struct change *change, void *arg)
     bool any = false;
     if (call->failed)
         range_set_clear(call->failed);
-    int error = mailbox_open(change->transaction, call->id, &mailbox);
+    int error = find_allowed(change, call);
+    if (!error)
+        error = mailbox_open(change->transaction, call->id, &mailbox);
     if (error)
         return error;
     buffer_init(&page, PAGE_VALUE_MAXIMUM);
@@ -146,22 +165,8 @@ int mailbox_change_flags(struct store_view *view, collection_id mailbox,
                          const struct range_set *uids, const struct flag_change *change,
                          uint64_t *modseq, struct range_set *failed)
 {
-    int error = view_require(view, mailbox, RIGHT_LOOKUP);
-    if (error)
-        return error;
-    struct flags_call call = {
-        .id = mailbox,
-        .uids = uids,
-        .change = change,
-        .allowed = flags_allowed(rights_of(view, mailbox)),
-        .failed = failed,
-    };
-    /* Replacing concerns every flag. */
-    uint32_t wanted = change->operation == FLAGS_REPLACE ? ENTRY_FLAGS : change->flags;
-    wanted |= change->keyword_count ? ENTRY_FLAGGED : 0;
-    if (wanted && !(wanted & call.allowed))
-        return ERROR_DENIED;
-    error = view_change(view, KV_RELAXED, change_flags, &call);
+    struct flags_call call = {.id = mailbox, .uids = uids, .change = change, .failed = failed};
+    int error = view_change(view, KV_RELAXED, change_flags, &call);
     if (!error)
         *modseq = call.modseq;
     return error;

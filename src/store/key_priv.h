@@ -18,6 +18,7 @@
  *     h HASH64                      number of the message with this hash (its first 64 bits)
  *     i HASH64                      thread of this message id with this subject
  *     k COLLECTION                  keyword names
+ *     l COLLECTION                  access control list
  *     m MESSAGE                     message record
  *     b MESSAGE                     inline body
  *     n TYPE PARENT name            collection of that type and name below the parent
@@ -47,6 +48,7 @@ enum key_family {
     KEY_HASH = 'h',
     KEY_THREAD_ID = 'i',
     KEY_KEYWORDS = 'k',
+    KEY_ACL = 'l',
     KEY_MESSAGE = 'm',
     KEY_NAME = 'n',
     KEY_ANNOTATION = 'o',
@@ -84,7 +86,7 @@ static inline struct slice key_account(struct key *key)
     return key_numbers(key, KEY_ACCOUNT, 0, NULL);
 }
 
-/* c, d, g, k, and the prefixes of e, p and v. */
+/* c, d, g, k, l, and the prefixes of e, p and v. */
 static inline struct slice key_of_collection(struct key *key, enum key_family family,
                                              collection_id collection)
 {

@@ -88,9 +88,11 @@ static int list_mailboxes(struct store_view *view, struct kv_transaction *transa
         return ERROR_LIMIT;
     for (size_t i = 0; i < places; i++) {
         struct place place = message_place_at(record, i);
-        if (view_require(view, place.collection, RIGHT_READ))
+        int error = view_require(view, transaction, place.collection, RIGHT_READ);
+        if (error == ERROR_NOT_FOUND || error == ERROR_DENIED)
             continue;
-        int error = resolve(transaction, message, &place, &mailboxes[found]);
+        if (!error)
+            error = resolve(transaction, message, &place, &mailboxes[found]);
         if (error && error != ERROR_NOT_FOUND) /* a deleted one */
             return error;
         found += !error;

@@ -72,12 +72,12 @@ static int read_quota(struct kv_transaction *transaction, struct quota *quota)
 int quota_get(struct store_view *view, collection_id collection, struct quota *quota)
 {
     struct kv_transaction *transaction;
-    int error = view_require(view, collection, RIGHT_READ);
-    if (!error)
-        error = view_read(view, &transaction);
+    int error = view_read(view, &transaction);
     if (error)
         return error;
-    error = read_quota(transaction, quota);
+    error = view_require(view, transaction, collection, RIGHT_READ);
+    if (!error)
+        error = read_quota(transaction, quota);
     view_read_end(view, &transaction);
     return error;
 }

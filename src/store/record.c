@@ -431,6 +431,51 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
     return 0;
 }
 
+/* --- access control lists --- */
+
+enum { ACL_VERSION = 1 };
+
+struct acl_item acl_item_at(struct slice items, size_t index)
+{
+    const char *bytes = items.data + index * ACL_ITEM_SIZE;
+    uint16_t rights;
+    struct acl_item item = {.subject.kind = (enum acl_subject_kind)(uint8_t)bytes[0],
+                            .negative = bytes[1] != 0};
+    memcpy(&rights, bytes + 2, sizeof(rights));
+    item.rights = le16toh(rights);
+    memcpy(item.subject.id.bytes, bytes + 4, sizeof(item.subject.id.bytes));
+    return item;
+}
+
+int acl_record_read(struct slice value, struct slice *items)
+{
+    struct record_reader reader = record_reader_make(value, ACL_VERSION);
+    if (reader.error || reader.rest.size % ACL_ITEM_SIZE)
+        return ERROR_CORRUPT;
+    for (size_t i = 0; i < reader.rest.size / ACL_ITEM_SIZE; i++) {
+        struct acl_item item = acl_item_at(reader.rest, i);
+        if (item.subject.kind < ACL_ACCOUNT || item.subject.kind > ACL_ANONYMOUS || !item.rights ||
+            item.rights & ~(uint32_t)RIGHT_ALL)
+            return ERROR_CORRUPT;
+    }
+    *items = reader.rest;
+    return 0;
+}
+
+void acl_item_write(const struct acl_item *item, struct buffer *items)
+{
+    record_write_number(items, 1, item->subject.kind);
+    record_write_number(items, 1, item->negative);
+    record_write_number(items, 2, item->rights);
+    buffer_append(items, slice_make(item->subject.id.bytes, sizeof(item->subject.id.bytes)));
+}
+
+void acl_record_write(struct slice items, struct buffer *value)
+{
+    record_write_begin(value, ACL_VERSION);
+    buffer_append(value, items);
+}
+
 /* --- annotations --- */
 
 enum { ANNOTATION_VERSION = 1 };

@@ -87,6 +87,40 @@ struct slice directory_key_edge(struct directory_key *key, enum directory_side s
     return finished(key);
 }
 
+static const char subject_letters[] = {
+    [ACL_ACCOUNT] = 'a', [ACL_GROUP] = 'g', [ACL_ANYONE] = 'e', [ACL_ANONYMOUS] = 'n'};
+
+struct slice directory_key_sharers(struct directory_key *key, struct acl_subject subject)
+{
+    begin(key, 's');
+    append(key, slice_make(&subject_letters[subject.kind], 1));
+    append_id(key, subject.id);
+    return finished(key);
+}
+
+struct slice directory_key_shared(struct directory_key *key, struct acl_subject subject,
+                                  struct account_id owner)
+{
+    directory_key_sharers(key, subject);
+    append_id(key, owner);
+    return finished(key);
+}
+
+int directory_key_shared_read(struct slice key, struct acl_subject *subject,
+                              struct account_id *owner)
+{
+    struct acl_subject read = {.kind = ACL_ACCOUNT};
+    char letter = key.size > 1 ? key.data[1] : '\0';
+    while (read.kind <= ACL_ANONYMOUS && subject_letters[read.kind] != letter)
+        read.kind++;
+    if (read.kind > ACL_ANONYMOUS ||
+        account_id_parse(slice_sub(key, 2, ACCOUNT_ID_TEXT), &read.id) ||
+        account_id_parse(slice_sub(key, 2 + ACCOUNT_ID_TEXT, SIZE_MAX), owner))
+        return ERROR_CORRUPT;
+    *subject = read;
+    return 0;
+}
+
 int directory_key_entry_read(struct slice key, struct directory_name *name)
 {
     struct directory_name read;

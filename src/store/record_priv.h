@@ -139,8 +139,7 @@ static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
 /* --- a collection (keys c, n, k) --- */
 
 enum collection_flag {
-    COLLECTION_HAS_ACL = 1,         /* there is a key l */
-    COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages */
+    COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages; 1 means nothing */
 };
 
 struct collection_record {
@@ -166,6 +165,32 @@ struct collection_record {
 };
 int collection_record_read(struct slice value, struct collection_record *record);
 void collection_record_write(const struct collection_record *record, struct buffer *value);
+
+/* --- access control lists (key l) --- */
+
+enum acl_subject_kind { ACL_ACCOUNT = 1, ACL_GROUP, ACL_ANYONE, ACL_ANONYMOUS };
+struct acl_subject {
+    enum acl_subject_kind kind;
+    struct account_id id; /* zero of anyone and anonymous */
+};
+static inline bool acl_subject_equal(struct acl_subject a, struct acl_subject b)
+{
+    return a.kind == b.kind && account_id_equal(a.id, b.id);
+}
+
+struct acl_item {
+    struct acl_subject subject;
+    bool negative;
+    uint32_t rights; /* enum right bits, at least one */
+};
+enum { ACL_ITEM_SIZE = 20 };
+
+/* ACL_ITEM_SIZE bytes each, all of them sound. */
+int acl_record_read(struct slice value, struct slice *items);
+struct acl_item acl_item_at(struct slice items, size_t index);
+/* items: anything but in `value`. */
+void acl_record_write(struct slice items, struct buffer *value);
+void acl_item_write(const struct acl_item *item, struct buffer *items);
 
 /* A record that is a number: n of the account's space, h. */
 int number_record_read(struct slice value, uint64_t *number);

@@ -139,11 +139,27 @@ static int run(struct change *change, const struct restore_call *call, struct ma
     return error;
 }
 
+static int find_allowed(const struct change *change, struct restore_call *call)
+{
+    const struct store_view *view = change->view;
+    uint32_t rights;
+    int error = view_require(view, change->transaction, call->from, RIGHT_READ | RIGHT_EXPUNGE);
+    if (!error)
+        error = view_require(view, change->transaction, call->to, RIGHT_INSERT);
+    if (!error)
+        error = rights_of(view, change->transaction, call->to, &rights);
+    if (!error)
+        call->allowed = flags_allowed(rights);
+    return error;
+}
+
 static int restore(struct change *change, void *arg)
 {
-    const struct restore_call *call = arg;
+    struct restore_call *call = arg;
     struct mailbox source, target;
-    int error = mailbox_open(change->transaction, call->from, &source);
+    int error = find_allowed(change, call);
+    if (!error)
+        error = mailbox_open(change->transaction, call->from, &source);
     if (error)
         return error;
     if (call->from == call->to) {
@@ -165,12 +181,6 @@ int retained_restore(struct store_view *view, collection_id collection,
 {
     struct restore_call call = {
         .from = collection, .to = target ? target : collection, .filter = filter, .result = result};
-    int error = view_require(view, collection, RIGHT_READ | RIGHT_EXPUNGE);
-    if (!error)
-        error = view_require(view, call.to, RIGHT_INSERT);
-    if (error)
-        return error;
-    call.allowed = flags_allowed(rights_of(view, call.to));
     return view_change(view, KV_DURABLE, restore, &call);
 }
 
@@ -278,8 +288,11 @@ static int restore_collection(struct change *change, void *arg)
     struct restore_collection_call *call = arg;
     struct deleted_record deleted;
     struct buffer value;
+    int error = view_require(change->view, change->transaction, 0, RIGHT_CREATE);
+    if (error)
+        return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = deleted_read(change->transaction, call->id, &value, &deleted);
+    error = deleted_read(change->transaction, call->id, &value, &deleted);
     if (!error)
         error = restore_deleted(change, call, &deleted);
     buffer_release(&value);
@@ -290,11 +303,8 @@ int retained_restore_collection(struct store_view *view, collection_id id, struc
                                 struct arena *arena, struct slice *restored)
 {
     struct restore_collection_call call = {.id = id, .path = path};
-    int error = view_require(view, 0, RIGHT_CREATE);
-    if (error)
-        return error;
     buffer_init(&call.restored, COLLECTION_PATH_MAXIMUM + 16);
-    error = view_change(view, KV_DURABLE, restore_collection, &call);
+    int error = view_change(view, KV_DURABLE, restore_collection, &call);
     if (!error && arena) {
         struct slice copy = arena_copy(arena, buffer_slice(&call.restored));
         if (!arena_failed(arena))

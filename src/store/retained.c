@@ -153,12 +153,12 @@ int retained_collections(struct store_view *view, struct arena *arena,
     struct kv_transaction *transaction;
     void *items = NULL;
     size_t found = 0;
-    int error = view_require(view, 0, RIGHT_CREATE);
-    if (!error)
-        error = view_read(view, &transaction);
+    int error = view_read(view, &transaction);
     if (error)
         return error;
-    error = list_deleted(transaction, arena, &items, &found);
+    error = view_require(view, transaction, 0, RIGHT_CREATE);
+    if (!error)
+        error = list_deleted(transaction, arena, &items, &found);
     view_read_end(view, &transaction);
     if (error)
         return error;
@@ -224,12 +224,12 @@ int retained_entries(struct store_view *view, collection_id collection,
     struct kv_transaction *transaction;
     void *items = NULL;
     size_t found = 0;
-    int error = view_require(view, collection, RIGHT_READ | RIGHT_EXPUNGE);
-    if (!error)
-        error = view_read(view, &transaction);
+    int error = view_read(view, &transaction);
     if (error)
         return error;
-    error = list_expunged(transaction, collection, filter, arena, &items, &found);
+    error = view_require(view, transaction, collection, RIGHT_READ | RIGHT_EXPUNGE);
+    if (!error)
+        error = list_expunged(transaction, collection, filter, arena, &items, &found);
     view_read_end(view, &transaction);
     if (error)
         return error;

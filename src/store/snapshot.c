@@ -5,10 +5,15 @@
 
 static int open_in(struct store_view *view, struct mailbox_snapshot *snapshot, collection_id id)
 {
-    int error = mailbox_open(snapshot->transaction, id, &snapshot->mailbox);
+    uint32_t rights;
+    int error = view_require(view, snapshot->transaction, id, RIGHT_READ);
+    if (!error)
+        error = rights_of(view, snapshot->transaction, id, &rights);
+    if (!error)
+        error = mailbox_open(snapshot->transaction, id, &snapshot->mailbox);
     if (error)
         return error;
-    collection_from_record(view, id, &snapshot->mailbox.record, &snapshot->collection);
+    collection_from_record(view, id, &snapshot->mailbox.record, rights, &snapshot->collection);
     error = mailbox_load_names(&snapshot->mailbox);
     if (error)
         mailbox_release(&snapshot->mailbox);
@@ -18,14 +23,11 @@ static int open_in(struct store_view *view, struct mailbox_snapshot *snapshot, c
 int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
                           struct mailbox_snapshot **opened)
 {
-    int error = view_require(view, mailbox, RIGHT_READ);
-    if (error)
-        return error;
     struct mailbox_snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)
         return ERROR_MEMORY;
     snapshot->view = view;
-    error = view_read(view, &snapshot->transaction);
+    int error = view_read(view, &snapshot->transaction);
     if (!error) {
         error = open_in(view, snapshot, mailbox);
         if (error)

@@ -4,7 +4,8 @@
  *     store ──cache──> account (an open kv space) <── view (who) <── calls
  *
  * A call reads through view_read or changes through view_change; nothing else opens transactions
- * in an account's space. Every call asks view_require, which asks rights_of.
+ * in an account's space. Every call asks view_require, which asks rights_of, in that transaction: a
+ * right that is taken away is gone for whatever is committed later.
  */
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
@@ -110,14 +111,20 @@ struct store_view {
     struct store *store;
     struct who who;
     struct account *account;
-    bool making; /* the account's record is not there yet */
+    bool making;               /* the account's record is not there yet */
+    struct account_id *groups; /* that who is in, as of the last transaction; NULL: not asked for */
+    size_t group_count;
 };
 
+/* --- rights (rights.c) --- */
+
 /* What the view's who may do with a collection (0: the root). The one place that decides. */
-uint32_t rights_of(const struct store_view *view, collection_id collection);
+int rights_of(const struct store_view *view, struct kv_transaction *transaction,
+              collection_id collection, uint32_t *rights);
 
 /* ERROR_NOT_FOUND without RIGHT_LOOKUP, ERROR_DENIED when any of the rights is missing. */
-int view_require(const struct store_view *view, collection_id collection, uint32_t rights);
+int view_require(const struct store_view *view, struct kv_transaction *transaction,
+                 collection_id collection, uint32_t rights);
 
 /* Whose subscriptions the view sees: WHO_SYSTEM acts for the account's owner. */
 struct account_id view_subscriber(const struct store_view *view);

@@ -43,8 +43,11 @@ static int subscribe(struct change *change, void *arg)
     const struct subscribe_call *call = arg;
     struct buffer value;
     struct collection_record record;
+    int error = view_require(change->view, change->transaction, call->id, RIGHT_LOOKUP);
+    if (error)
+        return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = collection_read(change->transaction, call->id, &value, &record);
+    error = collection_read(change->transaction, call->id, &value, &record);
     if (!error)
         error =
             subscriptions_set(change, view_subscriber(change->view), call->id, call->subscribed);
@@ -54,7 +57,6 @@ static int subscribe(struct change *change, void *arg)
 
 int collection_subscribe(struct store_view *view, collection_id id, bool subscribed)
 {
-    int error = view_require(view, id, RIGHT_LOOKUP);
     struct subscribe_call call = {id, subscribed};
-    return error ? error : view_change(view, KV_RELAXED, subscribe, &call);
+    return view_change(view, KV_RELAXED, subscribe, &call);
 }

@@ -59,8 +59,10 @@ static int require_readable(struct store_view *view, struct kv_transaction *tran
     buffer_init(&value, KV_VALUE_MAXIMUM);
     for (size_t i = 0; i < message_places(record) && error == ERROR_NOT_FOUND; i++) {
         collection_id id = message_place_at(record, i).collection;
-        if (!view_require(view, id, RIGHT_READ))
+        error = view_require(view, transaction, id, RIGHT_READ);
+        if (!error)
             error = collection_read(transaction, id, &value, &collection);
+        error = error == ERROR_DENIED ? ERROR_NOT_FOUND : error;
     }
     buffer_release(&value);
     return error;

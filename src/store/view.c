@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "base/gate.h"
-#include "store/store_priv.h"
+#include "store/acl_priv.h"
 
 #include <stdlib.h>
 
@@ -29,31 +29,9 @@ void store_view_close(struct store_view **view)
     if (!*view)
         return;
     account_give((*view)->account);
+    free((*view)->groups);
     free(*view);
     *view = NULL;
-}
-
-/* --- rights --- */
-
-uint32_t rights_of(const struct store_view *view, collection_id collection)
-{
-    (void)collection; /* the owner has the same rights on all */
-    switch (view->who.kind) {
-    case WHO_KIND_SYSTEM:
-        return RIGHT_ALL;
-    case WHO_KIND_ACCOUNT:
-        return account_id_equal(view->who.account, view->account->id) ? RIGHT_ALL : 0;
-    default:
-        return 0;
-    }
-}
-
-int view_require(const struct store_view *view, collection_id collection, uint32_t rights)
-{
-    uint32_t held = rights_of(view, collection);
-    if (collection && !(held & RIGHT_LOOKUP))
-        return ERROR_NOT_FOUND;
-    return (held & rights) == rights ? 0 : ERROR_DENIED;
 }
 
 struct account_id view_subscriber(const struct store_view *view)
@@ -67,7 +45,8 @@ int view_read(struct store_view *view, struct kv_transaction **transaction)
 {
     if (view->account->doomed)
         return ERROR_NOT_FOUND;
-    return kv_read_begin(view->account->kv, transaction);
+    int error = view_load_groups(view);
+    return error ? error : kv_read_begin(view->account->kv, transaction);
 }
 
 int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
@@ -147,12 +126,15 @@ static int run_call(struct change_call *call, enum kv_durability durability)
     struct store_view *view = change->view;
     if (view->account->doomed)
         return ERROR_NOT_FOUND;
+    int error = view_load_groups(view);
+    if (error)
+        return error;
     buffer_init(&change->value, KV_VALUE_MAXIMUM);
     buffer_init(&change->message, KV_VALUE_MAXIMUM);
     buffer_init(&change->dropped, DROPPED_MAXIMUM);
     /* The blobs go with the commit: a copy made between would have blobs of nobody. */
     gate_enter();
-    int error = kv_update(view->account->kv, durability, run_change, call);
+    error = kv_update(view->account->kv, durability, run_change, call);
     if (!error && change->changed)
         account_mark_changed(view->account, durability);
     if (!error)
