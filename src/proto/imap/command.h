@@ -8,7 +8,7 @@
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3691 (UNSELECT),
  * 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+),
  * 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT),
- * 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -101,6 +101,7 @@ enum imap_fetch_kind {
     IMAP_FETCH_EMAILID, /* RFC 8474 section 5.3 */
     IMAP_FETCH_THREADID,
     IMAP_FETCH_SAVEDATE, /* RFC 8514 section 4.2 */
+    IMAP_FETCH_MODSEQ,   /* RFC 7162 section 3.1.4.2 */
     IMAP_FETCH_PREVIEW,  /* RFC 8970 section 3; LAZY makes no difference: previews are there */
     IMAP_FETCH_SECTION,  /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
@@ -136,6 +137,9 @@ struct imap_fetch {
     struct imap_sequence_set set;
     struct imap_fetch_item *items; /* macros (ALL, FAST, FULL) expanded; UID FETCH has UID first */
     size_t item_count;
+    bool changed; /* CHANGEDSINCE was given (RFC 7162 section 3.1.4.1); MODSEQ is among the items */
+    uint64_t changed_since;
+    bool vanished; /* VANISHED, of UID FETCH with CHANGEDSINCE (RFC 7162 section 3.2.6) */
 };
 
 /* --- SEARCH --- */
@@ -169,6 +173,7 @@ enum imap_search_kind {
     IMAP_SEARCH_YOUNGER,
     IMAP_SEARCH_EMAILID, /* text: an object id (RFC 8474 section 6) */
     IMAP_SEARCH_THREADID,
+    IMAP_SEARCH_MODSEQ, /* number: the least (RFC 7162 section 3.1.5) */
 };
 
 /* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
@@ -191,6 +196,8 @@ struct imap_search {
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
     bool return_save; /* RFC 5182: the result is kept for "$" */
+    bool modseq;      /* a MODSEQ key is among the keys: the answer tells one */
+    bool numbers;     /* so is a set of sequence numbers */
 };
 
 /* --- the others --- */
@@ -207,6 +214,7 @@ enum imap_status_item {
     IMAP_STATUS_SIZE = 64,
     IMAP_STATUS_MAILBOXID = 128,
     IMAP_STATUS_APPENDLIMIT = 256,
+    IMAP_STATUS_HIGHESTMODSEQ = 512, /* RFC 7162 section 3.1.7 */
 };
 
 /* LIST and LSUB (RFC 9051 section 6.3.9, RFC 5258). The reference is put before each pattern by the
@@ -224,6 +232,19 @@ struct imap_list {
 
 /* FLAGS, +FLAGS and -FLAGS (RFC 9051 section 6.4.6). */
 enum imap_store_operation { IMAP_STORE_REPLACE, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
+
+/* SELECT and EXAMINE (RFC 9051 section 6.3.2; RFC 7162 sections 3.1.8 and 3.2.5). */
+struct imap_select {
+    struct slice mailbox;
+    bool condstore;
+    bool qresync; /* what follows is of it; no set has a '*' */
+    uint32_t uid_validity;
+    uint64_t modseq;
+    bool has_known_uids;
+    struct imap_sequence_set known_uids;
+    /* Numbers, and the UIDs they belong to, one for one and ascending; empty when not given. */
+    struct imap_sequence_set match_numbers, match_uids;
+};
 
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
@@ -248,7 +269,8 @@ struct imap_command {
             struct slice *pairs; /* name, value, name, value; NIL is data == NULL */
             size_t count;        /* slices, so an even number */
         } identification;
-        struct slice mailbox; /* SELECT EXAMINE DELETE SUBSCRIBE UNSUBSCRIBE */
+        struct imap_select select; /* EXAMINE too */
+        struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE */
         struct {
             struct slice mailbox;
             struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */
@@ -276,6 +298,8 @@ struct imap_command {
         struct imap_fetch fetch;
         struct {
             struct imap_sequence_set set;
+            bool conditional; /* UNCHANGEDSINCE was given (RFC 7162 section 3.1.3) */
+            uint64_t unchanged_since;
             enum imap_store_operation operation;
             bool silent;
             struct imap_flags flags;

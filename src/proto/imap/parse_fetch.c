@@ -1,6 +1,6 @@
 /*
  * FETCH (RFC 9051 section 6.4.5 and fetch-att of section 9; RFC 3501's RFC822 items too; OBJECTID:
- * RFC 8474; SAVEDATE: RFC 8514; PREVIEW: RFC 8970).
+ * RFC 8474; SAVEDATE: RFC 8514; PREVIEW: RFC 8970; MODSEQ, CHANGEDSINCE and VANISHED: RFC 7162).
  */
 #include "proto/imap/parse_priv.h"
 #include "proto/imap/writer.h"
@@ -22,6 +22,7 @@ static const struct {
     {"EMAILID", IMAP_FETCH_EMAILID},
     {"THREADID", IMAP_FETCH_THREADID},
     {"SAVEDATE", IMAP_FETCH_SAVEDATE},
+    {"MODSEQ", IMAP_FETCH_MODSEQ},
     {"PREVIEW", IMAP_FETCH_PREVIEW},
 };
 
@@ -237,14 +238,8 @@ static bool take_macro(struct imap_cursor *cursor, struct imap_fetch *fetch)
     return false;
 }
 
-void imap_parse_fetch(struct imap_cursor *cursor, struct imap_command *command)
+static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
 {
-    struct imap_fetch *fetch = &command->fetch;
-    imap_argument(cursor, "Sequence set");
-    imap_sequence_set(cursor, &fetch->set);
-    imap_argument(cursor, "Fetch item");
-    if (command->uid)
-        add_item(cursor, fetch, (struct imap_fetch_item){.kind = IMAP_FETCH_UID});
     if (take_macro(cursor, fetch))
         return;
     if (!imap_take(cursor, '(')) {
@@ -255,4 +250,48 @@ void imap_parse_fetch(struct imap_cursor *cursor, struct imap_command *command)
         take_item(cursor, fetch);
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected an item or a closing parenthesis");
+}
+
+/* RFC 7162 section 3.1.4.1: MODSEQ is asked for with it. */
+static void take_changed_since(struct imap_cursor *cursor, struct imap_fetch *fetch)
+{
+    bool asked = false;
+    imap_expect(cursor, ' ', "expected a modification sequence");
+    fetch->changed = true;
+    fetch->changed_since = imap_modseq(cursor);
+    for (size_t i = 0; i < fetch->item_count; i++)
+        asked |= fetch->items[i].kind == IMAP_FETCH_MODSEQ;
+    if (!asked)
+        add_item(cursor, fetch, (struct imap_fetch_item){.kind = IMAP_FETCH_MODSEQ});
+}
+
+static void take_modifiers(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_fetch *fetch = &command->fetch;
+    imap_argument(cursor, "Fetch modifier");
+    imap_expect(cursor, '(', "expected a list");
+    do {
+        if (!fetch->changed && imap_take_word(cursor, "CHANGEDSINCE"))
+            take_changed_since(cursor, fetch);
+        else if (imap_take_word(cursor, "VANISHED"))
+            fetch->vanished = true;
+        else
+            imap_fail(cursor, "unknown");
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+    if (fetch->vanished && !(command->uid && fetch->changed))
+        imap_fail(cursor, "VANISHED is for UID FETCH with CHANGEDSINCE");
+}
+
+void imap_parse_fetch(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_fetch *fetch = &command->fetch;
+    imap_argument(cursor, "Sequence set");
+    imap_sequence_set(cursor, &fetch->set);
+    imap_argument(cursor, "Fetch item");
+    if (command->uid)
+        add_item(cursor, fetch, (struct imap_fetch_item){.kind = IMAP_FETCH_UID});
+    take_items(cursor, fetch);
+    if (cursor->at < cursor->end)
+        take_modifiers(cursor, command);
 }

@@ -61,12 +61,28 @@ void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags)
     imap_expect(cursor, ')', "expected a flag or a closing parenthesis");
 }
 
+/* store-modifier = "UNCHANGEDSINCE" SP mod-sequence-valzer (RFC 7162 section 7) */
+static void store_modifiers(struct imap_cursor *cursor, struct imap_command *command)
+{
+    cursor->what = "Store modifier";
+    if (!imap_take_word(cursor, "UNCHANGEDSINCE"))
+        imap_fail(cursor, "unknown");
+    imap_expect(cursor, ' ', "expected a modification sequence");
+    command->store.conditional = true;
+    command->store.unchanged_since = imap_modseq(cursor);
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+}
+
 /* store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
 void imap_parse_store(struct imap_cursor *cursor, struct imap_command *command)
 {
     imap_argument(cursor, "Sequence set");
     imap_sequence_set(cursor, &command->store.set);
     imap_argument(cursor, "Store item");
+    if (imap_take(cursor, '(')) {
+        store_modifiers(cursor, command);
+        imap_argument(cursor, "Store item");
+    }
     command->store.operation = imap_take(cursor, '+')   ? IMAP_STORE_ADD
                                : imap_take(cursor, '-') ? IMAP_STORE_REMOVE
                                                         : IMAP_STORE_REPLACE;

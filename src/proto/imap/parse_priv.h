@@ -92,6 +92,12 @@ struct slice imap_mailbox(struct imap_cursor *cursor);
 struct slice imap_reference(struct imap_cursor *cursor); /* may be empty */
 struct slice imap_list_pattern(struct imap_cursor *cursor);
 
+/* mod-sequence-valzer (RFC 7162 section 7): 63 bits. */
+static inline uint64_t imap_modseq(struct imap_cursor *cursor)
+{
+    return imap_number64(cursor, INT64_MAX);
+}
+
 /* --- parse_set.c, parse_flags.c, parse_status.c --- */
 void imap_sequence_set(struct imap_cursor *cursor, struct imap_sequence_set *set);
 void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags);
@@ -101,8 +107,8 @@ uint32_t imap_status_items(struct imap_cursor *cursor);
 /* --- the argument parsers in imap_commands --- */
 typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *command);
 imap_parser imap_parse_nothing, imap_parse_id, imap_parse_login, imap_parse_authenticate,
-    imap_parse_enable, imap_parse_mailbox, imap_parse_create, imap_parse_rename, imap_parse_list,
-    imap_parse_lsub, imap_parse_status, imap_parse_append, imap_parse_expunge, imap_parse_search,
-    imap_parse_fetch, imap_parse_store, imap_parse_copy;
+    imap_parse_enable, imap_parse_mailbox, imap_parse_select, imap_parse_create, imap_parse_rename,
+    imap_parse_list, imap_parse_lsub, imap_parse_status, imap_parse_append, imap_parse_expunge,
+    imap_parse_search, imap_parse_fetch, imap_parse_store, imap_parse_copy;
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
- * WITHIN: RFC 5032; OBJECTID: RFC 8474; SAVEDATE: RFC 8514).
+ * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -12,7 +12,20 @@
 #include <ctype.h>
 
 /* How a key goes on behind its name. */
-enum argument { NONE, KEY, TWO_KEYS, TEXT, FIELD_AND_TEXT, ATOM, OBJECT, NUMBER, TIME, DATE, SET };
+enum argument {
+    NONE,
+    KEY,
+    TWO_KEYS,
+    TEXT,
+    FIELD_AND_TEXT,
+    ATOM,
+    OBJECT,
+    MODSEQ,
+    NUMBER,
+    TIME,
+    DATE,
+    SET
+};
 
 struct key_row {
     const char *name;
@@ -64,14 +77,16 @@ static const struct key_row key_rows[] = {
     {"YOUNGER", TIME, IMAP_SEARCH_YOUNGER},
     {"EMAILID", OBJECT, IMAP_SEARCH_EMAILID},
     {"THREADID", OBJECT, IMAP_SEARCH_THREADID},
+    {"MODSEQ", MODSEQ, IMAP_SEARCH_MODSEQ},
     {"UID", SET, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
 };
 
-/* What the texts of one search share. */
+/* What the keys of one search share. */
 struct search_parser {
     struct imap_cursor *cursor;
+    struct imap_search *search;
     struct slice charset;
 };
 
@@ -154,6 +169,27 @@ static void take_object_id(struct imap_cursor *cursor, struct imap_search_key *k
             imap_fail(cursor, "not an object id");
 }
 
+/* "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer. A message has one modification
+ * sequence, so entry and type make no difference (RFC 7162 section 3.1.5). */
+static void take_modseq(struct search_parser *parser, struct imap_search_key *key)
+{
+    struct imap_cursor *cursor = parser->cursor;
+    static const struct {
+        const char *name;
+    } types[] = {{"priv"}, {"shared"}, {"all"}};
+    parser->search->modseq = true;
+    if (imap_peek(cursor) == '"') {
+        struct slice entry = imap_string(cursor);
+        if (!slice_equal_nocase(slice_sub(entry, 0, 7), SLICE("/flags/")))
+            imap_fail(cursor, "expected the name of a flag's entry");
+        imap_expect(cursor, ' ', "expected an entry's type");
+        if (imap_find_name(imap_word(cursor), types, 3, sizeof(types[0])) < 0)
+            imap_fail(cursor, "expected priv, shared or all");
+        imap_expect(cursor, ' ', "expected a modification sequence");
+    }
+    key->number = imap_modseq(cursor);
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -177,6 +213,8 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         take_keyword(cursor, key);
     else if (argument == OBJECT)
         take_object_id(cursor, key);
+    else if (argument == MODSEQ)
+        take_modseq(parser, key);
     else if (argument == NUMBER)
         key->number = imap_number64(cursor, INT64_MAX);
     else if (argument == TIME)
@@ -230,6 +268,7 @@ static void take_key(struct search_parser *parser, struct imap_search_key *key)
     } else if (byte == '*' || byte == '$' || (byte >= '0' && byte <= '9')) {
         key->kind = IMAP_SEARCH_SEQUENCE;
         imap_sequence_set(cursor, &key->set);
+        parser->search->numbers |= !key->set.saved_result;
     } else {
         take_named_key(parser, key);
     }
@@ -286,7 +325,7 @@ static void take_charset(struct search_parser *parser)
 
 void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
 {
-    struct search_parser parser = {.cursor = cursor};
+    struct search_parser parser = {.cursor = cursor, .search = &command->search};
     imap_argument(cursor, "Search key");
     if (imap_take_word(cursor, "RETURN")) {
         take_return(cursor, &command->search);

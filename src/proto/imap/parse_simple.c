@@ -102,6 +102,7 @@ static const struct {
     {"SIZE", IMAP_STATUS_SIZE},
     {"MAILBOXID", IMAP_STATUS_MAILBOXID},
     {"APPENDLIMIT", IMAP_STATUS_APPENDLIMIT},
+    {"HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ},
 };
 
 uint32_t imap_status_items(struct imap_cursor *cursor)

@@ -8,7 +8,7 @@ static const char *const capabilities[] = {
     "IMAP4rev1",     "LITERAL+",    "ID",      "ENABLE",    "IDLE",        "NAMESPACE",
     "UNSELECT",      "UIDPLUS",     "MOVE",    "CHILDREN",  "SPECIAL-USE", "CREATE-SPECIAL-USE",
     "LIST-EXTENDED", "LIST-STATUS", "ESEARCH", "SEARCHRES", "WITHIN",      "STATUS=SIZE",
-    "OBJECTID",      "SAVEDATE",    "PREVIEW",
+    "OBJECTID",      "SAVEDATE",    "PREVIEW", "CONDSTORE", "QRESYNC",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

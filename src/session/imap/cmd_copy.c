@@ -40,8 +40,8 @@ static const char *copyuid(struct imap_session *session, const struct copy_resul
     return code;
 }
 
-/* MOVE reports the new UIDs before the EXPUNGE responses that the sync sends (RFC 6851
- * section 4.3). */
+/* MOVE reports the new UIDs before the EXPUNGE responses that the sync sends, and the modseq behind
+ * them (RFC 6851 sections 4.3 and 4.4). */
 static enum progress answer_copied(struct imap_session *session, const struct copy_result *result)
 {
     const char *code = copyuid(session, result);
@@ -50,7 +50,9 @@ static enum progress answer_copied(struct imap_session *session, const struct co
                              result->from.count ? "Copy completed" : "No such message");
     if (code)
         imap_write_status(session->out, SLICE("*"), "OK", code, "Moved");
-    return session_ok(session, result->from.count ? "Move completed" : "No such message");
+    session_ok(session, result->from.count ? "Move completed" : "No such message");
+    session->reply.tells_modseq = result->from.count && session->enabled & ENABLED_CONDSTORE;
+    return PROGRESS_DONE;
 }
 
 static enum progress copy(struct imap_session *session, struct store_view *view,

@@ -1,6 +1,7 @@
 /*
  * EXPUNGE and UID EXPUNGE (RFC 9051 sections 6.4.3, 6.4.9). The sync that follows tells which
- * messages are gone.
+ * messages are gone, and the tagged response the modseq up to which all has been told (RFC 7162
+ * sections 3.2.7 and 3.2.9).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -21,6 +22,11 @@ enum progress cmd_expunge(struct imap_session *session)
     if (!error)
         error = mailbox_expunge(view, mailbox->id, command->expunge.all ? NULL : &session->uids,
                                 &expunged, &modseq);
+    bool any = expunged.count;
     range_set_release(&expunged);
-    return error ? session_fail(session, error) : session_ok(session, "Expunge completed");
+    if (error)
+        return session_fail(session, error);
+    session_ok(session, "Expunge completed");
+    session->reply.tells_modseq = any && session->enabled & ENABLED_CONDSTORE;
+    return PROGRESS_DONE;
 }

@@ -4,7 +4,9 @@
  * snapshot of its own.
  *
  * \Seen: a response shows the flag as set, and one change at the end of the slice sets it for all
- * messages begun in the slice; no byte of the slice leaves before.
+ * messages begun in the slice; no byte of the slice leaves before. A client that is told
+ * modification sequences would need that change's, so it is told of the flag by the sync (RFC 7162
+ * section 3.2.4).
  *
  * A message that others have expunged is left out. When the client named it by number, the answer
  * is NO with EXPUNGEISSUED after all that is there was sent (RFC 2180 section 4.1.2, RFC 5530).
@@ -96,6 +98,12 @@ static void write_structure(struct fetch_slice *slice, const struct imap_fetch_i
                                 : summary->bodystructure);
 }
 
+static void write_modseq(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    (void)item;
+    modseq_write(slice->session, &slice->work->entry);
+}
+
 /* RFC 8970 section 3.2: an empty string where there is nothing to show. */
 static void write_preview(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
@@ -118,6 +126,7 @@ static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_ite
     [IMAP_FETCH_EMAILID] = write_email_id,
     [IMAP_FETCH_THREADID] = write_thread_id,
     [IMAP_FETCH_SAVEDATE] = write_save_date,
+    [IMAP_FETCH_MODSEQ] = write_modseq,
     [IMAP_FETCH_PREVIEW] = write_preview,
     [IMAP_FETCH_SECTION] = section_write,
 };
@@ -134,11 +143,12 @@ static void begin_message(struct fetch_slice *slice, const struct entry *entry)
     int error = work->needs_summary ? fetch_load_summary(slice) : 0;
     if (!error && work->needs_thread)
         error = entry_thread(slice->snapshot, entry, &work->thread);
-    work->became_seen = !error && work->sets_seen && !(entry->flags & ENTRY_SEEN);
-    if (work->became_seen) {
+    bool becomes_seen = !error && work->sets_seen && !(entry->flags & ENTRY_SEEN);
+    work->became_seen = becomes_seen && work->shows_seen;
+    if (work->became_seen)
         work->entry.flags |= ENTRY_SEEN;
+    if (becomes_seen)
         error = range_set_add(&slice->seen, entry->uid, entry->uid);
-    }
     if (error) {
         work->failed = error;
         return;
@@ -222,7 +232,8 @@ static int write_messages(struct fetch_slice *slice)
     const struct entry *entry;
     uint32_t uid;
     int error = 0;
-    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
+    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid,
+                    session->command->fetch.changed_since);
     /* One step at least: opening the snapshot may have taken the slice's time. */
     do {
         if (work->open) {
@@ -246,7 +257,9 @@ static int set_seen(struct fetch_slice *slice)
 {
     const struct flag_change change = {
         .operation = FLAGS_ADD, .flags = ENTRY_SEEN, .unchanged_since = UINT64_MAX};
-    return slice->seen.count ? view_change_flags(slice->session, &slice->seen, &change) : 0;
+    if (!slice->seen.count)
+        return 0;
+    return view_change_flags(slice->session, &slice->seen, &change, slice->work->shows_seen, NULL);
 }
 
 static int run_slice(struct imap_session *session)
@@ -275,26 +288,87 @@ bool fetch_sets_seen(const struct imap_session *session)
     return seen && !session->mailbox.read_only && session->mailbox.rights & RIGHT_SEEN;
 }
 
+/* The UIDs asked about, '*' being the highest there was. */
+static int find_vanished(struct imap_session *session, struct fetch_work *work)
+{
+    const struct imap_fetch *fetch = &session->command->fetch;
+    struct mailbox_snapshot *snapshot;
+    struct range_set known;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    uint32_t next = mailbox_snapshot_collection(snapshot)->uid_next;
+    range_set_init(&known, SESSION_UID_RANGES_MAXIMUM);
+    error = view_numbers(session, &fetch->set, next - 1, &known);
+    if (!error)
+        error = vanished_find(session, snapshot, fetch->changed_since, &known, &work->vanished);
+    range_set_release(&known);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static void release(struct imap_session *session)
+{
+    struct fetch_work *work = session->work;
+    range_set_release(&work->vanished);
+}
+
+static bool begin_vanished(struct imap_session *session, struct fetch_work *work)
+{
+    if (!session->command->fetch.vanished)
+        return true;
+    if (!(session->enabled & ENABLED_QRESYNC)) {
+        session_reply(session, "BAD", NULL, "QRESYNC is not enabled");
+        return false;
+    }
+    range_set_init(&work->vanished, SESSION_UID_RANGES_MAXIMUM);
+    session->release_work = release;
+    int error = find_vanished(session, work);
+    if (error)
+        session_fail(session, error);
+    return !error;
+}
+
 static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
-    if (!view_resolve_command(session, &fetch->set))
+    if (!view_resolve_command(session, &fetch->set) || !begin_vanished(session, work))
         return false;
     work->next_uid = 1;
     for (size_t i = 0; i < fetch->item_count; i++) {
         const struct imap_fetch_item *item = &fetch->items[i];
         work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
         work->needs_thread |= item->kind == IMAP_FETCH_THREADID;
+        if (item->kind == IMAP_FETCH_MODSEQ)
+            modseq_enable(session);
         work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
                                item->kind == IMAP_FETCH_BODYSTRUCTURE ||
                                item->kind == IMAP_FETCH_PREVIEW;
     }
     work->sets_seen = fetch_sets_seen(session);
+    work->shows_seen = !(session->enabled & ENABLED_CONDSTORE);
     return true;
 }
 
-static enum progress answer(struct imap_session *session, const struct fetch_work *work)
+/* With CHANGEDSINCE, what is gone has not been looked at. */
+static int find_gone(struct imap_session *session, struct fetch_work *work)
 {
+    struct mailbox_snapshot *snapshot;
+    if (session->command->uid || !session->command->fetch.changed)
+        return 0;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    error = view_some_gone(session, snapshot, &session->uids, &work->gone);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static enum progress answer(struct imap_session *session, struct fetch_work *work)
+{
+    int error = find_gone(session, work);
+    if (error && !work->failed)
+        work->failed = error;
     if (work->failed)
         return session_fail(session, work->failed);
     if (work->gone && !session->command->uid)
@@ -310,6 +384,10 @@ enum progress cmd_fetch(struct imap_session *session)
         return session_fail(session, ERROR_LIMIT);
     if (first && !begin(session, work))
         return PROGRESS_DONE;
+    if (work->vanished_written < work->vanished.count) {
+        vanished_write(session, &work->vanished, &work->vanished_written, true);
+        return PROGRESS_AGAIN;
+    }
     int error = run_slice(session);
     if (error == 0)
         return PROGRESS_AGAIN;

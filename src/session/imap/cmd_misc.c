@@ -35,11 +35,39 @@ enum progress cmd_id(struct imap_session *session)
     return session_ok(session, "ID completed");
 }
 
-/* None of the capabilities offered has to be enabled, and one that is not known is passed over
- * (RFC 5161 section 3.1): the list is empty. */
+/* What can be enabled; QRESYNC brings CONDSTORE (RFC 7162 section 3.2.3). */
+static const struct {
+    const char *name;
+    uint32_t enables; /* enum session_enabled bits */
+} enabling[] = {
+    {"CONDSTORE", ENABLED_CONDSTORE},
+    {"QRESYNC", ENABLED_CONDSTORE | ENABLED_QRESYNC},
+};
+
+static bool is_asked_for(const struct imap_command *command, const char *name)
+{
+    for (size_t i = 0; i < command->enable.count; i++)
+        if (slice_equal_nocase(command->enable.capabilities[i], slice_from_string(name)))
+            return true;
+    return false;
+}
+
+/* What is not known is passed over, and only what was not enabled before is named (RFC 5161
+ * section 3.1). */
 enum progress cmd_enable(struct imap_session *session)
 {
-    buffer_append(session->out, SLICE("* ENABLED\r\n"));
+    uint32_t before = session->enabled, asked = 0;
+    buffer_append(session->out, SLICE("* ENABLED"));
+    for (size_t i = 0; i < sizeof(enabling) / sizeof(enabling[0]); i++) {
+        if (!is_asked_for(session->command, enabling[i].name) || !(enabling[i].enables & ~before))
+            continue;
+        asked |= enabling[i].enables;
+        buffer_append_format(session->out, " %s", enabling[i].name);
+    }
+    buffer_append(session->out, SLICE("\r\n"));
+    if (asked & ENABLED_CONDSTORE)
+        modseq_enable(session);
+    session->enabled |= asked;
     return session_ok(session, "Enabled");
 }
 

@@ -1,7 +1,7 @@
 /*
- * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731; SEARCHRES: RFC 5182), in
- * slices: first the messages are tried one by one, then the response is written, however long it
- * is.
+ * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731; SEARCHRES: RFC 5182; MODSEQ:
+ * RFC 7162), in slices: first the messages are tried one by one, then the response is written,
+ * however long it is.
  */
 #include "base/error.h"
 #include "session/imap/search_priv.h"
@@ -16,6 +16,7 @@ struct search_work {
     size_t written;         /* numbers (SEARCH) or ranges (ESEARCH) of the response */
     uint32_t next_number;
     bool failed;
+    uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
 };
 
 static void release(struct imap_session *session)
@@ -54,7 +55,19 @@ static int begin(struct imap_session *session, struct search_work *work)
                            mailbox_snapshot_keywords(snapshot), &work->root);
     mailbox_snapshot_close(&snapshot);
     work->next_uid = 1;
+    if (session->command->search.modseq)
+        modseq_enable(session);
     return error ? error : narrow(session, &work->root);
+}
+
+static int add_found(struct search_work *work, const struct entry *entry)
+{
+    if (!work->found.count)
+        work->first_modseq = entry->modseq;
+    work->last_modseq = entry->modseq;
+    if (work->highest_modseq < entry->modseq)
+        work->highest_modseq = entry->modseq;
+    return range_set_add(&work->found, entry->uid, entry->uid);
 }
 
 /* ERROR_NOT_FOUND: all were tried. Others' expunged messages do not match. */
@@ -65,12 +78,12 @@ static int match_entries(struct search_slice *slice, struct search_work *work)
     const struct entry *entry;
     uint32_t uid;
     int error = 0;
-    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid);
+    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid, 0);
     /* One at least: opening the snapshot may have taken the slice's time. */
     while ((error = entry_walk_next(&walk, &uid, &entry)) == 0) {
         work->next_uid = uid + 1;
         if (entry && search_matches(slice, &work->root, entry) &&
-            (error = range_set_add(&work->found, uid, uid)) != 0)
+            (error = add_found(work, entry)) != 0)
             break;
         if (session_slice_over(session))
             break;
@@ -210,6 +223,22 @@ static bool write_ranges(struct imap_session *session, struct search_work *work)
     return work->written == work->found.count;
 }
 
+/* The MODSEQ of what is returned (RFC 7162 section 3.1.6, RFC 4731 section 3.2). */
+static void write_modseq(struct imap_session *session, const struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    uint64_t modseq = work->highest_modseq;
+    if (!search->modseq || !work->found.count)
+        return;
+    if (search->extended && !search->return_all && !search->return_count) {
+        uint64_t first = search->return_min ? work->first_modseq : 0;
+        uint64_t last = search->return_max ? work->last_modseq : 0;
+        modseq = first > last ? first : last;
+    }
+    buffer_append_format(session->out, search->extended ? " MODSEQ %llu" : " (MODSEQ %llu)",
+                         (unsigned long long)modseq);
+}
+
 static void write_result(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
@@ -218,6 +247,7 @@ static void write_result(struct imap_session *session, struct search_work *work)
                                      : true;
     if (!done)
         return;
+    write_modseq(session, work);
     buffer_append(session->out, SLICE("\r\n"));
     work->stage = STAGE_END;
 }

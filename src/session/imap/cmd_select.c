@@ -1,6 +1,6 @@
 /*
  * SELECT and EXAMINE, CLOSE and UNSELECT (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1, 6.4.2; MAILBOXID:
- * RFC 8474 section 4.2).
+ * RFC 8474 section 4.2; HIGHESTMODSEQ, CONDSTORE and QRESYNC: RFC 7162).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -18,11 +18,14 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
     buffer_append_format(out,
                          "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
                          "* OK [UIDNEXT %u] Next UID\r\n"
-                         "* OK [MAILBOXID (%s)] The mailbox's own id\r\n",
-                         view->uid_validity, view->uid_next, mailbox->object_id);
+                         "* OK [MAILBOXID (%s)] The mailbox's own id\r\n"
+                         "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+                         view->uid_validity, view->uid_next, mailbox->object_id,
+                         (unsigned long long)view->modseq);
 }
 
-static int select_mailbox(struct imap_session *session, const struct collection *mailbox)
+static int select_mailbox(struct imap_session *session, const struct collection *mailbox,
+                          struct resync *resync)
 {
     struct store_view *view;
     struct mailbox_snapshot *snapshot;
@@ -36,27 +39,59 @@ static int select_mailbox(struct imap_session *session, const struct collection 
     if (!error)
         error = view_select(session, snapshot, mailbox, session->command->id == IMAP_EXAMINE);
     if (!error)
+        error = resync_begin(session, snapshot, resync);
+    if (!error)
         write_selected(session, snapshot, mailbox, unseen);
     mailbox_snapshot_close(&snapshot);
     return error;
 }
 
-/* Also when the new mailbox cannot be selected, the old one is not any more. */
-enum progress cmd_select(struct imap_session *session)
+static void release(struct imap_session *session)
 {
+    resync_release(session->work);
+}
+
+/* Also when the new mailbox cannot be selected, the old one is not any more. */
+static int begin(struct imap_session *session, struct resync *resync)
+{
+    const struct imap_select *select = &session->command->select;
     struct collection mailbox;
+    resync_init(resync);
+    session->release_work = release;
     if (session->mailbox.id) {
         view_unselect(session);
         buffer_append(session->out, SLICE("* OK [CLOSED] Previous mailbox is closed\r\n"));
     }
-    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
-    if (!error)
-        error = select_mailbox(session, &mailbox);
-    if (error)
-        return session_fail(session, error);
+    if (select->condstore || select->qresync)
+        modseq_enable(session);
+    int error = session_find_mailbox(session, select->mailbox, &mailbox);
+    return error ? error : select_mailbox(session, &mailbox, resync);
+}
+
+static enum progress answer(struct imap_session *session)
+{
     return session_reply(session, "OK", session->mailbox.read_only ? "READ-ONLY" : "READ-WRITE",
                          session->command->id == IMAP_EXAMINE ? "Examine completed"
                                                               : "Select completed");
+}
+
+enum progress cmd_select(struct imap_session *session)
+{
+    bool first = !session->work;
+    enum progress progress = PROGRESS_DONE;
+    if (session->command->select.qresync && !(session->enabled & ENABLED_QRESYNC))
+        return session_reply(session, "BAD", NULL, "QRESYNC is not enabled");
+    struct resync *resync = session_work(session, sizeof(*resync));
+    if (!resync)
+        return session_fail(session, ERROR_LIMIT);
+    int error = first ? begin(session, resync) : 0;
+    if (!error && resync->begun)
+        error = resync_run(session, resync, &progress);
+    if (error) {
+        view_unselect(session);
+        return session_fail(session, error);
+    }
+    return progress == PROGRESS_AGAIN ? progress : answer(session);
 }
 
 /* Expunges silently, where the client may; CLOSE does not fail because it may not. */

@@ -1,6 +1,6 @@
 /*
  * STATUS (RFC 9051 section 6.3.11; SIZE: RFC 8438; MAILBOXID: RFC 8474; APPENDLIMIT: RFC 7889).
- * From the mailbox's counters alone.
+ * HIGHESTMODSEQ: RFC 7162. From the mailbox's counters alone.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -8,6 +8,8 @@
 void status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items)
 {
     struct buffer *out = session->out;
+    if (items & IMAP_STATUS_HIGHESTMODSEQ)
+        modseq_enable(session);
     const struct {
         uint32_t item;
         const char *name;
@@ -21,6 +23,7 @@ void status_write(struct imap_session *session, const struct collection *mailbox
         {IMAP_STATUS_DELETED, "DELETED ", mailbox->deleted},
         {IMAP_STATUS_SIZE, "SIZE ", mailbox->size},
         {IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT ", (uint64_t)session->stream->config->message_size},
+        {IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", mailbox->highest_modseq},
     };
     buffer_append(out, SLICE("* STATUS "));
     imap_write_mailbox(out, mailbox->path, false);

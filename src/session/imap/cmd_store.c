@@ -1,6 +1,10 @@
 /*
- * STORE (RFC 9051 section 6.4.6). A large set is changed in parts of some thousand messages, each
- * one transaction, and answered part by part, so that no slice holds the account for long.
+ * STORE (RFC 9051 section 6.4.6; UNCHANGEDSINCE: RFC 7162 section 3.1.3). A large set is changed in
+ * parts of some thousand messages, each one transaction, and answered part by part, so that no
+ * slice holds the account for long.
+ *
+ * A message has one modification sequence for all its flags, so a change of any flag holds back a
+ * conditional change of another.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -8,11 +12,18 @@
 enum { STORE_PART = 8192 /* messages changed in one transaction */ };
 
 struct store_work {
-    uint32_t next_uid; /* to go on with */
-    uint32_t changed;  /* changed up to this UID, not yet answered from next_uid on */
-    bool gone;         /* a message named by number was expunged by others */
+    uint32_t next_uid;       /* to go on with */
+    uint32_t changed;        /* changed up to this UID, not yet answered from next_uid on */
+    bool gone;               /* a message named by number was expunged by others */
+    struct range_set failed; /* UIDs that UNCHANGEDSINCE held back */
     struct flag_change change;
 };
+
+static void release(struct imap_session *session)
+{
+    struct store_work *work = session->work;
+    range_set_release(&work->failed);
+}
 
 static void begin(struct imap_session *session, struct store_work *work)
 {
@@ -25,9 +36,25 @@ static void begin(struct imap_session *session, struct store_work *work)
         .flags = command->store.flags.system,
         .keywords = command->store.flags.keywords,
         .keyword_count = command->store.flags.keyword_count,
-        .unchanged_since = UINT64_MAX,
+        .unchanged_since = command->store.conditional ? command->store.unchanged_since : UINT64_MAX,
     };
     work->next_uid = 1;
+    range_set_init(&work->failed, SESSION_UID_RANGES_MAXIMUM);
+    session->release_work = release;
+    if (command->store.conditional)
+        modseq_enable(session);
+}
+
+static int change(struct imap_session *session, struct store_work *work,
+                  const struct range_set *part)
+{
+    struct range_set failed;
+    range_set_init(&failed, SESSION_UID_RANGES_MAXIMUM);
+    int error = view_change_flags(session, part, &work->change, true, &failed);
+    for (size_t i = 0; i < failed.count && !error; i++)
+        error = range_set_add(&work->failed, failed.ranges[i].first, failed.ranges[i].last);
+    range_set_release(&failed);
+    return error;
 }
 
 /* Changes the next part of the set. */
@@ -44,7 +71,7 @@ static int change_part(struct imap_session *session, struct store_work *work)
     if (!error)
         error = set_intersect(&part, uids, &limits);
     if (!error)
-        error = view_change_flags(session, &part, &work->change);
+        error = change(session, work, &part);
     if (!error)
         work->changed = last;
     range_set_release(&limits);
@@ -52,21 +79,27 @@ static int change_part(struct imap_session *session, struct store_work *work)
     return error;
 }
 
-static void write_flags(struct imap_session *session, struct flags_cache *cache,
-                        const struct entry *entry, const struct keyword_names *names)
+/* Whether the client is told about each message: also with .SILENT, when it is told modification
+ * sequences (RFC 7162 sections 3.1.3 and 3.1.4.2). */
+static bool tells_each(const struct imap_session *session)
 {
-    struct buffer *out = session->out;
-    buffer_append(out, SLICE("* "));
-    number_write(out, range_set_position(&session->mailbox.uids, entry->uid));
-    if (session->command->uid) {
-        buffer_append(out, SLICE(" FETCH (UID "));
-        number_write(out, entry->uid);
-        buffer_append(out, SLICE(" FLAGS "));
-    } else {
-        buffer_append(out, SLICE(" FETCH (FLAGS "));
-    }
-    flags_write(out, cache, entry->flags, &entry->keywords, names);
-    buffer_append(out, SLICE(")\r\n"));
+    return !session->command->store.silent || session->enabled & ENABLED_CONDSTORE;
+}
+
+/* A message that was left alone is told about as it is, unless the sync does (RFC 7162
+ * section 3.1.3, example 6). */
+static void answer_one(struct imap_session *session, const struct store_work *work,
+                       struct flags_cache *cache, const struct entry *entry,
+                       const struct keyword_names *names)
+{
+    const struct imap_command *command = session->command;
+    bool failed = range_set_contains(&work->failed, entry->uid);
+    unsigned parts = command->uid ? TELL_UID : 0;
+    if (failed && entry->modseq > session->mailbox.modseq)
+        return;
+    if (failed || !command->store.silent)
+        parts |= TELL_FLAGS;
+    view_write_flags(session, cache, entry, names, parts);
 }
 
 /* The changed messages' flags as they are now, from next_uid on, until the slice is over; those of
@@ -81,13 +114,13 @@ static int answer_part(struct imap_session *session, struct store_work *work,
     int error = 0;
     view_announce_keywords(session, snapshot);
     flags_cache_init(&cache);
-    entry_walk_init(&walk, snapshot, &session->uids, work->next_uid);
+    entry_walk_init(&walk, snapshot, &session->uids, work->next_uid, 0);
     do {
         if ((error = entry_walk_next(&walk, &uid, &entry)) != 0)
             break;
         work->next_uid = uid + 1;
         if (entry)
-            write_flags(session, &cache, entry, mailbox_snapshot_keywords(snapshot));
+            answer_one(session, work, &cache, entry, mailbox_snapshot_keywords(snapshot));
         else
             work->gone = true;
     } while (work->next_uid <= work->changed && !session_slice_over(session));
@@ -102,21 +135,52 @@ static int answer_changed(struct imap_session *session, struct store_work *work)
     int error = session_snapshot(session, &snapshot);
     if (error)
         return error;
-    if (session->command->store.silent) {
+    if (tells_each(session)) {
+        error = answer_part(session, work, snapshot);
+    } else {
         view_announce_keywords(session, snapshot);
         error = view_some_gone(session, snapshot, &session->uids, &work->gone);
         work->next_uid = work->changed + 1;
-    } else {
-        error = answer_part(session, work, snapshot);
     }
     mailbox_snapshot_close(&snapshot);
     return error;
 }
 
+/* "MODIFIED 7,9" in the arena: numbers, or UIDs of UID STORE. NULL: too many ranges. */
+static const char *modified(struct imap_session *session, struct store_work *work)
+{
+    struct range_set numbers;
+    struct buffer text;
+    range_set_init(&numbers, SESSION_MODIFIED_RANGES_MAXIMUM);
+    buffer_init(&text, (size_t)SESSION_MODIFIED_RANGES_MAXIMUM * 22 + 16);
+    int error = session->command->uid
+                    ? range_set_copy(&numbers, &work->failed)
+                    : set_positions(&numbers, &session->mailbox.uids, &work->failed);
+    buffer_append(&text, SLICE("MODIFIED "));
+    imap_write_set(&text, &numbers);
+    const char *code =
+        error || buffer_error(&text) ? NULL : arena_string(&session->arena, buffer_slice(&text));
+    range_set_release(&numbers);
+    buffer_release(&text);
+    return code;
+}
+
+static enum progress answer_modified(struct imap_session *session, struct store_work *work)
+{
+    const char *code = modified(session, work);
+    if (!code)
+        return session_fail(session, ERROR_LIMIT);
+    if (work->gone && !session->command->uid)
+        return session_reply(session, "NO", code, "Some messages are expunged, others changed");
+    return session_reply(session, "OK", code, "Some messages have changed and were left alone");
+}
+
 /* Messages named by number that others have expunged cannot be changed; those that are there have
  * been (RFC 2180 section 4.2.1). */
-static enum progress answer_all(struct imap_session *session, const struct store_work *work)
+static enum progress answer_all(struct imap_session *session, struct store_work *work)
 {
+    if (work->failed.count)
+        return answer_modified(session, work);
     if (work->gone && !session->command->uid)
         return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
     return session_ok(session, "Store completed");

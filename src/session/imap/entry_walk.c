@@ -2,26 +2,36 @@
 #include "session/imap/session_priv.h"
 
 void entry_walk_init(struct entry_walk *walk, struct mailbox_snapshot *snapshot,
-                     const struct range_set *uids, uint32_t from)
+                     const struct range_set *uids, uint32_t from, uint64_t since)
 {
-    *walk = (struct entry_walk){.uids = uids, .next_uid = from};
-    entry_cursor_init(&walk->cursor, snapshot, from, 0);
+    *walk = (struct entry_walk){.uids = uids, .next_uid = from, .since = since};
+    entry_cursor_init(&walk->cursor, snapshot, from, since);
+}
+
+/* Brings the cursor to the first entry from uid on; one of UINT32_MAX is behind all. */
+static int advance_to(struct entry_walk *walk, uint32_t uid)
+{
+    if (walk->entry.uid >= uid)
+        return 0;
+    entry_cursor_skip_to(&walk->cursor, uid);
+    int error = entry_cursor_next(&walk->cursor, &walk->entry);
+    if (error == ERROR_NOT_FOUND)
+        walk->entry.uid = UINT32_MAX;
+    return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
 /* The cursor may be ahead of the set: it stands behind a message that is gone. */
 int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry **entry)
 {
     uint32_t next = range_set_next(walk->uids, walk->next_uid);
-    if (!next)
-        return ERROR_NOT_FOUND;
-    if (walk->entry.uid < next) {
-        entry_cursor_skip_to(&walk->cursor, next);
-        int error = entry_cursor_next(&walk->cursor, &walk->entry);
-        if (error == ERROR_NOT_FOUND)
-            walk->entry.uid = UINT32_MAX;
-        else if (error)
-            return error;
+    int error = next ? advance_to(walk, next) : ERROR_NOT_FOUND;
+    /* Those that have not changed are passed over, not gone. */
+    while (!error && walk->since && walk->entry.uid != next) {
+        next = walk->entry.uid == UINT32_MAX ? 0 : range_set_next(walk->uids, walk->entry.uid);
+        error = next ? advance_to(walk, next) : ERROR_NOT_FOUND;
     }
+    if (error)
+        return error;
     walk->next_uid = next + 1;
     *uid = next;
     *entry = walk->entry.uid == next ? &walk->entry : NULL;

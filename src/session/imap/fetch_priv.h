@@ -10,11 +10,14 @@
  * within a section's literal. */
 struct fetch_work {
     uint32_t next_uid;
-    bool gone;  /* a message was expunged by others */
-    int failed; /* the last error that left something out */
-    int broken; /* an error that leaves a response cut off */
+    bool gone;                 /* a message was expunged by others */
+    struct range_set vanished; /* to be told first (RFC 7162 section 3.2.6) */
+    size_t vanished_written;   /* ranges of it */
+    int failed;                /* the last error that left something out */
+    int broken;                /* an error that leaves a response cut off */
 
     bool sets_seen;     /* an item sets \Seen */
+    bool shows_seen;    /* and the responses show it; else the sync tells it with its MODSEQ */
     bool tells_flags;   /* FLAGS is among the items */
     bool needs_summary; /* an item that cannot do without */
     bool needs_thread;

@@ -55,7 +55,7 @@ bool session_slice_over(const struct imap_session *session)
 enum progress session_reply(struct imap_session *session, const char *status, const char *code,
                             const char *text)
 {
-    session->reply = (struct session_reply){status, code, text};
+    session->reply = (struct session_reply){.status = status, .code = code, .text = text};
     return PROGRESS_DONE;
 }
 
@@ -174,8 +174,16 @@ static void forget_command(struct imap_session *session)
 static void answer(struct imap_session *session)
 {
     const struct session_reply *reply = &session->reply;
-    imap_write_status(session->out, slice_from_string(session->tag), reply->status, reply->code,
-                      reply->text);
+    char code[NUMBER_MAXIMUM + sizeof("HIGHESTMODSEQ ")];
+    bool tells_modseq = reply->tells_modseq && session->mailbox.id;
+    if (tells_modseq) {
+        snprintf(code, sizeof(code), "HIGHESTMODSEQ %llu",
+                 (unsigned long long)modseq_known(&session->mailbox));
+        session->mailbox.told_modseq = session->mailbox.lowered_modseq = 0;
+    }
+    modseq_settle(session);
+    imap_write_status(session->out, slice_from_string(session->tag), reply->status,
+                      tells_modseq ? code : reply->code, reply->text);
 }
 
 static void answer_bad(struct imap_session *session, struct slice tag, const char *text)
@@ -202,12 +210,14 @@ static void finish(struct imap_session *session)
     forget_command(session);
 }
 
-/* Whether EXPUNGE may be sent now. Without a command it is IDLE, which may have it. */
+/* Whether EXPUNGE or VANISHED may be sent now. Without a command it is IDLE, which may have it; a
+ * UID SEARCH by numbers may not (RFC 7162 section 3.2.10.2). */
 static bool expunges_allowed(const struct imap_session *session)
 {
     const struct imap_command *command = session->command;
-    return !command || command->uid ||
-           !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS);
+    if (!command || !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS))
+        return true;
+    return command->uid && !(command->id == IMAP_SEARCH && command->search.numbers);
 }
 
 /* Whether the command changes stored data, as far as it can be told beforehand. */
@@ -251,7 +261,7 @@ static bool begin_command(struct imap_session *session, const struct imap_comman
 {
     counters_add(COUNTER_IMAP_COMMANDS, 1);
     session->stream->commands++;
-    session->reply = (struct session_reply){"BAD", NULL, "Command is not known here"};
+    session_reply(session, "BAD", NULL, "Command is not known here");
     size_t size = least(command->tag.size, IMAP_TAG_MAXIMUM);
     if (size)
         memcpy(session->tag, command->tag.data, size);

@@ -126,10 +126,20 @@ static int remove_uids(struct mailbox_view *view, const struct range_set *uids)
     return error;
 }
 
+static int write_vanished(struct imap_session *session, struct range_set *gone)
+{
+    size_t written = 0;
+    if (vanished_write(session, gone, &written, false))
+        return 0;
+    return range_set_remove(gone, gone->ranges[written].first, UINT32_MAX - 1);
+}
+
 /* Writes EXPUNGE for each UID, in ascending order; what was told before shifts the numbers. UIDs
  * that did not fit into the slice are taken out of `gone`; the first always fits. */
 static int write_expunges(struct imap_session *session, struct range_set *gone)
 {
+    if (session->enabled & ENABLED_QRESYNC)
+        return write_vanished(session, gone);
     uint32_t told = 0, uid = range_set_next(gone, 1);
     for (; uid && (!told || !session_slice_over(session)); uid = range_set_next(gone, uid + 1)) {
         char line[NUMBER_MAXIMUM + 16], *end = line;
@@ -161,6 +171,23 @@ static enum progress sync_expunges(struct imap_session *session, struct mailbox_
     if (!*error && all)
         view->vanished_since = modseq;
     return all || *error ? PROGRESS_DONE : PROGRESS_AGAIN;
+}
+
+/* Where nothing has been expunged there is nothing to tell: then modseq_known need not stay behind
+ * because expunges may not be told now. */
+static int sync_without_expunges(struct imap_session *session, struct mailbox_snapshot *snapshot)
+{
+    struct mailbox_view *view = &session->mailbox;
+    uint64_t modseq = mailbox_snapshot_collection(snapshot)->highest_modseq;
+    if (view->vanished_since == modseq)
+        return 0;
+    struct range_set gone;
+    range_set_init(&gone, SESSION_UID_RANGES_MAXIMUM);
+    int error = find_gone(view, snapshot, &gone);
+    if (!error && !gone.count)
+        view->vanished_since = modseq;
+    range_set_release(&gone);
+    return error;
 }
 
 /* Counts in the UIDs that the client does not know yet. */
@@ -219,17 +246,26 @@ static void remember_own(struct imap_session *session, uint64_t modseq)
     session->own_changes[session->own_change_count++] = modseq;
 }
 
-static void write_changed(struct imap_session *session, struct flags_cache *cache,
-                          const struct entry *entry, uint32_t number,
-                          const struct keyword_names *names)
+void view_write_flags(struct imap_session *session, struct flags_cache *cache,
+                      const struct entry *entry, const struct keyword_names *names, unsigned parts)
 {
     struct buffer *out = session->out;
+    bool modseq = session->enabled & ENABLED_CONDSTORE, uid = modseq || parts & TELL_UID;
     buffer_append(out, SLICE("* "));
-    number_write(out, number);
-    buffer_append(out, SLICE(" FETCH (UID "));
-    number_write(out, entry->uid);
-    buffer_append(out, SLICE(" FLAGS "));
-    flags_write(out, cache, entry->flags, &entry->keywords, names);
+    number_write(out, range_set_position(&session->mailbox.uids, entry->uid));
+    buffer_append(out, SLICE(" FETCH ("));
+    if (uid) {
+        buffer_append(out, SLICE("UID "));
+        number_write(out, entry->uid);
+    }
+    if (parts & TELL_FLAGS) {
+        buffer_append_string(out, uid ? " FLAGS " : "FLAGS ");
+        flags_write(out, cache, entry->flags, &entry->keywords, names);
+    }
+    if (modseq) {
+        buffer_append_byte(out, ' ');
+        modseq_write(session, entry);
+    }
     buffer_append(out, SLICE(")\r\n"));
 }
 
@@ -245,11 +281,10 @@ static enum progress sync_changes(struct imap_session *session, struct mailbox_s
     entry_cursor_init(&cursor, snapshot, view->sync_uid, view->modseq);
     bool over = false;
     while (!over && (*error = entry_cursor_next(&cursor, &entry)) == 0) {
-        uint32_t number = 0;
-        if (entry.created_modseq <= view->modseq && !is_own(session, entry.modseq))
-            number = range_set_position(&view->uids, entry.uid);
-        if (number)
-            write_changed(session, &cache, &entry, number, mailbox_snapshot_keywords(snapshot));
+        if (entry.created_modseq <= view->modseq && !is_own(session, entry.modseq) &&
+            range_set_contains(&view->uids, entry.uid))
+            view_write_flags(session, &cache, &entry, mailbox_snapshot_keywords(snapshot),
+                             TELL_UID | TELL_FLAGS);
         view->sync_uid = entry.uid + 1;
         over = session_slice_over(session);
     }
@@ -277,6 +312,8 @@ static enum progress sync_with(struct imap_session *session, struct mailbox_snap
     }
     if (expunges && sync_expunges(session, snapshot, error) == PROGRESS_AGAIN)
         return PROGRESS_AGAIN;
+    if (!expunges)
+        *error = sync_without_expunges(session, snapshot);
     if (*error || (view->modseq == now->highest_modseq && !view->sync_modseq))
         return PROGRESS_DONE;
     view_announce_keywords(session, snapshot);
@@ -352,6 +389,14 @@ static int collect_numbers(struct imap_session *session, const struct imap_seque
     return error;
 }
 
+int view_numbers(struct imap_session *session, const struct imap_sequence_set *set, uint32_t last,
+                 struct range_set *numbers)
+{
+    if (set->saved_result)
+        return range_set_copy(numbers, &session->saved);
+    return collect_numbers(session, set, last, true, numbers);
+}
+
 int view_resolve(struct imap_session *session, const struct imap_sequence_set *set, bool uid,
                  bool lenient, struct range_set *uids)
 {
@@ -420,17 +465,17 @@ static int changed_by_others(struct imap_session *session, const struct range_se
 
 /* When nothing changed the modseq given is an older one, perhaps another session's. */
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
-                      const struct flag_change *change)
+                      const struct flag_change *change, bool answered, struct range_set *failed)
 {
     bool changed = false;
     uint64_t modseq = 0, highest = 0;
     struct store_view *view;
     int error = session_view(session, &view);
-    if (!error)
+    if (!error && answered)
         error = changed_by_others(session, uids, &changed, &highest);
     if (!error)
-        error = mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, NULL);
-    if (!error && !changed && modseq > highest)
+        error = mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, failed);
+    if (!error && answered && !changed && modseq > highest)
         remember_own(session, modseq);
     return error;
 }

@@ -407,6 +407,11 @@ static bool match_older(struct search_slice *slice, const struct search_node *no
     return slice->entry->internal_date <= node->date;
 }
 
+static bool match_modseq(struct search_slice *slice, const struct search_node *node)
+{
+    return slice->entry->modseq >= node->key->number;
+}
+
 static bool match_email_id(struct search_slice *slice, const struct search_node *node)
 {
     char id[OBJECT_ID_MAXIMUM];
@@ -482,6 +487,7 @@ static bool (*const matchers[])(struct search_slice *, const struct search_node 
     [IMAP_SEARCH_YOUNGER] = match_since,
     [IMAP_SEARCH_EMAILID] = match_email_id,
     [IMAP_SEARCH_THREADID] = match_thread_id,
+    [IMAP_SEARCH_MODSEQ] = match_modseq,
 };
 
 static bool matches(struct search_slice *slice, const struct search_node *node)

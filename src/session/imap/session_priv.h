@@ -31,6 +31,9 @@ enum {
     SESSION_HEADER_MAXIMUM = 1024 * 1024,   /* bytes of a header looked at field by field */
     SESSION_APPEND_MEMORY = 256 * 1024,     /* bytes of an APPEND kept in memory */
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
+    /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
+    SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
+    SESSION_VANISHED_RANGES = 1000, /* ranges of one VANISHED response */
 };
 
 enum session_phase { PHASE_READING, PHASE_RUNNING, PHASE_SYNCING };
@@ -41,11 +44,18 @@ enum progress {
     PROGRESS_AGAIN, /* call again, now or after output was written: see session_slice_over */
 };
 
+/* What the client has enabled (RFC 5161), and stays so. */
+enum session_enabled {
+    ENABLED_CONDSTORE = 1, /* also by the commands that RFC 7162 section 3.1 lists */
+    ENABLED_QRESYNC = 2,   /* never without CONDSTORE */
+};
+
 /* The tagged response that waits for the sync to be over. */
 struct session_reply {
     const char *status; /* "OK", "NO", "BAD" */
     const char *code;   /* NULL: none; a literal or in the command's arena */
     const char *text;
+    bool tells_modseq; /* HIGHESTMODSEQ is the code, as it is after the sync */
 };
 
 /* The selected mailbox as the client knows it: sequence number n is the n-th UID of the set. */
@@ -62,6 +72,9 @@ struct mailbox_view {
     /* A sync that is under way: 0 when none. */
     uint64_t sync_modseq; /* what modseq becomes at its end */
     uint32_t sync_uid;    /* flag changes have been told below this UID */
+    /* See modseq.c. */
+    uint64_t told_modseq;    /* the highest MODSEQ told by the command under way */
+    uint64_t lowered_modseq; /* the HIGHESTMODSEQ that is below what was told; 0: none is */
 };
 
 struct imap_session;
@@ -86,6 +99,7 @@ struct imap_session {
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
+    uint32_t enabled; /* enum session_enabled bits */
     unsigned bad_count;
     char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
 
@@ -142,6 +156,52 @@ void *session_work(struct imap_session *session, size_t size);
 /* What applies now, words with spaces between them (RFC 9051 section 7.2.2). */
 void capabilities_write(const struct imap_session *session, struct buffer *out);
 
+/* --- modseq.c --- */
+
+/* Makes the client one that is told modification sequences (RFC 7162 section 3.1). */
+void modseq_enable(struct imap_session *session);
+
+/* "MODSEQ (n)" of an entry. */
+void modseq_write(struct imap_session *session, const struct entry *entry);
+
+/* Up to where the client has been told everything of the selected mailbox. */
+uint64_t modseq_known(const struct mailbox_view *view);
+
+/* Before each tagged response: what the client may keep as HIGHESTMODSEQ. */
+void modseq_settle(struct imap_session *session);
+
+/* --- vanished.c --- */
+
+/* Which of the UIDs in `known` were expunged after modseq `since`, or, when that is not known any
+ * more, do not exist; none that the client still counts (RFC 7162 section 3.2.6). */
+int vanished_find(struct imap_session *session, struct mailbox_snapshot *snapshot, uint64_t since,
+                  const struct range_set *known, struct range_set *vanished);
+
+/* Writes VANISHED responses of the ranges from *written on, which must be there, until the slice is
+ * over; one at least. Returns whether all are written. */
+bool vanished_write(struct imap_session *session, const struct range_set *uids, size_t *written,
+                    bool earlier);
+
+/* --- resync.c: SELECT (QRESYNC ...) (RFC 7162 section 3.2.5) --- */
+
+/* What became of the messages the client knows, to be told in slices. */
+struct resync {
+    struct range_set vanished;
+    size_t written;         /* ranges of vanished */
+    struct range_set known; /* UIDs that are there and that the client asks about */
+    uint32_t next_uid;      /* of the changed ones, to go on with */
+    bool begun;             /* there is something to tell */
+};
+void resync_init(struct resync *resync);
+void resync_release(struct resync *resync);
+
+/* Finds out, in the snapshot that was selected; nothing when the UIDVALIDITY is another. */
+int resync_begin(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                 struct resync *resync);
+
+/* Tells; *progress is PROGRESS_AGAIN until all is told. */
+int resync_run(struct imap_session *session, struct resync *resync, enum progress *progress);
+
 /* --- commands: see each file --- */
 enum progress cmd_capability(struct imap_session *session);
 enum progress cmd_noop(struct imap_session *session);
@@ -178,6 +238,8 @@ void status_write(struct imap_session *session, const struct collection *mailbox
 
 /* --- mailbox_view.c --- */
 
+struct flags_cache; /* text.c */
+
 /* Selects the mailbox as the snapshot shows it. On failure nothing is selected. */
 int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
                 const struct collection *mailbox, bool read_only);
@@ -199,10 +261,22 @@ bool view_resolve_command(struct imap_session *session, const struct imap_sequen
 int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapshot,
                    const struct range_set *uids, bool *gone);
 
-/* Changes flags of messages of the view and remembers the change as the client's own, unless
- * another session has changed one of them since the client was told. */
+/* Changes flags of messages of the view. answered: the command itself tells the client what became
+ * of them; then the sync does not, unless another session has changed one of them since the client
+ * was told. failed: see mailbox_change_flags. */
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
-                      const struct flag_change *change);
+                      const struct flag_change *change, bool answered, struct range_set *failed);
+
+/* The numbers that a sequence set names, whether they exist or not, '*' being `last`. ERROR_LIMIT.
+ */
+int view_numbers(struct imap_session *session, const struct imap_sequence_set *set, uint32_t last,
+                 struct range_set *numbers);
+
+/* A FETCH response with UID or FLAGS or both; with both and MODSEQ to who is told that (RFC 7162
+ * section 3.2.4). The entry is one of the view. */
+enum flags_part { TELL_UID = 1, TELL_FLAGS = 2 };
+void view_write_flags(struct imap_session *session, struct flags_cache *cache,
+                      const struct entry *entry, const struct keyword_names *names, unsigned parts);
 
 /* Sends FLAGS and PERMANENTFLAGS when the mailbox has keywords that were not announced yet. */
 void view_announce_keywords(struct imap_session *session, const struct mailbox_snapshot *snapshot);
@@ -228,16 +302,18 @@ void set_take(struct range_set *set, struct range_set *with);
 
 /* --- entry_walk.c --- */
 
-/* Walks the UIDs of a set from one on, with their entries where they still have one. Within one
- * slice; the set and the snapshot stay the caller's. */
+/* Walks the UIDs of a set from one on, with their entries where they still have one; or, unless
+ * since is 0, only entries changed after that modseq. Within one slice; the set and the snapshot
+ * stay the caller's. */
 struct entry_walk {
     const struct range_set *uids;
     struct entry_cursor cursor;
     uint32_t next_uid;
+    uint64_t since;
     struct entry entry; /* the cursor's last */
 };
 void entry_walk_init(struct entry_walk *walk, struct mailbox_snapshot *snapshot,
-                     const struct range_set *uids, uint32_t from);
+                     const struct range_set *uids, uint32_t from, uint64_t since);
 /* ERROR_NOT_FOUND at the end of the set. *entry is NULL for a UID whose message is gone. */
 int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry **entry);
 void entry_walk_release(struct entry_walk *walk);

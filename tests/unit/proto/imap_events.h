@@ -38,7 +38,7 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
         "all",        "and",    "or",         "not",     "sequence",  "uid",         "flag",
         "keyword",    "header", "body",       "text",    "larger",    "smaller",     "before",
         "on",         "since",  "sentbefore", "senton",  "sentsince", "savedbefore", "savedon",
-        "savedsince", "older",  "younger",    "emailid", "threadid",
+        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",
     };
     buffer_append_string(out, names[key->kind]);
     if (key->field.size || key->text.size) {
@@ -64,9 +64,9 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
 
 static inline void imap_events_item(struct buffer *out, const struct imap_fetch_item *item)
 {
-    static const char *const names[] = {"uid",      "flags",    "internaldate", "size",
-                                        "envelope", "body",     "structure",    "emailid",
-                                        "threadid", "savedate", "preview",      "section"};
+    static const char *const names[] = {
+        "uid",     "flags",    "internaldate", "size",   "envelope", "body",   "structure",
+        "emailid", "threadid", "savedate",     "modseq", "preview",  "section"};
     buffer_append_format(out, " %s", names[item->kind]);
     if (item->kind != IMAP_FETCH_SECTION)
         return;
@@ -124,6 +124,27 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
     imap_events_key(out, &search->key);
 }
 
+static inline void imap_events_select(struct buffer *out, const struct imap_select *select)
+{
+    imap_events_slice(out, select->mailbox);
+    if (select->condstore)
+        buffer_append_string(out, " condstore");
+    if (!select->qresync)
+        return;
+    buffer_append_format(out, " qresync %u %llu", select->uid_validity,
+                         (unsigned long long)select->modseq);
+    if (select->has_known_uids) {
+        buffer_append_string(out, " known ");
+        imap_events_set(out, &select->known_uids);
+    }
+    if (select->match_numbers.count) {
+        buffer_append_string(out, " match ");
+        imap_events_set(out, &select->match_numbers);
+        buffer_append_byte(out, ' ');
+        imap_events_set(out, &select->match_uids);
+    }
+}
+
 static inline void imap_events_append(struct buffer *out, const struct imap_command *command)
 {
     imap_events_slice(out, command->append.mailbox);
@@ -154,6 +175,8 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         break;
     case IMAP_SELECT:
     case IMAP_EXAMINE:
+        imap_events_select(out, &command->select);
+        break;
     case IMAP_DELETE:
     case IMAP_SUBSCRIBE:
     case IMAP_UNSUBSCRIBE:
@@ -189,9 +212,16 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         imap_events_set(out, &command->fetch.set);
         for (size_t i = 0; i < command->fetch.item_count; i++)
             imap_events_item(out, &command->fetch.items[i]);
+        if (command->fetch.changed)
+            buffer_append_format(out, " changed %llu%s",
+                                 (unsigned long long)command->fetch.changed_since,
+                                 command->fetch.vanished ? " vanished" : "");
         break;
     case IMAP_STORE:
         imap_events_set(out, &command->store.set);
+        if (command->store.conditional)
+            buffer_append_format(out, " unchanged %llu",
+                                 (unsigned long long)command->store.unchanged_since);
         buffer_append_format(out, " %c%s", operations[command->store.operation],
                              command->store.silent ? "silent" : "");
         imap_events_flags(out, &command->store.flags);

@@ -15,14 +15,37 @@ static void test_items(void **state)
     check_command("FETCH 1 PREVIEW", "FETCH 1:1 preview");
     check_command("FETCH 1 preview (lazy)", "FETCH 1:1 preview");
     check_command("FETCH 1 (PREVIEW (LAZY) UID)", "FETCH 1:1 preview uid");
-    check_bad("FETCH 1 PREVIEW (EAGER)", "Command: something follows the arguments");
+    check_bad("FETCH 1 PREVIEW (EAGER)", "Fetch modifier: unknown");
     check_bad("FETCH 1 (PREVIEW (LAZY)", "Fetch item: expected an item or a closing parenthesis");
     check_bad("FETCH 1 (ALL)", "Fetch item: unknown");
     check_bad("FETCH 1 ()", "Fetch item: unknown");
     check_bad("FETCH 1 (FLAGS", "Fetch item: expected an item or a closing parenthesis");
     check_bad("FETCH 1", "Fetch item: missing");
-    check_bad("FETCH 1 FLAGS UID", "Command: something follows the arguments");
-    check_bad("FETCH 1 MODSEQ", "Fetch item: unknown");
+    check_bad("FETCH 1 FLAGS UID", "Fetch modifier: expected a list");
+    check_bad("FETCH 1 COLOUR", "Fetch item: unknown");
+}
+
+static void test_modifiers(void **state)
+{
+    (void)state;
+    check_command("FETCH 1 MODSEQ", "FETCH 1:1 modseq");
+    check_command("FETCH 1 (FLAGS) (CHANGEDSINCE 12345)", "FETCH 1:1 flags modseq changed 12345");
+    check_command("FETCH 1 FAST (changedsince 0)",
+                  "FETCH 1:1 flags internaldate size modseq changed 0");
+    check_command("FETCH 1 PREVIEW (CHANGEDSINCE 5)", "FETCH 1:1 preview modseq changed 5");
+    check_command("FETCH 1 MODSEQ (CHANGEDSINCE 9223372036854775807)",
+                  "FETCH 1:1 modseq changed 9223372036854775807");
+    check_command("UID FETCH 1:* FLAGS (VANISHED CHANGEDSINCE 1)",
+                  "UID FETCH 1:0 uid flags modseq changed 1 vanished");
+    check_bad("FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
+              "Fetch modifier: the number is too large");
+    check_bad("FETCH 1 FLAGS (CHANGEDSINCE)", "Fetch modifier: expected a modification sequence");
+    check_bad("FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)", "Fetch modifier: unknown");
+    check_bad("FETCH 1 FLAGS ()", "Fetch modifier: unknown");
+    check_bad("FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
+              "Fetch modifier: VANISHED is for UID FETCH with CHANGEDSINCE");
+    check_bad("UID FETCH 1 FLAGS (VANISHED)",
+              "Fetch modifier: VANISHED is for UID FETCH with CHANGEDSINCE");
 }
 
 static void test_sections(void **state)
@@ -72,9 +95,8 @@ static void test_bad_sections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),
-        cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_header_fields),
+        cmocka_unit_test(test_items),        cmocka_unit_test(test_modifiers),
+        cmocka_unit_test(test_sections),     cmocka_unit_test(test_header_fields),
         cmocka_unit_test(test_bad_sections),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);

@@ -33,6 +33,14 @@ static void test_later_keys(void **state)
     check_command("SEARCH OLDER 1 YOUNGER 4294967295", "SEARCH and(older 1 younger 4294967295)");
     check_command("SEARCH EMAILID M1_-z THREADID Tab",
                   "SEARCH and(emailid 'M1_-z' threadid 'Tab')");
+    check_command("SEARCH MODSEQ 620162338", "SEARCH and(modseq 620162338)");
+    check_command("SEARCH MODSEQ \"/flags/\\\\draft\" all 5 SEEN", "SEARCH and(modseq 5 flag 1)");
+    check_bad("SEARCH MODSEQ \"/comment\" all 5",
+              "Search key: expected the name of a flag's entry");
+    check_bad("SEARCH MODSEQ \"/flags/x\" any 5", "Search key: expected priv, shared or all");
+    check_bad("SEARCH MODSEQ \"/flags/x\" 5", "Search key: expected priv, shared or all");
+    check_bad("SEARCH MODSEQ", "Search key: expected an argument behind the key");
+    check_bad("SEARCH MODSEQ 9223372036854775808", "Search key: the number is too large");
     check_bad("SEARCH OLDER 0", "Search key: expected a number other than 0");
     check_bad("SEARCH YOUNGER 4294967296", "Search key: the number is too large");
     check_bad("SEARCH EMAILID M.1", "Search key: not an object id");

@@ -97,7 +97,8 @@ void client_close(struct client *client)
 /* The size of a word at the text's start behind which something differs each time, or 0. */
 static size_t varying_word(struct slice text)
 {
-    static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ", "COPYUID ", "MAILBOXID ("};
+    static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ", "COPYUID ", "MAILBOXID (",
+                                        "[HIGHESTMODSEQ "};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (slice_equal(slice_sub(text, 0, strlen(words[i])), slice_from_string(words[i])))
             return strlen(words[i]);
@@ -109,7 +110,7 @@ static void receive(struct client *client, struct slice text)
 {
     size_t begin = 0;
     for (size_t i = 0; i < text.size; i++) {
-        size_t word = strchr("UACM", text.data[i]) ? varying_word(slice_sub(text, i, 16)) : 0;
+        size_t word = strchr("UACM[", text.data[i]) ? varying_word(slice_sub(text, i, 16)) : 0;
         if (!word)
             continue;
         i += word;

@@ -8,8 +8,8 @@
  *     check(a, "a1 NOOP\r\n", "a1 OK NOOP completed\r\n");
  *     dialogue_close(&dialogue);
  *
- * A UIDVALIDITY and a MAILBOXID are different each time; in what check() compares they are the
- * letter V.
+ * A UIDVALIDITY, a MAILBOXID and a HIGHESTMODSEQ code differ each time; in what check() compares
+ * they are the letter V.
  */
 #ifndef TESTS_UNIT_SESSION_IMAP_DIALOGUE_H
 #define TESTS_UNIT_SESSION_IMAP_DIALOGUE_H

@@ -17,9 +17,10 @@ static void test_select(void **state)
     dialogue_open(&dialogue);
     struct client *client = dialogue_client(&dialogue);
     check(client, "a SELECT inbox\r\n",
-          FLAGS PERMANENT "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY V] UIDs are valid\r\n"
-                          "* OK [UIDNEXT 1] Next UID\r\n* OK [MAILBOXID (V)] The mailbox's own "
-                          "id\r\na OK [READ-WRITE] Select completed\r\n");
+          FLAGS PERMANENT
+          "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY V] UIDs are valid\r\n"
+          "* OK [UIDNEXT 1] Next UID\r\n* OK [MAILBOXID (V)] The mailbox's own id\r\n"
+          "* OK [HIGHESTMODSEQ V] Highest\r\na OK [READ-WRITE] Select completed\r\n");
     dialogue_append(&dialogue, "INBOX", "(\\Seen)", "a: b\r\n\r\n");
     dialogue_append(&dialogue, "INBOX", "($Work)", "a: c\r\n\r\n");
     check(client, "b EXAMINE INBOX\r\n",
@@ -28,7 +29,7 @@ static void test_select(void **state)
           "* OK [PERMANENTFLAGS ()] Flags that can be changed\r\n"
           "* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
           "* OK [UIDVALIDITY V] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n* OK [MAILBOXID "
-          "(V)] The mailbox's own id\r\n"
+          "(V)] The mailbox's own id\r\n* OK [HIGHESTMODSEQ V] Highest\r\n"
           "b OK [READ-ONLY] Examine completed\r\n");
     check(client, "c STORE 1 +FLAGS (\\Deleted)\r\n", "c NO Mailbox is selected read-only\r\n");
     check(client, "c EXPUNGE\r\n", "c NO Mailbox is selected read-only\r\n");

@@ -8,7 +8,7 @@
 #define CAPABILITIES                                                                               \
     "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
-    "SAVEDATE PREVIEW APPENDLIMIT=1048576"
+    "SAVEDATE PREVIEW CONDSTORE QRESYNC APPENDLIMIT=1048576"
 
 static void test_greeting(void **state)
 {
@@ -34,7 +34,9 @@ static void test_simple_commands(void **state)
     check(client, "a ID NIL\r\n", "* ID (\"name\" \"Chapar\")\r\na OK ID completed\r\n");
     check(client, "a ID (\"name\" \"x\" \"version\" NIL)\r\n",
           "* ID (\"name\" \"Chapar\")\r\na OK ID completed\r\n");
-    check(client, "a ENABLE CONDSTORE X\r\n", "* ENABLED\r\na OK Enabled\r\n");
+    check(client, "a ENABLE X\r\n", "* ENABLED\r\na OK Enabled\r\n");
+    check(client, "a ENABLE qresync X\r\n", "* ENABLED QRESYNC\r\na OK Enabled\r\n");
+    check(client, "a ENABLE QRESYNC CONDSTORE\r\n", "* ENABLED\r\na OK Enabled\r\n");
     check(client, "a NAMESPACE\r\n",
           "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\na OK Namespace completed\r\n");
     check(client, "a LOGOUT\r\n", "* BYE Logging out\r\na OK Logout completed\r\n");
