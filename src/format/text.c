@@ -20,6 +20,30 @@ bool text_is_utf8(struct slice bytes)
     }
 }
 
+static bool is_control(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
+bool text_is_net_unicode(struct slice utf8)
+{
+    UChar units[TEXT_NAME_MAXIMUM];
+    UErrorCode error = U_ZERO_ERROR;
+    int32_t count;
+    uint32_t code;
+    if (utf8.size > TEXT_NAME_MAXIMUM)
+        return false;
+    for (size_t at = 0, size; at < utf8.size; at += size) {
+        size = utf8_read(slice_sub(utf8, at, 4), &code);
+        if (!size || is_control(code))
+            return false;
+    }
+    const UNormalizer2 *compose = unorm2_getNFCInstance(&error);
+    u_strFromUTF8(units, TEXT_NAME_MAXIMUM, &count, utf8.data, (int32_t)utf8.size, &error);
+    bool normal = unorm2_isNormalized(compose, units, count, &error);
+    return U_SUCCESS(error) && normal;
+}
+
 /* The bytes from the start on that are well-formed UTF-8. */
 static size_t valid_prefix(struct slice bytes)
 {

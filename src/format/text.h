@@ -10,6 +10,12 @@
 /* Whether the bytes are well-formed UTF-8 (RFC 3629). */
 bool text_is_utf8(struct slice bytes);
 
+/* Whether valid UTF-8 is Net-Unicode (RFC 5198 section 2) as mailbox names must be: in
+ * normalization form C, without control characters and separators of lines and paragraphs (RFC 9051
+ * section 5.1). False of more than TEXT_NAME_MAXIMUM bytes. */
+enum { TEXT_NAME_MAXIMUM = 1024 };
+bool text_is_net_unicode(struct slice utf8);
+
 /* Appends the UTF-8 for bytes in a charset (MIME name, any case; empty: us-ascii, with UTF-8
  * accepted). What cannot be converted becomes U+FFFD. ERROR_UNSUPPORTED for an unknown charset;
  * then nothing is appended. */

@@ -5,10 +5,10 @@
  * here, whatever they were on the wire. Nothing here knows a mailbox's content: sequence sets are
  * kept as written, '*' included.
  *
- * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3691 (UNSELECT),
- * 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+),
- * 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT),
- * 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
+ * 3691 (UNSELECT), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE),
+ * 7888 (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
+ * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -103,7 +103,9 @@ enum imap_fetch_kind {
     IMAP_FETCH_SAVEDATE, /* RFC 8514 section 4.2 */
     IMAP_FETCH_MODSEQ,   /* RFC 7162 section 3.1.4.2 */
     IMAP_FETCH_PREVIEW,  /* RFC 8970 section 3; LAZY makes no difference: previews are there */
-    IMAP_FETCH_SECTION,  /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+    IMAP_FETCH_BINARY,   /* BINARY[...], BINARY.PEEK[...]: a part decoded (RFC 3516) */
+    IMAP_FETCH_BINARY_SIZE,
+    IMAP_FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
 };
 
 /* What of the part is meant (section-text, RFC 9051 section 9). MIME needs part numbers before it.
@@ -120,7 +122,7 @@ enum imap_section_text {
 /* One item. Of the sections, an empty `numbers` is the message itself; `text` says what of it. */
 struct imap_fetch_item {
     enum imap_fetch_kind kind;
-    /* of a section: */
+    /* of a section; of BINARY numbers and partial, which is of what is decoded: */
     struct slice label; /* as the response names it: "BODY[HEADER.FIELDS (FROM)]", "RFC822" */
     uint32_t *numbers;  /* part numbers */
     size_t number_count;
@@ -289,6 +291,7 @@ struct imap_command {
             bool has_date;
             int64_t date;
             uint64_t size; /* of the message */
+            bool binary;   /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
         } append;
         struct {
             bool all; /* EXPUNGE; otherwise UID EXPUNGE's set */

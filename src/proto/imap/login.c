@@ -27,7 +27,7 @@ static void release(struct login_engine *engine)
 /* What applies to this stream now (RFC 9051 section 7.2.2). */
 static void write_capabilities(const struct login_engine *engine, struct buffer *output)
 {
-    buffer_append_string(output, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
+    buffer_append_string(output, "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE");
     if (!engine->tls && engine->options.tls_available)
         buffer_append_string(output, " STARTTLS");
     if (!login_engine_password_allowed(engine)) {

@@ -39,6 +39,16 @@ static const struct {
 
 static const struct {
     const char *name;
+    enum imap_fetch_kind kind;
+    bool peek;
+} binary_items[] = {
+    {"BINARY", IMAP_FETCH_BINARY, false},
+    {"BINARY.PEEK", IMAP_FETCH_BINARY, true},
+    {"BINARY.SIZE", IMAP_FETCH_BINARY_SIZE, true},
+};
+
+static const struct {
+    const char *name;
     enum imap_section_text text;
 } section_texts[] = {
     {"HEADER", IMAP_SECTION_HEADER},
@@ -141,12 +151,13 @@ static void append_field_name(struct buffer *label, struct slice name)
 }
 
 /* As responses name the section: in upper case, without PEEK and the partial's size. */
-static void make_label(struct imap_cursor *cursor, struct imap_fetch_item *item, size_t maximum)
+static void make_label(struct imap_cursor *cursor, struct imap_fetch_item *item, const char *name,
+                       size_t maximum)
 {
     if (cursor->problem)
         return;
     struct buffer label = imap_arena_buffer(cursor, maximum);
-    buffer_append_string(&label, "BODY[");
+    buffer_append_string(&label, name);
     for (size_t i = 0; i < item->number_count; i++)
         buffer_append_format(&label, "%s%u", i ? "." : "", item->numbers[i]);
     if (item->text != IMAP_SECTION_ALL) {
@@ -176,8 +187,22 @@ static void take_section(struct imap_cursor *cursor, struct imap_fetch_item *ite
         take_section_text(cursor, item);
     imap_expect(cursor, ']', "expected a closing bracket");
     /* Each field's name grows by two quotes and escapes at most. */
-    make_label(cursor, item, 2 * (size_t)(cursor->at - begin) + sizeof("BODY[]"));
+    make_label(cursor, item, "BODY[", 2 * (size_t)(cursor->at - begin) + sizeof("BODY[]"));
     take_partial(cursor, item);
+}
+
+/* section-binary = "[" [section-part] "]" (RFC 3516 section 7) */
+static void take_binary(struct imap_cursor *cursor, struct imap_fetch_item *item)
+{
+    const char *begin = cursor->at;
+    bool size = item->kind == IMAP_FETCH_BINARY_SIZE;
+    imap_expect(cursor, '[', "expected a section");
+    take_part_numbers(cursor, item);
+    imap_expect(cursor, ']', "expected part numbers and a closing bracket");
+    make_label(cursor, item, size ? "BINARY.SIZE[" : "BINARY[",
+               (size_t)(cursor->at - begin) + sizeof("BINARY.SIZE[]"));
+    if (!size)
+        take_partial(cursor, item);
 }
 
 /* "PREVIEW" [SP "(LAZY)"] (RFC 8970 section 6). Another list is not the preview's. */
@@ -205,9 +230,14 @@ static void take_item(struct imap_cursor *cursor, struct imap_fetch *fetch)
     struct imap_fetch_item item = {0};
     struct slice word = imap_word(cursor);
     int plain = FIND(word, plain_items), rfc822 = FIND(word, rfc822_items);
+    int binary = FIND(word, binary_items);
     item.peek = slice_equal_nocase(word, SLICE("BODY.PEEK"));
     if (item.peek || (imap_peek(cursor) == '[' && slice_equal_nocase(word, SLICE("BODY")))) {
         take_section(cursor, &item);
+    } else if (binary >= 0) {
+        item.kind = binary_items[binary].kind;
+        item.peek = binary_items[binary].peek;
+        take_binary(cursor, &item);
     } else if (rfc822 >= 0) {
         item.kind = IMAP_FETCH_SECTION;
         item.label = slice_from_string(rfc822_items[rfc822].name);

@@ -96,7 +96,7 @@ void imap_parse_store(struct imap_cursor *cursor, struct imap_command *command)
         imap_flags_bare(cursor, &command->store.flags);
 }
 
-/* append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal */
+/* append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP (literal / literal8) */
 void imap_parse_append(struct imap_cursor *cursor, struct imap_command *command)
 {
     imap_argument(cursor, "Mailbox name");
@@ -115,5 +115,6 @@ void imap_parse_append(struct imap_cursor *cursor, struct imap_command *command)
             imap_fail(cursor, "expected dd-Mon-yyyy hh:mm:ss +zzzz");
         imap_argument(cursor, "Message");
     }
+    command->append.binary = imap_take(cursor, '~');
     command->append.size = imap_message_literal(cursor);
 }

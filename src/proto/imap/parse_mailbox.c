@@ -26,7 +26,8 @@ static bool has_8bit(struct slice name)
     return false;
 }
 
-/* A name with 8-bit bytes is UTF-8 already; any other is modified UTF-7. */
+/* A name with 8-bit bytes is UTF-8 already; any other is modified UTF-7, unless the client has said
+ * that it speaks UTF-8. */
 static struct slice to_utf8(struct imap_cursor *cursor, struct slice wire)
 {
     if (cursor->problem)
@@ -39,7 +40,7 @@ static struct slice to_utf8(struct imap_cursor *cursor, struct slice wire)
         imap_fail(cursor, "control characters or invalid UTF-8");
         return wire;
     }
-    if (has_8bit(wire) || slice_find(wire, '&') == wire.size)
+    if (cursor->utf8 || has_8bit(wire) || slice_find(wire, '&') == wire.size)
         return wire;
 
     struct buffer utf8 = imap_arena_buffer(cursor, 2 * wire.size);

@@ -71,6 +71,11 @@ bool imap_reader_is_idle(const struct imap_reader *reader)
            (reader->mode == BETWEEN || reader->mode == LINE);
 }
 
+void imap_reader_use_utf8(struct imap_reader *reader)
+{
+    reader->utf8 = true;
+}
+
 void imap_reader_expect_line(struct imap_reader *reader)
 {
     forget(reader, false);
@@ -146,7 +151,8 @@ static bool skip_literal(struct imap_reader *reader, const struct imap_literal *
 static struct imap_cursor make_cursor(struct imap_reader *reader, size_t size)
 {
     char *data = reader->text.data;
-    return (struct imap_cursor){.at = data, .end = data + size, .arena = &reader->arena};
+    return (struct imap_cursor){
+        .at = data, .end = data + size, .arena = &reader->arena, .utf8 = reader->utf8};
 }
 
 /* The line that takes the command over its limit: its tag is still read, then it is read past. */

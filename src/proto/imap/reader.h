@@ -89,6 +89,7 @@ struct imap_reader {
     const char *problem;        /* NULL: it has been answered already */
     int mode;
     bool discard; /* the rest of this command is read past */
+    bool utf8;    /* by imap_reader_use_utf8 */
 };
 
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);
@@ -106,6 +107,10 @@ void imap_reader_expect_line(struct imap_reader *reader);
  * quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the next
  * event is that of the next command. The caller has answered. */
 void imap_reader_refuse_message(struct imap_reader *reader);
+
+/* From the next command on, mailbox names are UTF-8 and nothing else (RFC 9051 section 5.1, after
+ * ENABLE IMAP4rev2): "&" stands for itself. */
+void imap_reader_use_utf8(struct imap_reader *reader);
 
 /* Whether nothing is kept: the reader costs only its struct. */
 bool imap_reader_is_idle(const struct imap_reader *reader);

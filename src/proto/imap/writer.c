@@ -22,6 +22,12 @@ void imap_write_literal_head(struct buffer *out, uint64_t size)
     buffer_append_format(out, "{%llu}\r\n", (unsigned long long)size);
 }
 
+void imap_write_literal8_head(struct buffer *out, uint64_t size)
+{
+    buffer_append_byte(out, '~');
+    imap_write_literal_head(out, size);
+}
+
 /* Which forms a text can take. */
 struct shape {
     bool atom, quoted;

@@ -19,10 +19,12 @@ void imap_write_astring(struct buffer *out, struct slice text);
 void imap_write_string(struct buffer *out, struct slice text);
 void imap_write_nstring(struct buffer *out, struct slice text); /* data == NULL: NIL */
 
-/* "{n}\r\n": the bytes are appended by the caller. */
+/* "{n}\r\n": the bytes are appended by the caller. "~{n}\r\n": a literal8, for what has NUL bytes
+ * (RFC 9051 section 4.3). */
 void imap_write_literal_head(struct buffer *out, uint64_t size);
+void imap_write_literal8_head(struct buffer *out, uint64_t size);
 
-/* A mailbox name given in UTF-8: modified UTF-7 unless utf8 (after ENABLE UTF8=ACCEPT/IMAP4rev2).
+/* A mailbox name given in UTF-8: modified UTF-7 unless utf8 (after ENABLE IMAP4rev2).
  */
 void imap_write_mailbox(struct buffer *out, struct slice name, bool utf8);
 

@@ -5,10 +5,31 @@
 
 /* Those that always apply, in the order in which they are listed. */
 static const char *const capabilities[] = {
-    "IMAP4rev1",     "LITERAL+",    "ID",      "ENABLE",    "IDLE",        "NAMESPACE",
-    "UNSELECT",      "UIDPLUS",     "MOVE",    "CHILDREN",  "SPECIAL-USE", "CREATE-SPECIAL-USE",
-    "LIST-EXTENDED", "LIST-STATUS", "ESEARCH", "SEARCHRES", "WITHIN",      "STATUS=SIZE",
-    "OBJECTID",      "SAVEDATE",    "PREVIEW", "CONDSTORE", "QRESYNC",
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL+",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "CHILDREN",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "STATUS=SIZE",
+    "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
+    "CONDSTORE",
+    "QRESYNC",
+    "BINARY",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

@@ -1,6 +1,7 @@
 /*
- * APPEND (RFC 9051 section 6.3.12; APPENDUID: RFC 4315 section 3). The message goes to a spool
- * while it arrives: small ones stay in memory, large ones lie in an unlinked file.
+ * APPEND (RFC 9051 section 6.3.12; APPENDUID: RFC 4315 section 3; literal8: RFC 3516 section 4.4).
+ * The message goes to a spool while it arrives: small ones stay in memory, large ones lie in an
+ * unlinked file.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -10,6 +11,7 @@
 struct append_work {
     collection_id mailbox;
     struct spool spool;
+    bool has_nul;
 };
 
 static void release(struct imap_session *session)
@@ -52,6 +54,7 @@ void append_begin(struct imap_session *session)
 void append_piece(struct imap_session *session, struct slice bytes)
 {
     struct append_work *work = session->work;
+    work->has_nul |= slice_find(bytes, '\0') < bytes.size;
     spool_append(&work->spool, bytes);
 }
 
@@ -84,6 +87,9 @@ enum progress cmd_append(struct imap_session *session)
     struct append_work *work = session->work;
     struct append_result result;
     struct slice message;
+    /* What has NUL bytes could not be fetched by those who do not know BINARY. */
+    if (session->command->append.binary && work->has_nul)
+        return session_reply(session, "NO", "UNKNOWN-CTE", "NUL bytes cannot be stored");
     int error = spool_view(&work->spool, &message);
     if (!error)
         error = store_message(session, message, &result);

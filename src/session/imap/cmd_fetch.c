@@ -128,6 +128,8 @@ static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_ite
     [IMAP_FETCH_SAVEDATE] = write_save_date,
     [IMAP_FETCH_MODSEQ] = write_modseq,
     [IMAP_FETCH_PREVIEW] = write_preview,
+    [IMAP_FETCH_BINARY] = binary_begin,
+    [IMAP_FETCH_BINARY_SIZE] = binary_begin,
     [IMAP_FETCH_SECTION] = section_write,
 };
 
@@ -143,6 +145,10 @@ static void begin_message(struct fetch_slice *slice, const struct entry *entry)
     int error = work->needs_summary ? fetch_load_summary(slice) : 0;
     if (!error && work->needs_thread)
         error = entry_thread(slice->snapshot, entry, &work->thread);
+    if (!error && work->needs_decoding && !binary_is_known(slice)) {
+        work->unknown_encoding = true;
+        return;
+    }
     bool becomes_seen = !error && work->sets_seen && !(entry->flags & ENTRY_SEEN);
     work->became_seen = becomes_seen && work->shows_seen;
     if (work->became_seen)
@@ -179,8 +185,10 @@ static int write_message(struct fetch_slice *slice)
     struct fetch_work *work = slice->work;
     struct buffer *out = slice->session->out;
     const struct imap_fetch *fetch = &slice->session->command->fetch;
-    while (work->in_literal || work->item < fetch->item_count) {
-        if (work->in_literal) {
+    while (work->binary.item || work->in_literal || work->item < fetch->item_count) {
+        if (work->binary.item) {
+            binary_continue(slice);
+        } else if (work->in_literal) {
             int error = section_continue(slice);
             if (error)
                 return error;
@@ -196,7 +204,7 @@ static int write_message(struct fetch_slice *slice)
         if (session_slice_over(slice->session))
             break;
     }
-    if (!work->in_literal && work->item == fetch->item_count)
+    if (!work->binary.item && !work->in_literal && work->item == fetch->item_count)
         end_message(slice);
     return 0;
 }
@@ -284,7 +292,9 @@ bool fetch_sets_seen(const struct imap_session *session)
     const struct imap_fetch *fetch = &session->command->fetch;
     bool seen = false;
     for (size_t i = 0; i < fetch->item_count; i++)
-        seen |= fetch->items[i].kind == IMAP_FETCH_SECTION && !fetch->items[i].peek;
+        seen |= (fetch->items[i].kind == IMAP_FETCH_SECTION ||
+                 fetch->items[i].kind == IMAP_FETCH_BINARY) &&
+                !fetch->items[i].peek;
     return seen && !session->mailbox.read_only && session->mailbox.rights & RIGHT_SEEN;
 }
 
@@ -311,6 +321,7 @@ static void release(struct imap_session *session)
 {
     struct fetch_work *work = session->work;
     range_set_release(&work->vanished);
+    binary_release(work);
 }
 
 static bool begin_vanished(struct imap_session *session, struct fetch_work *work)
@@ -321,8 +332,6 @@ static bool begin_vanished(struct imap_session *session, struct fetch_work *work
         session_reply(session, "BAD", NULL, "QRESYNC is not enabled");
         return false;
     }
-    range_set_init(&work->vanished, SESSION_UID_RANGES_MAXIMUM);
-    session->release_work = release;
     int error = find_vanished(session, work);
     if (error)
         session_fail(session, error);
@@ -332,6 +341,8 @@ static bool begin_vanished(struct imap_session *session, struct fetch_work *work
 static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
+    range_set_init(&work->vanished, SESSION_UID_RANGES_MAXIMUM);
+    session->release_work = release;
     if (!view_resolve_command(session, &fetch->set) || !begin_vanished(session, work))
         return false;
     work->next_uid = 1;
@@ -339,12 +350,15 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
         const struct imap_fetch_item *item = &fetch->items[i];
         work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
         work->needs_thread |= item->kind == IMAP_FETCH_THREADID;
+        work->needs_decoding |=
+            item->kind == IMAP_FETCH_BINARY || item->kind == IMAP_FETCH_BINARY_SIZE;
         if (item->kind == IMAP_FETCH_MODSEQ)
             modseq_enable(session);
         work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
                                item->kind == IMAP_FETCH_BODYSTRUCTURE ||
                                item->kind == IMAP_FETCH_PREVIEW;
     }
+    work->needs_summary |= work->needs_decoding;
     work->sets_seen = fetch_sets_seen(session);
     work->shows_seen = !(session->enabled & ENABLED_CONDSTORE);
     return true;
@@ -371,6 +385,8 @@ static enum progress answer(struct imap_session *session, struct fetch_work *wor
         work->failed = error;
     if (work->failed)
         return session_fail(session, work->failed);
+    if (work->unknown_encoding)
+        return session_reply(session, "NO", "UNKNOWN-CTE", "A part's encoding is not known");
     if (work->gone && !session->command->uid)
         return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
     return session_ok(session, "Fetch completed");

@@ -140,22 +140,46 @@ static bool may_select(const struct collection *mailbox)
     return mailbox->rights & RIGHT_READ;
 }
 
+static void write_children(struct buffer *out, const struct collection *mailbox)
+{
+    buffer_append_string(out, mailbox->has_children ? "\\HasChildren" : "\\HasNoChildren");
+}
+
+static void write_role(struct buffer *out, const struct collection *mailbox)
+{
+    const char *role = collection_role_name(mailbox->role);
+    if (!role)
+        return;
+    buffer_append_byte(out, ' ');
+    buffer_append_string(out, role);
+}
+
+void list_write_selected(struct imap_session *session, const struct collection *mailbox)
+{
+    struct buffer *out = session->out;
+    buffer_append(out, SLICE("* LIST ("));
+    write_children(out, mailbox);
+    if (mailbox->subscribed)
+        buffer_append(out, SLICE(" \\Subscribed"));
+    write_role(out, mailbox);
+    buffer_append(out, SLICE(") \"/\" "));
+    imap_write_mailbox(out, mailbox->path, true);
+    buffer_append(out, SLICE("\r\n"));
+}
+
 static void write_attributes(struct imap_session *session, const struct collection *mailbox,
                              uint8_t marks)
 {
     const struct imap_list *list = &session->command->list;
     struct buffer *out = session->out;
-    const char *role = collection_role_name(mailbox->role);
     bool lsub = is_lsub(session);
-    buffer_append_string(out, mailbox->has_children ? "\\HasChildren" : "\\HasNoChildren");
+    write_children(out, mailbox);
     if (!may_select(mailbox) || (lsub && !(marks & MARK_SELECTED)))
         buffer_append(out, SLICE(" \\Noselect"));
     if (mailbox->subscribed && (list->return_subscribed || list->select_subscribed))
         buffer_append(out, SLICE(" \\Subscribed"));
-    if (role && !lsub) {
-        buffer_append_byte(out, ' ');
-        buffer_append_string(out, role);
-    }
+    if (!lsub)
+        write_role(out, mailbox);
 }
 
 static void write_mailbox(struct imap_session *session, const struct collection *mailbox,
@@ -166,7 +190,7 @@ static void write_mailbox(struct imap_session *session, const struct collection 
     buffer_append_string(out, is_lsub(session) ? "* LSUB (" : "* LIST (");
     write_attributes(session, mailbox, marks);
     buffer_append(out, SLICE(") \"/\" "));
-    imap_write_mailbox(out, mailbox->path, false);
+    imap_write_mailbox(out, mailbox->path, session_is_rev2(session));
     if (marks & MARK_PARENT && list->select_recursive_match)
         buffer_append_format(out, " (\"CHILDINFO\" (\"%s\"))",
                              list->select_subscribed ? "SUBSCRIBED" : "SPECIAL-USE");

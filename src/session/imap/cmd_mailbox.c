@@ -3,12 +3,19 @@
  * RFC 8474 section 4.1).
  */
 #include "base/error.h"
+#include "format/text.h"
 #include "session/imap/session_priv.h"
 
 /* RFC 6154 section 3: a special use that is unknown or taken is answered with USEATTR. */
 static enum progress fail_use(struct imap_session *session)
 {
     return session_reply(session, "NO", "USEATTR", "No mailbox can be created with this use");
+}
+
+/* RFC 9051 section 5.1: what has 8-bit bytes must be Net-Unicode. */
+static enum progress fail_name(struct imap_session *session)
+{
+    return session_reply(session, "NO", "CANNOT", "Not a valid name: it must be Net-Unicode");
 }
 
 static enum progress answer_created(struct imap_session *session, const struct collection *mailbox)
@@ -26,6 +33,8 @@ enum progress cmd_create(struct imap_session *session)
     struct collection created;
     collection_id id;
     struct store_view *view;
+    if (!text_is_net_unicode(command->create.mailbox))
+        return fail_name(session);
     if (command->create.use.size && collection_role_parse(command->create.use, &role))
         return fail_use(session);
     int error = session_view(session, &view);
@@ -63,6 +72,8 @@ enum progress cmd_rename(struct imap_session *session)
 {
     struct collection mailbox;
     struct store_view *view;
+    if (!text_is_net_unicode(session->command->rename.to))
+        return fail_name(session);
     int error = session_find_mailbox(session, session->command->rename.from, &mailbox);
     if (!error)
         error = session_view(session, &view);

@@ -42,6 +42,7 @@ static const struct {
 } enabling[] = {
     {"CONDSTORE", ENABLED_CONDSTORE},
     {"QRESYNC", ENABLED_CONDSTORE | ENABLED_QRESYNC},
+    {"IMAP4rev2", ENABLED_REV2},
 };
 
 static bool is_asked_for(const struct imap_command *command, const char *name)
@@ -67,6 +68,8 @@ enum progress cmd_enable(struct imap_session *session)
     buffer_append(session->out, SLICE("\r\n"));
     if (asked & ENABLED_CONDSTORE)
         modseq_enable(session);
+    if (asked & ENABLED_REV2)
+        imap_reader_use_utf8(&session->reader);
     session->enabled |= asked;
     return session_ok(session, "Enabled");
 }

@@ -142,6 +142,17 @@ static enum progress fail(struct imap_session *session, int error)
 
 /* --- the response --- */
 
+/* ESEARCH answers when RETURN was given, and always in IMAP4rev2 (RFC 9051 section 6.4.4). */
+static bool is_extended(const struct imap_session *session)
+{
+    return session->command->search.extended || session_is_rev2(session);
+}
+
+static bool returns_all(const struct imap_session *session)
+{
+    return session->command->search.return_all || !session->command->search.extended;
+}
+
 /* With SAVE alone nothing is asked for (RFC 5182 section 2.4). */
 static bool is_silent(const struct imap_search *search)
 {
@@ -166,7 +177,7 @@ static void write_head(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     struct buffer *out = session->out;
-    if (!search->extended) {
+    if (!is_extended(session)) {
         buffer_append(out, SLICE("* SEARCH"));
         return;
     }
@@ -178,7 +189,7 @@ static void write_head(struct imap_session *session, struct search_work *work)
         buffer_append_format(out, " MIN %u", range_set_next(&work->found, 1));
     if (search->return_max && work->found.count)
         buffer_append_format(out, " MAX %u", range_set_last(&work->found));
-    if (search->return_all && work->found.count)
+    if (returns_all(session) && work->found.count)
         buffer_append(out, SLICE(" ALL "));
 }
 
@@ -230,21 +241,20 @@ static void write_modseq(struct imap_session *session, const struct search_work 
     uint64_t modseq = work->highest_modseq;
     if (!search->modseq || !work->found.count)
         return;
-    if (search->extended && !search->return_all && !search->return_count) {
+    if (!returns_all(session) && !search->return_count) {
         uint64_t first = search->return_min ? work->first_modseq : 0;
         uint64_t last = search->return_max ? work->last_modseq : 0;
         modseq = first > last ? first : last;
     }
-    buffer_append_format(session->out, search->extended ? " MODSEQ %llu" : " (MODSEQ %llu)",
+    buffer_append_format(session->out, is_extended(session) ? " MODSEQ %llu" : " (MODSEQ %llu)",
                          (unsigned long long)modseq);
 }
 
 static void write_result(struct imap_session *session, struct search_work *work)
 {
-    const struct imap_search *search = &session->command->search;
-    bool done = !search->extended    ? write_numbers(session, work)
-                : search->return_all ? write_ranges(session, work)
-                                     : true;
+    bool done = !is_extended(session)  ? write_numbers(session, work)
+                : returns_all(session) ? write_ranges(session, work)
+                                       : true;
     if (!done)
         return;
     write_modseq(session, work);

@@ -11,8 +11,10 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
     struct mailbox_view *view = &session->mailbox;
     struct buffer *out = session->out;
     view_write_flag_lists(session, mailbox_snapshot_keywords(snapshot));
-    buffer_append_format(out, "* %u EXISTS\r\n* 0 RECENT\r\n", range_set_size(&view->uids));
-    if (unseen)
+    view_write_exists(session);
+    if (session_is_rev2(session))
+        list_write_selected(session, mailbox);
+    else if (unseen)
         buffer_append_format(out, "* OK [UNSEEN %u] First unseen message\r\n",
                              range_set_position(&view->uids, unseen));
     buffer_append_format(out,

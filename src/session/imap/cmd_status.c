@@ -26,7 +26,7 @@ void status_write(struct imap_session *session, const struct collection *mailbox
         {IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", mailbox->highest_modseq},
     };
     buffer_append(out, SLICE("* STATUS "));
-    imap_write_mailbox(out, mailbox->path, false);
+    imap_write_mailbox(out, mailbox->path, session_is_rev2(session));
     const char *before = " (";
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!(items & rows[i].item))

@@ -4,7 +4,24 @@
 #ifndef SESSION_IMAP_FETCH_PRIV_H
 #define SESSION_IMAP_FETCH_PRIV_H
 
+#include "base/spool.h"
+#include "format/transfer_encoding.h"
 #include "session/imap/session_priv.h"
+
+/* BINARY or BINARY.SIZE under way: the part is decoded into the spool (of the latter it is only
+ * counted), then what is wanted of it is written. */
+struct fetch_binary {
+    const struct imap_fetch_item *item; /* NULL: none is under way */
+    bool decoding;
+    uint64_t offset, left; /* of the message's bytes still to be decoded */
+    struct transfer_decoder decoder;
+    bool text;    /* lines end in CRLF, whatever they ended in */
+    bool has_nul; /* it needs a literal8 */
+    char last;    /* byte that was decoded */
+    uint64_t size;
+    struct spool spool;
+    struct slice decoded; /* in the spool */
+};
 
 /* The command's state between slices. A response may be interrupted between two items, and
  * within a section's literal. */
@@ -15,12 +32,15 @@ struct fetch_work {
     size_t vanished_written;   /* ranges of it */
     int failed;                /* the last error that left something out */
     int broken;                /* an error that leaves a response cut off */
+    bool unknown_encoding;     /* a message was left out, as BINARY cannot decode it */
+    struct fetch_binary binary;
 
     bool sets_seen;     /* an item sets \Seen */
     bool shows_seen;    /* and the responses show it; else the sync tells it with its MODSEQ */
     bool tells_flags;   /* FLAGS is among the items */
     bool needs_summary; /* an item that cannot do without */
     bool needs_thread;
+    bool needs_decoding; /* BINARY or its size is among the items */
 
     bool open;          /* entry's response has been begun */
     struct entry entry; /* flags as they will be, \Seen included */
@@ -52,11 +72,33 @@ int fetch_load_summary(struct fetch_slice *slice);
 int section_locate(const struct summary *summary, const struct imap_fetch_item *item,
                    uint64_t *offset, uint64_t *size);
 
+/* "BODY[1]<0> " */
+void section_write_label(struct buffer *out, const struct imap_fetch_item *item);
+
+/* Cuts offset and size to the item's <offset.size>. */
+void section_apply_partial(const struct imap_fetch_item *item, uint64_t *offset, uint64_t *size);
+
+/* What is not there, or cannot be read, is NIL; of the latter the tagged response tells. */
+void section_write_nil(struct fetch_slice *slice, int error);
+
 /* Writes label and content. A long literal is only begun: work->in_literal is then set, and
  * section_continue writes the pieces. */
 void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item);
 
 /* One piece of the literal. An error leaves the literal unfinished: the session must end. */
 int section_continue(struct fetch_slice *slice);
+
+/* --- fetch_binary.c: BINARY (RFC 3516, RFC 9051 section 6.4.5) --- */
+
+/* Whether all parts that the items ask for can be decoded. */
+bool binary_is_known(struct fetch_slice *slice);
+
+/* Begins BINARY or BINARY.SIZE: work->binary.item is then set. */
+void binary_begin(struct fetch_slice *slice, const struct imap_fetch_item *item);
+
+/* One piece of it: decoded or written. */
+void binary_continue(struct fetch_slice *slice);
+
+void binary_release(struct fetch_work *work);
 
 #endif

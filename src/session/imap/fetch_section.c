@@ -76,8 +76,7 @@ static void filter_header(struct slice header, const struct imap_fetch_item *ite
     buffer_append(filtered, SLICE("\r\n"));
 }
 
-/* Cuts offset and size to the item's <offset.size>. */
-static void apply_partial(const struct imap_fetch_item *item, uint64_t *offset, uint64_t *size)
+void section_apply_partial(const struct imap_fetch_item *item, uint64_t *offset, uint64_t *size)
 {
     if (!item->partial)
         return;
@@ -88,7 +87,7 @@ static void apply_partial(const struct imap_fetch_item *item, uint64_t *offset, 
         *size = item->partial_size;
 }
 
-static void write_label(struct buffer *out, const struct imap_fetch_item *item)
+void section_write_label(struct buffer *out, const struct imap_fetch_item *item)
 {
     buffer_append(out, item->label);
     if (item->partial) {
@@ -99,8 +98,7 @@ static void write_label(struct buffer *out, const struct imap_fetch_item *item)
     buffer_append_byte(out, ' ');
 }
 
-/* What is not there, or cannot be read, is NIL; of the latter the tagged response tells. */
-static void write_nil(struct fetch_slice *slice, int error)
+void section_write_nil(struct fetch_slice *slice, int error)
 {
     buffer_append(slice->session->out, SLICE("NIL"));
     if (error != ERROR_NOT_FOUND)
@@ -123,11 +121,11 @@ static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item
         error = buffer_error(&slice->filtered);
     }
     if (error) {
-        write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
+        section_write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
         return;
     }
     size = slice->filtered.size;
-    apply_partial(item, &from, &size);
+    section_apply_partial(item, &from, &size);
     imap_write_literal_head(out, size);
     buffer_append(out, slice_sub(buffer_slice(&slice->filtered), (size_t)from, (size_t)size));
 }
@@ -164,7 +162,7 @@ static void write_range(struct fetch_slice *slice, uint64_t offset, uint64_t siz
     if (!error)
         return;
     buffer_truncate(out, before);
-    write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
+    section_write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
     work->left = 0;
     work->in_literal = false;
 }
@@ -172,18 +170,18 @@ static void write_range(struct fetch_slice *slice, uint64_t offset, uint64_t siz
 void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
     uint64_t offset, size;
-    write_label(slice->session->out, item);
+    section_write_label(slice->session->out, item);
     int error = fetch_load_summary(slice);
     if (!error)
         error = section_locate(&slice->summary, item, &offset, &size);
     if (error) {
-        write_nil(slice, error);
+        section_write_nil(slice, error);
         return;
     }
     if (item->text == IMAP_SECTION_HEADER_FIELDS || item->text == IMAP_SECTION_HEADER_FIELDS_NOT) {
         write_fields(slice, item, offset, size);
         return;
     }
-    apply_partial(item, &offset, &size);
+    section_apply_partial(item, &offset, &size);
     write_range(slice, offset, size);
 }

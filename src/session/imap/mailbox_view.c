@@ -46,6 +46,13 @@ int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
     return 0;
 }
 
+void view_write_exists(struct imap_session *session)
+{
+    buffer_append_format(session->out, "* %u EXISTS\r\n", range_set_size(&session->mailbox.uids));
+    if (!session_is_rev2(session))
+        buffer_append(session->out, SLICE("* 0 RECENT\r\n"));
+}
+
 /* --- keywords --- */
 
 static void append_keywords(struct buffer *out, const struct keyword_names *names)
@@ -211,9 +218,8 @@ static int sync_arrivals(struct imap_session *session, struct mailbox_snapshot *
         return error;
     }
     view->uid_next = now->uid_next;
-    uint32_t count = range_set_size(&view->uids);
-    if (count != before)
-        buffer_append_format(session->out, "* %u EXISTS\r\n* 0 RECENT\r\n", count);
+    if (range_set_size(&view->uids) != before)
+        view_write_exists(session);
     return 0;
 }
 

@@ -48,6 +48,7 @@ enum progress {
 enum session_enabled {
     ENABLED_CONDSTORE = 1, /* also by the commands that RFC 7162 section 3.1 lists */
     ENABLED_QRESYNC = 2,   /* never without CONDSTORE */
+    ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
 /* The tagged response that waits for the sync to be over. */
@@ -236,7 +237,21 @@ void idle_line(struct imap_session *session, struct slice line);
 /* --- cmd_status.c: one STATUS response --- */
 void status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items);
 
+/* --- cmd_list.c --- */
+
+/* The LIST response that IMAP4rev2's SELECT has (RFC 9051 section 6.3.2). */
+void list_write_selected(struct imap_session *session, const struct collection *mailbox);
+
 /* --- mailbox_view.c --- */
+
+/* Whether responses have names in UTF-8, and none of what only IMAP4rev1 has. */
+static inline bool session_is_rev2(const struct imap_session *session)
+{
+    return session->enabled & ENABLED_REV2;
+}
+
+/* EXISTS, and IMAP4rev1's RECENT. */
+void view_write_exists(struct imap_session *session);
 
 struct flags_cache; /* text.c */
 

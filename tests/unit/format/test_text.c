@@ -186,12 +186,34 @@ static void test_html(void **state)
     buffer_release(&text);
 }
 
+static void test_net_unicode(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"", "INBOX", "\xc3\xa4", "\xe4\xb8\xad"};
+    static const char *const bad[] = {
+        "a\xcc\x88",                            /* decomposed */
+        "\xe2\x84\xab",                         /* U+212B, which is U+00C5 in form C */
+        "\xc2\x85",                             /* a control character */
+        "\x7f",         "a\nb", "\xe2\x80\xa8", /* separators of lines and paragraphs */
+        "\xe2\x80\xa9", "\xff", "\xc3",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(text_is_net_unicode(slice_from_string(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(text_is_net_unicode(slice_from_string(bad[i])));
+    char name[TEXT_NAME_MAXIMUM + 1];
+    memset(name, 'x', sizeof(name));
+    assert_true(text_is_net_unicode(slice_make(name, TEXT_NAME_MAXIMUM)));
+    assert_false(text_is_net_unicode(slice_make(name, TEXT_NAME_MAXIMUM + 1)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),     cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_search),
-        cmocka_unit_test(test_long_search), cmocka_unit_test(test_html),
+        cmocka_unit_test(test_net_unicode), cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_charsets),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_search),      cmocka_unit_test(test_long_search),
+        cmocka_unit_test(test_html),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

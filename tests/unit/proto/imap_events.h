@@ -64,11 +64,12 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
 
 static inline void imap_events_item(struct buffer *out, const struct imap_fetch_item *item)
 {
-    static const char *const names[] = {
-        "uid",     "flags",    "internaldate", "size",   "envelope", "body",   "structure",
-        "emailid", "threadid", "savedate",     "modseq", "preview",  "section"};
+    static const char *const names[] = {"uid",      "flags",      "internaldate", "size",
+                                        "envelope", "body",       "structure",    "emailid",
+                                        "threadid", "savedate",   "modseq",       "preview",
+                                        "binary",   "binarysize", "section"};
     buffer_append_format(out, " %s", names[item->kind]);
-    if (item->kind != IMAP_FETCH_SECTION)
+    if (item->kind < IMAP_FETCH_BINARY)
         return;
     buffer_append_byte(out, '=');
     buffer_append(out, item->label);
@@ -151,6 +152,8 @@ static inline void imap_events_append(struct buffer *out, const struct imap_comm
     imap_events_flags(out, &command->append.flags);
     if (command->append.has_date)
         buffer_append_format(out, " date %lld", (long long)command->append.date);
+    if (command->append.binary)
+        buffer_append_string(out, " binary");
     buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
 }
 

@@ -61,6 +61,20 @@ static void test_sections(void **state)
     check_command("FETCH 1 RFC822.TEXT", "FETCH 1:1 section=RFC822.TEXT/4");
 }
 
+static void test_binary(void **state)
+{
+    (void)state;
+    check_command("FETCH 1 BINARY[1.2]", "FETCH 1:1 binary=BINARY[1.2]/0.1.2");
+    check_command("FETCH 1 (binary.peek[3]<5.10> BINARY.SIZE[2] BINARY[])",
+                  "FETCH 1:1 binary=BINARY[3]/0.3/peek<5.10> binarysize=BINARY.SIZE[2]/0.2/peek "
+                  "binary=BINARY[]/0");
+    check_bad("FETCH 1 BINARY", "Fetch item: expected a section");
+    check_bad("FETCH 1 BINARY[1.MIME]", "Fetch item: expected part numbers and a closing bracket");
+    check_bad("FETCH 1 BINARY[TEXT]", "Fetch item: expected part numbers and a closing bracket");
+    check_bad("FETCH 1 BINARY[1.]", "Fetch item: expected a part number or a name behind the dot");
+    check_bad("FETCH 1 BINARY.SIZE[1]<0.5>", "Fetch modifier: expected a space before it");
+}
+
 static void test_header_fields(void **state)
 {
     (void)state;
@@ -95,9 +109,9 @@ static void test_bad_sections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),        cmocka_unit_test(test_modifiers),
-        cmocka_unit_test(test_sections),     cmocka_unit_test(test_header_fields),
-        cmocka_unit_test(test_bad_sections),
+        cmocka_unit_test(test_items),         cmocka_unit_test(test_modifiers),
+        cmocka_unit_test(test_sections),      cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_header_fields), cmocka_unit_test(test_bad_sections),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
 }

@@ -81,6 +81,28 @@ static void test_states(void **state)
                        "BAD a Command: unknown\ncommand b SELECT 'x'\n");
 }
 
+/* After ENABLE IMAP4rev2 "&" stands for itself. */
+static void test_utf8_names(void **state)
+{
+    (void)state;
+    struct imap_reader reader;
+    struct buffer events;
+    imap_reader_init(&reader, &usual_limits);
+    buffer_init(&events, 1000);
+    imap_reader_use_utf8(&reader);
+    imap_events_run(&reader,
+                    SLICE("a SELECT A&B\r\nb LIST & Entw&APw-*\r\nc SELECT \"\xc3\xa4&-\"\r\n"
+                          "d SELECT \"\xc3\"\r\n"),
+                    100, false, &events);
+    check_slice(buffer_slice(&events),
+                "command a SELECT 'A&B'\ncommand b LIST '&''Entw&APw-*'\n"
+                "command c SELECT '\xc3\xa4&-'\n"
+                "BAD d Mailbox name: control characters or invalid UTF-8\n",
+                __FILE__, __LINE__);
+    buffer_release(&events);
+    imap_reader_release(&reader);
+}
+
 static void test_mailbox_names(void **state)
 {
     (void)state;
@@ -196,6 +218,9 @@ static void test_append(void **state)
     check_events("a APPEND {5+}\r\ninbox (\\Seen x) \"17-Jul-1996 02:44:25 -0700\" {4+}\nhi\r\n\n",
                  "append a APPEND 'INBOX' flags 1 x date 837596665 size 4\nmessage hi\r\n\n"
                  "command a APPEND 'INBOX' flags 1 x date 837596665 size 4\n");
+    check_events("a APPEND x () ~{3}\r\nabc\r\n",
+                 "append a APPEND 'x' flags 0 binary size 3\ncontinue \nmessage abc\n"
+                 "command a APPEND 'x' flags 0 binary size 3\n");
     check_events("a APPEND {1}\r\nx {0}\r\n\r\n",
                  "continue \nappend a APPEND 'x' flags 0 size 0\ncontinue \n"
                  "command a APPEND 'x' flags 0 size 0\n");
@@ -219,6 +244,7 @@ static void test_append_bad(void **state)
     (void)state;
     check_bad("APPEND x", "Message: missing");
     check_bad("APPEND x hello", "Message: expected a literal");
+    check_bad("APPEND x ~hello", "Message: expected a literal");
     check_bad("APPEND x (\\Recent) {3}", "Flags: no system flag that can be set");
     check_events("a APPEND x (\\Recent) {3+}\r\nabc\r\nb NOOP\r\n",
                  "BAD a Flags: no system flag that can be set\ncommand b NOOP \n");
@@ -429,29 +455,18 @@ static void test_idle_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_bad_strings),
-        cmocka_unit_test(test_bad_head),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_mailbox_names),
-        cmocka_unit_test(test_list),
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_id),
-        cmocka_unit_test(test_authenticate),
-        cmocka_unit_test(test_store),
-        cmocka_unit_test(test_sequence_sets),
-        cmocka_unit_test(test_append),
-        cmocka_unit_test(test_append_refused),
-        cmocka_unit_test(test_append_bad),
-        cmocka_unit_test(test_message_limit),
-        cmocka_unit_test(test_literal_limit),
-        cmocka_unit_test(test_line_limit),
-        cmocka_unit_test(test_discard_limit),
-        cmocka_unit_test(test_grammar_limits),
-        cmocka_unit_test(test_tag_limit),
-        cmocka_unit_test(test_arena_limit),
-        cmocka_unit_test(test_idle_costs_nothing),
+        cmocka_unit_test(test_simple),         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_bad_strings),    cmocka_unit_test(test_bad_head),
+        cmocka_unit_test(test_states),         cmocka_unit_test(test_mailbox_names),
+        cmocka_unit_test(test_utf8_names),     cmocka_unit_test(test_list),
+        cmocka_unit_test(test_status),         cmocka_unit_test(test_id),
+        cmocka_unit_test(test_authenticate),   cmocka_unit_test(test_store),
+        cmocka_unit_test(test_sequence_sets),  cmocka_unit_test(test_append),
+        cmocka_unit_test(test_append_refused), cmocka_unit_test(test_append_bad),
+        cmocka_unit_test(test_message_limit),  cmocka_unit_test(test_literal_limit),
+        cmocka_unit_test(test_line_limit),     cmocka_unit_test(test_discard_limit),
+        cmocka_unit_test(test_grammar_limits), cmocka_unit_test(test_tag_limit),
+        cmocka_unit_test(test_arena_limit),    cmocka_unit_test(test_idle_costs_nothing),
     };
     return cmocka_run_group_tests_name("reader", tests, NULL, NULL);
 }

@@ -61,6 +61,8 @@ static void test_strings(void **state)
     check_written("\"\"");
     imap_write_literal_head(&out, 12345678901);
     check_written("{12345678901}\r\n");
+    imap_write_literal8_head(&out, 2);
+    check_written("~{2}\r\n");
 }
 
 static void test_mailbox(void **state)

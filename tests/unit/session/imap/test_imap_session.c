@@ -6,9 +6,10 @@
 #include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
-    "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE "      \
+    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN "        \
+    "SPECIAL-USE "                                                                                 \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
-    "SAVEDATE PREVIEW CONDSTORE QRESYNC APPENDLIMIT=1048576"
+    "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY APPENDLIMIT=1048576"
 
 static void test_greeting(void **state)
 {
