@@ -48,6 +48,13 @@ struct kv_operations {
     int (*sync)(struct kv *kv);
     int (*maintain)(struct kv *kv);
     int (*compact)(struct kv *kv); /* NULL: there is nothing to do */
+
+    int (*lock)(struct kv *kv, struct kv_lock **lock); /* fills in the head */
+    void (*unlock)(struct kv_lock *lock);
+    /* NULL, both: nobody can lose it. */
+    int (*lock_check)(struct kv_lock *lock);
+    /* Tells whether it has changed something. */
+    int (*lock_guard)(struct kv_lock *lock, struct kv_transaction *transaction, bool *guarded);
 };
 
 struct kv_engine {
@@ -71,5 +78,13 @@ struct kv_transaction {
 struct kv_cursor {
     struct kv_transaction *transaction;
 };
+
+struct kv_lock {
+    struct kv *kv;
+};
+
+/* kv_update without the gate: for what an engine writes that no copy of files is about. */
+int kv_update_ungated(struct kv *kv, enum kv_durability durability,
+                      int (*fn)(struct kv_transaction *transaction, void *arg), void *arg);
 
 #endif

@@ -206,22 +206,27 @@ static void wait_before(unsigned attempt)
     usleep((useconds_t)(blur(clock_monotonic_us()) % longest));
 }
 
+int kv_update_ungated(struct kv *kv, enum kv_durability durability,
+                      int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+{
+    uint64_t deadline = clock_monotonic_us() + (uint64_t)kv->engine->busy_timeout_ms * 1000;
+    bool again;
+    int error = run_update(kv, durability, fn, arg, &again);
+    for (unsigned attempt = 0; again; attempt++) {
+        if (clock_monotonic_us() >= deadline)
+            return ERROR_BUSY;
+        wait_before(attempt);
+        error = run_update(kv, durability, fn, arg, &again);
+    }
+    return error;
+}
+
 /* Through the gate before any lock is taken: readers are not held up. */
 int kv_update(struct kv *kv, enum kv_durability durability,
               int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
-    uint64_t deadline = clock_monotonic_us() + (uint64_t)kv->engine->busy_timeout_ms * 1000;
-    bool again;
     gate_enter();
-    int error = run_update(kv, durability, fn, arg, &again);
-    for (unsigned attempt = 0; again; attempt++) {
-        if (clock_monotonic_us() >= deadline) {
-            error = ERROR_BUSY;
-            break;
-        }
-        wait_before(attempt);
-        error = run_update(kv, durability, fn, arg, &again);
-    }
+    int error = kv_update_ungated(kv, durability, fn, arg);
     gate_leave();
     return error;
 }
@@ -261,6 +266,40 @@ int kv_delete(struct kv_transaction *transaction, struct slice key)
     int error = transaction->kv->engine->operations->delete (transaction, key, &deleted);
     return changed(transaction, error, deleted);
 }
+
+/* --- the lock of a space --- */
+
+int kv_lock(struct kv *kv, struct kv_lock **lock)
+{
+    return kv->engine->operations->lock(kv, lock);
+}
+
+int kv_lock_check(struct kv_lock *lock)
+{
+    const struct kv_operations *operations = lock->kv->engine->operations;
+    return operations->lock_check ? operations->lock_check(lock) : 0;
+}
+
+int kv_lock_guard(struct kv_lock *lock, struct kv_transaction *transaction)
+{
+    const struct kv_engine *engine = lock->kv->engine;
+    if (!transaction->writable || transaction->kv->engine != engine)
+        return ERROR_INVALID;
+    if (transaction->error || !engine->operations->lock_guard)
+        return transaction->error;
+    bool guarded = false;
+    int error = engine->operations->lock_guard(lock, transaction, &guarded);
+    return changed(transaction, error, guarded);
+}
+
+void kv_unlock(struct kv_lock **lock)
+{
+    if (*lock)
+        (*lock)->kv->engine->operations->unlock(*lock);
+    *lock = NULL;
+}
+
+/* --- upkeep --- */
 
 int kv_sync(struct kv *kv)
 {

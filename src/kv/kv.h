@@ -42,7 +42,8 @@ enum kv_durability {
 
 /* --- engines --- */
 
-/* Spaces are files below the directory: "NAME.db" and its -wal and -shm. The directory exists;
+/* Spaces are files below the directory: "NAME.db" and its -wal and -shm, and "NAME.lock" once the
+ * space was locked. The directory exists;
  * folders within it are made. The descriptor is not kept: the path is used, so it must stay
  * valid after chroot. */
 int kv_sqlite_create(const char *directory, struct kv_engine **engine);
@@ -128,6 +129,39 @@ int kv_update(struct kv *kv, enum kv_durability durability,
  * whatever fn returns. */
 int kv_put(struct kv_transaction *transaction, struct slice key, struct slice value);
 int kv_delete(struct kv_transaction *transaction, struct slice key);
+
+/* --- the lock of a space --- */
+
+/* For what takes several updates, of one space or of several, and must not meet with another of its
+ * kind. It holds up nobody who does not take it. Threads, processes and nodes exclude one another;
+ * whoever comes twice waits for itself.
+ *
+ *     error = kv_lock(directory, &lock);
+ *     for (each step; !error) error = kv_update(some space, KV_DURABLE, step, arg);
+ *     kv_unlock(&lock);
+ *
+ * A process that ends lets go of it: at once on one machine; a cluster, which cannot know, gives it
+ * to another when it has not heard of the holder for some seconds (src/kv/rados/lock.c). So a
+ * holder that was stopped or cut off for longer may have lost it, and a step of its must not come
+ * after those of the next holder. kv_lock_check says so between steps, but a process can be stopped
+ * behind it, too. A step that begins with kv_lock_guard is safe from that. */
+struct kv_lock;
+
+/* Waits at most KV_BUSY_TIMEOUT: ERROR_BUSY. The space stays open as long as the lock is held. */
+int kv_lock(struct kv *kv, struct kv_lock **lock);
+
+/* 0 while it is held. ERROR_BUSY: another has it now, or the cluster is away. */
+int kv_lock_check(struct kv_lock *lock);
+
+/* Within kv_update, of any space of the lock's engine, before anything else: the update comes about
+ * only if no later holder of the lock has guarded an update of this space (and, in the lock's own
+ * space, only while it is held). ERROR_BUSY: it was lost; the update fails with that, whatever fn
+ * returns. So who takes over what another has begun does again, guarded, every step that one may
+ * still be at. A space is guarded by one lock only. ERROR_INVALID: the engine is another. */
+int kv_lock_guard(struct kv_lock *lock, struct kv_transaction *transaction);
+
+/* Of a lost one, too. */
+void kv_unlock(struct kv_lock **lock);
 
 /* Brings every commit made so far, relaxed ones too, to stable storage. Cheap when there is
  * nothing to bring. */

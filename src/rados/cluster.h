@@ -66,8 +66,8 @@ int cluster_open(struct cluster *cluster, const char *name_space, rados_ioctx_t 
 /* The handle, for what is not about objects. */
 rados_t cluster_handle(struct cluster *cluster);
 
-/* The error for a negative result of librados; 0 for 0 and above. A client that another one has
- * shut out (kv_lock) gets ERROR_IO. */
+/* The error for a negative result of librados; 0 for 0 and above. A client that was shut out of the
+ * cluster gets ERROR_IO. */
 int cluster_error(int result);
 
 #endif

@@ -17,6 +17,7 @@ struct space {
     char *name;
     unsigned opened;  /* by engine->lock */
     struct turn turn; /* of who updates */
+    struct turn held; /* of who has the space's lock */
     pthread_mutex_t lock;
     struct tree_node *root; /* by lock */
 };
@@ -52,6 +53,7 @@ static void space_free(struct space *space)
 {
     tree_drop(space->root);
     turn_release(&space->turn);
+    turn_release(&space->held);
     pthread_mutex_destroy(&space->lock);
     free(space->name);
     free(space);
@@ -89,6 +91,7 @@ static struct space *space_new(const char *name)
     }
     space->name = copy;
     turn_init(&space->turn);
+    turn_init(&space->held);
     pthread_mutex_init(&space->lock, NULL);
     return space;
 }
@@ -289,6 +292,28 @@ static void cursor_close(struct kv_cursor *cursor)
     free(cursor);
 }
 
+/* --- the rest --- */
+
+static int lock(struct kv *kv, struct kv_lock **lock)
+{
+    struct kv_lock *taken = calloc(1, sizeof(*taken));
+    if (!taken)
+        return ERROR_MEMORY;
+    taken->kv = kv;
+    int error = turn_take(&((struct memory_kv *)kv)->space->held, kv->engine->busy_timeout_ms);
+    if (error)
+        free(taken);
+    else
+        *lock = taken;
+    return error;
+}
+
+static void unlock(struct kv_lock *lock)
+{
+    turn_give(&((struct memory_kv *)lock->kv)->space->held);
+    free(lock);
+}
+
 static int nothing(struct kv *kv)
 {
     (void)kv;
@@ -314,6 +339,8 @@ static const struct kv_operations operations = {
     .cursor_close = cursor_close,
     .sync = nothing,
     .maintain = nothing,
+    .lock = lock,
+    .unlock = unlock,
 };
 
 int kv_memory_create(struct kv_engine **engine)

@@ -18,6 +18,7 @@ int kv_rados_create(struct cluster *cluster, const char *name_space, size_t cach
                                       .busy_timeout_ms = KV_BUSY_TIMEOUT * 1000};
     made->cluster = cluster;
     made->cache_maximum = cache ? cache : CACHE_BYTES;
+    made->lease_ms = LOCK_LEASE_MS;
     pthread_mutex_init(&made->lock, NULL);
     int error = cluster_open(cluster, name_space, &made->io);
     if (error)

@@ -6,6 +6,7 @@
  *   snapshot.c     reading: from what is known, else from the cluster
  *   commit.c       whose turn it is to change a space, and the one operation that changes it
  *   transaction.c  transactions and cursors
+ *   lock.c         the lock of a space
  *   notices.c      notices from and to other nodes
  *   engine.c       spaces
  *
@@ -50,6 +51,7 @@ enum {
     BATCH_BYTES = 4 * 1024 * 1024,    /* a batch of so much is committed without waiting */
     CACHE_BYTES = 64 * 1024 * 1024,   /* of what is known of all spaces */
     CHANGES_BYTES = 40 * 1024 * 1024, /* keys and values of one update */
+    LOCK_LEASE_MS = 6000, /* KV_BUSY_TIMEOUT is longer: who waits for a dead one gets it */
 };
 
 /* --- view.c: what is known of a space's keys at one moment --- */
@@ -156,6 +158,7 @@ struct rados_engine {
     struct space *spaces;
     _Atomic size_t cached; /* bytes of all spaces' views */
     size_t cache_maximum;
+    unsigned lease_ms; /* LOCK_LEASE_MS; tests shorten it */
     _Atomic uint64_t clock;
     struct notices *notices;
 };
@@ -238,6 +241,13 @@ void rados_close(struct kv *kv);
 int rados_destroy(struct kv_engine *engine, const char *name);
 int rados_each_space(struct kv_engine *engine, const char *prefix,
                      int (*fn)(const char *name, void *arg), void *arg);
+
+/* --- lock.c --- */
+
+int rados_lock_take(struct kv *kv, struct kv_lock **lock);
+int rados_lock_check(struct kv_lock *lock);
+int rados_lock_guard(struct kv_lock *lock, struct kv_transaction *transaction, bool *guarded);
+void rados_lock_give(struct kv_lock *lock);
 
 /* --- notices.c --- */
 

@@ -324,7 +324,7 @@ static int learn_entry(struct reading *reading, struct view *view, const struct 
 {
     struct slice key = slice_sub(entry->key, 1, SIZE_MAX);
     reading->bytes += key.size + entry->value.size;
-    if (key.size == 0 || key.size > KV_KEY_MAXIMUM)
+    if ((key.size == 0 && reading->count == 0) || key.size > KV_KEY_MAXIMUM)
         return ERROR_CORRUPT;
     if (reading->count == 0 && slice_compare(key, reading->upper) >= 0)
         return 0;

@@ -2,6 +2,7 @@
  * The object's omap. Numbers are big-endian.
  *
  *     "k" and the key      a key of the space, and its value
+ *     "k"                  the lock: see lock.c
  *     "m"                  the state, 72 bytes
  *          0  4  version: 1
  *          4  4  0

@@ -128,8 +128,9 @@ static int cursor_open(struct kv_transaction *transaction, struct slice lower, s
     if (!opened)
         return ERROR_MEMORY;
     opened->cursor.transaction = transaction;
-    if (lower.size)
-        memcpy(opened->from, lower.data, lower.size);
+    if (lower.size == 0)
+        lower = SLICE("\1"); /* the least key: the empty one is the lock's */
+    memcpy(opened->from, lower.data, lower.size);
     memcpy(opened->upper, upper.data, upper.size);
     opened->range = (struct range){slice_make(opened->from, lower.size),
                                    slice_make(opened->upper, upper.size), 0};
@@ -217,4 +218,8 @@ const struct kv_operations rados_operations = {
     .cursor_close = cursor_close,
     .sync = nothing,
     .maintain = nothing,
+    .lock = rados_lock_take,
+    .unlock = rados_lock_give,
+    .lock_check = rados_lock_check,
+    .lock_guard = rados_lock_guard,
 };

@@ -76,7 +76,7 @@ static void remove_files(const struct kv_engine *engine, const char *name,
     }
 }
 
-static int space_error(int errnum)
+int sqlite_file_error(int errnum)
 {
     int error = error_from_errno(errnum);
     return error == ERROR_SPACE || error == ERROR_MEMORY || error == ERROR_BUSY ? error : ERROR_IO;
@@ -88,15 +88,15 @@ static int exists(const struct kv_engine *engine, const char *name)
     path_of(engine, name, ".db", path);
     if (access(path, F_OK) == 0)
         return 0;
-    return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : space_error(errno);
+    return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : sqlite_file_error(errno);
 }
 
 static int flush_folder(const char *path)
 {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return space_error(errno);
-    int error = fsync(folder) ? space_error(errno) : 0;
+        return sqlite_file_error(errno);
+    int error = fsync(folder) ? sqlite_file_error(errno) : 0;
     close(folder);
     return error;
 }
@@ -111,7 +111,7 @@ static int make_folders(const struct kv_engine *engine, const char *name)
     for (char *slash; (slash = strchr(part + 1, '/')); part = slash) {
         *slash = '\0';
         if (mkdir(path, 0700) && errno != EEXIST)
-            return space_error(errno);
+            return sqlite_file_error(errno);
         *slash = '/';
         *part = '\0';
         int error = flush_folder(path);
@@ -131,10 +131,10 @@ static int lock_folder(const struct kv_engine *engine, const char *name)
     *strrchr(path, '/') = '\0';
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : space_error(errno);
+        return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : sqlite_file_error(errno);
     while (flock(folder, LOCK_EX)) {
         if (errno != EINTR) {
-            int error = space_error(errno);
+            int error = sqlite_file_error(errno);
             close(folder);
             return error;
         }
@@ -155,7 +155,7 @@ static int make_locked(const struct kv_engine *engine, const char *name, int fol
     remove_files(engine, name, left_over);
     int error = connection_make_file(path_new);
     if (!error && (rename(path_new, path) || fsync(folder)))
-        error = space_error(errno);
+        error = sqlite_file_error(errno);
     if (error)
         remove_files(engine, name, left_over + 2);
     return error;
@@ -224,10 +224,10 @@ void sqlite_close(struct kv *kv)
 }
 
 /* The database goes first, in one step; a log that a crash leaves behind is removed when the
- * space is made anew. */
+ * space is made anew, a lock's file does no harm. */
 int sqlite_destroy(struct kv_engine *engine, const char *name)
 {
-    static const char *const logs[] = {".db-wal", ".db-shm", NULL};
+    static const char *const others[] = {".db-wal", ".db-shm", ".lock", NULL};
     int folder = lock_folder(engine, name);
     if (folder < 0)
         return folder;
@@ -235,11 +235,11 @@ int sqlite_destroy(struct kv_engine *engine, const char *name)
     path_of(engine, name, ".db", path);
     int error = 0;
     if (unlink(path))
-        error = errno == ENOENT ? ERROR_NOT_FOUND : space_error(errno);
+        error = errno == ENOENT ? ERROR_NOT_FOUND : sqlite_file_error(errno);
     if (!error)
-        remove_files(engine, name, logs);
+        remove_files(engine, name, others);
     if (!error && fsync(folder))
-        error = space_error(errno);
+        error = sqlite_file_error(errno);
     close(folder);
     return error;
 }
@@ -277,7 +277,7 @@ static int walk_entry(struct walk *walk, int folder, size_t size, const char *en
         return 0;
     int inner = openat(folder, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (inner < 0)
-        return errno == ENOTDIR || errno == ENOENT || errno == ELOOP ? 0 : space_error(errno);
+        return errno == ENOTDIR || errno == ENOENT || errno == ELOOP ? 0 : sqlite_file_error(errno);
     walk->name[size] = '/';
     return walk_folder(walk, inner, size + 1);
 }
@@ -305,6 +305,6 @@ int sqlite_each_space(struct kv_engine *engine, const char *prefix,
     const char *directory = ((const struct sqlite_engine *)engine)->directory;
     int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return space_error(errno);
+        return sqlite_file_error(errno);
     return walk_folder(&walk, folder, 0);
 }

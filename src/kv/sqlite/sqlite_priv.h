@@ -6,6 +6,7 @@
  *   connection.c   SQLite connections, their set-up, the pool of a space, SQLite's errors
  *   transaction.c  reading, changing, flushing, checkpoints
  *   log_file.c     a commit is one write to the log
+ *   lock.c         the lock of a space
  *
  * A transaction is a connection that somebody has taken out of its space's pool. Any connection
  * can read or write. Who wants to write takes the space's turn first, which orders the threads of
@@ -82,6 +83,9 @@ struct connection {
 /* The error for what SQLite said last. Never 0. */
 int sqlite_error(struct connection *connection, int result);
 
+/* The error for a failed system call on a space's files. */
+int sqlite_file_error(int errnum);
+
 /* Registers the VFS of all connections (log_file.c). Once in a process. An SQLite result. */
 #define SQLITE_VFS_NAME "chapar"
 int log_file_register(void);
@@ -123,6 +127,10 @@ void sqlite_close(struct kv *kv);
 int sqlite_destroy(struct kv_engine *engine, const char *name);
 int sqlite_each_space(struct kv_engine *engine, const char *prefix,
                       int (*fn)(const char *name, void *arg), void *arg);
+
+/* lock.c */
+int sqlite_lock(struct kv *kv, struct kv_lock **lock);
+void sqlite_unlock(struct kv_lock *lock);
 
 extern const struct kv_operations sqlite_operations;
 

@@ -433,4 +433,6 @@ const struct kv_operations sqlite_operations = {
     .sync = sync_space,
     .maintain = maintain,
     .compact = compact,
+    .lock = sqlite_lock,
+    .unlock = sqlite_unlock,
 };

@@ -3,6 +3,7 @@
  * tests/harness/cluster.py. What only SQLite's files can show is in test_sqlite.c, what only a
  * cluster can in test_rados.c.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "kv/engine_priv.h"
 #include "kv/kv.h"
@@ -514,6 +515,143 @@ static void test_busy(void **state)
     kv_close(&other);
 }
 
+/* --- the lock of a space --- */
+
+static void test_lock(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"another", "test"};
+    struct kv *same, *another;
+    struct kv_lock *lock = NULL, *other = NULL;
+    f->engine->busy_timeout_ms = 100;
+    assert_int_equal(kv_open(f->engine, "test", 0, &same), 0);
+    assert_int_equal(kv_open(f->engine, "another", KV_CREATE, &another), 0);
+    assert_int_equal(kv_lock(f->kv, &lock), 0);
+    uint64_t start = clock_monotonic_us();
+    assert_int_equal(kv_lock(same, &other), ERROR_BUSY);
+    assert_true(clock_monotonic_us() - start >= 100000);
+    assert_int_equal(kv_lock(f->kv, &other), ERROR_BUSY);
+    assert_null(other);
+    assert_int_equal(kv_lock(another, &other), 0);
+    put_string(same, "a", "1");
+    assert_range(f->kv, "", "", "a=1 ");
+    assert_int_equal(kv_lock_check(lock), 0);
+    assert_int_equal(kv_lock_check(other), 0);
+    assert_spaces(f->engine, "", 2, names);
+    kv_unlock(&lock);
+    kv_unlock(&other);
+    assert_null(lock);
+    kv_unlock(&lock);
+    assert_int_equal(kv_lock(same, &lock), 0);
+    assert_int_equal(kv_lock_check(lock), 0);
+    assert_range(same, "", "", "a=1 ");
+    kv_unlock(&lock);
+    kv_close(&same);
+    kv_close(&another);
+    assert_int_equal(kv_destroy(f->engine, "another"), 0);
+    assert_int_equal(kv_open(f->engine, "another", KV_CREATE, &another), 0);
+    assert_int_equal(kv_lock(another, &lock), 0);
+    kv_unlock(&lock);
+    kv_close(&another);
+}
+
+enum { LOCKERS = 4, LOCK_ROUNDS = 15 };
+
+struct locker {
+    pthread_t thread;
+    struct kv *kv;
+    int *inside, *count; /* by the lock */
+    int error;
+};
+
+static void *lock_many(void *arg)
+{
+    struct locker *locker = arg;
+    for (int i = 0; i < LOCK_ROUNDS && !locker->error; i++) {
+        struct kv_lock *lock;
+        locker->error = kv_lock(locker->kv, &lock);
+        if (locker->error)
+            break;
+        if (++*locker->inside != 1)
+            locker->error = ERROR_CONFLICT;
+        ++*locker->count;
+        usleep(200);
+        --*locker->inside;
+        kv_unlock(&lock);
+    }
+    return NULL;
+}
+
+static void test_lock_excludes_threads(void **state)
+{
+    struct fixture *f = *state;
+    struct kv *other;
+    struct locker lockers[LOCKERS];
+    int inside = 0, count = 0;
+    assert_int_equal(kv_open(f->engine, "test", 0, &other), 0);
+    for (int i = 0; i < LOCKERS; i++) {
+        lockers[i] =
+            (struct locker){.kv = i % 2 ? f->kv : other, .inside = &inside, .count = &count};
+        pthread_create(&lockers[i].thread, NULL, lock_many, &lockers[i]);
+    }
+    for (int i = 0; i < LOCKERS; i++) {
+        pthread_join(lockers[i].thread, NULL);
+        assert_int_equal(lockers[i].error, 0);
+    }
+    assert_int_equal(count, LOCKERS * LOCK_ROUNDS);
+    kv_close(&other);
+}
+
+struct step {
+    struct kv_lock *lock;
+    const char *value; /* NULL: nothing is changed */
+    int guard;         /* what kv_lock_guard is to return */
+};
+
+static int guarded(struct kv_transaction *transaction, void *arg)
+{
+    const struct step *step = arg;
+    assert_int_equal(kv_lock_guard(step->lock, transaction), step->guard);
+    if (step->value && !step->guard)
+        assert_int_equal(kv_put(transaction, SLICE("a"), slice_from_string(step->value)), 0);
+    return 0;
+}
+
+static void test_lock_guards_updates(void **state)
+{
+    struct fixture *f = *state;
+    struct kv *other, *elsewhere;
+    struct kv_engine *another;
+    struct kv_transaction *transaction;
+    struct step step = {.value = "1"};
+    assert_int_equal(kv_open(f->engine, "other", KV_CREATE, &other), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(kv_lock(f->kv, &step.lock), 0);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(kv_update(f->kv, KV_DURABLE, guarded, &step), 0);
+            assert_int_equal(kv_update(other, KV_DURABLE, guarded, &step), 0);
+        }
+        struct step idle = {.lock = step.lock};
+        assert_int_equal(kv_update(other, KV_DURABLE, guarded, &idle), 0);
+        assert_range(f->kv, "", "", "a=1 ");
+        assert_range(other, "", "", "a=1 ");
+        kv_unlock(&step.lock);
+    }
+    assert_int_equal(kv_lock(f->kv, &step.lock), 0);
+    assert_int_equal(kv_read_begin(other, &transaction), 0);
+    assert_int_equal(kv_lock_guard(step.lock, transaction), ERROR_INVALID);
+    kv_read_end(&transaction);
+    assert_int_equal(kv_memory_create(&another), 0);
+    assert_int_equal(kv_open(another, "test", KV_CREATE, &elsewhere), 0);
+    step.guard = ERROR_INVALID;
+    assert_int_equal(kv_update(elsewhere, KV_DURABLE, guarded, &step), 0);
+    assert_range(elsewhere, "", "", "");
+    kv_unlock(&step.lock);
+    kv_close(&elsewhere);
+    kv_engine_free(&another);
+    kv_close(&other);
+}
+
 /* --- notices --- */
 
 struct noticed {
@@ -758,6 +896,9 @@ static void test_against_a_model(void **state)
     CASE(engine, test_open_and_destroy),                                                           \
     CASE(engine, test_each_space),                                                                 \
     CASE(engine, test_busy),                                                                       \
+    CASE(engine, test_lock),                                                                       \
+    CASE(engine, test_lock_excludes_threads),                                                      \
+    CASE(engine, test_lock_guards_updates),                                                        \
     CASE(engine, test_notices),                                                                    \
     CASE(engine, test_threads),                                                                    \
     CASE(engine, test_against_a_model)

@@ -7,13 +7,16 @@
 #include "base/error.h"
 #include "kv/kv.h"
 #include "kv/notice_ring.h"
+#include "kv/rados/rados_priv.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -520,11 +523,270 @@ static void test_missed(void **state)
     close(wake[3]);
 }
 
+/* --- the lock of a space --- */
+
+enum { LEASE_MS = 1500 };
+
+static void shorten_lease(struct kv_engine *engine)
+{
+    ((struct rados_engine *)engine)->lease_ms = LEASE_MS;
+}
+
+struct step {
+    struct kv_lock *lock;
+    struct change change;
+};
+
+/* Its guard's error is the update's, whatever it returns. */
+static int guarded(struct kv_transaction *transaction, void *arg)
+{
+    struct step *step = arg;
+    kv_lock_guard(step->lock, transaction);
+    apply(transaction, &step->change);
+    return 0;
+}
+
+/* A guarded step: puts the value under "step". */
+static int step(struct kv *kv, struct kv_lock *lock, const char *value)
+{
+    struct step step = {lock, {"step", slice_from_string(value)}};
+    return kv_update(kv, KV_DURABLE, guarded, &step);
+}
+
+/* Another process, as it is stopped, killed and let go on. It does what it is told by a byte and
+ * answers with the error: l lock, c check, s step of the space, o of the other, u unlock. */
+static int obey(const char *name_space)
+{
+    struct node node;
+    struct kv *other;
+    struct kv_lock *lock = NULL;
+    char order;
+    node.cluster = test_cluster_with(TIMEOUT);
+    if (kv_rados_create(node.cluster, name_space, 0, &node.engine) ||
+        kv_open(node.engine, "test", 0, &node.kv) || kv_open(node.engine, "other", 0, &other))
+        return 1;
+    shorten_lease(node.engine);
+    while (read(0, &order, 1) == 1) {
+        int error = order == 'l'   ? kv_lock(node.kv, &lock)
+                    : order == 'c' ? kv_lock_check(lock)
+                    : order == 's' ? step(node.kv, lock, "old")
+                    : order == 'o' ? step(other, lock, "old")
+                                   : (kv_unlock(&lock), 0);
+        if (write(1, &error, sizeof(error)) != sizeof(error))
+            return 1;
+    }
+    kv_unlock(&lock);
+    kv_close(&other);
+    kv_close(&node.kv);
+    kv_engine_free(&node.engine);
+    cluster_free(&node.cluster);
+    return 0;
+}
+
+struct holder {
+    pid_t process;
+    int orders, answers;
+};
+
+static void start_holder(struct holder *holder, const char *name_space)
+{
+    int orders[2], answers[2];
+    assert_int_equal(pipe2(orders, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(answers, O_CLOEXEC), 0);
+    holder->process = fork();
+    if (holder->process == 0) {
+        dup2(orders[0], 0);
+        dup2(answers[1], 1);
+        execl("/proc/self/exe", "test_kv_rados", "obey", name_space, NULL);
+        _exit(127);
+    }
+    close(orders[0]);
+    close(answers[1]);
+    holder->orders = orders[1];
+    holder->answers = answers[0];
+}
+
+static int tell(struct holder *holder, char order)
+{
+    int error = 1;
+    assert_int_equal(write(holder->orders, &order, 1), 1);
+    assert_int_equal(read(holder->answers, &error, sizeof(error)), sizeof(error));
+    return error;
+}
+
+static void end_holder(struct holder *holder, int how)
+{
+    int status;
+    if (how)
+        kill(holder->process, how);
+    close(holder->orders);
+    close(holder->answers);
+    assert_int_equal(waitpid(holder->process, &status, 0), holder->process);
+    assert_int_equal(status, how);
+}
+
+struct locking {
+    struct fixture f;
+    struct holder holder;
+    struct kv *other;
+    struct kv_lock *lock;
+};
+
+static int set_up_locking(void **state)
+{
+    void *made;
+    assert_int_equal(set_up_impatient(&made), 0);
+    struct locking *l = calloc(1, sizeof(*l));
+    l->f = *(struct fixture *)made;
+    free(made);
+    *state = l;
+    char name_space[64];
+    struct rados_engine *engine = (struct rados_engine *)l->f.nodes[0].engine;
+    rados_ioctx_get_namespace(engine->io, name_space, sizeof(name_space));
+    for (int i = 0; i < NODES; i++)
+        shorten_lease(l->f.nodes[i].engine);
+    assert_int_equal(kv_open(l->f.nodes[0].engine, "other", KV_CREATE, &l->other), 0);
+    start_holder(&l->holder, name_space);
+    return 0;
+}
+
+static int tear_down_locking(void **state)
+{
+    struct locking *l = *state;
+    kv_unlock(&l->lock);
+    kv_close(&l->other);
+    return tear_down(state);
+}
+
+static void assert_step(struct kv *kv, const char *expected)
+{
+    struct kv_transaction *transaction;
+    assert_int_equal(kv_read_begin(kv, &transaction), 0);
+    assert_value(transaction, "step", expected);
+    kv_read_end(&transaction);
+}
+
+static uint64_t ms_since(uint64_t start)
+{
+    return (clock_monotonic_us() - start) / 1000;
+}
+
+static void test_lock_of_another_process(void **state)
+{
+    struct locking *l = *state;
+    struct node *here = &l->f.nodes[0];
+    assert_int_equal(tell(&l->holder, 'l'), 0);
+    here->engine->busy_timeout_ms = 2 * LEASE_MS; /* it is renewed */
+    assert_int_equal(kv_lock(here->kv, &l->lock), ERROR_BUSY);
+    assert_int_equal(tell(&l->holder, 'c'), 0);
+    assert_int_equal(tell(&l->holder, 's'), 0);
+    assert_int_equal(tell(&l->holder, 'o'), 0);
+    assert_int_equal(tell(&l->holder, 'u'), 0);
+    uint64_t start = clock_monotonic_us();
+    assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+    assert_true(ms_since(start) < LEASE_MS); /* it was given back */
+    assert_int_equal(step(here->kv, l->lock, "new"), 0);
+    assert_int_equal(step(l->other, l->lock, "new"), 0);
+    end_holder(&l->holder, 0);
+}
+
+static void test_lock_of_a_killed_process(void **state)
+{
+    struct locking *l = *state;
+    struct node *here = &l->f.nodes[0];
+    assert_int_equal(tell(&l->holder, 'l'), 0);
+    end_holder(&l->holder, SIGKILL);
+    uint64_t start = clock_monotonic_us();
+    assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+    assert_in_range(ms_since(start), LEASE_MS / 2, KV_BUSY_TIMEOUT * 1000);
+    assert_int_equal(kv_lock_check(l->lock), 0);
+}
+
+/* Another takes over; what the stopped one goes on with is refused. */
+static void test_lock_of_a_stopped_process(void **state)
+{
+    struct locking *l = *state;
+    struct node *here = &l->f.nodes[0], *there = &l->f.nodes[1];
+    struct kv_lock *late = NULL;
+    assert_int_equal(tell(&l->holder, 'l'), 0);
+    assert_int_equal(tell(&l->holder, 's'), 0);
+    assert_int_equal(tell(&l->holder, 'o'), 0);
+    kill(l->holder.process, SIGSTOP);
+    assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+    assert_int_equal(step(l->other, l->lock, "new"), 0);
+    kill(l->holder.process, SIGCONT);
+    assert_int_equal(tell(&l->holder, 's'), ERROR_BUSY);
+    assert_int_equal(tell(&l->holder, 'o'), ERROR_BUSY);
+    assert_int_equal(tell(&l->holder, 'c'), ERROR_BUSY);
+    assert_step(here->kv, "old");
+    assert_step(l->other, "new");
+    assert_int_equal(tell(&l->holder, 'u'), 0); /* which is not the other's */
+    there->engine->busy_timeout_ms = 200;
+    assert_int_equal(kv_lock(there->kv, &late), ERROR_BUSY);
+    assert_int_equal(kv_lock_check(l->lock), 0);
+    assert_int_equal(step(here->kv, l->lock, "new"), 0);
+    assert_step(there->kv, "new");
+    end_holder(&l->holder, 0);
+}
+
+/* The lock's space was made anew: nobody holds what is gone, and its epochs begin again. */
+static void test_lock_of_a_space_made_anew(void **state)
+{
+    struct locking *l = *state;
+    struct node *here = &l->f.nodes[0], *there = &l->f.nodes[1];
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+        assert_int_equal(step(l->other, l->lock, "old"), 0);
+        kv_unlock(&l->lock);
+    }
+    assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+    kv_close(&there->kv);
+    assert_int_equal(kv_destroy(there->engine, "test"), 0);
+    assert_int_equal(kv_lock_check(l->lock), ERROR_NOT_FOUND);
+    assert_int_equal(kv_open(there->engine, "test", KV_CREATE, &there->kv), 0);
+    assert_int_equal(kv_lock_check(l->lock), ERROR_BUSY);
+    assert_int_equal(step(here->kv, l->lock, "old"), ERROR_BUSY);
+    kv_unlock(&l->lock);
+    assert_int_equal(kv_lock(here->kv, &l->lock), 0);
+    assert_int_equal(step(here->kv, l->lock, "new"), 0);
+    assert_int_equal(step(l->other, l->lock, "new"), 0);
+    assert_step(l->other, "new");
+    end_holder(&l->holder, 0);
+}
+
 /* --- an OSD that does not answer --- */
 
 static pid_t osd(void)
 {
     return (pid_t)strtol(getenv("CHAPAR_CEPH_OSD"), NULL, 10);
+}
+
+static void *take_lock(void *arg)
+{
+    struct locking *l = arg;
+    struct kv_lock *lock = NULL;
+    intptr_t error = kv_lock(l->f.nodes[0].kv, &lock);
+    kv_unlock(&lock);
+    return (void *)error;
+}
+
+/* Who waits does not take the cluster's silence for the holder's. */
+static void test_lock_while_the_cluster_is_away(void **state)
+{
+    struct locking *l = *state;
+    pthread_t thread;
+    void *error;
+    assert_int_equal(tell(&l->holder, 'l'), 0);
+    pthread_create(&thread, NULL, take_lock, l);
+    usleep(LEASE_MS * 500);
+    kill(osd(), SIGSTOP);
+    usleep(LEASE_MS * 1500);
+    kill(osd(), SIGCONT);
+    pthread_join(thread, &error);
+    assert_int_equal((intptr_t)error, ERROR_BUSY);
+    assert_int_equal(tell(&l->holder, 'c'), 0);
+    assert_int_equal(tell(&l->holder, 's'), 0);
+    end_holder(&l->holder, 0);
 }
 
 static void *let_go_on(void *arg)
@@ -581,8 +843,15 @@ static void test_cluster_away(void **state)
 #test, test, set_up, tear_down, NULL                                                       \
     }
 
-int main(void)
+#define LOCKING(test)                                                                              \
+    {                                                                                              \
+#test, test, set_up_locking, tear_down_locking, NULL                                       \
+    }
+
+int main(int count, char **arguments)
 {
+    if (count == 3 && strcmp(arguments[1], "obey") == 0)
+        return obey(arguments[2]);
     const struct CMUnitTest tests[] = {
         CASE(test_snapshot_of_another_node, set_up),
         CASE(test_walk_of_another_nodes_keys, set_up),
@@ -596,6 +865,11 @@ int main(void)
         CASE(test_destroyed_and_made_again, set_up),
         cmocka_unit_test(test_notices_between_nodes),
         cmocka_unit_test(test_missed),
+        LOCKING(test_lock_of_another_process),
+        LOCKING(test_lock_of_a_killed_process),
+        LOCKING(test_lock_of_a_stopped_process),
+        LOCKING(test_lock_of_a_space_made_anew),
+        LOCKING(test_lock_while_the_cluster_is_away),
         CASE(test_commit_unheard_of, set_up_impatient),
         CASE(test_cluster_away, set_up_impatient),
     };

@@ -570,6 +570,100 @@ static void test_several_processes(void **state)
     buffer_release(&value);
 }
 
+/* --- the lock of a space --- */
+
+static void assert_is_file(const struct fixture *f, const char *file, bool there)
+{
+    char path[128];
+    struct stat status;
+    path_of(f, file, path);
+    assert_int_equal(stat(path, &status), there ? 0 : -1);
+    if (there) {
+        assert_int_equal(status.st_mode, S_IFREG | 0600);
+        assert_int_equal(status.st_size, 0);
+    }
+}
+
+static void test_lock_file(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_lock *lock = NULL;
+    struct kv *kv;
+    char path[128];
+    assert_int_equal(kv_open(f->engine, "a/other", KV_CREATE, &kv), 0);
+    assert_is_file(f, "a/other.lock", false);
+    assert_int_equal(kv_lock(kv, &lock), 0);
+    assert_is_file(f, "a/other.lock", true);
+    kv_unlock(&lock);
+    assert_is_file(f, "a/other.lock", true);
+    /* Nobody's: it is locked as it stands, and not followed when it leads elsewhere. */
+    assert_int_equal(kv_lock(kv, &lock), 0);
+    kv_unlock(&lock);
+    path_of(f, "a/other.lock", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("elsewhere", path), 0);
+    assert_int_equal(kv_lock(kv, &lock), ERROR_IO);
+    assert_null(lock);
+    assert_is_file(f, "a/elsewhere", false);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(kv_lock(kv, &lock), 0);
+    kv_unlock(&lock);
+    kv_close(&kv);
+    assert_int_equal(kv_destroy(f->engine, "a/other"), 0);
+    assert_is_file(f, "a/other.lock", false);
+}
+
+static void hold_until_killed(const char *directory, int pipe)
+{
+    struct kv_engine *engine;
+    struct kv *kv;
+    struct kv_lock *lock;
+    if (kv_sqlite_create(directory, &engine) || kv_open(engine, "a/test", 0, &kv) ||
+        kv_lock(kv, &lock) || write(pipe, "h", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+/* And is let go of by the kernel, whatever ends its holder. */
+static void test_lock_excludes_processes(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_lock *lock = NULL;
+    int ends[2], status;
+    char byte;
+    kv_close(&f->kv);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0)
+        hold_until_killed(f->directory, ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    f->engine->busy_timeout_ms = 50;
+    assert_int_equal(kv_open(f->engine, "a/test", 0, &f->kv), 0);
+    assert_int_equal(kv_lock(f->kv, &lock), ERROR_BUSY);
+    kill(child, SIGSTOP); /* it is not gone */
+    assert_int_equal(kv_lock(f->kv, &lock), ERROR_BUSY);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(kv_lock(f->kv, &lock), 0);
+    assert_int_equal(kv_lock_check(lock), 0);
+    kv_unlock(&lock);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_lock_cannot_be_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_lock *lock = NULL;
+    char path[128];
+    path_of(f, "a/test.lock", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(kv_lock(f->kv, &lock), ERROR_IO);
+    assert_null(lock);
+}
+
 /* --- a crash --- */
 
 /* One commit: PARTS keys of the same number, each value of the number's own size. */
@@ -689,6 +783,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disk_full_at_creation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_processes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_excludes_processes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_cannot_be_opened, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crash, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
