@@ -9,6 +9,7 @@
 #include "kv/notice_ring.h"
 #include "kv/rados/rados_priv.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -761,6 +762,38 @@ static pid_t osd(void)
     return (pid_t)strtol(getenv("CHAPAR_CEPH_OSD"), NULL, 10);
 }
 
+static bool is_stopped(const char *thread)
+{
+    char path[320], line[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)osd(), thread);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return true; /* it has ended */
+    const char *read = fgets(line, sizeof(line), file);
+    fclose(file);
+    const char *name_end = read ? strrchr(read, ')') : NULL;
+    return !name_end || name_end[2] == 'T';
+}
+
+/* The signal comes to each of its threads in that one's time: until then it may answer. */
+static void stop_osd(void)
+{
+    char path[64];
+    bool stopped = false;
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)osd());
+    kill(osd(), SIGSTOP);
+    while (!stopped) {
+        DIR *threads = opendir(path);
+        const struct dirent *entry;
+        stopped = true;
+        assert_non_null(threads);
+        while (stopped && (entry = readdir(threads)))
+            stopped = entry->d_name[0] == '.' || is_stopped(entry->d_name);
+        closedir(threads);
+        usleep(1000);
+    }
+}
+
 static void *take_lock(void *arg)
 {
     struct locking *l = arg;
@@ -779,7 +812,7 @@ static void test_lock_while_the_cluster_is_away(void **state)
     assert_int_equal(tell(&l->holder, 'l'), 0);
     pthread_create(&thread, NULL, take_lock, l);
     usleep(LEASE_MS * 500);
-    kill(osd(), SIGSTOP);
+    stop_osd();
     usleep(LEASE_MS * 1500);
     kill(osd(), SIGCONT);
     pthread_join(thread, &error);
@@ -804,7 +837,7 @@ static void test_commit_unheard_of(void **state)
     pthread_t thread;
     assert_int_equal(kv_update(here->kv, KV_DURABLE, add_one, NULL), 0);
     int64_t commits = counters_sum(COUNTER_KV_CLUSTER_COMMITS);
-    kill(osd(), SIGSTOP);
+    stop_osd();
     pthread_create(&thread, NULL, let_go_on, &pause);
     int error = kv_update(here->kv, KV_DURABLE, add_one, NULL);
     pthread_join(thread, NULL);
@@ -819,7 +852,7 @@ static void test_cluster_away(void **state)
     struct kv_transaction *transaction = NULL;
     struct change change = {"b", SLICE("2")};
     put(here, "a", SLICE("1"));
-    kill(osd(), SIGSTOP);
+    stop_osd();
     uint64_t start = clock_monotonic_us();
     int read = kv_read_begin(here->kv, &transaction);
     uint64_t waited = clock_monotonic_us() - start;
