@@ -72,7 +72,8 @@ struct kv_transaction {
     struct kv *kv;
     bool writable;
     bool changed; /* something was put or deleted */
-    int error;    /* sticky: of the first put or delete that failed */
+    bool needs_room;
+    int error; /* sticky: of the first put or delete that failed */
 };
 
 struct kv_cursor {

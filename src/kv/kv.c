@@ -267,6 +267,11 @@ int kv_delete(struct kv_transaction *transaction, struct slice key)
     return changed(transaction, error, deleted);
 }
 
+void kv_needs_room(struct kv_transaction *transaction)
+{
+    transaction->needs_room = true;
+}
+
 /* --- the lock of a space --- */
 
 int kv_lock(struct kv *kv, struct kv_lock **lock)

@@ -163,6 +163,12 @@ int kv_lock_guard(struct kv_lock *lock, struct kv_transaction *transaction);
 /* Of a lost one, too. */
 void kv_unlock(struct kv_lock **lock);
 
+/* Within kv_update: what it puts is new, such as mail that comes in, and may wait for better times.
+ * On a cluster that is full it is ERROR_SPACE then; all else goes on in what a cluster keeps back,
+ * so that there can be room again. A disk keeps nothing back: there this does nothing (base/spool.h
+ * does). */
+void kv_needs_room(struct kv_transaction *transaction);
+
 /* Brings every commit made so far, relaxed ones too, to stable storage. Cheap when there is
  * nothing to bring. */
 int kv_sync(struct kv *kv);

@@ -255,14 +255,17 @@ void cluster_free(struct cluster **cluster)
     *cluster = NULL;
 }
 
-/* By the pool's number, which is known: asking for its name may ask the monitor. */
+/* By the pool's number, which is known: asking for its name may ask the monitor. Operations on a
+ * full pool are tried: librados would hold them back until there is room. */
 int cluster_open(struct cluster *cluster, const char *name_space, rados_ioctx_t *io)
 {
     int error =
         cluster_error(rados_ioctx_create2(cluster->handle, rados_ioctx_get_id(cluster->pool), io));
-    if (!error)
-        rados_ioctx_set_namespace(*io, name_space);
-    return error;
+    if (error)
+        return error;
+    rados_ioctx_set_namespace(*io, name_space);
+    rados_set_pool_full_try(*io);
+    return 0;
 }
 
 rados_t cluster_handle(struct cluster *cluster)

@@ -79,6 +79,7 @@ static int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
+    kv_needs_room(change->transaction);
     int error = require_append(change, call);
     if (!error)
         error = delivered_note(change, call->append->delivery);

@@ -18,6 +18,13 @@ def shared_cluster(tmp_path_factory):
 
 
 @pytest.fixture
+def own_cluster(tmp_path):
+    """One OSD of this test alone."""
+    with Cluster(tmp_path / "ceph") as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def cluster(tmp_path):
     """Three OSDs of this test alone."""
     with Cluster(tmp_path / "ceph", osds=3) as cluster:

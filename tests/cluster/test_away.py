@@ -4,18 +4,9 @@ lost, and nobody starts anything again.
 
 import time
 
-import pytest
-
-from harness.cluster import Cluster
 from load import Load
 
 TIMEOUT = 1  # rados_timeout
-
-
-@pytest.fixture
-def own_cluster(tmp_path):
-    with Cluster(tmp_path / "ceph") as cluster:
-        yield cluster
 
 
 def test_osd_is_killed_and_comes_back(own_cluster, nodes):

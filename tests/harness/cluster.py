@@ -215,6 +215,25 @@ class Cluster:
     def resume(self, name):
         self.daemons[name].send_signal(signal.SIGCONT)
 
+    def set_ratios(self, nearfull, backfillfull, full):
+        """From where on an OSD's disk counts as full; until its pools do, or do not any more."""
+        ratios = [("nearfull", nearfull), ("backfillfull", backfillfull), ("full", full)]
+        before = json.loads(self.ceph("osd", "dump", "-f", "json"))["full_ratio"]
+        for name, ratio in ratios if full < before else reversed(ratios):
+            self.ceph("osd", f"set-{name}-ratio", str(ratio))
+        deadline = time.monotonic() + READY_SECONDS
+        while any(("full" in pool["flags_names"].split(",")) != (full < before) for pool in
+                  json.loads(self.ceph("osd", "dump", "-f", "json"))["pools"]):
+            assert time.monotonic() < deadline, f"not full, or still full, after {READY_SECONDS} s"
+            time.sleep(0.05)
+
+    def fill(self):
+        """Full is what it is already: Ceph goes by the ratio alone."""
+        self.set_ratios("0.00001", "0.00002", 0.00003)
+
+    def make_room(self):
+        self.set_ratios("0.85", "0.9", 0.95)
+
     # --- ending ---
 
     def stop(self):

@@ -51,6 +51,7 @@ enum {
     BATCH_BYTES = 4 * 1024 * 1024,    /* a batch of so much is committed without waiting */
     CACHE_BYTES = 64 * 1024 * 1024,   /* of what is known of all spaces */
     CHANGES_BYTES = 40 * 1024 * 1024, /* keys and values of one update */
+    GROWTH_MAXIMUM = 1024,            /* bytes of an object's data: see commit.c */
     LOCK_LEASE_MS = 6000, /* KV_BUSY_TIMEOUT is longer: who waits for a dead one gets it */
 };
 

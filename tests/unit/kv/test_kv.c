@@ -557,6 +557,22 @@ static void test_lock(void **state)
 
 enum { LOCKERS = 4, LOCK_ROUNDS = 15 };
 
+static int put_new(struct kv_transaction *transaction, void *arg)
+{
+    kv_needs_room(transaction);
+    return kv_put(transaction, SLICE("new"), slice_from_string(arg));
+}
+
+static void test_needs_room(void **state)
+{
+    struct fixture *f = *state;
+    char value[] = "1";
+    for (; value[0] < '4'; value[0]++)
+        assert_int_equal(kv_update(f->kv, KV_DURABLE, put_new, value), 0);
+    put_string(f->kv, "a", "1");
+    assert_range(f->kv, "", "", "a=1 new=3 ");
+}
+
 struct locker {
     pthread_t thread;
     struct kv *kv;
@@ -896,6 +912,7 @@ static void test_against_a_model(void **state)
     CASE(engine, test_open_and_destroy),                                                           \
     CASE(engine, test_each_space),                                                                 \
     CASE(engine, test_busy),                                                                       \
+    CASE(engine, test_needs_room),                                                                 \
     CASE(engine, test_lock),                                                                       \
     CASE(engine, test_lock_excludes_threads),                                                      \
     CASE(engine, test_lock_guards_updates),                                                        \

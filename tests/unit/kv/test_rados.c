@@ -405,6 +405,33 @@ static void test_limit_of_an_update(void **state)
     free(bytes);
 }
 
+static int put_new(struct kv_transaction *transaction, void *arg)
+{
+    kv_needs_room(transaction);
+    return apply(transaction, arg);
+}
+
+/* The data by which a full pool is found out does not grow for ever. */
+static void test_data_of_the_object(void **state)
+{
+    struct node *here = &((struct fixture *)*state)->nodes[0];
+    rados_ioctx_t io = ((struct rados_engine *)here->engine)->io;
+    struct change change = {"a", SLICE("1")};
+    uint64_t size, before = 0;
+    unsigned grown = 0;
+    for (unsigned i = 0; i < GROWTH_MAXIMUM + 10; i++) {
+        assert_int_equal(kv_update(here->kv, KV_DURABLE, put_new, &change), 0);
+        assert_int_equal(rados_stat(io, "test", &size, NULL), 0);
+        assert_in_range(size, 1, GROWTH_MAXIMUM);
+        grown += size > before;
+        before = size;
+    }
+    assert_int_equal(grown, GROWTH_MAXIMUM + 9);
+    put(here, "a", SLICE("2"));
+    assert_int_equal(rados_stat(io, "test", &size, NULL), 0);
+    assert_int_equal(size, before);
+}
+
 static void test_destroyed_and_made_again(void **state)
 {
     struct fixture *f = *state;
@@ -895,6 +922,7 @@ int main(int count, char **arguments)
         CASE(test_threads_commit_together, set_up),
         CASE(test_update_sees_other_nodes_commits, set_up),
         CASE(test_limit_of_an_update, set_up),
+        CASE(test_data_of_the_object, set_up),
         CASE(test_destroyed_and_made_again, set_up),
         cmocka_unit_test(test_notices_between_nodes),
         cmocka_unit_test(test_missed),
