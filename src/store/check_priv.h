@@ -7,6 +7,7 @@
  *   check_message.c  messages: records, places, summaries, hashes, bodies
  *   check_thread.c   threads
  *   check_annotation.c what annotations there are
+ *   check_script.c   Sieve scripts
  *   check_rest.c     names, access control lists, and what belongs to something that is not there
  *   check_shared.c   what the directory says of these lists
  *
@@ -63,6 +64,7 @@ struct check {
     uint64_t highest_modseq;
     uint32_t highest_uid_validity;
     struct checked_threads *threads; /* while they are checked */
+    struct checked_scripts *scripts; /* likewise */
     struct checked_uids uids;        /* of the collection whose annotations are looked at */
     struct buffer sums;              /* struct checked_sum, by collection */
     uint64_t annotation_bytes;
@@ -111,6 +113,7 @@ int check_retained(struct check *check);
 int check_messages(struct check *check);
 int check_threads(struct check *check);
 int check_annotations(struct check *check);
+int check_scripts(struct check *check);
 int check_rest(struct check *check);
 int check_shared(struct check *check);
 int check_strays(struct check *check); /* after the account's record */

@@ -195,6 +195,14 @@ static bool is_list(struct check *check, struct slice key, const uint64_t *numbe
     return of_collection_or_deleted(check, key, numbers, value) && !acl_record_read(value, &items);
 }
 
+static bool is_script(struct check *check, struct slice key, const uint64_t *numbers,
+                      struct slice value)
+{
+    struct slice text;
+    (void)check, (void)key;
+    return numbers[0] > 0 && numbers[0] < UINT32_MAX && !script_record_read(value, &text);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
@@ -210,6 +218,7 @@ static const struct rule rules[] = {
     {KEY_ANNOTATION, 1, of_annotated, "an annotation"},
     {KEY_MESSAGE_ANNOTATION, 2, of_annotated, "an annotation of a message"},
     {KEY_DELIVERED, 0, is_delivery, "a delivery"},
+    {KEY_SCRIPT, 1, is_script, "a Sieve script"},
     {KEY_MESSAGE, 1, is_readable_message, "a message's record"},
     {KEY_SUMMARY, 1, of_message, "a summary"},
     {KEY_BODY, 1, of_message, "a body"},

@@ -244,6 +244,37 @@ static int say_annotation(struct dump *dump, struct slice value)
     return 0;
 }
 
+static int say_scripts(struct dump *dump, struct slice value)
+{
+    struct scripts_record record;
+    int error = scripts_record_read(value, &record);
+    if (error)
+        return error;
+    say_number(dump, "next", record.next_id);
+    say_number(dump, "active", record.active);
+    for (size_t i = 0; i < record.count && !error; i++) {
+        error = end_line(dump);
+        say(dump, "    name=");
+        say_bytes(dump, record.list[i].name);
+        say_number(dump, "script", record.list[i].id);
+        say_number(dump, "bytes", record.list[i].size);
+        say_number(dump, "modseq", record.list[i].modseq);
+    }
+    return error;
+}
+
+static int say_script(struct dump *dump, struct slice value)
+{
+    struct slice text;
+    int error = script_record_read(value, &text);
+    if (error)
+        return error;
+    say_number(dump, "bytes", text.size);
+    say(dump, " text=");
+    say_bytes(dump, text);
+    return 0;
+}
+
 static int say_thread(struct dump *dump, struct slice value)
 {
     struct thread_member member;
@@ -378,6 +409,8 @@ static const struct family {
     {KEY_SUMMARY, "summary", 1, say_summary},
     {KEY_ANNOTATION, "annotation", 1, say_annotation},
     {KEY_MESSAGE_ANNOTATION, "message-annotation", 2, say_annotation},
+    {KEY_SCRIPT, "script", 1, say_script},
+    {KEY_SCRIPTS, "scripts", 0, say_scripts},
     {KEY_THREAD, "thread", 2, say_thread},
     {KEY_THREAD_ID, "thread-id", 0, say_thread_id},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},

@@ -14,9 +14,11 @@
  *     c COLLECTION                  collection record
  *     d COLLECTION                  page directory: all pages but the last
  *     e COLLECTION MODSEQ UID       entries expunged at MODSEQ, from UID on
+ *     f SCRIPT                      text of a Sieve script
  *     g COLLECTION                  a deleted collection
  *     h HASH64                      number of the message with this hash (its first 64 bits)
  *     i HASH64                      thread of this message id with this subject
+ *     j                             names of the Sieve scripts, and which is active
  *     k COLLECTION                  keyword names
  *     l COLLECTION                  access control list
  *     m MESSAGE                     message record
@@ -44,9 +46,11 @@ enum key_family {
     KEY_COLLECTION = 'c',
     KEY_DIRECTORY = 'd',
     KEY_EXPUNGED = 'e',
+    KEY_SCRIPT = 'f',
     KEY_DELETED = 'g',
     KEY_HASH = 'h',
     KEY_THREAD_ID = 'i',
+    KEY_SCRIPTS = 'j',
     KEY_KEYWORDS = 'k',
     KEY_ACL = 'l',
     KEY_MESSAGE = 'm',

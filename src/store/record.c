@@ -495,6 +495,82 @@ void annotation_record_write(struct slice bytes, struct buffer *value)
     buffer_append(value, bytes);
 }
 
+/* --- scripts --- */
+
+enum { SCRIPTS_VERSION = 1, SCRIPT_VERSION = 1 };
+
+/* Whether the rows are in order, and their ids have been given once each. */
+static bool rows_are_right(const struct scripts_record *record)
+{
+    bool active = record->active == 0;
+    for (size_t i = 0; i < record->count; i++) {
+        const struct script_row *row = &record->list[i];
+        if (!row->id || row->id >= record->next_id || !script_name_is_valid(row->name) ||
+            (i && slice_compare(record->list[i - 1].name, row->name) >= 0))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (record->list[j].id == row->id)
+                return false;
+        active = active || row->id == record->active;
+    }
+    return active;
+}
+
+int scripts_record_read(struct slice value, struct scripts_record *record)
+{
+    struct record_reader reader = record_reader_make(value, SCRIPTS_VERSION);
+    struct scripts_record read = {0};
+    read.next_id = (uint32_t)record_read_number(&reader, 4);
+    read.active = (uint32_t)record_read_number(&reader, 4);
+    read.count = (size_t)record_read_number(&reader, 2);
+    if (read.count > SCRIPTS_MAXIMUM)
+        return ERROR_CORRUPT;
+    for (size_t i = 0; i < read.count; i++) {
+        struct script_row *row = &read.list[i];
+        row->id = (uint32_t)record_read_number(&reader, 4);
+        row->size = (uint32_t)record_read_number(&reader, 4);
+        row->modseq = record_read_number(&reader, 8);
+        row->name = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
+    }
+    int error = record_reader_finish(&reader);
+    if (!error && !rows_are_right(&read))
+        error = ERROR_CORRUPT;
+    if (!error)
+        *record = read;
+    return error;
+}
+
+void scripts_record_write(const struct scripts_record *record, struct buffer *value)
+{
+    record_write_begin(value, SCRIPTS_VERSION);
+    record_write_number(value, 4, record->next_id);
+    record_write_number(value, 4, record->active);
+    record_write_number(value, 2, record->count);
+    for (size_t i = 0; i < record->count; i++) {
+        const struct script_row *row = &record->list[i];
+        record_write_number(value, 4, row->id);
+        record_write_number(value, 4, row->size);
+        record_write_number(value, 8, row->modseq);
+        record_write_number(value, 2, row->name.size);
+        buffer_append(value, row->name);
+    }
+}
+
+int script_record_read(struct slice value, struct slice *text)
+{
+    struct record_reader reader = record_reader_make(value, SCRIPT_VERSION);
+    if (reader.error)
+        return reader.error;
+    *text = reader.rest;
+    return 0;
+}
+
+void script_record_write(struct slice text, struct buffer *value)
+{
+    record_write_begin(value, SCRIPT_VERSION);
+    buffer_append(value, text);
+}
+
 /* --- threads --- */
 
 enum { THREAD_VERSION = 1 };

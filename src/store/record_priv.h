@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "blob/blob.h"
 #include "store/message.h"
+#include "store/script.h"
 
 #include <endian.h>
 
@@ -246,6 +247,29 @@ void message_record_write(const struct message_record *record, struct buffer *va
 int annotation_record_read(struct slice value, struct slice *bytes);
 /* bytes: anything but in `value`. */
 void annotation_record_write(struct slice bytes, struct buffer *value);
+
+/* --- scripts (keys f, j) --- */
+
+struct script_row {
+    uint32_t id;
+    uint32_t size; /* bytes of the text */
+    uint64_t modseq;
+    struct slice name;
+};
+struct scripts_record {
+    uint32_t next_id;
+    uint32_t active; /* 0: none */
+    size_t count;
+    struct script_row list[SCRIPTS_MAXIMUM]; /* by name; no two have one name, or one id */
+};
+/* Names point into value; scripts_record_write: into anything but `value`. */
+int scripts_record_read(struct slice value, struct scripts_record *record);
+void scripts_record_write(const struct scripts_record *record, struct buffer *value);
+
+/* A text; it may be empty. */
+int script_record_read(struct slice value, struct slice *text);
+/* text: anything but in `value`. */
+void script_record_write(struct slice text, struct buffer *value);
 
 /* --- threads (key t) --- */
 

@@ -6,6 +6,7 @@
 #include "store/check.h"
 #include "store/key_priv.h"
 #include "store/record_priv.h"
+#include "store/script.h"
 #include "store_test.h"
 
 enum { MESSAGES = 300, LARGE = 300 * 1024 };
@@ -417,6 +418,34 @@ static void leave_retained(struct fixture *f)
     put(f, key_day(&key, 99999), SLICE("?"));
 }
 
+static void put_scripts(struct fixture *f)
+{
+    assert_int_equal(script_put(f->view, SLICE("a"), SLICE("keep;")), 0);
+    assert_int_equal(script_put(f->view, SLICE("b"), SLICE("stop;")), 0);
+    assert_int_equal(script_activate(f->view, SLICE("b")), 0);
+}
+
+static void lose_script(struct fixture *f)
+{
+    put_scripts(f);
+    take(f, key_numbers(&key, KEY_SCRIPT, 1, (uint64_t[]){2}));
+}
+
+static void lose_script_names(struct fixture *f)
+{
+    put_scripts(f);
+    put(f, key_numbers(&key, KEY_SCRIPTS, 0, NULL), SLICE("\1?"));
+}
+
+static void change_scripts(struct fixture *f)
+{
+    put_scripts(f);
+    put(f, key_numbers(&key, KEY_SCRIPT, 1, (uint64_t[]){1}), SLICE("\1keep; keep;"));
+    put(f, key_numbers(&key, KEY_SCRIPT, 1, (uint64_t[]){7}), SLICE("\1discard;"));
+    put(f, key_numbers(&key, KEY_SCRIPT, 1, (uint64_t[]){8}), SLICE("\2?"));
+    put(f, SLICE("f?"), SLICE("\1discard;"));
+}
+
 static const struct {
     const char *name;
     void (*damage)(struct fixture *f);
@@ -468,6 +497,15 @@ static const struct {
     {"left over of threads",
      leave_thread,
      {"the threads have other messages", "message ids are not found in their threads"}},
+    {"script", lose_script, {0}, "the text of the Sieve script b"},
+    {"script names",
+     lose_script_names,
+     {"the names of the Sieve scripts cannot be read", "a Sieve script has no name"},
+     "the names of the Sieve scripts"},
+    {"scripts",
+     change_scripts,
+     {"the size of the Sieve script a", "a Sieve script has no name",
+      "a Sieve script belongs to nothing"}},
     {"keywords", lose_keywords, {"Box: UID 1 has unknown flags"}, "Box: the names of keywords"},
 };
 
@@ -594,6 +632,27 @@ static void test_messages_come_back(void **state)
     check_account(f);
 }
 
+static void test_scripts_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct script *list;
+    size_t count;
+    fill(f);
+    lose_script_names(f);
+    struct told told = check(f, false, true);
+    buffer_release(&told.text);
+    assert_int_equal(script_list(f->view, &f->arena, &list, &count), 0);
+    assert_int_equal(count, 2);
+    assert_slice_equal(list[1].name, "Recovered 2");
+    assert_false(list[0].active || list[1].active);
+    struct buffer text;
+    buffer_init(&text, 100);
+    assert_int_equal(script_read(f->view, &list[1], &text), 0);
+    assert_slice_equal(buffer_slice(&text), "stop;");
+    buffer_release(&text);
+    check_account(f);
+}
+
 static void test_progress(void **state)
 {
     struct fixture *f = *state;
@@ -611,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_sqlite),
         ON_BOTH(test_all_at_once),
         ON_BOTH(test_messages_come_back),
+        ON_BOTH(test_scripts_come_back),
         cmocka_unit_test_setup_teardown(test_progress, set_up_memory, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

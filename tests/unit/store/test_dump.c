@@ -1,5 +1,6 @@
 #include "kv/kv.h"
 #include "store/dump.h"
+#include "store/script.h"
 #include "store_test.h"
 
 struct lines {
@@ -55,6 +56,8 @@ static void fill(struct fixture *f)
     range_set_init(&expunged, 100);
     assert_int_equal(mailbox_expunge(f->view, box, NULL, &expunged, &modseq), 0);
     assert_int_equal(collection_delete(f->view, make_mailbox(f, "Short-lived")), 0);
+    assert_int_equal(script_put(f->view, SLICE("rules"), SLICE("keep;")), 0);
+    assert_int_equal(script_activate(f->view, SLICE("rules")), 0);
     range_set_release(&uids);
     range_set_release(&expunged);
 }
@@ -78,6 +81,9 @@ static void test_families(void **state)
     assert_has(&lines, "\nthread-id ");
     assert_has(&lines, "\ndelivered ");
     assert_has(&lines, " internal_date=2001-09-09T01:46:40Z ");
+    assert_has(&lines, "\nscripts: next=2 active=1\n");
+    assert_has(&lines, "\n    name=\"rules\" script=1 bytes=5 modseq=");
+    assert_has(&lines, "\nscript 1: bytes=5 text=\"keep;\"\n");
     assert_null(strstr(lines.text.data, "unknown"));
     assert_null(strstr(lines.text.data, "corrupt"));
     buffer_release(&lines.text);

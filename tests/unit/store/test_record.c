@@ -64,6 +64,7 @@ static int read_any(int kind, struct slice value)
     struct deleted_record deleted;
     struct directory_name name;
     struct directory_entry entry;
+    struct scripts_record scripts;
     int64_t created;
     uint64_t number;
     switch (kind) {
@@ -91,6 +92,8 @@ static int read_any(int kind, struct slice value)
         return directory_edge_read(value);
     case 11:
         return thread_member_read(value, &member);
+    case 12:
+        return scripts_record_read(value, &scripts);
     default:
         return number_record_read(value, &number);
     }
@@ -145,6 +148,14 @@ static void write_any(int kind, struct buffer *value)
     case 11:
         thread_member_write(-5, SLICE(""), value);
         break;
+    case 12:
+        scripts_record_write(
+            &(struct scripts_record){.next_id = 3,
+                                     .active = 2,
+                                     .count = 2,
+                                     .list = {{1, 5, 7, SLICE("a")}, {2, 0, 8, SLICE("b")}}},
+            value);
+        break;
     default:
         number_record_write(5, value);
     }
@@ -155,7 +166,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 13; kind++) {
+    for (int kind = 0; kind < 14; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)
@@ -235,6 +246,33 @@ static void test_directory_records(void **state)
     assert_slice_equal(directory_key_edges(&key, DIRECTORY_MEMBERS, read.id, 0), "m" ID);
 }
 
+/* What no account can have. */
+static void test_scripts_record(void **state)
+{
+    (void)state;
+    static const struct scripts_record wrong[] = {
+        {.next_id = 2, .count = 1, .list = {{0, 1, 1, SLICE("a")}}},
+        {.next_id = 2, .count = 1, .list = {{2, 1, 1, SLICE("a")}}},
+        {.next_id = 2, .count = 1, .list = {{1, 1, 1, SLICE("")}}},
+        {.next_id = 2, .count = 1, .list = {{1, 1, 1, SLICE("a\n")}}},
+        {.next_id = 2, .count = 1, .active = 3, .list = {{1, 1, 1, SLICE("a")}}},
+        {.next_id = 3, .count = 2, .list = {{1, 1, 1, SLICE("a")}, {2, 1, 1, SLICE("a")}}},
+        {.next_id = 3, .count = 2, .list = {{1, 1, 1, SLICE("b")}, {2, 1, 1, SLICE("a")}}},
+        {.next_id = 3, .count = 2, .list = {{1, 1, 1, SLICE("a")}, {1, 1, 1, SLICE("b")}}},
+    };
+    struct scripts_record read;
+    struct buffer value;
+    buffer_init(&value, 4096);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        scripts_record_write(&wrong[i], &value);
+        assert_int_equal(scripts_record_read(buffer_slice(&value), &read), ERROR_CORRUPT);
+    }
+    buffer_clear(&value);
+    buffer_append(&value, slice_make("\1\1\0\0\0\0\0\0\0\xff\xff", 11));
+    assert_int_equal(scripts_record_read(buffer_slice(&value), &read), ERROR_CORRUPT);
+    buffer_release(&value);
+}
+
 static struct place place_at(const struct buffer *places, size_t index)
 {
     struct message_record record = {.places = buffer_slice(places)};
@@ -278,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_entry),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_directory_records),
+        cmocka_unit_test(test_scripts_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
