@@ -445,6 +445,49 @@ static int check_domain_of_name(struct directory_check *check, struct slice key,
     return put_later(check, directory_key_domain(&domain_key, domain));
 }
 
+/* --- scripts: what is known of one, and its text --- */
+
+static int check_script(struct directory_check *check, struct slice key, struct slice value)
+{
+    struct site_script script = {0};
+    struct directory_key text_key;
+    struct slice text;
+    if (directory_key_script_read(key, &script) || site_script_record_read(value, &script))
+        return lost(check, "the record of a Sieve script") ? delete_later(check, key) : 0;
+    if (!script.version)
+        return 0;
+    int error =
+        value_get(check->transaction, directory_key_script(&text_key, 'e', &script), &check->value);
+    if (!error)
+        error = script_record_read(buffer_slice(&check->value), &text);
+    if (!error && text.size == script.size)
+        return 0;
+    if (error && !is_damage(error))
+        return error;
+    return lost(check, "the text of a Sieve script of %.*s", SLICE_FORMAT(script.domain))
+               ? delete_later(check, key)
+               : 0;
+}
+
+static int check_script_text(struct directory_check *check, struct slice key, struct slice value)
+{
+    struct site_script script = {0};
+    struct directory_key head_key;
+    (void)value;
+    int error = directory_key_script_read(key, &script);
+    if (!error)
+        error = value_get(check->transaction, directory_key_script(&head_key, 'f', &script),
+                          &check->value);
+    if (!error)
+        error = site_script_record_read(buffer_slice(&check->value), &script);
+    if (!error && script.version)
+        return 0;
+    if (error && !is_damage(error))
+        return error;
+    return wrong(check, "the text of a Sieve script that is not there") ? delete_later(check, key)
+                                                                        : 0;
+}
+
 /* --- all of it --- */
 
 static int check_all(struct kv_transaction *transaction, void *arg)
@@ -474,6 +517,10 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = each(check, SLICE("d"), check_domain);
     if (!error)
         error = each(check, SLICE("n"), check_domain_of_name);
+    if (!error)
+        error = each(check, SLICE("f"), check_script);
+    if (!error)
+        error = each(check, SLICE("e"), check_script_text);
     return error ? error : buffer_error(&check->told);
 }
 

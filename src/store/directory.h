@@ -11,6 +11,9 @@
  * them in the same transaction. An alias whose last target goes, goes too. A group without members
  * stays, and takes no mail.
  *
+ * Sieve scripts of the administrator are there too (store/site_script.h), those of a domain until
+ * it is deleted.
+ *
  * Names are made only in a domain that has been added; the default domain is there without.
  *
  * Every call blocks on the disk, changes everything in one durable transaction, is seen at once by

@@ -127,6 +127,8 @@ static int delete_domain(struct kv_transaction *transaction, void *arg)
     buffer_release(&value);
     if (!error)
         error = look_for_names(transaction, call->name);
+    if (!error)
+        error = directory_scripts_delete(transaction, call->name);
     return error ? error : kv_delete(transaction, directory_key_domain(&key, call->name));
 }
 

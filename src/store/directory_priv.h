@@ -8,6 +8,7 @@
  *   directory_list.c      aliases and groups
  *   directory_walk.c      from an address down to accounts, from an account up to groups
  *   shared.c              which accounts share with whom
+ *   site_script.c         Sieve scripts of the administrator
  *   check_directory.c     the check
  *
  * Keys: a letter, then a name, or ids in 32 hexadecimal digits. KIND is a, g or t again.
@@ -17,6 +18,8 @@
  *     t ID             alias: the same, and how many targets it has
  *     n address        what the address stands for
  *     d domain         domain: when it was added
+ *     f PLACE domain / name   a Sieve script: what is known of it
+ *     e PLACE domain / name   its text
  *     m ID KIND ID     the group or alias has this member or target
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
@@ -28,12 +31,13 @@
 #define STORE_DIRECTORY_PRIV_H
 
 #include "store/directory.h"
+#include "store/site_script.h"
 #include "store/store_priv.h"
 
 /* --- keys --- */
 
 struct directory_key {
-    char bytes[1 + ADDRESS_MAXIMUM];
+    char bytes[2 + ADDRESS_MAXIMUM + 1 + SITE_SCRIPT_NAME_MAXIMUM];
     size_t size;
 };
 
@@ -65,6 +69,13 @@ struct slice directory_key_sharers(struct directory_key *key, struct acl_subject
 struct slice directory_key_shared(struct directory_key *key, struct acl_subject subject,
                                   struct account_id owner);
 
+/* f or e, by place, domain and name. An included one's without a name: the prefix of all of the
+ * domain. */
+struct slice directory_key_script(struct directory_key *key, char letter,
+                                  const struct site_script *script);
+/* Sets these three, which point into the key. ERROR_CORRUPT. */
+int directory_key_script_read(struct slice key, struct site_script *script);
+
 /* ERROR_CORRUPT when the key is no entry's or edge's. */
 int directory_key_entry_read(struct slice key, struct directory_name *name);
 int directory_key_edge_read(struct slice key, struct account_id *from, struct directory_name *to);
@@ -84,6 +95,10 @@ void directory_name_write(struct directory_name name, struct buffer *value);
 /* Key d. */
 int directory_domain_read(struct slice value, int64_t *created);
 void directory_domain_write(int64_t created, struct buffer *value);
+
+/* Key f: all but what is in the key. Key e: script_record_read. */
+int site_script_record_read(struct slice value, struct site_script *script);
+void site_script_record_write(const struct site_script *script, struct buffer *value);
 
 /* Keys m, r and s: the key says all. */
 int directory_edge_read(struct slice value);
@@ -137,6 +152,9 @@ bool directory_names_have(const struct buffer *names, struct directory_name name
 int directory_require_domain(struct store *store, struct kv_transaction *transaction,
                              struct slice address);
 struct slice directory_domain_of(struct slice address);
+
+/* Takes all scripts of the normal domain away. (site_script.c) */
+int directory_scripts_delete(struct kv_transaction *transaction, struct slice domain);
 
 /* Runs fn in a durable transaction, or in a snapshot. ERROR_DENIED unless WHO_SYSTEM. */
 int directory_update(struct store *store, struct who who,

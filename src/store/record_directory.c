@@ -121,6 +121,33 @@ int directory_key_shared_read(struct slice key, struct acl_subject *subject,
     return 0;
 }
 
+struct slice directory_key_script(struct directory_key *key, char letter,
+                                  const struct site_script *script)
+{
+    const char place = (char)script->place;
+    begin(key, letter);
+    append(key, slice_make(&place, 1));
+    append(key, script->domain);
+    append(key, SLICE("/"));
+    append(key, script->name);
+    return finished(key);
+}
+
+int directory_key_script_read(struct slice key, struct site_script *script)
+{
+    size_t end = slice_find(key, '/');
+    char place = key.size > 1 ? key.data[1] : 0;
+    struct slice name = slice_sub(key, end + 1, SIZE_MAX);
+    if ((place != SITE_BEFORE && place != SITE_AFTER && place != SITE_INCLUDED) ||
+        end >= key.size || (place == SITE_INCLUDED) != script_name_is_valid(name) ||
+        (place != SITE_INCLUDED && name.size))
+        return ERROR_CORRUPT;
+    script->place = (enum site_place)place;
+    script->domain = slice_sub(key, 2, end - 2);
+    script->name = name;
+    return 0;
+}
+
 int directory_key_entry_read(struct slice key, struct directory_name *name)
 {
     struct directory_name read;
@@ -143,7 +170,13 @@ int directory_key_edge_read(struct slice key, struct account_id *from, struct di
 
 /* --- records --- */
 
-enum { ENTRY_VERSION = 1, NAME_VERSION = 1, DOMAIN_VERSION = 1, EDGE_VERSION = 1 };
+enum {
+    ENTRY_VERSION = 1,
+    NAME_VERSION = 1,
+    DOMAIN_VERSION = 1,
+    EDGE_VERSION = 1,
+    SCRIPT_VERSION = 1
+};
 
 int directory_entry_read(struct slice key, struct slice value, struct directory_entry *entry)
 {
@@ -210,6 +243,34 @@ void directory_domain_write(int64_t created, struct buffer *value)
 {
     record_write_begin(value, DOMAIN_VERSION);
     record_write_number(value, 8, (uint64_t)created);
+}
+
+int site_script_record_read(struct slice value, struct site_script *script)
+{
+    struct record_reader reader = record_reader_make(value, SCRIPT_VERSION);
+    uint64_t active = record_read_number(&reader, 1);
+    uint64_t size = record_read_number(&reader, 4);
+    uint64_t version = record_read_number(&reader, 8);
+    int64_t changed = (int64_t)record_read_number(&reader, 8);
+    int error = record_reader_finish(&reader);
+    if (!error && (active > 1 || size > SCRIPT_TEXT_MAXIMUM))
+        error = ERROR_CORRUPT;
+    if (error)
+        return error;
+    script->active = active;
+    script->size = (size_t)size;
+    script->version = version;
+    script->changed = changed;
+    return 0;
+}
+
+void site_script_record_write(const struct site_script *script, struct buffer *value)
+{
+    record_write_begin(value, SCRIPT_VERSION);
+    record_write_number(value, 1, script->active);
+    record_write_number(value, 4, script->size);
+    record_write_number(value, 8, script->version);
+    record_write_number(value, 8, (uint64_t)script->changed);
 }
 
 int directory_edge_read(struct slice value)

@@ -65,6 +65,7 @@ static int read_any(int kind, struct slice value)
     struct directory_name name;
     struct directory_entry entry;
     struct scripts_record scripts;
+    struct site_script site_script = {0};
     int64_t created;
     uint64_t number;
     switch (kind) {
@@ -94,6 +95,8 @@ static int read_any(int kind, struct slice value)
         return thread_member_read(value, &member);
     case 12:
         return scripts_record_read(value, &scripts);
+    case 13:
+        return site_script_record_read(value, &site_script);
     default:
         return number_record_read(value, &number);
     }
@@ -156,6 +159,9 @@ static void write_any(int kind, struct buffer *value)
                                      .list = {{1, 5, 7, SLICE("a")}, {2, 0, 8, SLICE("b")}}},
             value);
         break;
+    case 13:
+        site_script_record_write(&(struct site_script){.size = 5, .active = true}, value);
+        break;
     default:
         number_record_write(5, value);
     }
@@ -166,7 +172,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 14; kind++) {
+    for (int kind = 0; kind < 15; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)
