@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 static const struct admin_operation *const tables[] = {
-    account_operations, alias_operations, check_operations, domain_operations,
-    group_operations,   purge_operations, quota_operations, undelete_operations};
+    account_operations, alias_operations, check_operations, domain_operations,  group_operations,
+    purge_operations,   quota_operations, sieve_operations, undelete_operations};
 
 const struct admin_operation *admin_operation_find(struct slice name)
 {

@@ -14,11 +14,12 @@
 #include "store/directory.h"
 
 enum {
-    ADMIN_ARGUMENTS_MAXIMUM = 1024, /* arguments of one call */
-    ADMIN_NAME_MAXIMUM = 64,        /* bytes of the name of an operation, argument or field */
-    ADMIN_VALUE_MAXIMUM = 8192,     /* bytes of an argument's or a field's value */
-    ADMIN_FIELDS_MAXIMUM = 32,      /* fields of one row */
-    ADMIN_DETAIL_MAXIMUM = 512,     /* bytes of what is said about an error */
+    ADMIN_ARGUMENTS_MAXIMUM = 1024,      /* arguments of one call */
+    ADMIN_NAME_MAXIMUM = 64,             /* bytes of the name of an operation, argument or field */
+    ADMIN_VALUE_MAXIMUM = 8192,          /* bytes of an argument's or a field's value */
+    ADMIN_FIELDS_MAXIMUM = 32,           /* fields of one row */
+    ADMIN_DETAIL_MAXIMUM = 512,          /* bytes of what is said about an error */
+    ADMIN_REQUEST_MAXIMUM = 1024 * 1024, /* bytes of all arguments of one call */
 };
 
 struct admin_argument {

@@ -90,6 +90,12 @@ int verb_config_check(struct invocation *invocation);
 int verb_config_show(struct invocation *invocation);
 int verb_sieve_check(struct invocation *invocation);
 int verb_sieve_run(struct invocation *invocation);
+int verb_sieve_list(struct invocation *invocation);
+int verb_sieve_get(struct invocation *invocation);
+int verb_sieve_put(struct invocation *invocation);
+int verb_sieve_delete(struct invocation *invocation);
+int verb_sieve_activate(struct invocation *invocation);
+int verb_sieve_deactivate(struct invocation *invocation);
 int verb_manual(struct invocation *invocation);
 const struct verb *find_verb(const char *noun, const char *name);
 

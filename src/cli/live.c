@@ -127,6 +127,42 @@ static int take_answer(struct live *live, struct ipc_message *message, const str
     return error ? error : result_error(live, message);
 }
 
+/* How many of the arguments, from the first on, go into one message. */
+static size_t count_fitting(const struct admin_argument *arguments, size_t count)
+{
+    size_t size = 0, fitting = 0;
+    for (; fitting < count; fitting++) {
+        size += 2 * sizeof(uint32_t) + arguments[fitting].name.size + arguments[fitting].value.size;
+        if (size > IPC_BODY_MAXIMUM - 2 * ADMIN_NAME_MAXIMUM)
+            break;
+    }
+    return fitting;
+}
+
+/* Sends what does not fit into the call ahead of it; what is left does. */
+static int send_ahead(struct live *live, const struct admin_argument **arguments, size_t *count)
+{
+    struct buffer request, bytes;
+    int error = 0;
+    buffer_init(&request, IPC_BODY_MAXIMUM);
+    buffer_init(&bytes, IPC_BODY_MAXIMUM);
+    size_t fitting = count_fitting(*arguments, *count);
+    for (; fitting && fitting < *count && !error; fitting = count_fitting(*arguments, *count)) {
+        buffer_clear(&request);
+        buffer_clear(&bytes);
+        admin_put_arguments(&bytes, *arguments, fitting);
+        ipc_put_bytes(&request, buffer_slice(&bytes));
+        error = buffer_error(&request);
+        if (!error)
+            error = ipc_send(live->session, IPC_ADMIN_ARGUMENTS, buffer_slice(&request), NULL, 0);
+        *arguments += fitting;
+        *count -= fitting;
+    }
+    buffer_release(&request);
+    buffer_release(&bytes);
+    return error;
+}
+
 static int live_call(struct backend *backend, const char *operation,
                      const struct admin_argument *arguments, size_t count,
                      const struct answer *answer)
@@ -135,12 +171,15 @@ static int live_call(struct backend *backend, const char *operation,
     struct buffer request, bytes;
     struct ipc_message message = {0};
     backend->detail[0] = '\0';
+    int error = send_ahead(live, &arguments, &count);
+    if (error)
+        return error;
     buffer_init(&request, IPC_BODY_MAXIMUM);
     buffer_init(&bytes, IPC_BODY_MAXIMUM);
     admin_put_arguments(&bytes, arguments, count);
     ipc_put_bytes(&request, slice_from_string(operation));
     ipc_put_bytes(&request, buffer_slice(&bytes));
-    int error = buffer_error(&bytes);
+    error = buffer_error(&bytes);
     if (!error)
         error = exchange(live, &live->session, ADMIN_SERVICE_SESSION, IPC_ADMIN_CALL, &request,
                          &message);

@@ -3,7 +3,7 @@
  */
 #include "sieve/sieve.h"
 #include "base/error.h"
-#include "cli/cli_priv.h"
+#include "cli/sieve_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@ enum {
     INCLUDES_MAXIMUM = 32,               /* different scripts that one may include */
 };
 
-/* Reads a file; complains and returns an exit status on failure. */
-static int read_file(const char *path, size_t maximum, struct buffer *content)
+int sieve_read_file(const char *path, size_t maximum, struct buffer *content)
 {
-    FILE *file = fopen(path, "rb");
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
     char bytes[65536];
     size_t size;
     buffer_init(content, maximum);
@@ -26,7 +26,8 @@ static int read_file(const char *path, size_t maximum, struct buffer *content)
     while ((size = fread(bytes, 1, sizeof(bytes), file)) > 0)
         buffer_append(content, slice_make(bytes, size));
     int error = ferror(file) ? ERROR_IO : buffer_error(content);
-    fclose(file);
+    if (!standard)
+        fclose(file);
     return error ? complain_error(path, error, NULL) : EXIT_DONE;
 }
 
@@ -66,7 +67,7 @@ static int compile_file(const char *path, struct buffer *bytecode, struct sieve_
     struct buffer script;
     buffer_init(bytecode, SIEVE_BYTECODE_MAXIMUM);
     report->count = report->errors = 0;
-    int status = read_file(path, SIEVE_SCRIPT_MAXIMUM + 1, &script);
+    int status = sieve_read_file(path, SIEVE_SCRIPT_MAXIMUM + 1, &script);
     if (!status && sieve_compile(buffer_slice(&script), NULL, bytecode, report))
         status = EXIT_FAILED;
     buffer_release(&script);
@@ -259,7 +260,7 @@ int verb_sieve_run(struct invocation *invocation)
     char folder[4096];
     snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     trial.folder = *folder ? folder : "/";
-    int status = read_file(invocation->arguments[1], MESSAGE_MAXIMUM, &message);
+    int status = sieve_read_file(invocation->arguments[1], MESSAGE_MAXIMUM, &message);
     struct sieve_input input = {.message = buffer_slice(&message),
                                 .envelope_from = slice_from_string(from),
                                 .envelope_to = slice_from_string(to)};

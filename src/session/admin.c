@@ -288,11 +288,23 @@ static void start(struct connection *connection)
     uv_queue_work(admin->options.loop, &connection->work, run_in_thread, run_done);
 }
 
+/* What does not fit into the call itself. */
+static int keep_arguments(struct connection *connection, const struct ipc_message *message)
+{
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    struct slice arguments = ipc_get_bytes(&reader, IPC_BODY_MAXIMUM);
+    int error = ipc_reader_finish(&reader);
+    return error ? error : buffer_append(&connection->request, arguments);
+}
+
 static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
 {
     struct connection *connection = arg;
     struct ipc_reader reader;
     (void)channel;
+    if (message->type == IPC_ADMIN_ARGUMENTS && !connection->operation)
+        return keep_arguments(connection, message);
     if (message->type != IPC_ADMIN_CALL || connection->operation)
         return ERROR_PROTOCOL; /* for another service, or a second one at once */
     ipc_reader_init(&reader, message->body);
@@ -340,7 +352,7 @@ void admin_accept(struct admin *admin, int socket)
     pthread_mutex_init(&connection->lock, NULL);
     pthread_cond_init(&connection->room, NULL);
     buffer_init(&connection->rows, QUEUE_MAXIMUM + 2 * IPC_BODY_MAXIMUM);
-    buffer_init(&connection->request, IPC_BODY_MAXIMUM);
+    buffer_init(&connection->request, ADMIN_REQUEST_MAXIMUM);
     uv_timer_init(admin->options.loop, &connection->pump);
     LIST_INSERT_HEAD(&admin->connections, connection, all);
     admin->count++;

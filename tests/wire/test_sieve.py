@@ -1,4 +1,4 @@
-"""chapar sieve: scripts checked and tried without a server."""
+"""chapar sieve: scripts checked and tried without a server, and stored with and without one."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from harness.server import Server
 
-DONE, FAILED, USAGE, MISSING = range(4)
+DONE, FAILED, USAGE, MISSING, EXISTS = range(5)
 
 SCRIPT = '''require ["fileinto", "imap4flags"];
 if header :contains "subject" "hi" {
@@ -105,3 +105,102 @@ def test_run_in_json(house):
     assert value["failed"] is False
     assert value["actions"] == [{"action": "file into", "line": 3, "target": "friends", "text": "",
                                  "flags": ["\\Seen"]}]
+
+
+# --- scripts in the store ---
+
+@pytest.fixture(scope="module", params=["running", "stopped"])
+def server(request, tmp_path_factory):
+    """Both ways of the command to the data."""
+    server = Server(tmp_path_factory.mktemp("sieve"))
+    if request.param == "running":
+        server.start()
+    yield server
+    server.stop()
+    if request.param == "running":
+        server.check_log()
+
+
+def put(server, *arguments, text):
+    return server.run("sieve", "put", *arguments, "-", text=text, check=False)
+
+
+def test_scripts_of_an_account(server):
+    alice, _ = server.fresh_account()
+    assert put(server, alice, "rules", text="keep;\n").returncode == DONE
+    assert put(server, alice, "holiday", "--activate", text="discard;").returncode == DONE
+    assert server.json("sieve", "list", alice) == [
+        {"name": "holiday", "active": True, "bytes": 8},
+        {"name": "rules", "active": False, "bytes": 6}]
+    assert server.run("sieve", "list", alice).stdout == "holiday  yes  8\nrules  no  6\n"
+    assert server.run("sieve", "get", alice, "rules").stdout == "keep;\n"
+    assert server.json("sieve", "get", alice, "holiday") == {"text": "discard;"}
+    assert server.run("sieve", "activate", alice, "rules").stdout == \
+        f"activated {alice}  rules\n"
+    active = server.run("sieve", "delete", alice, "rules", check=False)
+    assert active.returncode == FAILED and "deactivate it before" in active.stderr
+    assert server.json("sieve", "deactivate", alice) == [{"of": alice}]
+    server.run("sieve", "delete", alice, "rules")
+    assert server.run("sieve", "get", alice, "rules", check=False).returncode == MISSING
+    assert [script["name"] for script in server.json("sieve", "list", alice)] == ["holiday"]
+
+
+def test_a_script_with_an_error_is_not_stored(server, tmp_path):
+    alice, _ = server.fresh_account()
+    path = tmp_path / "bad.sieve"
+    path.write_text('keep;\n  explode;\n')
+    result = server.run("sieve", "put", alice, "bad", path, check=False)
+    assert result.returncode == FAILED
+    assert f'{path}:2:3: there is no command "explode"' in result.stderr
+    result = server.run("--json", "sieve", "put", alice, "bad", path, check=False)
+    assert result.returncode == FAILED
+    assert json.loads(result.stdout) == {"valid": False, "problems": [
+        {"line": 2, "column": 3, "warning": False, "text": 'there is no command "explode"'}]}
+    assert server.json("sieve", "list", alice) == []
+
+
+def test_the_largest_script(server):
+    """It does not fit into one message of the admin socket."""
+    alice, _ = server.fresh_account()
+    text = "# " + "x" * 80 + "\n"
+    text = text * (256 * 1024 // len(text))
+    text += "#" * (256 * 1024 - len(text))
+    assert put(server, alice, "large", text=text).returncode == DONE
+    assert server.run("sieve", "get", alice, "large").stdout == text
+    assert put(server, alice, "larger", text=text + "\n").returncode == FAILED
+
+
+def test_scripts_of_the_administrator(server):
+    def listed(*arguments):
+        return {(row["domain"], row["place"], row["name"]): row["active"]
+                for row in server.json("sieve", "list", *arguments)}
+    built_in = ("(all)", "before", "")
+    assert listed() == {built_in: True}
+    assert "X-Spam-Flag" in server.run("sieve", "get", "--global", "--before").stdout
+    assert put(server, "--domain", "example.test", "--after", text="keep;").returncode == DONE
+    assert put(server, "--global", "lists", text="stop;").returncode == DONE
+    assert listed("--domain", "example.test") == {("example.test", "after", ""): True}
+    assert listed("--global") == {built_in: True, ("(all)", "included", "lists"): True}
+    server.run("sieve", "deactivate", "--domain", "example.test", "--after")
+    assert listed("--domain", "example.test") == {("example.test", "after", ""): False}
+    server.run("sieve", "delete", "--global", "--before")
+    server.run("sieve", "delete", "--global", "lists")
+    server.run("sieve", "delete", "--domain", "example.test", "--after")
+    assert listed() == {}
+    server.run("sieve", "activate", "--global", "--before")
+    assert listed() == {built_in: True}
+
+
+@pytest.mark.parametrize("arguments", [
+    ["list", "a", "b"], ["get", "a"], ["get", "a", "--before"], ["get", "--global"],
+    ["put", "a", "b"], ["put", "--global", "--before"], ["put", "--global", "--activate", "n", "-"],
+    ["delete", "--domain"], ["activate", "a"], ["deactivate", "a", "b"], ["deactivate"],
+], ids=" ".join)
+def test_usage(server, arguments):
+    assert server.run("sieve", *arguments, check=False).returncode == USAGE
+
+
+def test_what_there_is_not(server):
+    assert put(server, "nobody", "a", text="keep;").returncode == MISSING
+    assert put(server, "--domain", "nowhere.test", "--before", text="keep;").returncode == MISSING
+    assert server.run("sieve", "delete", "--global", "--after", check=False).returncode == MISSING

@@ -419,6 +419,104 @@ static void test_wire_limits(void **unused)
     buffer_release(&bytes);
 }
 
+/* Any arguments: "name=value", or "name" alone. */
+static int run_any(struct fixture *f, const char *operation, const char *const *pairs)
+{
+    struct admin_argument arguments[64];
+    size_t count = 0;
+    for (; pairs[count]; count++) {
+        struct slice pair = slice_from_string(pairs[count]);
+        size_t end = slice_find(pair, '=');
+        arguments[count] =
+            (struct admin_argument){slice_sub(pair, 0, end), slice_sub(pair, end + 1, SIZE_MAX)};
+    }
+    f->call.arguments = arguments;
+    f->call.argument_count = count;
+    buffer_clear(&f->rows);
+    buffer_append_byte(&f->rows, '\n');
+    return admin_run(slice_from_string(operation), &f->call);
+}
+#define RUN_ANY(f, operation, ...) run_any(f, operation, (const char *const[]){__VA_ARGS__, NULL})
+#define OF_ALICE                   "address=alice"
+
+static void test_sieve_of_an_account(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f, "account.add", "address", "alice"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.put", OF_ALICE, "name=a", "text=keep", "text=;"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.put", OF_ALICE, "name=b", "text=stop;", "activate"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.list", OF_ALICE), 0);
+    assert_string_equal(f->rows.data, "\nname=a active=0 bytes=5\nname=b active=1 bytes=5\n");
+    assert_int_equal(RUN_ANY(f, "sieve.get", OF_ALICE, "name=a"), 0);
+    assert_string_equal(f->rows.data, "\ntext=keep;\n");
+    assert_int_equal(RUN_ANY(f, "sieve.delete", OF_ALICE, "name=b"), ERROR_INVALID);
+    assert_non_null(strstr(f->call.detail, "deactivate"));
+    assert_int_equal(RUN_ANY(f, "sieve.activate", OF_ALICE, "name=c"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_ANY(f, "sieve.activate", OF_ALICE, "name="), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_ANY(f, "sieve.activate", OF_ALICE, "name=a"), 0);
+    assert_string_equal(f->rows.data, "\nof=alice name=a\n");
+    assert_int_equal(RUN_ANY(f, "sieve.deactivate", OF_ALICE), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.delete", OF_ALICE, "name=a"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.get", OF_ALICE, "name=a"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_ANY(f, "sieve.put", OF_ALICE, "name=a\t", "text=keep;"), ERROR_SYNTAX);
+    assert_int_equal(RUN_ANY(f, "sieve.put", OF_ALICE, "text=keep;"), ERROR_INVALID);
+    assert_int_equal(RUN_ANY(f, "sieve.put", "address=bob", "name=a", "text=keep;"),
+                     ERROR_NOT_FOUND);
+}
+
+static void test_sieve_problems(void **state)
+{
+    struct fixture *f = *state;
+    static char large[5 + ADMIN_VALUE_MAXIMUM + 1] = "text=";
+    const char *pieces[40] = {OF_ALICE, "name=a"};
+    assert_int_equal(run(f, "account.add", "address", "alice"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.put", OF_ALICE, "name=a", "text=keep;\n explode;"),
+                     ERROR_SYNTAX);
+    assert_string_equal(f->rows.data,
+                        "\nline=2 column=2 warning=0 text=there is no command \"explode\"\n");
+    assert_int_equal(RUN_ANY(f, "sieve.list", OF_ALICE), 0);
+    assert_string_equal(f->rows.data, "\n");
+    memset(large + 5, ' ', ADMIN_VALUE_MAXIMUM);
+    for (size_t i = 2; i < 39; i++)
+        pieces[i] = large;
+    assert_int_equal(run_any(f, "sieve.put", pieces), ERROR_QUOTA);
+    assert_non_null(strstr(f->call.detail, "262144"));
+    pieces[34] = NULL;
+    assert_int_equal(run_any(f, "sieve.put", pieces), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.list", OF_ALICE), 0);
+    assert_string_equal(f->rows.data, "\nname=a active=0 bytes=262144\n");
+}
+
+static void test_sieve_of_the_administrator(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN_ANY(f, "sieve.list", "global"), 0);
+    assert_true(slice_starts_with(buffer_slice(&f->rows),
+                                  SLICE("\ndomain=(all) place=before name= active=1 bytes=")));
+    assert_int_equal(RUN_ANY(f, "sieve.get", "global", "before"), 0);
+    assert_non_null(strstr(f->rows.data, "X-Spam-Flag"));
+    assert_int_equal(RUN_ANY(f, "sieve.put", "domain=example.test", "after", "text=keep;"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.put", "domain=example.test", "name=x", "text=stop;"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.put", "domain=other.test", "after", "text=keep;"),
+                     ERROR_NOT_FOUND);
+    assert_non_null(strstr(f->call.detail, "other.test"));
+    assert_int_equal(RUN_ANY(f, "sieve.list", "domain=Example.test"), 0);
+    assert_non_null(strstr(f->rows.data, "\ndomain=example.test place=after name= active=1"));
+    assert_non_null(strstr(f->rows.data, "\ndomain=example.test place=included name=x active=1"));
+    assert_null(strstr(f->rows.data, "(all)"));
+    assert_int_equal(RUN_ANY(f, "sieve.deactivate", "domain=example.test", "after"), 0);
+    assert_string_equal(f->rows.data, "\nof=example.test\n");
+    assert_int_equal(RUN_ANY(f, "sieve.deactivate", "domain=example.test", "name=x"),
+                     ERROR_INVALID);
+    assert_int_equal(RUN_ANY(f, "sieve.delete", "global", "before"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.delete", "global", "before"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN_ANY(f, "sieve.activate", "global", "before"), 0);
+    assert_int_equal(RUN_ANY(f, "sieve.get", "global"), ERROR_INVALID);
+    assert_int_equal(RUN_ANY(f, "sieve.get", "before"), ERROR_INVALID);
+    assert_int_equal(RUN_ANY(f, "sieve.get", "global", "domain=x", "before"), ERROR_INVALID);
+    assert_int_equal(RUN_ANY(f, "sieve.get", "global", "before", "after"), ERROR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +529,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_undelete_refuses, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_purge, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sieve_of_an_account, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sieve_problems, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sieve_of_the_administrator, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_wants_more, set_up, tear_down),
         cmocka_unit_test(test_wire),
         cmocka_unit_test(test_wire_limits),

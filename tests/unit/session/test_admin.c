@@ -275,6 +275,48 @@ static void request_for_another_service_ends_the_connection(void **state)
     expect(f, "closed");
 }
 
+/* As many bytes as a request may have, and one argument more. */
+static void send_ahead(struct fixture *f, unsigned pieces, char byte)
+{
+    static char text[ADMIN_VALUE_MAXIMUM];
+    const struct admin_argument argument = {SLICE("text"), slice_make(text, sizeof(text))};
+    struct buffer body, arguments;
+    memset(text, byte, sizeof(text));
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    buffer_init(&arguments, IPC_BODY_MAXIMUM);
+    admin_put_arguments(&arguments, &argument, 1);
+    ipc_put_bytes(&body, buffer_slice(&arguments));
+    for (unsigned i = 0; i < pieces; i++) {
+        int error;
+        while ((error = ipc_send(f->client, IPC_ADMIN_ARGUMENTS, buffer_slice(&body), NULL, 0)) ==
+               ERROR_BUSY)
+            uv_run(&f->loop, UV_RUN_ONCE);
+        if (error)
+            break; /* it was too much already */
+    }
+    buffer_release(&body);
+    buffer_release(&arguments);
+}
+
+static void arguments_may_go_ahead(void **state)
+{
+    struct fixture *f = *state;
+    send_ahead(f, 12, ' ');
+    ask(f, "account.add", "bob");
+    expect(f, "bob@example.test");
+    expect(f, "error none");
+    /* They were for that call alone. */
+    ask(f, "sieve.get", "bob");
+    expect(f, "error invalid");
+}
+
+static void arguments_have_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    send_ahead(f, ADMIN_REQUEST_MAXIMUM / ADMIN_VALUE_MAXIMUM + 1, ' ');
+    expect(f, "closed");
+}
+
 static void surplus_bytes_end_the_connection(void **state)
 {
     struct fixture *f = *state;
@@ -319,6 +361,8 @@ int main(void)
         WITH_ADMIN(peer_that_goes_ends_the_operation),
         WITH_ADMIN(second_request_at_once_ends_the_connection),
         WITH_ADMIN(request_for_another_service_ends_the_connection),
+        WITH_ADMIN(arguments_may_go_ahead),
+        WITH_ADMIN(arguments_have_a_limit),
         WITH_ADMIN(surplus_bytes_end_the_connection),
         WITH_ADMIN(connections_have_a_limit),
     };
