@@ -48,13 +48,15 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/directory_account.c": "fills an account nobody owns yet; only the system makes one",
     "src/store/directory_walk.c": "the groups that rights go by, for whoever is asked about",
     "src/admin/": "administration, for a peer that chapard has checked",
+    "src/store/deliver.c": "asks for it: only the system delivers",
+    "src/session/sieve/": "the administrator's scripts, at delivery",
     "src/session/lmtp/": "delivery is nobody's session",
     "src/session/mta/": "the mail server asks for everybody",
     "src/cli/": "the administrator's command without a running server",
 }
 
 # Calls of the store that need no right: opening a view, closing one.
-RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close"}
+RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close", "store_now"}
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"

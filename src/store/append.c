@@ -4,7 +4,6 @@
 #include "base/gate.h"
 #include "blob/blob.h"
 #include "store/annotation_priv.h"
-#include "store/delivered_priv.h"
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
@@ -81,8 +80,6 @@ static int append_message(struct change *change, void *arg)
     struct mailbox mailbox;
     kv_needs_room(change->transaction);
     int error = require_append(change, call);
-    if (!error)
-        error = delivered_note(change, call->append->delivery);
     if (!error)
         error = thread_join(change, call->message->ids, &call->thread);
     if (!error)

@@ -218,6 +218,7 @@ static const struct rule rules[] = {
     {KEY_ANNOTATION, 1, of_annotated, "an annotation"},
     {KEY_MESSAGE_ANNOTATION, 2, of_annotated, "an annotation of a message"},
     {KEY_DELIVERED, 0, is_delivery, "a delivery"},
+    {KEY_REMEMBERED, 0, is_delivery, "something remembered"},
     {KEY_SCRIPT, 1, is_script, "a Sieve script"},
     {KEY_MESSAGE, 1, is_readable_message, "a message's record"},
     {KEY_SUMMARY, 1, of_message, "a summary"},

@@ -1,6 +1,6 @@
 /*
  * What has been delivered lately (key family z), so that it is not delivered again when an MTA that
- * has not heard the reply sends it once more.
+ * has not heard the reply sends it once more; and what else is forgotten in time (family w).
  */
 #include "base/error.h"
 #include "store/delivered_priv.h"
@@ -27,16 +27,17 @@ int delivered_note(struct change *change, uint64_t delivery)
 }
 
 struct prune {
+    enum key_family family;
     int64_t before;
     struct buffer keys; /* of one size each */
     size_t count;
     bool more;
 };
 
-/* The keys of what was delivered earlier. All keys of the family have the same size. */
+/* The keys of what has an earlier time. All keys of the family have the same size. */
 static int collect(struct kv_transaction *transaction, struct prune *prune)
 {
-    static const char family = KEY_DELIVERED;
+    const char family = (char)prune->family;
     struct kv_cursor *cursor;
     struct slice key, value;
     uint64_t when;
@@ -69,9 +70,10 @@ static int prune_some(struct change *change, void *arg)
     return error;
 }
 
-int delivered_prune(struct store_view *view, int64_t before, const atomic_bool *stop)
+int delivered_prune(struct store_view *view, enum key_family family, int64_t before,
+                    const atomic_bool *stop)
 {
-    struct prune prune = {.before = before};
+    struct prune prune = {.family = family, .before = before};
     struct kv_transaction *transaction;
     int error = view_read(view, &transaction);
     if (error)

@@ -1,5 +1,5 @@
 /*
- * Deliveries remembered inside the store: records of family z.
+ * Deliveries remembered inside the store: records of family z, and what else has its time: w.
  */
 #ifndef STORE_DELIVERED_PRIV_H
 #define STORE_DELIVERED_PRIV_H
@@ -12,8 +12,10 @@
  * older than store_options.keep_delivered. */
 int delivered_note(struct change *change, uint64_t delivery);
 
-/* Forgets what was delivered before then (seconds since 1970), in transactions of some thousand.
- * Where there is nothing, nothing is written. It ends soon after *stop (NULL allowed) is true. */
-int delivered_prune(struct store_view *view, int64_t before, const atomic_bool *stop);
+/* Forgets what was delivered before then (seconds since 1970), or (of KEY_REMEMBERED) what was to
+ * be remembered until then, in transactions of some thousand. Where there is nothing, nothing is
+ * written. It ends soon after *stop (NULL allowed) is true. */
+int delivered_prune(struct store_view *view, enum key_family family, int64_t before,
+                    const atomic_bool *stop);
 
 #endif

@@ -418,6 +418,7 @@ static const struct family {
     {KEY_DESTROYED, "destroyed", 3, say_destroyed},
     {KEY_DAY, "day", 1, say_number_record},
     {KEY_DELIVERED, "delivered", 0, say_number_record},
+    {KEY_REMEMBERED, "remembered", 0, say_number_record},
 };
 
 static const struct family *find_family(struct slice key)

@@ -86,6 +86,13 @@ struct slice key_delivered(struct key *key, uint64_t delivery)
     return finished(key);
 }
 
+struct slice key_remembered(struct key *key, uint64_t what)
+{
+    begin(key, KEY_REMEMBERED);
+    append_hash(key, what);
+    return finished(key);
+}
+
 int key_read_thread_id(struct slice key, uint64_t *hash)
 {
     uint64_t bits = 0;

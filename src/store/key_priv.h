@@ -31,6 +31,7 @@
  *     t THREAD MESSAGE              a message of the thread
  *     u HEX32                       subscriptions of that account
  *     v COLLECTION MODSEQ UID       tombstones: what was expunged at MODSEQ, from UID on
+ *     w HASH64                      until when something is remembered
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *     y DAY                         modseq before the first change of that day
  *     z HASH64                      when this delivery was made
@@ -62,6 +63,7 @@ enum key_family {
     KEY_THREAD = 't',
     KEY_SUBSCRIPTIONS = 'u',
     KEY_VANISHED = 'v',
+    KEY_REMEMBERED = 'w',
     KEY_DESTROYED = 'x',
     KEY_DAY = 'y',
     KEY_DELIVERED = 'z',
@@ -151,8 +153,9 @@ struct slice key_hash(struct key *key, const uint8_t sha256[32]);
 struct slice key_thread_id(struct key *key, uint64_t hash);
 int key_read_thread_id(struct slice key, uint64_t *hash);
 
-enum { KEY_DELIVERED_SIZE = 11 };
+enum { KEY_DELIVERED_SIZE = 11 /* of both */ };
 struct slice key_delivered(struct key *key, uint64_t delivery);
+struct slice key_remembered(struct key *key, uint64_t what);
 
 /* The name of one level: at most COLLECTION_NAME_MAXIMUM bytes; empty: the prefix of all names
  * below the parent. Each type has a tree of its own. */

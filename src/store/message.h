@@ -162,19 +162,17 @@ struct append {
     int64_t internal_date; /* seconds since 1970 */
     const struct annotation *annotations;
     size_t annotation_count;
-    uint64_t delivery; /* prepared_message_delivery's, or 0 */
 };
 struct append_result {
     uint32_t uid_validity, uid;
     uint64_t modseq;
 };
 
-/* Stores a message durably: one flush. With RIGHT_INSERT (IMAP) or RIGHT_POST (delivery: who is
- * WHO_SYSTEM). Flags that who has no right for are not set (RFC 4314 section 5.1.1); for
+/* Stores a message durably: one flush. With RIGHT_INSERT or RIGHT_POST; delivery is
+ * store/deliver.h's. Flags that who has no right for are not set (RFC 4314 section 5.1.1); for
  * annotations (RFC 5257 section 4.7) who must have the rights that message_annotations_set asks
  * for. ERROR_NOT_FOUND, ERROR_DENIED, ERROR_QUOTA, ERROR_LIMIT (keywords, UIDs used up,
- * annotations), ERROR_SYNTAX (of annotations); ERROR_EXISTS: append->delivery was made within
- * store_options.keep_delivered, nothing is stored. */
+ * annotations), ERROR_SYNTAX (of annotations). */
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result);
 

@@ -38,10 +38,12 @@ void prepared_message_free(struct prepared_message **prepared)
     *prepared = NULL;
 }
 
-static int hash(struct slice bytes, uint8_t sha256[32])
+int bytes_hash(struct slice bytes, uint8_t sha256[32])
 {
     unsigned size = 32;
-    return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
+    return EVP_Digest(bytes.data ? bytes.data : "", bytes.size, sha256, &size, EVP_sha256(), NULL)
+               ? 0
+               : ERROR_MEMORY;
 }
 
 uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient)
@@ -60,7 +62,7 @@ uint64_t prepared_message_delivery(const struct prepared_message *prepared, stru
     buffer_append_byte(&text, '\0');
     for (size_t i = 0; i < recipient.size; i++)
         buffer_append_byte(&text, (char)tolower((unsigned char)recipient.data[i]));
-    if (!buffer_error(&text) && !hash(buffer_slice(&text), sha256))
+    if (!buffer_error(&text) && !bytes_hash(buffer_slice(&text), sha256))
         memcpy(&delivery, sha256, sizeof(delivery));
     buffer_release(&text);
     return le64toh(delivery);
@@ -86,5 +88,5 @@ int stored_message_make(const struct prepared_message *prepared, struct slice pr
         stored->summary = buffer_slice(summary);
         stored->bytes = buffer_slice(bytes);
     }
-    return hash(stored->bytes, stored->sha256);
+    return bytes_hash(stored->bytes, stored->sha256);
 }

@@ -12,6 +12,9 @@ struct prepared_message {
     struct thread_ids ids;
 };
 
+/* Their SHA-256. ERROR_MEMORY. */
+int bytes_hash(struct slice bytes, uint8_t sha256[32]);
+
 /* The message with its prefix: bytes, summary, hash and ids. They point into the prepared message,
  * or into the two buffers when there is a prefix. */
 int stored_message_make(const struct prepared_message *prepared, struct slice prefix,

@@ -514,7 +514,9 @@ static int purge_account(struct store *store, struct who who, struct account_id 
     if (!error && due.changes && !is_stopped(&purge))
         error = prune_changes(view, &prune);
     if (!error && !is_stopped(&purge))
-        error = delivered_prune(view, now - store->keep_delivered, stop);
+        error = delivered_prune(view, KEY_DELIVERED, now - store->keep_delivered, stop);
+    if (!error && !is_stopped(&purge))
+        error = delivered_prune(view, KEY_REMEMBERED, now, stop);
     store_view_close(&view);
     if (result)
         *result = purge.result;

@@ -7,8 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "store/directory_priv.h"
-
-#include <openssl/evp.h>
+#include "store/prepared_priv.h"
 
 static const char built_in[] =
     "# What the spam filter in front of the server has marked goes to \\Junk.\n"
@@ -270,12 +269,10 @@ int site_script_list(struct store *store, struct who who, struct arena *arena,
 
 static int version_of(struct slice text, uint64_t *version)
 {
-    uint8_t sha256[32];
-    unsigned size = sizeof(sha256);
-    if (!EVP_Digest(text.data ? text.data : "", text.size, sha256, &size, EVP_sha256(), NULL))
-        return ERROR_MEMORY;
+    uint8_t sha256[32] = {0};
+    int error = bytes_hash(text, sha256);
     *version = load_u64(sha256) | UINT64_C(1) << 63; /* neither none nor the server's own */
-    return 0;
+    return error;
 }
 
 static int put_script(struct kv_transaction *transaction, void *arg)

@@ -1,4 +1,5 @@
 #include "kv/kv.h"
+#include "store/deliver.h"
 #include "store/dump.h"
 #include "store/script.h"
 #include "store_test.h"
@@ -45,12 +46,13 @@ static void fill(struct fixture *f)
     uint64_t modseq;
     append_many(f, box, 150);
     append_text(f, box, "Message-ID: <a@x>\r\nSubject: thread\r\n\r\n", 0);
-    struct append append = {.delivery = 5};
-    struct append_result result;
-    assert_int_equal(prepared_message_create(SLICE("Subject: delivered\r\n\r\n"), &append.message),
-                     0);
-    assert_int_equal(mailbox_append(f->view, find_mailbox(f, "INBOX"), &append, &result), 0);
-    prepared_message_free(&append.message);
+    const struct remembered remembered = {7, f->now + 1};
+    const struct delivery_plan plan = {
+        .delivery = 5, .remembered = &remembered, .remembered_count = 1};
+    struct store_view *system = NULL;
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    assert_int_equal(store_deliver(system, &plan), 0);
+    store_view_close(&system);
     append_text(f, box, "Subject: gone\r\n\r\n", ENTRY_DELETED);
     assert_int_equal(mailbox_change_flags(f->view, box, &uids, &change, &modseq, NULL), 0);
     range_set_init(&expunged, 100);
@@ -80,6 +82,7 @@ static void test_families(void **state)
     assert_has(&lines, "\nthread 151 151: received=2001-09-09T01:46:40Z id=");
     assert_has(&lines, "\nthread-id ");
     assert_has(&lines, "\ndelivered ");
+    assert_has(&lines, "\nremembered ");
     assert_has(&lines, " internal_date=2001-09-09T01:46:40Z ");
     assert_has(&lines, "\nscripts: next=2 active=1\n");
     assert_has(&lines, "\n    name=\"rules\" script=1 bytes=5 modseq=");

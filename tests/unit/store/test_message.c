@@ -1,3 +1,4 @@
+#include "store/deliver.h"
 #include "store/mailbox_priv.h"
 #include "store/retained.h"
 #include "store_test.h"
@@ -303,12 +304,15 @@ static void test_pages(void **state)
 /* Appends as a delivery to the recipient would. */
 static int deliver(struct fixture *f, const char *text, const char *recipient)
 {
-    struct append append = {.internal_date = 1000000000};
-    struct append_result result;
-    assert_int_equal(prepared_message_create(slice_from_string(text), &append.message), 0);
-    append.delivery = prepared_message_delivery(append.message, slice_from_string(recipient));
-    int error = mailbox_append(f->view, find_mailbox(f, "INBOX"), &append, &result);
-    prepared_message_free(&append.message);
+    struct filing filing = {.mailbox = find_mailbox(f, "INBOX")};
+    struct delivery_plan plan = {.filings = &filing, .filing_count = 1};
+    struct store_view *system = NULL;
+    assert_int_equal(prepared_message_create(slice_from_string(text), &filing.append.message), 0);
+    plan.delivery = prepared_message_delivery(filing.append.message, slice_from_string(recipient));
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    int error = store_deliver(system, &plan);
+    store_view_close(&system);
+    prepared_message_free(&filing.append.message);
     return error;
 }
 

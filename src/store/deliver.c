@@ -1,0 +1,273 @@
+#include "store/deliver.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/gate.h"
+#include "blob/blob.h"
+#include "store/annotation_priv.h"
+#include "store/delivered_priv.h"
+#include "store/prepared_priv.h"
+#include "store/thread_priv.h"
+
+#include <stdlib.h>
+
+/* A filing, ready to be stored. */
+struct item {
+    const struct filing *filing;
+    struct stored_message message;
+    struct buffer bytes, summary;
+    const struct item *same; /* an earlier one with the same message, or NULL */
+    bool made;               /* in the transaction at hand */
+    uint64_t number;         /* of its message there */
+};
+
+struct deliver_call {
+    const struct delivery_plan *plan;
+    struct item *items;
+    int64_t now; /* the save date */
+};
+
+/* --- what is remembered --- */
+
+uint64_t remember_number(const char *kind, struct slice which)
+{
+    struct buffer text;
+    uint8_t sha256[32] = {0};
+    buffer_init(&text, SIZE_MAX - 1);
+    buffer_append_string(&text, kind);
+    buffer_append_byte(&text, '\0');
+    buffer_append(&text, which);
+    int error = buffer_error(&text) ? buffer_error(&text) : bytes_hash(buffer_slice(&text), sha256);
+    buffer_release(&text);
+    uint64_t number = load_u64(sha256);
+    return error || !number ? 1 : number; /* 0 is nothing */
+}
+
+static int is_remembered(struct kv_transaction *transaction, uint64_t what, int64_t now,
+                         struct buffer *value, bool *remembered)
+{
+    struct key key;
+    uint64_t until = 0;
+    int error = value_get(transaction, key_remembered(&key, what), value);
+    if (!error)
+        error = number_record_read(buffer_slice(value), &until);
+    if (error && error != ERROR_NOT_FOUND)
+        return error;
+    *remembered = !error && (int64_t)until > now;
+    return 0;
+}
+
+int store_remembers(struct store_view *view, uint64_t what, bool *remembered)
+{
+    struct kv_transaction *transaction;
+    struct buffer value;
+    int error = view->who.kind == WHO_KIND_SYSTEM ? view_read(view, &transaction) : ERROR_DENIED;
+    if (error)
+        return error;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    error = is_remembered(transaction, what, view->store->clock(), &value, remembered);
+    buffer_release(&value);
+    view_read_end(view, &transaction);
+    return error;
+}
+
+int64_t store_now(const struct store_view *view)
+{
+    return view->store->clock();
+}
+
+static int remember(struct change *change, const struct remembered *remembered)
+{
+    struct key key;
+    number_record_write((uint64_t)remembered->until, &change->value);
+    return change_put(change, key_remembered(&key, remembered->what), &change->value);
+}
+
+/* Whether the filing is to be made. */
+static int ask_once(struct change *change, const struct filing *filing, bool *wanted)
+{
+    bool remembered = false;
+    int error = 0;
+    if (filing->once.what)
+        error = is_remembered(change->transaction, filing->once.what, change->now, &change->value,
+                              &remembered);
+    *wanted = !remembered;
+    if (!error && *wanted && filing->once.what)
+        error = remember(change, &filing->once);
+    return error;
+}
+
+/* --- one filing --- */
+
+static int add_keywords(struct mailbox *mailbox, const struct append *append, struct entry *entry)
+{
+    for (size_t i = 0; i < append->keyword_count; i++) {
+        unsigned index;
+        int error = mailbox_keyword(mailbox, append->keywords[i], true, &index);
+        if (error == ERROR_LIMIT || error == ERROR_SYNTAX)
+            continue;
+        if (error)
+            return error;
+        entry->keywords.bits[index / 64] |= UINT64_C(1) << (index % 64);
+    }
+    return 0;
+}
+
+/* The message once in the transaction, and a place for each filing. */
+static int place(struct change *change, struct item *item, struct position position)
+{
+    uint64_t thread = 0;
+    if (item->same) {
+        item->number = item->same->number;
+        return message_place(change, item->number, (struct position){0}, position);
+    }
+    int error = thread_join(change, item->message.ids, &thread);
+    return error ? error : message_add(change, &item->message, thread, position, &item->number);
+}
+
+static int file_into(struct change *change, const struct deliver_call *call, struct item *item,
+                     struct mailbox *mailbox)
+{
+    const struct append *append = &item->filing->append;
+    bool annotated;
+    struct entry entry = {.internal_date = append->internal_date,
+                          .save_date = call->now,
+                          .flags = append->flags & ENTRY_FLAGS,
+                          .size = item->message.bytes.size};
+    int error = quota_require_messages(change, 1, entry.size);
+    if (!error)
+        error = add_keywords(mailbox, append, &entry);
+    if (!error)
+        error = place(change, item, mailbox_next_position(mailbox));
+    entry.message = item->number;
+    if (!error)
+        error = mailbox_add(change, mailbox, &entry);
+    if (!error)
+        error = annotations_add(change, mailbox, entry.uid, append->annotations,
+                                append->annotation_count, &annotated);
+    item->made = !error;
+    return error ? error : mailbox_finish(change, mailbox);
+}
+
+static int file(struct change *change, const struct deliver_call *call, struct item *item)
+{
+    struct mailbox mailbox;
+    bool wanted;
+    item->made = false;
+    int error = ask_once(change, item->filing, &wanted);
+    if (error || !wanted)
+        return error;
+    error = mailbox_open(change->transaction, item->filing->mailbox, &mailbox);
+    if (error)
+        return error == ERROR_NOT_FOUND ? ERROR_BUSY : error;
+    error = file_into(change, call, item, &mailbox);
+    mailbox_release(&mailbox);
+    return error;
+}
+
+static int deliver(struct change *change, void *arg)
+{
+    const struct deliver_call *call = arg;
+    const struct delivery_plan *plan = call->plan;
+    int error = change->view->who.kind == WHO_KIND_SYSTEM ? delivered_note(change, plan->delivery)
+                                                          : ERROR_DENIED;
+    for (size_t i = 0; i < plan->filing_count && !error; i++)
+        error = file(change, call, &call->items[i]);
+    for (size_t i = 0; i < plan->remembered_count && !error; i++)
+        error = remember(change, &plan->remembered[i]);
+    return error;
+}
+
+/* --- the whole --- */
+
+/* What may not be made does not stand for another. */
+static bool is_same(const struct filing *a, const struct filing *b)
+{
+    return !a->once.what && !b->once.what && a->append.message == b->append.message &&
+           a->append.prefix.data == b->append.prefix.data &&
+           a->append.prefix.size == b->append.prefix.size;
+}
+
+/* A large message lies in its blob, flushed, before the record that refers to it. */
+static int prepare(struct store_view *view, struct item *items, size_t at)
+{
+    struct item *item = &items[at];
+    const struct append *append = &item->filing->append;
+    for (size_t i = 0; i < at && !item->same; i++)
+        if (is_same(items[i].filing, item->filing))
+            item->same = items[i].same ? items[i].same : &items[i];
+    if (item->same) {
+        item->message = item->same->message;
+        return 0;
+    }
+    int error = stored_message_make(append->message, append->prefix, &item->message, &item->bytes,
+                                    &item->summary);
+    item->message.received = append->internal_date;
+    if (!error && item->message.bytes.size > MESSAGE_INLINE_MAXIMUM)
+        error = blob_put(view->store->blob, view->account->space, item->message.bytes,
+                         &item->message.blob);
+    return error;
+}
+
+/* Of what was not stored in the end; equal messages share a blob. */
+static void drop_blobs(struct store_view *view, const struct deliver_call *call, bool all)
+{
+    for (size_t i = 0; i < call->plan->filing_count; i++) {
+        const struct item *item = &call->items[i];
+        if (item->message.blob.pack && !item->same && (all || !item->made))
+            blob_drop(view->store->blob, view->account->space, item->message.blob);
+    }
+}
+
+static void count_stored(struct store_view *view, const struct deliver_call *call)
+{
+    bool is_inline = false;
+    for (size_t i = 0; i < call->plan->filing_count; i++) {
+        const struct item *item = &call->items[i];
+        is_inline = is_inline || (item->made && !item->message.blob.pack);
+        counters_add(COUNTER_STORE_MESSAGES, item->made);
+        counters_add(COUNTER_STORE_BYTES, item->made ? (int64_t)item->message.bytes.size : 0);
+    }
+    if (is_inline)
+        account_mark_due(view->account, ACCOUNT_UNSETTLED);
+}
+
+static int run(struct store_view *view, struct deliver_call *call)
+{
+    int error = 0;
+    gate_enter(); /* for the blobs and for what refers to them */
+    for (size_t i = 0; i < call->plan->filing_count && !error; i++)
+        error = prepare(view, call->items, i);
+    if (!error)
+        error = view_change(view, KV_DURABLE, deliver, call);
+    drop_blobs(view, call, error != 0);
+    gate_leave();
+    if (!error)
+        count_stored(view, call);
+    return error;
+}
+
+int store_deliver(struct store_view *view, const struct delivery_plan *plan)
+{
+    if (plan->filing_count > FILINGS_MAXIMUM || plan->remembered_count > REMEMBERED_MAXIMUM)
+        return ERROR_LIMIT;
+    struct deliver_call call = {
+        .plan = plan,
+        .items = calloc(plan->filing_count + 1, sizeof(*call.items)),
+        .now = clock_wall(),
+    };
+    if (!call.items)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < plan->filing_count; i++) {
+        call.items[i].filing = &plan->filings[i];
+        buffer_init(&call.items[i].bytes, SIZE_MAX - 1);
+        buffer_init(&call.items[i].summary, SUMMARY_SIZE_MAXIMUM);
+    }
+    int error = run(view, &call);
+    for (size_t i = 0; i < plan->filing_count; i++) {
+        buffer_release(&call.items[i].bytes);
+        buffer_release(&call.items[i].summary);
+    }
+    free(call.items);
+    return error;
+}
