@@ -68,6 +68,8 @@ class Load(Threads):
     def write(self, number):
         with self.server.imap(self.accounts[number % len(self.accounts)]) as client:
             client.ok("SELECT INBOX")
+            while not client.uids() and not self.ended.is_set():
+                time.sleep(0.01)  # the first delivery has not come yet
             while not self.ended.is_set():
                 sign = "+" if self.flagged % 2 else "-"
                 self.timed(lambda: client.ok(f"STORE * {sign}FLAGS.SILENT (\\Flagged)"))
