@@ -87,6 +87,7 @@ int regex_compile(struct slice pattern, enum match_comparator comparator,
                   struct pcre2_real_code_8 **code, char text[SIEVE_PROBLEM_TEXT_MAXIMUM]);
 
 void regex_free(struct pcre2_real_code_8 **code);
+size_t regex_memory(const struct pcre2_real_code_8 *code); /* bytes */
 
 /* For checks. */
 bool validator_has(const struct validator *validator, enum extension extension);

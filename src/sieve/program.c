@@ -123,6 +123,8 @@ static int load_keys(struct sieve_program *program, const struct constant *const
         uint32_t member = code->items[list->a + i];
         if (code->constants[member].kind == CONSTANT_STRING)
             error = key_prepare(set, program->strings[member], &program->arena, &set->keys[i]);
+        if (set->keys[i].regex)
+            program->memory += regex_memory(set->keys[i].regex);
     }
     return error;
 }
@@ -163,11 +165,17 @@ int sieve_program_load(struct slice bytecode, const struct sieve_options *option
     int error = bytecode_verify(words, bytecode.size, options, &loaded->code);
     if (!error)
         error = load_tables(loaded);
+    loaded->memory += sizeof(*loaded) + bytecode.size + loaded->arena.used;
     if (error)
         sieve_program_free(&loaded);
     else
         *program = loaded;
     return error;
+}
+
+size_t sieve_program_memory(const struct sieve_program *program)
+{
+    return program->memory;
 }
 
 void sieve_program_free(struct sieve_program **program)

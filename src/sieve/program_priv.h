@@ -47,6 +47,7 @@ struct sieve_program {
     struct arena arena;
     const struct sieve_options *options;
     uint32_t *words;
+    size_t memory; /* bytes of all of it */
 };
 
 /* A hash of a header field's name, the same for any case. */

@@ -37,6 +37,13 @@ int regex_compile(struct slice pattern, enum match_comparator comparator, pcre2_
     return 0;
 }
 
+size_t regex_memory(const pcre2_code *code)
+{
+    PCRE2_SIZE size = 0;
+    pcre2_pattern_info(code, PCRE2_INFO_SIZE, &size);
+    return size;
+}
+
 void regex_free(pcre2_code **code)
 {
     pcre2_code_free(*code);

@@ -86,6 +86,9 @@ int sieve_program_load(struct slice bytecode, const struct sieve_options *option
                        struct sieve_program **program);
 void sieve_program_free(struct sieve_program **program);
 
+/* Bytes of memory that it takes. */
+size_t sieve_program_memory(const struct sieve_program *program);
+
 /* How a run ended. */
 struct sieve_outcome {
     bool failed;   /* a run-time error: the implicit keep was the only action */

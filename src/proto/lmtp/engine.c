@@ -493,3 +493,43 @@ void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output)
     if (++lmtp->delivered == lmtp->accepted)
         reset(lmtp);
 }
+
+/* The next line of the reason that is not blank, at most `most` bytes of it. */
+static struct slice next_line(struct slice *reason, size_t most)
+{
+    struct slice line = {NULL, 0};
+    while (reason->size && !line.size) {
+        size_t end = slice_find(*reason, '\n');
+        line = slice_sub(*reason, 0, end);
+        *reason = slice_sub(*reason, end + 1, SIZE_MAX);
+        while (line.size && (unsigned char)line.data[line.size - 1] <= ' ')
+            line.size--;
+    }
+    return slice_sub(line, 0, most);
+}
+
+static void append_clean(struct buffer *output, struct slice line)
+{
+    for (size_t i = 0; i < line.size; i++) {
+        unsigned char c = (unsigned char)line.data[i];
+        buffer_append_byte(output, c < ' ' || c >= 0x7f ? ' ' : line.data[i]);
+    }
+}
+
+void lmtp_rejected(struct lmtp *lmtp, struct slice reason, struct buffer *output)
+{
+    static const char code[] = "550-5.7.1 ";
+    const size_t around = sizeof(code) - 1 + 2; /* of each line */
+    size_t left = LMTP_REPLY_MAXIMUM;
+    struct slice line = next_line(&reason, left - around);
+    do {
+        left -= around + line.size;
+        struct slice next = left > around ? next_line(&reason, left - around) : SLICE("");
+        buffer_append_format(output, "550%c5.7.1 ", next.size ? '-' : ' ');
+        append_clean(output, line);
+        buffer_append_string(output, "\r\n");
+        line = next;
+    } while (line.size);
+    if (++lmtp->delivered == lmtp->accepted)
+        reset(lmtp);
+}

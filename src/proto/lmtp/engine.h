@@ -129,6 +129,11 @@ enum lmtp_action lmtp_consume(struct lmtp *lmtp, struct slice *input, struct buf
 void lmtp_recipient_reply(struct lmtp *lmtp, int error, struct buffer *output);
 void lmtp_delivered(struct lmtp *lmtp, int error, struct buffer *output);
 
+/* The same for a recipient who refuses the message (RFC 5429 section 2.1.1): "550 5.7.1" with the
+ * reason, in ASCII, of one line or several. What does not fit into LMTP_REPLY_MAXIMUM is cut off.
+ */
+void lmtp_rejected(struct lmtp *lmtp, struct slice reason, struct buffer *output);
+
 /* "421 4.x.y text" for a caller that closes by itself. */
 void lmtp_bye(struct lmtp *lmtp, const char *enhanced, const char *text, struct buffer *output);
 

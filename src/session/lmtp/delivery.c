@@ -109,16 +109,15 @@ void delivery_data(struct delivery *delivery, struct slice bytes)
 void delivery_begin(struct delivery *delivery)
 {
     static atomic_uint sequence;
-    struct slice message;
     delivery->next = delivery->first;
     delivery->date = clock_wall();
     snprintf(delivery->id, sizeof(delivery->id), "%" PRIx64 ".%x", (uint64_t)clock_wall_us(),
              atomic_fetch_add(&sequence, 1));
-    delivery->error = spool_view(&delivery->spool, &message);
+    delivery->error = spool_view(&delivery->spool, &delivery->message);
     if (delivery->error)
         return;
-    trace_read(message, delivery->stream->config->hostname, &delivery->trace);
-    delivery->error = prepared_message_create(message, &delivery->prepared);
+    trace_read(delivery->message, delivery->stream->config->hostname, &delivery->trace);
+    delivery->error = prepared_message_create(delivery->message, &delivery->prepared);
 }
 
 /* The one mailbox whose path is this in another case. */
@@ -154,40 +153,101 @@ static int find_mailbox(struct delivery *delivery, struct store_view *view, stru
     return error;
 }
 
-static int append_to(struct delivery *delivery, struct store_view *view, struct slice path,
-                     struct slice prefix)
+/* Where a message goes that is kept: the mailbox whose path the detail is, as it stands or else in
+ * the only other case there is; without one, INBOX. */
+static int find_place(struct delivery *delivery, struct store_view *view,
+                      const struct recipient *recipient, collection_id *place)
 {
-    collection_id mailbox;
-    struct append_result result;
-    const struct append append = {
-        .message = delivery->prepared,
-        .prefix = prefix,
-        .internal_date = delivery->date,
-        .delivery = prepared_message_delivery(delivery->prepared, delivery->next->address)};
-    int error = find_mailbox(delivery, view, path, &mailbox);
-    return error ? error : mailbox_append(view, mailbox, &append, &result);
+    int error = ERROR_NOT_FOUND;
+    if (recipient->detail.size > 0)
+        error = find_mailbox(delivery, view, recipient->detail, place);
+    if (error == ERROR_NOT_FOUND || error == ERROR_SYNTAX)
+        error = find_mailbox(delivery, view, SLICE("INBOX"), place);
+    return error;
 }
 
-/* Into the mailbox whose path the detail is, as it stands or else in the only other case there is;
- * without one, into INBOX. */
-static int store_message(struct delivery *delivery, const struct recipient *recipient,
-                         struct account_id account, struct slice prefix)
+/* local@domain of "local+detail@domain". */
+static struct slice cut_detail(struct delivery *delivery, const struct recipient *recipient)
 {
-    struct store_view *view;
-    int error = store_view_open(delivery->stream->store, WHO_SYSTEM, account, &view);
+    struct slice address = recipient->address, domain;
+    size_t at = slice_find(address, '@');
+    if (!recipient->detail.size || at < recipient->detail.size + 1)
+        return address;
+    domain = slice_sub(address, at, SIZE_MAX);
+    struct slice local = slice_sub(address, 0, at - recipient->detail.size - 1);
+    char *text = arena_alloc(&delivery->scratch, local.size + domain.size);
+    if (!text)
+        return address;
+    memcpy(text, local.data, local.size);
+    if (domain.size)
+        memcpy(text + local.size, domain.data, domain.size);
+    return slice_make(text, local.size + domain.size);
+}
+
+/* All that scripts want, in one commit. A message about an error is not what a full mailbox should
+ * fail for. */
+static int store_all(struct delivery *delivery, struct store_view *view,
+                     const struct filter *filter)
+{
+    uint64_t number = prepared_message_delivery(delivery->prepared, delivery->next->address);
+    struct delivery_plan plan = filter_plan(filter, number, false);
+    if (!plan.filing_count && !plan.remembered_count && !plan.delivery)
+        return 0;
+    int error = store_deliver(view, &plan);
+    if (error != ERROR_QUOTA)
+        return error;
+    plan = filter_plan(filter, number, true);
+    return store_deliver(view, &plan);
+}
+
+static int filter_and_store(struct delivery *delivery, const struct filter_facts *facts,
+                            struct receiver *receiver)
+{
+    struct filter *filter = NULL;
+    struct slice reason;
+    int error = filter_create(facts, &filter);
     if (error)
         return error;
-    error = ERROR_NOT_FOUND;
-    if (recipient->detail.size > 0)
-        error = append_to(delivery, view, recipient->detail, prefix);
-    if (error == ERROR_NOT_FOUND || error == ERROR_SYNTAX)
-        error = append_to(delivery, view, SLICE("INBOX"), prefix);
-    store_view_close(&view);
+    error = store_all(delivery, facts->view, filter);
+    if (!error && filter_rejects(filter, &reason)) {
+        receiver->reason =
+            arena_copy(&delivery->arena, slice_sub(reason, 0, DELIVERY_REASON_MAXIMUM));
+        error = ERROR_DENIED;
+    }
+    filter_free(&filter);
+    return error;
+}
+
+static int store_message(struct delivery *delivery, const struct recipient *recipient,
+                         struct receiver *receiver, struct slice prefix)
+{
+    struct slice sender = buffer_slice(&delivery->lmtp->sender);
+    struct filter_facts facts = {
+        .programs = programs_of_process(),
+        .store = delivery->stream->store,
+        .account = receiver->account,
+        .prepared = delivery->prepared,
+        .prefix = prefix,
+        .date = delivery->date,
+        .message = delivery->message,
+        .sender = sender.size ? sender : SLICE(""),
+        .original = recipient->detail.size ? recipient->address : (struct slice){NULL, 0},
+        .hostname = delivery->stream->config->hostname,
+        .id = delivery->id,
+    };
+    int error = store_view_open(facts.store, WHO_SYSTEM, receiver->account, &facts.view);
+    if (error)
+        return error;
+    error = find_place(delivery, facts.view, recipient, &facts.keep);
+    facts.recipient = cut_detail(delivery, recipient);
+    if (!error)
+        error = filter_and_store(delivery, &facts, receiver);
+    store_view_close(&facts.view);
     return error;
 }
 
 static int deliver(struct delivery *delivery, const struct recipient *recipient,
-                   struct account_id account)
+                   struct receiver *receiver)
 {
     const struct stream *stream = delivery->stream;
     if (delivery->error)
@@ -206,7 +266,7 @@ static int deliver(struct delivery *delivery, const struct recipient *recipient,
     buffer_init(&prefix, MESSAGE_PREFIX_MAXIMUM);
     int error = trace_prefix(&facts, &prefix);
     if (!error)
-        error = store_message(delivery, recipient, account, buffer_slice(&prefix));
+        error = store_message(delivery, recipient, receiver, buffer_slice(&prefix));
     buffer_release(&prefix);
     return error;
 }
@@ -234,7 +294,9 @@ static void deliver_to_receiver(struct delivery *delivery, struct recipient *rec
                                 struct receiver *receiver)
 {
     const struct receiver *earlier = find_earlier(delivery, recipient, receiver->account);
-    receiver->error = earlier ? earlier->error : deliver(delivery, recipient, receiver->account);
+    receiver->error = earlier ? earlier->error : deliver(delivery, recipient, receiver);
+    if (earlier)
+        receiver->reason = earlier->reason;
     if (receiver->error == ERROR_EXISTS) {
         counters_add(COUNTER_LMTP_DUPLICATES, 1);
         recipient->duplicates++;
@@ -244,6 +306,8 @@ static void deliver_to_receiver(struct delivery *delivery, struct recipient *rec
     /* An account that has gone meanwhile is not missed where there are others. */
     if (receiver->error != ERROR_NOT_FOUND)
         recipient->error = worse(recipient->error, receiver->error);
+    if (receiver->error == ERROR_DENIED && receiver->reason.data)
+        recipient->reason = receiver->reason;
 }
 
 static void log_delivery(const struct delivery *delivery, const struct recipient *recipient)
@@ -258,7 +322,7 @@ static void log_delivery(const struct delivery *delivery, const struct recipient
              LOG_TEXT("result", error_name(recipient->error)));
 }
 
-bool delivery_step(struct delivery *delivery, int *error)
+bool delivery_step(struct delivery *delivery, int *error, struct slice *reason)
 {
     struct recipient *recipient = delivery->next;
     deliver_to_receiver(delivery, recipient, &recipient->receivers[recipient->done++]);
@@ -269,5 +333,6 @@ bool delivery_step(struct delivery *delivery, int *error)
     log_delivery(delivery, recipient);
     delivery->next = recipient->next;
     *error = recipient->error;
+    *reason = recipient->error == ERROR_DENIED ? recipient->reason : (struct slice){NULL, 0};
     return true;
 }

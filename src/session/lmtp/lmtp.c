@@ -75,11 +75,15 @@ static void decide_recipient(struct stream *stream, struct lmtp_session *session
 static void deliver_next(struct stream *stream, struct lmtp_session *session)
 {
     size_t before = stream->output.size;
+    struct slice reason;
     int error;
-    if (!delivery_step(&session->delivery, &error))
+    if (!delivery_step(&session->delivery, &error, &reason))
         return;
     bool last = session->delivery.next == NULL;
-    lmtp_delivered(&session->engine, error, &stream->output);
+    if (reason.data)
+        lmtp_rejected(&session->engine, reason, &stream->output);
+    else
+        lmtp_delivered(&session->engine, error, &stream->output);
     count_reply(&stream->output, before);
     if (!error)
         counters_add(COUNTER_LMTP_DELIVERED, 1);

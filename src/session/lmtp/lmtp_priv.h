@@ -6,6 +6,7 @@
 
 #include "base/spool.h"
 #include "proto/lmtp/engine.h"
+#include "session/sieve/filter.h"
 #include "session/stream.h"
 #include "store/directory.h"
 #include "store/message.h"
@@ -17,6 +18,7 @@ enum {
     DELIVERY_ACCOUNTS_MAXIMUM = 10000, /* accounts of all recipients of one transaction */
     DELIVERY_ID_MAXIMUM = 32,
     DELIVERY_NAME_MAXIMUM = 255, /* bytes of the client's name that Received tells */
+    DELIVERY_REASON_MAXIMUM = LMTP_REPLY_MAXIMUM, /* bytes of a script's reason that are kept */
 };
 
 /* --- trace.c --- */
@@ -55,7 +57,8 @@ int trace_prefix(const struct trace_facts *facts, struct buffer *prefix);
 /* One account of a recipient. */
 struct receiver {
     struct account_id account;
-    int error; /* of its delivery */
+    int error;           /* of its delivery */
+    struct slice reason; /* of ERROR_DENIED: a script refuses the message */
 };
 
 struct recipient {
@@ -68,6 +71,7 @@ struct recipient {
     struct slice address;
     struct slice detail;   /* of "local+detail@domain"; empty: none */
     struct slice original; /* ORCPT's, encoded; empty: none */
+    struct slice reason;   /* of ERROR_DENIED */
     uint32_t notify;       /* enum lmtp_notify */
 };
 
@@ -82,6 +86,7 @@ struct delivery {
     struct spool spool;
     uint64_t pending;       /* its bytes, as they count in delivery_pending */
     struct recipient *next; /* to be delivered to */
+    struct slice message;   /* in the spool */
     struct prepared_message *prepared;
     struct trace trace;
     int64_t date;
@@ -109,8 +114,8 @@ void delivery_begin(struct delivery *delivery);
 
 /* Delivers to the next account of the next recipient; an account gets the message once for all
  * recipients that put it into the same mailbox. True: the recipient has been dealt with, *error is
- * its one reply (RFC 2033 section 4.2), and durable when 0. ERROR_CONFLICT: a mail loop. Only while
- * delivery->next. */
-bool delivery_step(struct delivery *delivery, int *error);
+ * its one reply (RFC 2033 section 4.2), and durable when 0. ERROR_CONFLICT: a mail loop;
+ * reason->data not NULL: the recipient's script refuses it. Only while delivery->next. */
+bool delivery_step(struct delivery *delivery, int *error, struct slice *reason);
 
 #endif

@@ -1,0 +1,239 @@
+/*
+ * LMTP with scripts, over a store in memory: what a script asks of annotations, and that a message
+ * is parsed once for all its recipients.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "session/lmtp/lmtp_priv.h"
+#include "store/annotation.h"
+#include "store/check.h"
+#include "store/script.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { RECIPIENTS = 10 };
+
+struct fixture {
+    struct config config;
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct store *store;
+    struct account_id accounts[RECIPIENTS];
+    struct stream stream;
+    struct buffer replies;
+};
+
+/* The linker puts it in front of the one there is. */
+static unsigned parsed;
+int __real_prepared_message_create(struct slice message, struct prepared_message **prepared);
+int __wrap_prepared_message_create(struct slice message, struct prepared_message **prepared);
+
+int __wrap_prepared_message_create(struct slice message, struct prepared_message **prepared)
+{
+    parsed++;
+    return __real_prepared_message_create(message, prepared);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    static char hostname[] = "mail.example.test";
+    f->config = (struct config){.hostname = hostname,
+                                .message_size = 4 * 1024 * 1024,
+                                .lmtp_recipients = 100,
+                                .lmtp_pending = 1024 * 1024 * 1024,
+                                .lmtp_timeout = 300};
+    assert_int_equal(kv_memory_create(&f->kv), 0);
+    assert_int_equal(blob_memory_create(&f->blob), 0);
+    const struct store_options options = {
+        .kv = f->kv, .blob = f->blob, .open_accounts = 20, .default_domain = "example.test"};
+    assert_int_equal(store_open(&options, &f->store), 0);
+    for (int i = 0; i < RECIPIENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "user%d", i);
+        assert_int_equal(
+            store_account_create(f->store, WHO_SYSTEM, slice_from_string(name), &f->accounts[i]),
+            0);
+    }
+    f->stream = (struct stream){.protocol = &lmtp_protocol,
+                                .config = &f->config,
+                                .store = f->store,
+                                .client = "unix",
+                                .spool_directory = open("/tmp", O_RDONLY | O_DIRECTORY)};
+    buffer_init(&f->stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
+    buffer_init(&f->replies, 1024 * 1024);
+    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    lmtp_protocol.close(&f->stream, "logout");
+    buffer_release(&f->stream.output);
+    buffer_release(&f->replies);
+    close(f->stream.spool_directory);
+    store_close(&f->store);
+    blob_engine_free(&f->blob);
+    kv_engine_free(&f->kv);
+    free(f);
+    return 0;
+}
+
+static void say(struct fixture *f, const char *text)
+{
+    enum stream_need need;
+    f->stream.input = slice_from_string(text);
+    do {
+        need = lmtp_protocol.run(&f->stream);
+        buffer_append(&f->replies, buffer_slice(&f->stream.output));
+        buffer_clear(&f->stream.output);
+    } while (need == STREAM_NEED_OUTPUT);
+}
+
+/* To the first accounts; every reply must be a success. */
+static void deliver(struct fixture *f, int recipients, const char *message)
+{
+    say(f, "LHLO x.example.org\r\nMAIL FROM:<s@example.org>\r\n");
+    for (int i = 0; i < recipients; i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "RCPT TO:<user%d@example.test>\r\n", i);
+        say(f, line);
+    }
+    say(f, "DATA\r\n");
+    buffer_clear(&f->replies);
+    say(f, message);
+    say(f, "\r\n.\r\n");
+    buffer_append_byte(&f->replies, '\0');
+    int delivered = 0;
+    for (const char *at = f->replies.data; (at = strstr(at, "250 2.0.0")); at++)
+        delivered++;
+    assert_int_equal(delivered, recipients);
+}
+
+static struct store_view *open_view(struct fixture *f, int account)
+{
+    struct store_view *view = NULL;
+    assert_int_equal(
+        store_view_open(f->store, who_account(f->accounts[account]), f->accounts[account], &view),
+        0);
+    return view;
+}
+
+static void put_script(struct fixture *f, int account, const char *text)
+{
+    struct store_view *view = open_view(f, account);
+    assert_int_equal(script_put(view, SLICE("rules"), slice_from_string(text)), 0);
+    assert_int_equal(script_activate(view, SLICE("rules")), 0);
+    store_view_close(&view);
+}
+
+static struct collection find(struct fixture *f, int account, const char *path)
+{
+    struct arena arena;
+    struct collection found = {0};
+    struct store_view *view = open_view(f, account);
+    arena_init(&arena, 65536);
+    assert_int_equal(
+        collection_find(view, COLLECTION_MAILBOX, slice_from_string(path), &arena, &found), 0);
+    arena_release(&arena);
+    store_view_close(&view);
+    return found;
+}
+
+static void a_message_is_parsed_once_for_all(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < RECIPIENTS; i++)
+        put_script(f, i,
+                   "require [\"fileinto\", \"copy\", \"imap4flags\"]; fileinto :copy \"Archive\"; "
+                   "keep :flags \"\\\\Seen\";");
+    parsed = 0;
+    deliver(f, RECIPIENTS, "Subject: one\r\n\r\nx");
+    assert_int_equal(parsed, 1);
+    for (int i = 0; i < RECIPIENTS; i++) {
+        assert_int_equal(find(f, i, "INBOX").messages, 1);
+        assert_int_equal(find(f, i, "INBOX").unseen, 0);
+        assert_int_equal(find(f, i, "Archive").messages, 1);
+    }
+    /* Once more for each that is changed. */
+    put_script(f, 3, "require \"editheader\"; addheader \"X-A\" \"b\";");
+    parsed = 0;
+    deliver(f, RECIPIENTS, "Subject: two\r\n\r\nx");
+    assert_int_equal(parsed, 2);
+}
+
+static int set(struct store_view *view, collection_id mailbox, const char *name, const char *value)
+{
+    const struct annotation annotation = {.scope = ANNOTATION_PRIVATE,
+                                          .name = slice_from_string(name),
+                                          .value = slice_from_string(value)};
+    return annotations_set(view, mailbox, &annotation, 1);
+}
+
+/* RFC 5490: of mailboxes and, as the server's, of the account. */
+static void scripts_ask_for_annotations(void **state)
+{
+    struct fixture *f = *state;
+    struct store_view *view = open_view(f, 0);
+    put_script(f, 0,
+               "require [\"fileinto\", \"mboxmetadata\", \"servermetadata\"];"
+               "if allof (metadata \"Inbox\" \"/private/comment\" \"mine\","
+               "          servermetadata \"/private/vendor/a/b\" \"all\","
+               "          metadataexists \"INBOX\" \"/private/comment\","
+               "          not metadataexists \"Archive\" \"/private/comment\","
+               "          not metadataexists \"Nowhere\" \"/private/comment\","
+               "          not metadataexists \"INBOX\" \"nonsense\") { fileinto \"Archive\"; }");
+    deliver(f, 1, "Subject: one\r\n\r\nx");
+    assert_int_equal(find(f, 0, "Archive").messages, 0);
+    assert_int_equal(set(view, find(f, 0, "INBOX").id, "/comment", "mine"), 0);
+    assert_int_equal(set(view, 0, "/vendor/a/b", "all"), 0);
+    deliver(f, 1, "Subject: two\r\n\r\nx");
+    assert_int_equal(find(f, 0, "Archive").messages, 1);
+    store_view_close(&view);
+}
+
+static void report(enum check_finding finding, const char *text, void *arg)
+{
+    (void)finding, (void)arg;
+    print_error("%s\n", text);
+}
+
+static void accounts_stay_whole(void **state)
+{
+    struct fixture *f = *state;
+    const struct check_options options = {.deep = true, .report = report};
+    struct check_result result;
+    put_script(f, 0,
+               "require [\"fileinto\", \"mailbox\", \"copy\", \"editheader\", \"duplicate\"];"
+               "if duplicate { discard; stop; }"
+               "fileinto :create :copy \"a/b\"; addheader \"X\" \"y\"; fileinto :copy \"Sent\";");
+    for (int i = 0; i < 3; i++)
+        deliver(f, 2, "Subject: one\r\nMessage-ID: <1@x>\r\n\r\nx");
+    assert_int_equal(find(f, 0, "INBOX").messages, 1);
+    assert_int_equal(find(f, 0, "a/b").messages, 1);
+    assert_int_equal(find(f, 0, "Sent").messages, 1);
+    assert_int_equal(find(f, 1, "INBOX").messages, 3);
+    assert_int_equal(store_check_account(f->store, WHO_SYSTEM, f->accounts[0], &options, &result),
+                     0);
+    assert_int_equal(result.wrong + result.lost, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_message_is_parsed_once_for_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scripts_ask_for_annotations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(accounts_stay_whole, set_up, tear_down),
+    };
+    log_init("test_session_lmtp_sieve", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
