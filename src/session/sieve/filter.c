@@ -200,6 +200,35 @@ static int run_all(struct filter *filter)
     return error;
 }
 
+static void begin(struct filter *filter)
+{
+    const struct filter_facts *facts = &filter->facts;
+    filter->input = &filter->versions[0];
+    filter->kept = true;
+    filter->keep = (struct filing){.mailbox = facts->keep,
+                                   .append = {.message = facts->prepared,
+                                              .prefix = facts->prefix,
+                                              .internal_date = facts->date}};
+}
+
+/* What will not pass, such as scripts that cannot be read any more, is no reason to refuse mail: it
+ * is stored as if there were no script. */
+static int keep_alone(struct filter *filter, int error)
+{
+    char account[ACCOUNT_ID_TEXT + 1];
+    if (!error || error_is_temporary(error) || error == ERROR_NOT_FOUND)
+        return error;
+    account_id_format(filter->facts.account, account);
+    log_error("sieve_failed", LOG_TEXT("id", filter->facts.id), LOG_TEXT("account", account),
+              LOG_TEXT("error", error_name(error)));
+    filter->filing_count = filter->remembered_count = 0;
+    filter->rejected = false;
+    prepared_message_free(&filter->notice);
+    begin(filter);
+    filter_file(filter, &filter->keep);
+    return 0;
+}
+
 int filter_create(const struct filter_facts *facts, struct filter **filter)
 {
     struct filter *made = calloc(1, sizeof(*made));
@@ -209,13 +238,8 @@ int filter_create(const struct filter_facts *facts, struct filter **filter)
     arena_init(&made->arena, FILTER_MEMORY_MAXIMUM);
     buffer_init(&made->notice_bytes, 16 * 1024);
     made->versions[0] = (struct version){.text = facts->message, .prepared = facts->prepared};
-    made->input = &made->versions[0];
-    made->kept = true;
-    made->keep = (struct filing){.mailbox = facts->keep,
-                                 .append = {.message = facts->prepared,
-                                            .prefix = facts->prefix,
-                                            .internal_date = facts->date}};
-    int error = facts->programs ? run_all(made) : ERROR_MEMORY;
+    begin(made);
+    int error = facts->programs ? keep_alone(made, run_all(made)) : ERROR_MEMORY;
     if (error)
         filter_free(&made);
     else

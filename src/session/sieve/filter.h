@@ -3,7 +3,7 @@
  * is to be stored where. It stores nothing itself but for mailboxes that a script makes.
  *
  *     error = filter_create(&facts, &filter);
- *     filter_plan(filter, delivery) --> store_deliver, then tell of filter_reason
+ *     filter_plan(filter, delivery, bare) --> store_deliver, then ask filter_rejects
  *     filter_free(&filter);
  *
  * Scripts run in the order of store/site_script.h as long as each keeps the message; what one has
@@ -13,6 +13,7 @@
  * No message is lost to a script: after an error in one it is kept, and the owner finds a message
  * in INBOX, once a day at most, that says which script and line it was. What cannot be done for
  * want of the mailbox is done with the inbox's. Errors in scripts of the administrator are logged.
+ * Where scripts cannot even be read, it is as if there were none, and that is logged.
  */
 #ifndef SESSION_SIEVE_FILTER_H
 #define SESSION_SIEVE_FILTER_H
@@ -46,7 +47,8 @@ struct filter_facts {
 
 struct filter;
 
-/* Runs the scripts. Errors are the store's alone; blocks on it. */
+/* Runs the scripts. The store's errors that pass, and ERROR_NOT_FOUND: the account has gone. Blocks
+ * on the store. */
 int filter_create(const struct filter_facts *facts, struct filter **filter);
 void filter_free(struct filter **filter);
 

@@ -227,12 +227,35 @@ static void accounts_stay_whole(void **state)
     assert_int_equal(result.wrong + result.lost, 0);
 }
 
+static int spoil(struct kv_transaction *transaction, void *arg)
+{
+    (void)arg;
+    return kv_put(transaction, SLICE("j"), SLICE("\1?"));
+}
+
+/* What a check can mend is not what mail waits for. */
+static void scripts_that_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    struct kv *kv = NULL;
+    char id[ACCOUNT_ID_TEXT + 1], name[64];
+    put_script(f, 0, "discard;");
+    account_id_format(f->accounts[0], id);
+    snprintf(name, sizeof(name), "accounts/%.2s/%s", id, id);
+    assert_int_equal(kv_open(f->kv, name, 0, &kv), 0);
+    assert_int_equal(kv_update(kv, KV_RELAXED, spoil, NULL), 0);
+    kv_close(&kv);
+    deliver(f, 2, "Subject: one\r\n\r\nx");
+    assert_int_equal(find(f, 0, "INBOX").messages, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_is_parsed_once_for_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_ask_for_annotations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accounts_stay_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scripts_that_cannot_be_read, set_up, tear_down),
     };
     log_init("test_session_lmtp_sieve", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
     return cmocka_run_group_tests(tests, NULL, NULL);
