@@ -10,10 +10,14 @@
 #include <stdlib.h>
 
 #define KEY_PREFIX "name/"
+#define DECOY_KEY  "decoy"
+
+enum { DECOY_SIZE = crypto_auth_hmacsha256_KEYBYTES };
 
 struct credentials {
     struct kv *kv;
     struct credentials_cost cost;
+    uint8_t decoy[DECOY_SIZE]; /* what names without a record get their keys from */
 };
 
 /* A name's key. No NUL behind it: keys are counted bytes. */
@@ -21,6 +25,43 @@ struct key {
     char bytes[sizeof KEY_PREFIX - 1 + CREDENTIALS_NAME_MAXIMUM];
     size_t size;
 };
+
+static int make_decoy(struct kv_transaction *transaction, void *arg)
+{
+    uint8_t *decoy = arg;
+    struct buffer value;
+    buffer_init(&value, DECOY_SIZE);
+    int error = kv_get(transaction, SLICE(DECOY_KEY), &value);
+    if (error == ERROR_NOT_FOUND) {
+        randombytes_buf(decoy, DECOY_SIZE);
+        error = kv_put(transaction, SLICE(DECOY_KEY), slice_make(decoy, DECOY_SIZE));
+    } else if (!error) {
+        error = value.size == DECOY_SIZE ? 0 : ERROR_CORRUPT;
+        if (!error)
+            memcpy(decoy, value.data, DECOY_SIZE);
+    }
+    buffer_release(&value);
+    return error == ERROR_LIMIT ? ERROR_CORRUPT : error;
+}
+
+/* It is read, and made by the first process that finds none. */
+static int read_decoy(struct credentials *credentials)
+{
+    struct kv_transaction *transaction;
+    struct buffer value;
+    buffer_init(&value, DECOY_SIZE);
+    int error = kv_read_begin(credentials->kv, &transaction);
+    if (error)
+        return error;
+    error = kv_get(transaction, SLICE(DECOY_KEY), &value);
+    kv_read_end(&transaction);
+    if (!error && value.size == DECOY_SIZE)
+        memcpy(credentials->decoy, value.data, DECOY_SIZE);
+    else
+        error = kv_update(credentials->kv, KV_DURABLE, make_decoy, credentials->decoy);
+    buffer_release(&value);
+    return error;
+}
 
 int credentials_open(struct kv_engine *engine, const struct credentials_cost *cost,
                      struct credentials **credentials)
@@ -32,18 +73,21 @@ int credentials_open(struct kv_engine *engine, const struct credentials_cost *co
         return ERROR_MEMORY;
     opened->cost = *cost;
     int error = kv_open(engine, "credentials", KV_CREATE, &opened->kv);
-    if (error) {
+    if (!error && (error = read_decoy(opened)))
+        kv_close(&opened->kv);
+    if (error)
         free(opened);
-        return error;
-    }
-    *credentials = opened;
-    return 0;
+    else
+        *credentials = opened;
+    return error;
 }
 
 void credentials_close(struct credentials **credentials)
 {
-    if (*credentials)
+    if (*credentials) {
         kv_close(&(*credentials)->kv);
+        sodium_memzero((*credentials)->decoy, DECOY_SIZE);
+    }
     free(*credentials);
     *credentials = NULL;
 }
@@ -286,5 +330,59 @@ int credentials_verify(struct credentials *credentials, struct slice name, struc
         release_secret(&change.expected);
     }
     sodium_memzero(&prepared, sizeof prepared);
+    return error;
+}
+
+/* --- SCRAM --- */
+
+static void decoy_hash(const struct credentials *credentials, const char *what, struct slice name,
+                       uint8_t hash[SCRAM_KEY_SIZE])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, credentials->decoy, DECOY_SIZE);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)what, strlen(what) + 1);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)name.data, name.size);
+    crypto_auth_hmacsha256_final(&state, hash);
+    sodium_memzero(&state, sizeof state);
+}
+
+/* Made for every name, so that it takes the same time whether there is a record or not. */
+static void make_decoy_keys(const struct credentials *credentials, struct slice name,
+                            struct scram_keys *keys)
+{
+    uint8_t salt[SCRAM_KEY_SIZE];
+    *keys = (struct scram_keys){.iterations = credentials->cost.scram_iterations,
+                                .salt_size = SCRAM_SALT_SIZE};
+    decoy_hash(credentials, "salt", name, salt);
+    memcpy(keys->salt, salt, SCRAM_SALT_SIZE);
+    decoy_hash(credentials, "stored key", name, keys->stored_key);
+    decoy_hash(credentials, "server key", name, keys->server_key);
+}
+
+int credentials_scram(struct credentials *credentials, struct slice name, struct scram_keys *keys,
+                      bool *known, uint8_t account[16])
+{
+    struct credentials_record record = {0};
+    struct scram_keys found;
+    struct buffer value;
+    struct key key;
+    buffer_init(&value, RECORD_MAXIMUM);
+    make_decoy_keys(credentials, name, &found);
+    int error = make_key(name, &key) ? ERROR_NOT_FOUND : read_record(credentials, &key, &value);
+    bool there = error == 0;
+    if (there)
+        error = record_decode(buffer_slice(&value), &record);
+    if (there && !error) {
+        found = record.scram;
+        memcpy(account, record.account, sizeof record.account);
+    }
+    if (!error || error == ERROR_NOT_FOUND) {
+        *keys = found;
+        *known = there;
+        error = 0;
+    }
+    sodium_memzero(&record, sizeof record);
+    sodium_memzero(&found, sizeof found);
+    release_secret(&value);
     return error;
 }

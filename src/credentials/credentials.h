@@ -6,13 +6,15 @@
  * (RFC 5802 section 3, RFC 7677: salt, iterations, StoredKey, ServerKey), so that SCRAM can be
  * offered without asking for the password again. The password itself is kept nowhere. Passwords
  * are prepared with SASLprep's successor (RFC 8265 OpaqueString: NFC, no control characters).
+ * Beside the names there is one random key, from which the salts come that names without a record
+ * are said to have.
  *
  * Names are normalised addresses (store_normalise_address). Thread-safe.
  */
 #ifndef CREDENTIALS_CREDENTIALS_H
 #define CREDENTIALS_CREDENTIALS_H
 
-#include "base/slice.h"
+#include "credentials/scram.h"
 
 struct kv_engine;
 struct credentials;
@@ -52,5 +54,11 @@ int credentials_rename(struct credentials *credentials, const uint8_t account[16
  * Slow on purpose. */
 int credentials_verify(struct credentials *credentials, struct slice name, struct slice password,
                        uint8_t account[16]);
+
+/* The keys of a name, for an exchange of SCRAM. Nobody must learn from them whether the name exists
+ * (RFC 5802 section 9): one without a record has keys too, always the same, that no proof fits.
+ * Then *known is false and account untouched. */
+int credentials_scram(struct credentials *credentials, struct slice name, struct scram_keys *keys,
+                      bool *known, uint8_t account[16]);
 
 #endif

@@ -46,3 +46,19 @@ void scram_derive(struct slice password, struct scram_keys *keys)
     sodium_memzero(client, sizeof client);
     sodium_memzero(&keyed, sizeof keyed);
 }
+
+bool scram_verify(const struct scram_keys *keys, struct slice auth_message,
+                  const uint8_t proof[SCRAM_KEY_SIZE], uint8_t signature[SCRAM_KEY_SIZE])
+{
+    const uint8_t *message = (const uint8_t *)auth_message.data;
+    uint8_t client[SCRAM_KEY_SIZE], stored[SCRAM_KEY_SIZE];
+    crypto_auth_hmacsha256(client, message, auth_message.size, keys->stored_key);
+    for (size_t i = 0; i < SCRAM_KEY_SIZE; i++)
+        client[i] ^= proof[i];
+    crypto_hash_sha256(stored, client, sizeof client);
+    bool right = sodium_memcmp(stored, keys->stored_key, SCRAM_KEY_SIZE) == 0;
+    if (right)
+        crypto_auth_hmacsha256(signature, message, auth_message.size, keys->server_key);
+    sodium_memzero(client, sizeof client);
+    return right;
+}

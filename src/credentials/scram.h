@@ -26,4 +26,10 @@ struct scram_keys {
  * prepared already (RFC 8265). Slow on purpose: two HMACs' inner rounds an iteration. */
 void scram_derive(struct slice password, struct scram_keys *keys);
 
+/* Whether the client's proof of an exchange is right (section 3); then `signature` is the server's,
+ * which proves that it knows the keys. auth_message: client-first-message-bare,
+ * server-first-message and client-final-message-without-proof, with commas between. */
+bool scram_verify(const struct scram_keys *keys, struct slice auth_message,
+                  const uint8_t proof[SCRAM_KEY_SIZE], uint8_t signature[SCRAM_KEY_SIZE]);
+
 #endif

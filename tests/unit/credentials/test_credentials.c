@@ -230,6 +230,67 @@ static void test_renewal(void **state)
     assert_int_equal(verify(fixture, NAME, "correct horse", ALICE), 0);
 }
 
+static void scram(struct fixture *fixture, struct slice name, struct scram_keys *keys,
+                  const uint8_t expected[16])
+{
+    uint8_t account[16] = {0};
+    static const uint8_t untouched[16];
+    bool known = !expected;
+    assert_int_equal(credentials_scram(fixture->credentials, name, keys, &known, account), 0);
+    assert_int_equal(known, expected != NULL);
+    assert_memory_equal(account, expected ? expected : untouched, 16);
+    assert_int_equal(keys->iterations, CHEAP.scram_iterations);
+    assert_int_equal(keys->salt_size, SCRAM_SALT_SIZE);
+}
+
+static bool same_keys(const struct scram_keys *a, const struct scram_keys *b)
+{
+    return memcmp(a->salt, b->salt, SCRAM_SALT_SIZE) == 0 &&
+           memcmp(a->stored_key, b->stored_key, SCRAM_KEY_SIZE) == 0 &&
+           memcmp(a->server_key, b->server_key, SCRAM_KEY_SIZE) == 0;
+}
+
+static void test_scram(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_keys keys, derived;
+    assert_int_equal(credentials_set(fixture->credentials, NAME, ALICE, SLICE("correct horse")), 0);
+    scram(fixture, NAME, &keys, ALICE);
+    derived = keys;
+    memset(derived.stored_key, 0, SCRAM_KEY_SIZE);
+    memset(derived.server_key, 0, SCRAM_KEY_SIZE);
+    scram_derive(SLICE("correct horse"), &derived);
+    assert_true(same_keys(&keys, &derived));
+}
+
+/* RFC 5802 section 9: asking twice does not tell who exists, nor does asking after a restart. */
+static void test_scram_of_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct slice nobody = SLICE("nobody@example.test");
+    struct scram_keys first, second, other;
+    scram(fixture, nobody, &first, NULL);
+    scram(fixture, nobody, &second, NULL);
+    scram(fixture, SLICE("somebody@example.test"), &other, NULL);
+    assert_true(same_keys(&first, &second));
+    assert_memory_not_equal(first.salt, other.salt, SCRAM_SALT_SIZE);
+    assert_memory_not_equal(first.stored_key, first.server_key, SCRAM_KEY_SIZE);
+    credentials_close(&fixture->credentials);
+    assert_int_equal(credentials_open(fixture->engine, &CHEAP, &fixture->credentials), 0);
+    scram(fixture, nobody, &second, NULL);
+    assert_true(same_keys(&first, &second));
+    scram(fixture, SLICE(""), &first, NULL);
+    scram(fixture, SLICE("a\0b"), &second, NULL);
+    /* Another installation has others. */
+    struct fixture stranger;
+    assert_int_equal(kv_memory_create(&stranger.engine), 0);
+    assert_int_equal(credentials_open(stranger.engine, &CHEAP, &stranger.credentials), 0);
+    scram(&stranger, SLICE("somebody@example.test"), &second, NULL);
+    assert_memory_not_equal(second.salt, other.salt, SCRAM_SALT_SIZE);
+    credentials_close(&stranger.credentials);
+    kv_engine_free(&stranger.engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_same_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_renewal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_of_nobody, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,11 +53,37 @@ static void test_client_proof(void **state)
     assert_memory_equal(hash, keys.stored_key, sizeof hash);
 }
 
+/* RFC 7677 section 3: the whole exchange's proof, and every part of it counts. */
+static void test_verify(void **state)
+{
+    (void)state;
+    struct scram_keys keys;
+    char other[sizeof AUTH_MESSAGE];
+    uint8_t proof[SCRAM_KEY_SIZE], expected[SCRAM_KEY_SIZE], signature[SCRAM_KEY_SIZE] = {0};
+    static const uint8_t untouched[SCRAM_KEY_SIZE];
+    derive_pencil(&keys);
+    decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", proof, sizeof proof);
+    memcpy(other, AUTH_MESSAGE, sizeof other);
+    other[5]++;
+    assert_false(scram_verify(&keys, slice_from_string(other), proof, signature));
+    proof[31] ^= 1;
+    assert_false(scram_verify(&keys, slice_from_string(AUTH_MESSAGE), proof, signature));
+    proof[31] ^= 1;
+    keys.stored_key[0] ^= 1;
+    assert_false(scram_verify(&keys, slice_from_string(AUTH_MESSAGE), proof, signature));
+    keys.stored_key[0] ^= 1;
+    assert_memory_equal(signature, untouched, sizeof signature);
+    assert_true(scram_verify(&keys, slice_from_string(AUTH_MESSAGE), proof, signature));
+    decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", expected, sizeof expected);
+    assert_memory_equal(signature, expected, sizeof signature);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_signature),
         cmocka_unit_test(test_client_proof),
+        cmocka_unit_test(test_verify),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
