@@ -3,6 +3,7 @@
  *
  *   peers.c     channels: who may ask, the table of requests
  *   requests.c  a login's request: SASL exchange, remembered password, Argon2id, ticket
+ *   scram.c     SCRAM's part of it (request_priv.h)
  *   redeem.c    a session redeems a ticket
  *   admin.c     an administrator sets or deletes a password
  *   jobs.c      slow work in the thread pool

@@ -3,15 +3,16 @@
  *
  *   AUTH_BEGIN --no response yet--> EXCHANGE --AUTH_RESPONSE--+
  *       |                              ^-- AUTH_CHALLENGE     |
- *       +--------------------> check <-----------------------+
- *                                |-- remembered: granted at once
- *                                +-- QUEUED (jobs.c) -- done --> AUTH_GRANTED or AUTH_REFUSED
+ *       +----------> the mechanism's respond <----------------+
+ *                      |-- more is to be said: AUTH_CHALLENGE, EXCHANGE (SCRAM, scram.c)
+ *                      |-- remembered: granted at once (PLAIN)
+ *                      +-- QUEUED (jobs.c) -- done --> AUTH_GRANTED or AUTH_REFUSED, or on
  *
  * AUTH_CANCEL and the peer's end: an EXCHANGE or QUEUED request is gone at once; one whose job
  * runs loses its peer and is freed when the job is done. The peer's tree holds a request exactly
  * as long as request->peer is set.
  */
-#include "front/auth/auth_priv.h"
+#include "front/auth/request_priv.h"
 
 #include "base/clock.h"
 #include "base/counters.h"
@@ -23,20 +24,6 @@
 #include <search.h>
 #include <sodium.h>
 #include <stdlib.h>
-
-struct request {
-    uint64_t id;
-    struct job job;
-    struct auth *auth;
-    struct peer *peer; /* NULL: nobody waits */
-    bool exchange;     /* waits for the client's response */
-    bool tls;
-    char client[AUTH_CLIENT_MAXIMUM + 1];
-    struct ticket_facts facts; /* name is empty when what was given is no login name */
-    struct buffer password;
-    uint64_t generation;
-    int error;
-};
 
 static int compare(const void *a, const void *b)
 {
@@ -64,6 +51,7 @@ static void request_free(struct request *request)
         tdelete(request, &request->peer->requests, compare);
     request->auth->requests--;
     secret_release(&request->password);
+    scram_free(&request->scram);
     free(request);
 }
 
@@ -103,7 +91,7 @@ static const char *protocol_name(uint8_t protocol)
     return protocol == PROTOCOL_IMAP ? "imap" : protocol == PROTOCOL_POP3 ? "pop3" : "unknown";
 }
 
-static void refuse(struct request *request, int error)
+void request_refuse(struct request *request, int error)
 {
     if (error == ERROR_DENIED)
         counters_add(COUNTER_AUTH_FAILURES, 1);
@@ -140,14 +128,14 @@ static void send_granted(struct request *request, const uint8_t ticket[TICKET_SI
     secret_release(&body);
 }
 
-static void grant(struct request *request, bool remembered)
+void request_grant(struct request *request, bool remembered)
 {
     uint8_t ticket[TICKET_SIZE];
     int error = request->peer ? tickets_issue(request->auth->tickets, &request->facts,
                                               clock_monotonic_us(), ticket)
                               : ERROR_CLOSED;
     if (error) {
-        refuse(request, error);
+        request_refuse(request, error);
         return;
     }
     counters_add(COUNTER_AUTH_SUCCESSES, 1);
@@ -161,12 +149,55 @@ static void grant(struct request *request, bool remembered)
     request_free(request);
 }
 
-/* --- the check --- */
+void request_challenge(struct request *request, struct slice challenge)
+{
+    struct buffer body;
+    if (!request->peer) {
+        request_free(request);
+        return;
+    }
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    request->exchange = true;
+    ipc_put_u64(&body, request->id);
+    ipc_put_bytes(&body, challenge);
+    peer_send(request->peer, IPC_AUTH_CHALLENGE, &body);
+    buffer_release(&body);
+}
 
-static struct request *request_of(struct job *job)
+struct request *request_of(struct job *job)
 {
     return (struct request *)((char *)job - offsetof(struct request, job));
 }
+
+void request_submit(struct request *request, void (*work)(struct job *job),
+                    void (*done)(struct job *job))
+{
+    request->job.work = work;
+    request->job.done = done;
+    int error = jobs_submit(&request->auth->jobs, &request->job);
+    if (error)
+        request_refuse(request, error);
+}
+
+int request_set_name(struct request *request, struct slice name, struct slice authorization)
+{
+    const char *domain = request->auth->default_domain;
+    struct buffer own, other;
+    int error = 0;
+    buffer_init(&own, CREDENTIALS_NAME_MAXIMUM);
+    buffer_init(&other, CREDENTIALS_NAME_MAXIMUM);
+    if (address_normalise(name, domain, &own) == 0)
+        memcpy(request->facts.name, own.data, own.size + 1);
+    /* Nobody may act for somebody else yet. */
+    if (authorization.size && (address_normalise(authorization, domain, &other) ||
+                               !slice_equal(buffer_slice(&own), buffer_slice(&other))))
+        error = ERROR_DENIED;
+    buffer_release(&own);
+    buffer_release(&other);
+    return error;
+}
+
+/* --- PLAIN --- */
 
 /* Pool thread. */
 static void verify(struct job *job)
@@ -182,70 +213,66 @@ static void verified(struct job *job)
     struct request *request = request_of(job);
     struct auth *auth = request->auth;
     if (request->error) {
-        refuse(request, request->error);
+        request_refuse(request, request->error);
     } else {
         cache_remember(auth->cache, slice_from_string(request->facts.name),
                        buffer_slice(&request->password), request->facts.account,
                        request->generation, clock_monotonic_us());
-        grant(request, false);
+        request_grant(request, false);
     }
     auth_job_done(auth);
 }
 
-/* Sets facts.name and password. A name that is no address stays empty: it is verified, and
- * refused, like one that nobody has. */
 static int take_plain(struct request *request, struct slice response)
 {
     struct sasl_plain plain;
     int error = sasl_plain_parse(response, &plain);
-    if (error)
-        return error;
-    const char *domain = request->auth->default_domain;
-    struct buffer name, other;
-    buffer_init(&name, CREDENTIALS_NAME_MAXIMUM);
-    buffer_init(&other, CREDENTIALS_NAME_MAXIMUM);
-    if (address_normalise(plain.authentication, domain, &name) == 0)
-        memcpy(request->facts.name, name.data, name.size + 1);
-    /* Nobody may act for somebody else yet. */
-    if (plain.authorization.size && (address_normalise(plain.authorization, domain, &other) ||
-                                     !slice_equal(buffer_slice(&name), buffer_slice(&other))))
-        error = ERROR_DENIED;
-    buffer_release(&name);
-    buffer_release(&other);
+    if (!error)
+        error = request_set_name(request, plain.authentication, plain.authorization);
     return error ? error : buffer_append(&request->password, plain.password);
 }
 
-static void check(struct request *request, struct slice response)
+static void respond_plain(struct request *request, struct slice response)
 {
     struct auth *auth = request->auth;
-    request->exchange = false;
-    int error = auth->draining ? ERROR_CLOSED : take_plain(request, response);
+    int error = take_plain(request, response);
     if (error) {
-        refuse(request, error);
+        request_refuse(request, error);
         return;
     }
     if (cache_find(auth->cache, slice_from_string(request->facts.name),
                    buffer_slice(&request->password), clock_monotonic_us(),
                    request->facts.account)) {
-        grant(request, true);
+        request_grant(request, true);
         return;
     }
     request->generation = cache_generation(auth->cache);
-    error = jobs_submit(&auth->jobs, &request->job);
-    if (error)
-        refuse(request, error);
+    request_submit(request, verify, verified);
 }
 
-/* PLAIN's challenge is empty: the client was only asked to begin. */
-static void challenge(struct request *request)
+/* --- mechanisms --- */
+
+static const struct mechanism mechanisms[] = {
+    {.name = "PLAIN", .respond = respond_plain},
+    {.name = "SCRAM-SHA-256", .respond = scram_respond},
+    {.name = "SCRAM-SHA-256-PLUS", .respond = scram_respond, .binds = true},
+};
+
+static const struct mechanism *find_mechanism(struct slice name)
 {
-    struct buffer body;
-    buffer_init(&body, 64);
-    request->exchange = true;
-    ipc_put_u64(&body, request->id);
-    ipc_put_bytes(&body, SLICE(""));
-    peer_send(request->peer, IPC_AUTH_CHALLENGE, &body);
-    buffer_release(&body);
+    for (size_t i = 0; i < sizeof mechanisms / sizeof mechanisms[0]; i++)
+        if (slice_equal_nocase(name, slice_from_string(mechanisms[i].name)))
+            return &mechanisms[i];
+    return NULL;
+}
+
+static void respond(struct request *request, struct slice response)
+{
+    request->exchange = false;
+    if (request->auth->draining)
+        request_refuse(request, ERROR_CLOSED);
+    else
+        request->mechanism->respond(request, response);
 }
 
 /* --- messages --- */
@@ -267,12 +294,17 @@ static int open_request(struct peer *peer, uint64_t id, struct request **opened)
     }
     request->peer = peer;
     request->auth = peer->auth;
-    request->job.work = verify;
-    request->job.done = verified;
     buffer_init(&request->password, SASL_PASSWORD_MAXIMUM);
     peer->auth->requests++;
     *opened = request;
     return 0;
+}
+
+static void set_binding(struct channel_binding *binding, struct slice bytes)
+{
+    binding->size = (uint8_t)bytes.size;
+    if (bytes.size)
+        memcpy(binding->bytes, bytes.data, bytes.size);
 }
 
 int request_begin(struct peer *peer, struct ipc_reader *reader)
@@ -284,6 +316,8 @@ int request_begin(struct peer *peer, struct ipc_reader *reader)
     struct slice mechanism = ipc_get_bytes(reader, AUTH_MECHANISM_MAXIMUM);
     bool has_response = ipc_get_u8(reader);
     struct slice response = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    struct slice exporter = ipc_get_bytes(reader, CHANNEL_BINDING_MAXIMUM);
+    struct slice end_point = ipc_get_bytes(reader, CHANNEL_BINDING_MAXIMUM);
     if (ipc_reader_finish(reader))
         return ERROR_PROTOCOL;
     struct request *request;
@@ -298,12 +332,15 @@ int request_begin(struct peer *peer, struct ipc_reader *reader)
     request->tls = tls;
     if (client.size)
         memcpy(request->client, client.data, client.size);
-    if (!slice_equal_nocase(mechanism, SLICE("PLAIN")))
-        refuse(request, ERROR_UNSUPPORTED);
+    set_binding(&request->exporter, exporter);
+    set_binding(&request->end_point, end_point);
+    request->mechanism = find_mechanism(mechanism);
+    if (!request->mechanism)
+        request_refuse(request, ERROR_UNSUPPORTED);
     else if (has_response)
-        check(request, response);
+        respond(request, response);
     else
-        challenge(request);
+        request_challenge(request, SLICE(""));
     return 0;
 }
 
@@ -316,7 +353,7 @@ int request_response(struct peer *peer, struct ipc_reader *reader)
     struct request *request = find(peer, id);
     if (!request || !request->exchange)
         return ERROR_PROTOCOL;
-    check(request, response);
+    respond(request, response);
     return 0;
 }
 

@@ -282,12 +282,14 @@ static enum outcome refuse(struct connection *connection, int error);
 static int ask(struct connection *connection)
 {
     struct login_exchange *exchange = &engine_of(connection)->exchange;
-    struct slice response = buffer_slice(&exchange->response);
+    struct question_facts facts = {.protocol = connection->protocol->number,
+                                   .tls = connection->transport.ssl,
+                                   .client = connection->client};
     if (!exchange->first_response)
-        return question_go_on(connection->login, &connection->question, response);
-    return question_begin(connection->login, &connection->question, connection->protocol->number,
-                          connection->transport.ssl, connection->client, exchange->mechanism,
-                          exchange->has_response, response);
+        return question_go_on(connection->login, &connection->question,
+                              buffer_slice(&exchange->response));
+    transport_bind(&connection->transport, &facts.bindings);
+    return question_begin(connection->login, &connection->question, &facts, exchange);
 }
 
 static enum outcome step_asking(struct connection *connection)
@@ -450,7 +452,8 @@ static int start(struct connection *connection)
         .hostname = config->hostname,
         .tls_available = login->tls,
         .plaintext_allowed = config->plaintext_login,
-        .mechanisms = "PLAIN",
+        .mechanisms = "SCRAM-SHA-256 PLAIN",
+        .tls_mechanisms = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN",
     };
     bool tls = connection->protocol->tls;
     if (tls && (!login->tls || transport_start_tls(&connection->transport, login->tls)))

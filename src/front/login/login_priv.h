@@ -30,6 +30,7 @@ enum {
 };
 
 struct client;
+struct login_exchange; /* proto/sasl/login.h */
 struct login_protocol; /* engine_priv.h */
 struct connection;
 struct pump;
@@ -148,9 +149,14 @@ struct question {
 /* Asks; the answer comes by connection_challenged, _granted or _refused, unless question_close
  * is called. ERROR_CLOSED: chapar-auth is away, or has been away since the question was begun;
  * ERROR_BUSY: it has more to read than LOGIN_QUEUE_MAXIMUM. */
-int question_begin(struct login *login, struct question *question, enum service_protocol protocol,
-                   bool tls, const char *client, const char *mechanism, bool has_response,
-                   struct slice response);
+struct question_facts {
+    enum service_protocol protocol;
+    bool tls;
+    const char *client;
+    struct transport_bindings bindings;
+};
+int question_begin(struct login *login, struct question *question,
+                   const struct question_facts *facts, const struct login_exchange *exchange);
 int question_go_on(struct login *login, struct question *question, struct slice response);
 void question_close(struct login *login, struct question *question);
 

@@ -8,6 +8,7 @@
  * that clients cause is sent when LOGIN_QUEUE_MAXIMUM waits already.
  */
 #include "front/login/login_priv.h"
+#include "proto/sasl/login.h"
 
 #include "base/error.h"
 #include "base/log.h"
@@ -148,9 +149,23 @@ static int send_secret(struct login *login, enum ipc_type type, struct buffer *b
     return error ? ERROR_CLOSED : 0;
 }
 
-int question_begin(struct login *login, struct question *question, enum service_protocol protocol,
-                   bool tls, const char *client, const char *mechanism, bool has_response,
-                   struct slice response)
+static void put_question(struct buffer *body, uint64_t id, const struct question_facts *facts,
+                         const struct login_exchange *exchange)
+{
+    const struct transport_bindings *bindings = &facts->bindings;
+    ipc_put_u64(body, id);
+    ipc_put_u8(body, (uint8_t)facts->protocol);
+    ipc_put_u8(body, facts->tls);
+    ipc_put_bytes(body, slice_from_string(facts->client));
+    ipc_put_bytes(body, slice_from_string(exchange->mechanism));
+    ipc_put_u8(body, exchange->has_response);
+    ipc_put_bytes(body, buffer_slice(&exchange->response));
+    ipc_put_bytes(body, slice_make(bindings->exporter, bindings->exporter_size));
+    ipc_put_bytes(body, slice_make(bindings->end_point, bindings->end_point_size));
+}
+
+int question_begin(struct login *login, struct question *question,
+                   const struct question_facts *facts, const struct login_exchange *exchange)
 {
     question_close(login, question);
     if (!login->auth)
@@ -160,20 +175,14 @@ int question_begin(struct login *login, struct question *question, enum service_
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     /* In one piece, so that no part of a password is left behind by growing. */
-    (void)buffer_reserve(&body, response.size + 512);
+    (void)buffer_reserve(&body, exchange->response.size + 512);
     question->id = ++login->last_request;
     if (!tsearch(question, &login->requests, compare)) {
         question->id = 0;
         buffer_release(&body);
         return ERROR_CLOSED;
     }
-    ipc_put_u64(&body, question->id);
-    ipc_put_u8(&body, (uint8_t)protocol);
-    ipc_put_u8(&body, tls);
-    ipc_put_bytes(&body, slice_from_string(client));
-    ipc_put_bytes(&body, slice_from_string(mechanism));
-    ipc_put_u8(&body, has_response);
-    ipc_put_bytes(&body, response);
+    put_question(&body, question->id, facts, exchange);
     int error = send_secret(login, IPC_AUTH_BEGIN, &body);
     if (error)
         forget(login, question);

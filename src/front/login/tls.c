@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -190,4 +192,43 @@ void transport_describe(const struct transport *transport, char facts[TLS_FACTS_
     if (transport->ssl)
         snprintf(facts, TLS_FACTS_MAXIMUM, "%s %s", SSL_get_version(transport->ssl),
                  SSL_get_cipher_name(transport->ssl));
+}
+
+/* --- channel binding --- */
+
+/* RFC 9266 section 3: before TLS 1.3 it is not unique to the connection unless an extension was
+ * negotiated; those clients have the other one. */
+static void bind_exporter(SSL *ssl, struct transport_bindings *bindings)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (SSL_version(ssl) >= TLS1_3_VERSION &&
+        SSL_export_keying_material(ssl, bindings->exporter, TLS_EXPORTER_SIZE, label,
+                                   sizeof label - 1, NULL, 0, 0) == 1)
+        bindings->exporter_size = TLS_EXPORTER_SIZE;
+}
+
+/* RFC 5929 section 4.1: the certificate under the hash of its signature, but SHA-256 for a broken
+ * one; under none when the signature has no single hash, as Ed25519. */
+static void bind_end_point(SSL *ssl, struct transport_bindings *bindings)
+{
+    X509 *certificate = SSL_get_certificate(ssl);
+    int hash = NID_undef;
+    unsigned size = 0;
+    if (!certificate || OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &hash, NULL) != 1)
+        return;
+    if (hash == NID_md5 || hash == NID_sha1)
+        hash = NID_sha256;
+    const EVP_MD *function = EVP_get_digestbynid(hash);
+    if (function && X509_digest(certificate, function, bindings->end_point, &size) == 1)
+        bindings->end_point_size = size;
+}
+
+void transport_bind(const struct transport *transport, struct transport_bindings *bindings)
+{
+    *bindings = (struct transport_bindings){0};
+    if (!transport->ssl)
+        return;
+    ERR_clear_error();
+    bind_exporter(transport->ssl, bindings);
+    bind_end_point(transport->ssl, bindings);
 }

@@ -11,12 +11,14 @@
 
 #include "base/buffer.h"
 
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <sys/types.h>
 
 enum {
     TLS_RECORD_MAXIMUM = 16384, /* bytes a record carries (RFC 8446 section 5.1) */
     TLS_PIECE_MAXIMUM = 49152,  /* bytes of memory OpenSSL is given in one piece */
+    TLS_EXPORTER_SIZE = 32,     /* bytes of tls-exporter (RFC 9266 section 2) */
     TLS_FACTS_MAXIMUM = 96,     /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
 };
 
@@ -47,6 +49,15 @@ int transport_handshake(struct transport *transport, int *events);
  * with the same bytes, more may follow them. size is not 0. */
 ssize_t transport_read(struct transport *transport, void *bytes, size_t size, int *events);
 ssize_t transport_write(struct transport *transport, const void *bytes, size_t size, int *events);
+
+/* What the TLS connection is known by at both ends (RFC 5056), each of size 0 when it is not. */
+struct transport_bindings {
+    uint8_t exporter[TLS_EXPORTER_SIZE]; /* tls-exporter (RFC 9266): with TLS 1.3 */
+    size_t exporter_size;
+    uint8_t end_point[EVP_MAX_MD_SIZE]; /* tls-server-end-point (RFC 5929 section 4) */
+    size_t end_point_size;
+};
+void transport_bind(const struct transport *transport, struct transport_bindings *bindings);
 
 /* Says that nothing more will be sent (close_notify, and the socket's own end). */
 void transport_end(struct transport *transport);

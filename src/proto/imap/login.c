@@ -34,7 +34,7 @@ static void write_capabilities(const struct login_engine *engine, struct buffer 
         buffer_append_string(output, " LOGINDISABLED");
         return;
     }
-    struct slice words = slice_from_string(engine->options.mechanisms);
+    struct slice words = slice_from_string(login_engine_mechanisms(engine));
     for (struct slice word; (word = login_next_mechanism(&words)).size;) {
         buffer_append_string(output, " AUTH=");
         buffer_append(output, word);
@@ -145,7 +145,7 @@ static enum login_action do_authenticate(struct login_engine *engine,
                                          const struct imap_command *command, struct buffer *output)
 {
     struct slice mechanism =
-        login_find_mechanism(&engine->options, command->authenticate.mechanism);
+        login_find_mechanism(login_engine_mechanisms(engine), command->authenticate.mechanism);
     if (!login_engine_password_allowed(engine))
         return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
     if (mechanism.size == 0)

@@ -19,7 +19,7 @@ static void greet(struct login_engine *engine, struct buffer *output)
     bool starttls = !engine->tls && engine->options.tls_available;
     const char *mechanisms = starttls ? "" : NULL;
     if (login_engine_password_allowed(engine))
-        mechanisms = engine->options.mechanisms;
+        mechanisms = login_engine_mechanisms(engine);
     const struct managesieve_capabilities capabilities = {.mechanisms = mechanisms,
                                                           .starttls = starttls};
     managesieve_write_capabilities(output, &capabilities);
@@ -103,7 +103,7 @@ static enum login_action do_authenticate(struct login_engine *engine,
                                          const struct managesieve_command *command,
                                          struct buffer *output)
 {
-    struct slice mechanism = login_find_mechanism(&engine->options, command->first);
+    struct slice mechanism = login_find_mechanism(login_engine_mechanisms(engine), command->first);
     if (!login_engine_password_allowed(engine))
         return no("ENCRYPT-NEEDED", "Start TLS first", output);
     if (mechanism.size == 0)

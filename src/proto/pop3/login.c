@@ -57,7 +57,7 @@ static enum login_action do_capa(struct login_engine *engine, const struct pop3_
     if (!engine->tls && engine->options.tls_available)
         buffer_append_string(&more, "STLS\r\n");
     if (login_engine_password_allowed(engine))
-        buffer_append_format(&more, "USER\r\nSASL %s\r\n", engine->options.mechanisms);
+        buffer_append_format(&more, "USER\r\nSASL %s\r\n", login_engine_mechanisms(engine));
     pop3_write_capabilities(output, more.size ? more.data : "");
     buffer_release(&more);
     return LOGIN_MORE;
@@ -146,7 +146,8 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
 static enum login_action do_auth(struct login_engine *engine, const struct pop3_command *command,
                                  struct buffer *output)
 {
-    struct slice mechanism = login_find_mechanism(&engine->options, command->argument);
+    struct slice mechanism =
+        login_find_mechanism(login_engine_mechanisms(engine), command->argument);
     bool initial = command->second.data != NULL;
     if (!login_engine_password_allowed(engine))
         return no(NULL, "Start TLS first", output);

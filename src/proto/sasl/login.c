@@ -13,9 +13,9 @@ struct slice login_next_mechanism(struct slice *words)
     return word;
 }
 
-struct slice login_find_mechanism(const struct login_options *options, struct slice name)
+struct slice login_find_mechanism(const char *mechanisms, struct slice name)
 {
-    struct slice words = slice_from_string(options->mechanisms), word;
+    struct slice words = slice_from_string(mechanisms), word;
     do {
         word = login_next_mechanism(&words);
     } while (word.size && !slice_equal_nocase(word, name));
@@ -92,6 +92,12 @@ void login_engine_init(struct login_engine *engine, const struct login_functions
 bool login_engine_password_allowed(const struct login_engine *engine)
 {
     return engine->tls || engine->options.plaintext_allowed;
+}
+
+const char *login_engine_mechanisms(const struct login_engine *engine)
+{
+    bool tls = engine->tls && engine->options.tls_mechanisms;
+    return tls ? engine->options.tls_mechanisms : engine->options.mechanisms;
 }
 
 void login_engine_release(struct login_engine *engine)

@@ -36,16 +36,17 @@ enum login_action {
 /* Its strings are not owned. */
 struct login_options {
     const char *hostname;
-    bool tls_available;     /* STARTTLS can be offered */
-    bool plaintext_allowed; /* passwords without TLS */
-    const char *mechanisms; /* separated by spaces, such as "PLAIN" */
+    bool tls_available;         /* STARTTLS can be offered */
+    bool plaintext_allowed;     /* passwords without TLS */
+    const char *mechanisms;     /* separated by spaces, such as "PLAIN" */
+    const char *tls_mechanisms; /* those with TLS; NULL: the same */
 };
 
 /* The first of the words, which are separated by spaces, taken off; empty at the end. */
 struct slice login_next_mechanism(struct slice *words);
 
-/* The mechanism as the options spell it; empty when it is not one of them. */
-struct slice login_find_mechanism(const struct login_options *options, struct slice name);
+/* The mechanism as the words spell it; empty when it is not one of them. */
+struct slice login_find_mechanism(const char *mechanisms, struct slice name);
 
 struct login_exchange {
     struct buffer tag; /* what the session says first as the login's answer; see the engine */
@@ -149,6 +150,9 @@ void login_engine_init(struct login_engine *engine, const struct login_functions
 
 /* Whether a password may be sent: the stream is encrypted, or the administrator says so. */
 bool login_engine_password_allowed(const struct login_engine *engine);
+
+/* What the options offer on this stream as it is now. */
+const char *login_engine_mechanisms(const struct login_engine *engine);
 
 /* It is the caller's turn: the exchange is set. */
 enum login_action login_engine_ask(struct login_engine *engine);

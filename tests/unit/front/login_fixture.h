@@ -208,6 +208,8 @@ static inline uint64_t expect_question(struct fixture *fixture, struct slice res
     assert_slice_equal(ipc_get_bytes(&reader, 100), "PLAIN");
     assert_int_equal(ipc_get_u8(&reader), 1);
     assert_true(slice_equal(ipc_get_bytes(&reader, 1000), response));
+    assert_int_equal(ipc_get_bytes(&reader, 100).size, tls ? TLS_EXPORTER_SIZE : 0);
+    assert_int_equal(ipc_get_bytes(&reader, 100).size, tls ? 32 : 0); /* SHA-256 */
     assert_int_equal(ipc_reader_finish(&reader), 0);
     return id;
 }

@@ -27,6 +27,7 @@ struct fixture {
     } lost; /* the last peer that was */
     struct buffer body;
     struct ipc_message message;
+    const char *exporter, *end_point; /* NULL: no channel is bound to */
 };
 
 static int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind)
@@ -54,6 +55,7 @@ static int set_up(void **state)
     assert_int_equal(credentials_set(fixture.auth.credentials, SLICE(NAME), ALICE, SLICE(PASSWORD)),
                      0);
     fixture.lost = (struct lost){0};
+    fixture.exporter = fixture.end_point = NULL;
     fixture.auth.peer_lost = on_lost;
     fixture.auth.peer_lost_arg = &fixture;
     fixture.login = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH);
@@ -103,6 +105,8 @@ static void begin(struct fixture *fixture, uint64_t id, const char *mechanism, b
     ipc_put_bytes(&body, slice_from_string(mechanism));
     ipc_put_u8(&body, has_response);
     ipc_put_bytes(&body, response);
+    ipc_put_bytes(&body, slice_from_string(fixture->exporter));
+    ipc_put_bytes(&body, slice_from_string(fixture->end_point));
     send_body(fixture->login, IPC_AUTH_BEGIN, &body);
 }
 
@@ -280,6 +284,254 @@ static void test_exchange(void **state)
     assert_int_equal(fixture->auth.requests, 0);
 }
 
+/* --- SCRAM (RFC 5802): the test is the client --- */
+
+struct scram_client {
+    char bare[256], header[64], first[512], final[512];
+    uint8_t expected[SCRAM_KEY_SIZE]; /* the server's signature */
+};
+
+static struct slice decode(struct slice base64, uint8_t *bytes, size_t maximum)
+{
+    size_t size = 0;
+    assert_int_equal(sodium_base642bin(bytes, maximum, base64.data, base64.size, NULL, &size, NULL,
+                                       sodium_base64_VARIANT_ORIGINAL),
+                     0);
+    return slice_make(bytes, size);
+}
+
+static void encode(const void *bytes, size_t size, char *base64, size_t maximum)
+{
+    sodium_bin2base64(base64, maximum, bytes, size, sodium_base64_VARIANT_ORIGINAL);
+}
+
+static struct slice begin_scram(struct fixture *fixture, uint64_t id, const char *mechanism,
+                                const char *header, const char *name, struct scram_client *client)
+{
+    snprintf(client->header, sizeof client->header, "%s", header);
+    snprintf(client->bare, sizeof client->bare, "n=%s,r=client-nonce", name);
+    snprintf(client->final, sizeof client->final, "%s%s", header, client->bare);
+    begin(fixture, id, mechanism, true, slice_from_string(client->final));
+    return slice_from_string(client->final);
+}
+
+/* The challenge of the exchange, in client->first. */
+static void expect_challenge(struct fixture *fixture, uint64_t id, struct scram_client *client)
+{
+    struct ipc_reader reader = expect(fixture, fixture->login, IPC_AUTH_CHALLENGE);
+    assert_int_equal(ipc_get_u64(&reader), id);
+    struct slice challenge = ipc_get_bytes(&reader, sizeof client->first - 1);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    snprintf(client->first, sizeof client->first, "%.*s", SLICE_FORMAT(challenge));
+}
+
+/* The value of the attribute "letter=" of a message, up to a comma. */
+static void attribute(const char *message, char letter, char value[128])
+{
+    const char start[] = {letter, '=', '\0'};
+    const char *found = strstr(message, start);
+    assert_non_null(found);
+    snprintf(value, 128, "%.*s", (int)strcspn(found + 2, ","), found + 2);
+}
+
+/* "r=client-nonce...,s=...,i=4096": into keys, derived from the password. */
+static void read_first(struct scram_client *client, const char *password, struct scram_keys *keys,
+                       char nonce[128])
+{
+    char salt[128], iterations[128];
+    attribute(client->first, 'r', nonce);
+    attribute(client->first, 's', salt);
+    attribute(client->first, 'i', iterations);
+    assert_int_equal(strncmp(nonce, "client-nonce", 12), 0);
+    assert_in_range(strlen(nonce), 12 + 24, 127);
+    assert_string_equal(iterations, "4096");
+    *keys = (struct scram_keys){.iterations = 4096};
+    keys->salt_size = (uint8_t)decode(slice_from_string(salt), keys->salt, sizeof keys->salt).size;
+    assert_int_equal(keys->salt_size, SCRAM_SALT_SIZE);
+    scram_derive(slice_from_string(password), keys);
+}
+
+/* RFC 5802 section 3. The client's key is what StoredKey is the hash of. */
+static void client_key(const char *password, const struct scram_keys *keys,
+                       uint8_t key[SCRAM_KEY_SIZE])
+{
+    uint8_t salted[SCRAM_KEY_SIZE], round[SCRAM_KEY_SIZE], first[SCRAM_SALT_SIZE + 4];
+    crypto_auth_hmacsha256_state state;
+    memcpy(first, keys->salt, SCRAM_SALT_SIZE);
+    memcpy(first + SCRAM_SALT_SIZE, "\0\0\0\1", 4);
+    memset(salted, 0, sizeof salted);
+    for (uint32_t i = 0; i < keys->iterations; i++) {
+        crypto_auth_hmacsha256_init(&state, (const uint8_t *)password, strlen(password));
+        crypto_auth_hmacsha256_update(&state, i ? round : first, i ? sizeof round : sizeof first);
+        crypto_auth_hmacsha256_final(&state, round);
+        for (size_t j = 0; j < sizeof salted; j++)
+            salted[j] ^= round[j];
+    }
+    crypto_auth_hmacsha256(key, (const uint8_t *)"Client Key", 10, salted);
+}
+
+/* The client's final message, for this channel (NULL: none). */
+static struct slice make_final(struct scram_client *client, const char *password,
+                               const char *channel)
+{
+    struct scram_keys keys;
+    char nonce[128], bound[256], binding[256], proof64[64], message[1536];
+    uint8_t key[SCRAM_KEY_SIZE], signature[SCRAM_KEY_SIZE];
+    read_first(client, password, &keys, nonce);
+    snprintf(bound, sizeof bound, "%s%s", client->header, channel ? channel : "");
+    encode(bound, strlen(bound), binding, sizeof binding);
+    int size = snprintf(client->final, sizeof client->final, "c=%s,r=%s", binding, nonce);
+    snprintf(message, sizeof message, "%s,%s,%s", client->bare, client->first, client->final);
+    client_key(password, &keys, key);
+    crypto_auth_hmacsha256(signature, (const uint8_t *)message, strlen(message), keys.stored_key);
+    crypto_auth_hmacsha256(client->expected, (const uint8_t *)message, strlen(message),
+                           keys.server_key);
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] ^= signature[i];
+    encode(key, sizeof key, proof64, sizeof proof64);
+    snprintf(client->final + size, sizeof client->final - (size_t)size, ",p=%s", proof64);
+    return slice_from_string(client->final);
+}
+
+/* The server proves that it has the keys; the client has nothing to add. */
+static void expect_signature(struct fixture *fixture, uint64_t id, struct scram_client *client)
+{
+    uint8_t signature[SCRAM_KEY_SIZE];
+    expect_challenge(fixture, id, client);
+    assert_int_equal(strncmp(client->first, "v=", 2), 0);
+    decode(slice_from_string(client->first + 2), signature, sizeof signature);
+    assert_memory_equal(signature, client->expected, sizeof signature);
+}
+
+static void exchange_scram(struct fixture *fixture, uint64_t id, const char *mechanism,
+                           const char *header, const char *name, const char *channel)
+{
+    struct scram_client client;
+    uint8_t ticket[TICKET_SIZE];
+    begin_scram(fixture, id, mechanism, header, name, &client);
+    expect_challenge(fixture, id, &client);
+    respond(fixture, id, make_final(&client, PASSWORD, channel));
+    expect_signature(fixture, id, &client);
+    respond(fixture, id, SLICE(""));
+    expect_granted(fixture, id, ticket);
+    redeem_ticket(fixture, ticket, PROTOCOL_IMAP);
+    struct ipc_reader reader = expect(fixture, fixture->session, IPC_TICKET_GRANTED);
+    uint8_t account[16];
+    ipc_get_u64(&reader);
+    ipc_get_fixed(&reader, account, sizeof account);
+    assert_memory_equal(account, ALICE, sizeof account);
+}
+
+static void test_scram(void **state)
+{
+    struct fixture *fixture = *state;
+    exchange_scram(fixture, 1, "SCRAM-SHA-256", "n,,", NAME, NULL);
+    exchange_scram(fixture, 2, "scram-sha-256", "y,a=" NAME ",", "ALICE", NULL);
+    /* It begins without an initial response too. */
+    begin(fixture, 3, "SCRAM-SHA-256", false, SLICE(""));
+    struct scram_client client = {.header = "n,,", .bare = "n=alice,r=client-nonce"};
+    expect_challenge(fixture, 3, &client);
+    assert_string_equal(client.first, "");
+    respond(fixture, 3, SLICE("n,,n=alice,r=client-nonce"));
+    expect_challenge(fixture, 3, &client);
+    respond(fixture, 3, make_final(&client, PASSWORD, NULL));
+    expect_signature(fixture, 3, &client);
+    respond(fixture, 3, SLICE("more"));
+    expect_refused(fixture, 3, ERROR_SYNTAX);
+    assert_int_equal(fixture->auth.requests, 0);
+}
+
+/* RFC 9266, RFC 5929. */
+static void test_scram_plus(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->exporter = "exported";
+    fixture->end_point = "hash of the certificate";
+    exchange_scram(fixture, 1, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", NAME, "exported");
+    exchange_scram(fixture, 2, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", NAME,
+                   "hash of the certificate");
+    exchange_scram(fixture, 3, "SCRAM-SHA-256", "n,,", NAME, NULL);
+}
+
+static void refuse_final(struct fixture *fixture, uint64_t id, const char *name,
+                         const char *password, const char *channel)
+{
+    struct scram_client client;
+    const char *header = channel ? "p=tls-exporter,," : "n,,";
+    begin_scram(fixture, id, channel ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", header, name,
+                &client);
+    expect_challenge(fixture, id, &client);
+    respond(fixture, id, make_final(&client, password, channel));
+    expect_refused(fixture, id, ERROR_DENIED);
+}
+
+/* A name that nobody has is refused where a wrong password is. */
+static void test_scram_denied(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_client client;
+    fixture->exporter = "exported";
+    refuse_final(fixture, 1, NAME, "wrong horse", NULL);
+    refuse_final(fixture, 2, "nobody", PASSWORD, NULL);
+    refuse_final(fixture, 3, "no address@@", PASSWORD, NULL);
+    refuse_final(fixture, 4, NAME, PASSWORD, "another channel");
+    /* The proof is for this exchange alone. */
+    begin_scram(fixture, 5, "SCRAM-SHA-256", "n,,", NAME, &client);
+    expect_challenge(fixture, 5, &client);
+    make_final(&client, PASSWORD, NULL);
+    respond(fixture, 5, SLICE("c=biws,r=client-nonce,p=AAAA"));
+    expect_refused(fixture, 5, ERROR_SYNTAX);
+    begin(fixture, 6, "SCRAM-SHA-256", true, SLICE("n,,n=alice,r=client-nonce"));
+    struct scram_client other = client;
+    expect_challenge(fixture, 6, &other);
+    respond(fixture, 6, slice_from_string(client.final));
+    expect_refused(fixture, 6, ERROR_DENIED);
+    assert_int_equal(fixture->auth.requests, 0);
+}
+
+static void test_scram_first_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *mechanism, *first;
+        int error;
+    } wrong[] = {
+        {"SCRAM-SHA-256", "n,n=alice,r=x", ERROR_SYNTAX},
+        {"SCRAM-SHA-256", "n,,n=al=ice,r=x", ERROR_SYNTAX},
+        /* Somebody else may not be acted for. */
+        {"SCRAM-SHA-256", "n,a=bob,n=alice,r=x", ERROR_DENIED},
+        /* RFC 5802 section 6: binding was offered, and hidden from the client. */
+        {"SCRAM-SHA-256", "y,,n=alice,r=x", ERROR_DENIED},
+        /* The name of the mechanism says whether the channel is bound to. */
+        {"SCRAM-SHA-256", "p=tls-exporter,,n=alice,r=x", ERROR_SYNTAX},
+        {"SCRAM-SHA-256-PLUS", "n,,n=alice,r=x", ERROR_SYNTAX},
+        {"SCRAM-SHA-256-PLUS", "p=tls-unique,,n=alice,r=x", ERROR_UNSUPPORTED},
+        {"SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=alice,r=x", ERROR_UNSUPPORTED},
+    };
+    fixture->exporter = "exported";
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        begin(fixture, i, wrong[i].mechanism, true, slice_from_string(wrong[i].first));
+        expect_refused(fixture, i, wrong[i].error);
+    }
+    assert_int_equal(fixture->auth.requests, 0);
+}
+
+/* An exchange that nobody waits for any more is gone, also in the middle of its work. */
+static void test_scram_abandoned(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_client client;
+    begin_scram(fixture, 1, "SCRAM-SHA-256", "n,,", NAME, &client);
+    cancel(fixture, 1);
+    begin_scram(fixture, 2, "SCRAM-SHA-256", "n,,", NAME, &client);
+    expect_challenge(fixture, 2, &client);
+    cancel(fixture, 2);
+    uint8_t ticket[TICKET_SIZE];
+    begin_plain(fixture, 3, NAME, PASSWORD);
+    expect_granted(fixture, 3, ticket);
+    assert_int_equal(fixture->auth.requests, 0);
+}
+
 /* A remembered password is answered before the slow ones that came first. */
 static void test_remembered(void **state)
 {
@@ -440,6 +692,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_login_and_ticket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_exchange, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_plus, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_denied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_first_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_abandoned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),

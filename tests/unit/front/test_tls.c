@@ -103,6 +103,58 @@ static int shake_hands(struct fixture *fixture)
     return error;
 }
 
+/* What both ends compute by themselves: RFC 9266 section 2, RFC 5929 section 4.1. */
+static void check_bindings(struct fixture *fixture, bool exporter)
+{
+    struct transport_bindings bindings;
+    uint8_t exported[TLS_EXPORTER_SIZE], hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    X509 *certificate = SSL_get_peer_certificate(fixture->client);
+    transport_bind(&fixture->server, &bindings);
+    assert_int_equal(bindings.exporter_size, exporter ? TLS_EXPORTER_SIZE : 0);
+    assert_int_equal(SSL_export_keying_material(fixture->client, exported, sizeof exported,
+                                                "EXPORTER-Channel-Binding", 24, NULL, 0, 0),
+                     1);
+    if (exporter)
+        assert_memory_equal(bindings.exporter, exported, sizeof exported);
+    assert_int_equal(X509_digest(certificate, EVP_sha256(), hash, &size), 1);
+    assert_int_equal(bindings.end_point_size, size);
+    assert_memory_equal(bindings.end_point, hash, size);
+    X509_free(certificate);
+}
+
+static void test_bindings(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transport_bindings bindings;
+    transport_bind(&fixture->server, &bindings);
+    assert_int_equal(bindings.exporter_size + bindings.end_point_size, 0);
+    assert_int_equal(shake_hands(fixture), 0);
+    check_bindings(fixture, true);
+}
+
+/* RFC 9266 section 3: before TLS 1.3 the exporter may not be unique. */
+static void test_bindings_of_an_older_version(void **state)
+{
+    struct fixture *fixture = *state;
+    SSL_set_max_proto_version(fixture->client, TLS1_2_VERSION);
+    assert_int_equal(shake_hands(fixture), 0);
+    check_bindings(fixture, false);
+}
+
+/* RFC 5929 section 4.1: a signature with no hash function of its own has no such binding. */
+static void test_no_end_point(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transport_bindings bindings;
+    SSL_CTX_free(fixture->server_context);
+    fixture->server_context = make_server_signed(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL);
+    assert_int_equal(shake_hands(fixture), 0);
+    transport_bind(&fixture->server, &bindings);
+    assert_int_equal(bindings.exporter_size, TLS_EXPORTER_SIZE);
+    assert_int_equal(bindings.end_point_size, 0);
+}
+
 static void test_stream(void **state)
 {
     struct fixture *fixture = *state;
@@ -185,8 +237,8 @@ static void test_files(void **state)
     struct test_certificate one, other;
     struct buffer problem;
     SSL_CTX *context = NULL;
-    make_certificate(&one, EVP_EC_gen("P-256"));
-    make_certificate(&other, EVP_EC_gen("P-256"));
+    make_certificate(&one, EVP_EC_gen("P-256"), EVP_sha256());
+    make_certificate(&other, EVP_EC_gen("P-256"), EVP_sha256());
     buffer_init(&problem, 1000);
     assert_int_equal(tls_context_create("/nonexistent", one.key, &context, &problem),
                      ERROR_INVALID);
@@ -231,6 +283,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stream, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bindings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bindings_of_an_older_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_end_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_back_pressure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),

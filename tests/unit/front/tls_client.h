@@ -25,7 +25,8 @@ static inline FILE *temporary_file(char path[64])
     return fdopen(file, "w");
 }
 
-static inline void make_certificate(struct test_certificate *paths, EVP_PKEY *key)
+static inline void make_certificate(struct test_certificate *paths, EVP_PKEY *key,
+                                    const EVP_MD *hash)
 {
     X509 *certificate = X509_new();
     assert_non_null(key);
@@ -38,7 +39,7 @@ static inline void make_certificate(struct test_certificate *paths, EVP_PKEY *ke
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"example.test", -1,
                                -1, 0);
     X509_set_issuer_name(certificate, name);
-    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    assert_true(X509_sign(certificate, key, hash) > 0);
     FILE *file = temporary_file(paths->certificate);
     assert_int_equal(PEM_write_X509(file, certificate), 1);
     fclose(file);
@@ -55,17 +56,23 @@ static inline void remove_certificate(const struct test_certificate *paths)
     unlink(paths->key);
 }
 
-static inline SSL_CTX *make_server(EVP_PKEY *key)
+/* Its certificate is signed by the key itself, with this hash. */
+static inline SSL_CTX *make_server_signed(EVP_PKEY *key, const EVP_MD *hash)
 {
     struct test_certificate paths;
     SSL_CTX *context = NULL;
     struct buffer problem;
     buffer_init(&problem, 1000);
-    make_certificate(&paths, key);
+    make_certificate(&paths, key, hash);
     assert_int_equal(tls_context_create(paths.certificate, paths.key, &context, &problem), 0);
     assert_int_equal(problem.size, 0);
     remove_certificate(&paths);
     return context;
+}
+
+static inline SSL_CTX *make_server(EVP_PKEY *key)
+{
+    return make_server_signed(key, EVP_sha256());
 }
 
 static inline SSL *make_client(SSL_CTX *context, int socket)
