@@ -408,6 +408,8 @@ GRAMMAR = {
     "IMAP_NESTING_MAXIMUM": ("a SEARCH " + "(" * 30 + "ALL" + ")" * 30,
                              "a SEARCH " + "(" * 33 + "ALL" + ")" * 33),
     "IMAP_SEARCH_KEYS_MAXIMUM": ("a SEARCH " + "ALL " * 998 + "ALL", "a SEARCH " + "ALL " * 1001),
+    "IMAP_SORT_CRITERIA_MAXIMUM": ("a SORT (" + "SIZE " * 19 + "TO) UTF-8 ALL",
+                                   "a SORT (" + "SIZE " * 20 + "TO) UTF-8 ALL"),
     "IMAP_SEQUENCE_RANGES_MAXIMUM": ("a UID FETCH " + ",".join(["1"] * 20000) + " UID",
                                      "a UID FETCH " + ",".join(["1"] * 20001) + " UID"),
     "IMAP_SEARCH_TEXTS_MAXIMUM": ("a SEARCH " + "BODY x TEXT y " * 10 + "ALL",

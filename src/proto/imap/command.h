@@ -6,9 +6,10 @@
  * kept as written, '*' included.
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
- * 3691 (UNSELECT), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE),
- * 7888 (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
- * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 4959 (SASL-IR), 5161 (ENABLE), 6154
+ * (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032
+ * (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514
+ * (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -50,6 +51,8 @@ enum imap_command_id {
     IMAP_UNSELECT,
     IMAP_EXPUNGE,
     IMAP_SEARCH,
+    IMAP_SORT,
+    IMAP_THREAD,
     IMAP_FETCH,
     IMAP_STORE,
     IMAP_COPY,
@@ -191,15 +194,38 @@ struct imap_search_key {
     size_t child_count;
 };
 
-/* SEARCH and UID SEARCH. Without RETURN the answer is "* SEARCH"; with an empty RETURN it is ALL.
- */
+/* What SORT sorts by (RFC 5256 section 3; DISPLAYFROM and DISPLAYTO: RFC 5957). */
+enum imap_sort_kind {
+    IMAP_SORT_ARRIVAL,
+    IMAP_SORT_CC,
+    IMAP_SORT_DATE,
+    IMAP_SORT_DISPLAYFROM,
+    IMAP_SORT_DISPLAYTO,
+    IMAP_SORT_FROM,
+    IMAP_SORT_SIZE,
+    IMAP_SORT_SUBJECT,
+    IMAP_SORT_TO,
+};
+struct imap_sort_criterion {
+    enum imap_sort_kind kind;
+    bool reverse;
+};
+
+enum imap_thread_algorithm { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
+
+/* SEARCH, SORT, THREAD and their UID forms. Without RETURN the answer is "* SEARCH"; with an empty
+ * RETURN it is ALL. */
 struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
-    bool return_save; /* RFC 5182: the result is kept for "$" */
-    bool modseq;      /* a MODSEQ key is among the keys: the answer tells one */
-    bool numbers;     /* so is a set of sequence numbers */
+    bool return_save;                 /* RFC 5182: the result is kept for "$" */
+    bool modseq;                      /* a MODSEQ key is among the keys: the answer tells one */
+    bool numbers;                     /* so is a set of sequence numbers */
+    bool charset;                     /* one was given, as SORT and THREAD must */
+    struct imap_sort_criterion *sort; /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
+    size_t sort_count;
+    enum imap_thread_algorithm algorithm; /* THREAD */
 };
 
 /* --- the others --- */

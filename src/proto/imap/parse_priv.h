@@ -105,11 +105,20 @@ void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags);
 void imap_flags_bare(struct imap_cursor *cursor, struct imap_flags *flags); /* no parentheses */
 uint32_t imap_status_items(struct imap_cursor *cursor);
 
+/* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
+
+/* "RETURN (...)" and the space behind it, where it is there. */
+void imap_search_return(struct imap_cursor *cursor, struct imap_search *search);
+
+/* The charset, if has_charset, and the keys. The cursor stands before the space in front. */
+void imap_search_keys(struct imap_cursor *cursor, struct imap_search *search, bool has_charset);
+
 /* --- the argument parsers in imap_commands --- */
 typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *command);
 imap_parser imap_parse_nothing, imap_parse_id, imap_parse_login, imap_parse_authenticate,
     imap_parse_enable, imap_parse_mailbox, imap_parse_select, imap_parse_create, imap_parse_rename,
     imap_parse_list, imap_parse_lsub, imap_parse_status, imap_parse_append, imap_parse_expunge,
-    imap_parse_search, imap_parse_fetch, imap_parse_store, imap_parse_copy;
+    imap_parse_search, imap_parse_sort, imap_parse_thread, imap_parse_fetch, imap_parse_store,
+    imap_parse_copy;
 
 #endif

@@ -323,17 +323,28 @@ static void take_charset(struct search_parser *parser)
     parser->charset = charset;
 }
 
-void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
+void imap_search_return(struct imap_cursor *cursor, struct imap_search *search)
 {
-    struct search_parser parser = {.cursor = cursor, .search = &command->search};
-    imap_argument(cursor, "Search key");
     if (imap_take_word(cursor, "RETURN")) {
-        take_return(cursor, &command->search);
+        take_return(cursor, search);
         imap_argument(cursor, "Search key");
     }
-    if (imap_take_word(cursor, "CHARSET")) {
+}
+
+void imap_search_keys(struct imap_cursor *cursor, struct imap_search *search, bool has_charset)
+{
+    struct search_parser parser = {.cursor = cursor, .search = search};
+    search->charset = has_charset;
+    if (has_charset) {
         take_charset(&parser);
         imap_argument(cursor, "Search key");
     }
-    take_and(&parser, &command->search.key);
+    take_and(&parser, &search->key);
+}
+
+void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
+{
+    imap_argument(cursor, "Search key");
+    imap_search_return(cursor, &command->search);
+    imap_search_keys(cursor, &command->search, imap_take_word(cursor, "CHARSET"));
 }

@@ -30,6 +30,12 @@ static const char *const capabilities[] = {
     "CONDSTORE",
     "QRESYNC",
     "BINARY",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "I18NLEVEL=1",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

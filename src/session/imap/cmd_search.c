@@ -1,10 +1,10 @@
 /*
- * SEARCH and UID SEARCH (RFC 9051 section 6.4.4; ESEARCH: RFC 4731; SEARCHRES: RFC 5182; MODSEQ:
- * RFC 7162), in slices: first the messages are tried one by one, then the response is written,
- * however long it is.
+ * SEARCH, SORT, THREAD and their UID forms (RFC 9051 section 6.4.4, RFC 5256; ESEARCH: RFC 4731;
+ * SEARCHRES: RFC 5182; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices: first the messages
+ * are tried one by one, then the response is written, however long it is.
  */
 #include "base/error.h"
-#include "session/imap/search_priv.h"
+#include "session/imap/sort_priv.h"
 
 enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
 
@@ -13,16 +13,30 @@ struct search_work {
     struct search_node root;
     uint32_t next_uid;
     struct range_set found; /* UIDs; then the numbers of the response */
-    size_t written;         /* numbers (SEARCH) or ranges (ESEARCH) of the response */
+    size_t written;         /* of the response: ranges of ESEARCH, numbers of SORT */
+    struct sort_list sorted;
+    struct thread_tree tree;
     uint32_t next_number;
     bool failed;
     uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
 };
 
+static bool is_sort(const struct imap_session *session)
+{
+    return session->command->id == IMAP_SORT;
+}
+
+static bool is_thread(const struct imap_session *session)
+{
+    return session->command->id == IMAP_THREAD;
+}
+
 static void release(struct imap_session *session)
 {
     struct search_work *work = session->work;
     range_set_release(&work->found);
+    sort_list_release(&work->sorted);
+    thread_tree_release(&work->tree);
 }
 
 /* Only messages that all top-level sets name need to be tried. */
@@ -46,7 +60,10 @@ static int narrow(struct imap_session *session, const struct search_node *root)
 static int begin(struct imap_session *session, struct search_work *work)
 {
     struct mailbox_snapshot *snapshot;
+    size_t memory = (size_t)session->stream->config->command_memory;
     range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
+    sort_list_init(&work->sorted, memory);
+    thread_tree_init(&work->tree, memory);
     session->release_work = release;
     int error = session_snapshot(session, &snapshot);
     if (error)
@@ -60,8 +77,17 @@ static int begin(struct imap_session *session, struct search_work *work)
     return error ? error : narrow(session, &work->root);
 }
 
-static int add_found(struct search_work *work, const struct entry *entry)
+static int add_found(struct search_slice *slice, struct search_work *work,
+                     const struct entry *entry)
 {
+    const struct imap_search *search = &slice->session->command->search;
+    int error = 0;
+    if (is_sort(slice->session))
+        error = sort_add(slice, &work->sorted, search->sort, search->sort_count);
+    else if (is_thread(slice->session))
+        error = thread_tree_add(slice, &work->tree, search->algorithm);
+    if (error)
+        return error;
     if (!work->found.count)
         work->first_modseq = entry->modseq;
     work->last_modseq = entry->modseq;
@@ -83,7 +109,7 @@ static int match_entries(struct search_slice *slice, struct search_work *work)
     while ((error = entry_walk_next(&walk, &uid, &entry)) == 0) {
         work->next_uid = uid + 1;
         if (entry && search_matches(slice, &work->root, entry) &&
-            (error = add_found(work, entry)) != 0)
+            (error = add_found(slice, work, entry)) != 0)
             break;
         if (session_slice_over(session))
             break;
@@ -112,6 +138,18 @@ static int match(struct imap_session *session, struct search_work *work)
 
 /* --- what is saved --- */
 
+static void find_ends(struct imap_session *session, const struct search_work *work, uint32_t *first,
+                      uint32_t *last)
+{
+    const struct sort_list *sorted = &work->sorted;
+    *first = range_set_next(&work->found, 1);
+    *last = range_set_last(&work->found);
+    if (is_sort(session) && sorted->count) {
+        *first = sort_items(sorted)[0].uid;
+        *last = sort_items(sorted)[sorted->count - 1].uid;
+    }
+}
+
 /* With MIN or MAX, and without what needs all, "$" is those alone (RFC 5182 section 2.4). */
 static int save(struct imap_session *session, const struct search_work *work)
 {
@@ -123,8 +161,9 @@ static int save(struct imap_session *session, const struct search_work *work)
         return 0;
     if (!ends)
         return range_set_copy(&session->saved, found);
-    uint32_t first = range_set_next(found, 1), last = range_set_last(found);
+    uint32_t first, last;
     int error = 0;
+    find_ends(session, work, &first, &last);
     range_set_clear(&session->saved);
     if (first && search->return_min)
         error = range_set_add(&session->saved, first, first);
@@ -142,10 +181,12 @@ static enum progress fail(struct imap_session *session, int error)
 
 /* --- the response --- */
 
-/* ESEARCH answers when RETURN was given, and always in IMAP4rev2 (RFC 9051 section 6.4.4). */
+/* ESEARCH answers when RETURN was given, and SEARCH always in IMAP4rev2 (RFC 9051
+ * section 6.4.4). */
 static bool is_extended(const struct imap_session *session)
 {
-    return session->command->search.extended || session_is_rev2(session);
+    return session->command->search.extended ||
+           (session_is_rev2(session) && session->command->id == IMAP_SEARCH);
 }
 
 static bool returns_all(const struct imap_session *session)
@@ -162,7 +203,7 @@ static bool is_silent(const struct imap_search *search)
 
 static int to_numbers(struct imap_session *session, struct search_work *work)
 {
-    if (session->command->uid)
+    if (session->command->uid || is_sort(session) || is_thread(session))
         return 0;
     struct range_set numbers;
     range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
@@ -173,24 +214,39 @@ static int to_numbers(struct imap_session *session, struct search_work *work)
     return error;
 }
 
-static void write_head(struct imap_session *session, struct search_work *work)
+/* SEARCH's have become what the response names already. */
+static uint32_t end_number(struct imap_session *session, uint32_t end)
+{
+    return is_sort(session) ? search_number(session, end) : end;
+}
+
+static void write_extended_head(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     struct buffer *out = session->out;
-    if (!is_extended(session)) {
-        buffer_append(out, SLICE("* SEARCH"));
-        return;
-    }
+    uint32_t first, last, count = range_set_size(&work->found);
+    find_ends(session, work, &first, &last);
     buffer_append_format(out, "* ESEARCH (TAG \"%s\")%s", session->tag,
                          session->command->uid ? " UID" : "");
     if (search->return_count)
-        buffer_append_format(out, " COUNT %u", range_set_size(&work->found));
-    if (search->return_min && work->found.count)
-        buffer_append_format(out, " MIN %u", range_set_next(&work->found, 1));
-    if (search->return_max && work->found.count)
-        buffer_append_format(out, " MAX %u", range_set_last(&work->found));
-    if (returns_all(session) && work->found.count)
+        buffer_append_format(out, " COUNT %u", count);
+    if (search->return_min && count)
+        buffer_append_format(out, " MIN %u", end_number(session, first));
+    if (search->return_max && count)
+        buffer_append_format(out, " MAX %u", end_number(session, last));
+    if (returns_all(session) && count)
         buffer_append(out, SLICE(" ALL "));
+}
+
+static void write_head(struct imap_session *session, struct search_work *work)
+{
+    if (is_extended(session))
+        write_extended_head(session, work);
+    else
+        buffer_append_string(session->out, is_sort(session)      ? "* SORT"
+                                           : !is_thread(session) ? "* SEARCH"
+                                           : work->tree.count    ? "* THREAD "
+                                                                 : "* THREAD");
 }
 
 static int begin_response(struct imap_session *session, struct search_work *work)
@@ -235,31 +291,56 @@ static bool write_ranges(struct imap_session *session, struct search_work *work)
 }
 
 /* The MODSEQ of what is returned (RFC 7162 section 3.1.6, RFC 4731 section 3.2). */
-static void write_modseq(struct imap_session *session, const struct search_work *work)
+static uint64_t returned_modseq(struct imap_session *session, const struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
-    uint64_t modseq = work->highest_modseq;
-    if (!search->modseq || !work->found.count)
-        return;
-    if (!returns_all(session) && !search->return_count) {
-        uint64_t first = search->return_min ? work->first_modseq : 0;
-        uint64_t last = search->return_max ? work->last_modseq : 0;
-        modseq = first > last ? first : last;
+    uint64_t first = work->first_modseq, last = work->last_modseq;
+    if (returns_all(session) || search->return_count)
+        return work->highest_modseq;
+    if (is_sort(session)) {
+        first = sort_items(&work->sorted)[0].modseq;
+        last = sort_items(&work->sorted)[work->sorted.count - 1].modseq;
     }
-    buffer_append_format(session->out, is_extended(session) ? " MODSEQ %llu" : " (MODSEQ %llu)",
-                         (unsigned long long)modseq);
+    first = search->return_min ? first : 0;
+    last = search->return_max ? last : 0;
+    return first > last ? first : last;
+}
+
+/* THREAD has none (RFC 7162 section 3.1.9). */
+static void write_modseq(struct imap_session *session, const struct search_work *work)
+{
+    if (session->command->search.modseq && work->found.count && !is_thread(session))
+        buffer_append_format(session->out, is_extended(session) ? " MODSEQ %llu" : " (MODSEQ %llu)",
+                             (unsigned long long)returned_modseq(session, work));
+}
+
+static bool write_all(struct imap_session *session, struct search_work *work)
+{
+    bool extended = is_extended(session);
+    if (extended && !returns_all(session))
+        return true;
+    if (is_thread(session))
+        return thread_tree_write(session, &work->tree);
+    if (is_sort(session))
+        return sort_write(session, &work->sorted, &work->written, extended ? ',' : ' ');
+    return extended ? write_ranges(session, work) : write_numbers(session, work);
 }
 
 static void write_result(struct imap_session *session, struct search_work *work)
 {
-    bool done = !is_extended(session)  ? write_numbers(session, work)
-                : returns_all(session) ? write_ranges(session, work)
-                                       : true;
-    if (!done)
+    if (!write_all(session, work))
         return;
     write_modseq(session, work);
     buffer_append(session->out, SLICE("\r\n"));
     work->stage = STAGE_END;
+}
+
+/* What was found, in order. */
+static int arrange(struct imap_session *session, struct search_work *work)
+{
+    sort_finish(&work->sorted);
+    return is_thread(session) ? thread_tree_finish(&work->tree, session->command->search.algorithm)
+                              : 0;
 }
 
 /* One step of the stage the search is in. */
@@ -269,7 +350,9 @@ static int advance(struct imap_session *session, struct search_work *work)
     if (work->stage == STAGE_MATCH) {
         error = match(session, work);
     } else if (work->stage == STAGE_HEAD) {
-        error = save(session, work);
+        error = arrange(session, work);
+        if (!error)
+            error = save(session, work);
         work->stage = STAGE_END;
         if (!error && !is_silent(&session->command->search))
             error = begin_response(session, work);
@@ -292,6 +375,9 @@ enum progress cmd_search(struct imap_session *session)
         return fail(session, error);
     if (work->stage != STAGE_END)
         return PROGRESS_AGAIN;
-    return session_ok(session, work->failed ? "Search completed, some messages could not be read"
-                                            : "Search completed");
+    if (work->failed)
+        return session_ok(session, "Completed, but some messages could not be read");
+    return session_ok(session, is_sort(session)     ? "Sort completed"
+                               : is_thread(session) ? "Thread completed"
+                                                    : "Search completed");
 }

@@ -217,7 +217,9 @@ static bool expunges_allowed(const struct imap_session *session)
     const struct imap_command *command = session->command;
     if (!command || !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS))
         return true;
-    return command->uid && !(command->id == IMAP_SEARCH && command->search.numbers);
+    bool searches =
+        command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD;
+    return command->uid && !(searches && command->search.numbers);
 }
 
 /* Whether the command changes stored data, as far as it can be told beforehand. */

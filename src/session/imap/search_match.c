@@ -144,7 +144,7 @@ void search_slice_release(struct search_slice *slice)
 
 /* --- what is read once for a message --- */
 
-static bool load_summary(struct search_slice *slice)
+bool search_load_summary(struct search_slice *slice)
 {
     if (!slice->has_summary)
         slice->has_summary =
@@ -170,7 +170,7 @@ static bool load_header(struct search_slice *slice)
 {
     if (!slice->has_header)
         slice->has_header =
-            load_summary(slice) && read_header(slice, 0, slice->summary.header_size);
+            search_load_summary(slice) && read_header(slice, 0, slice->summary.header_size);
     return slice->has_header;
 }
 
@@ -270,7 +270,7 @@ static bool part_contains(struct search_slice *slice, const struct summary_part 
 /* Text parts, and the headers of messages within the message. */
 static bool body_contains(struct search_slice *slice, struct slice needle)
 {
-    if (!load_summary(slice))
+    if (!search_load_summary(slice))
         return false;
     for (size_t i = 0; i < slice->summary.part_count; i++) {
         struct summary_part part, parent;
@@ -335,7 +335,7 @@ static bool match_keyword(struct search_slice *slice, const struct search_node *
 
 static bool match_header(struct search_slice *slice, const struct search_node *node)
 {
-    if (node->header >= 0 && load_summary(slice) && !slice->summary.truncated) {
+    if (node->header >= 0 && search_load_summary(slice) && !slice->summary.truncated) {
         struct slice value = slice->summary.headers[node->header];
         return value.data && text_contains(value, node->needle, &slice->scratch);
     }
@@ -435,7 +435,7 @@ static bool sent_date(struct search_slice *slice, int64_t *date)
 {
     int64_t seconds;
     int zone;
-    if (!load_summary(slice) ||
+    if (!search_load_summary(slice) ||
         date_parse_rfc5322(slice->summary.headers[SUMMARY_DATE], &seconds, &zone))
         return false;
     *date = seconds + (int64_t)zone * 60;

@@ -41,7 +41,16 @@ void search_slice_init(struct search_slice *slice, struct imap_session *session,
                        struct mailbox_snapshot *snapshot);
 void search_slice_release(struct search_slice *slice);
 
-/* Whether the entry matches. */
+/* Reads the entry's summary, once. False: it cannot be read; `failed` is set. */
+bool search_load_summary(struct search_slice *slice);
+
+/* A UID as the response names it: as it is, or the message's number. */
+static inline uint32_t search_number(struct imap_session *session, uint32_t uid)
+{
+    return session->command->uid ? uid : range_set_position(&session->mailbox.uids, uid);
+}
+
+/* Whether the entry matches. It is then the slice's. */
 bool search_matches(struct search_slice *slice, const struct search_node *node,
                     const struct entry *entry);
 

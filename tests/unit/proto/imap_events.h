@@ -122,6 +122,9 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
                              search->return_max ? " max" : "", search->return_all ? " all" : "",
                              search->return_count ? " count" : "",
                              search->return_save ? " save" : "");
+    for (size_t i = 0; i < search->sort_count; i++)
+        buffer_append_format(out, "%s%d ", search->sort[i].reverse ? "-" : "+",
+                             search->sort[i].kind);
     imap_events_key(out, &search->key);
 }
 
@@ -208,7 +211,12 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         buffer_append_string(out, command->expunge.all ? "all" : "");
         imap_events_set(out, &command->expunge.set);
         break;
+    case IMAP_THREAD:
+        buffer_append_format(out, "%d ", command->search.algorithm);
+        imap_events_search(out, &command->search);
+        break;
     case IMAP_SEARCH:
+    case IMAP_SORT:
         imap_events_search(out, &command->search);
         break;
     case IMAP_FETCH:

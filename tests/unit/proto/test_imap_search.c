@@ -84,6 +84,39 @@ static void test_return(void **state)
     check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
 }
 
+static void test_sort(void **state)
+{
+    (void)state;
+    check_command("SORT (SUBJECT) UTF-8 SINCE 1-Feb-1994", "SORT +7 and(since 760060800)");
+    check_command("UID SORT (subject REVERSE DATE) us-ascii ALL", "UID SORT +7 -2 and(all)");
+    check_command("SORT RETURN (MIN) (ARRIVAL CC DISPLAYFROM DISPLAYTO FROM SIZE TO) UTF-8 1",
+                  "SORT return min +0 +1 +3 +4 +5 +6 +8 and(sequence 1:1)");
+    check_events("a SORT (TO) ISO-8859-1 TEXT {1+}\r\n\xe4\r\n",
+                 "command a SORT +8 and(text '\xc3\xa4')\n");
+    check_events("a SORT (TO) x-nobody ALL\r\n", "BAD_CHARSET a Unknown charset\n");
+    check_bad("SORT SUBJECT UTF-8 ALL", "Sort criterion: expected a list");
+    check_bad("SORT () UTF-8 ALL", "Sort criterion: unknown");
+    check_bad("SORT (COLOUR) UTF-8 ALL", "Sort criterion: unknown");
+    check_bad("SORT (REVERSE) UTF-8 ALL", "Sort criterion: expected what to reverse");
+    check_bad("SORT (REVERSE REVERSE TO) UTF-8 ALL", "Sort criterion: unknown");
+    check_bad("SORT (TO UTF-8 ALL", "Sort criterion: unknown");
+    check_bad("SORT (TO)", "Charset: missing");
+    check_bad("SORT (TO) UTF-8", "Search key: missing");
+}
+
+static void test_thread(void **state)
+{
+    (void)state;
+    check_command("THREAD ORDEREDSUBJECT UTF-8 SEEN", "THREAD 0 and(flag 1)");
+    check_command("UID THREAD references utf-8 1:* DELETED",
+                  "UID THREAD 1 and(sequence 1:0 flag 8)");
+    check_bad("THREAD REFS UTF-8 ALL", "Threading algorithm: unknown");
+    check_bad("THREAD", "Threading algorithm: missing");
+    check_bad("THREAD REFERENCES", "Charset: missing");
+    check_bad("THREAD REFERENCES UTF-8", "Search key: missing");
+    check_bad("THREAD RETURN (ALL) REFERENCES UTF-8 ALL", "Threading algorithm: unknown");
+}
+
 static void test_charset(void **state)
 {
     (void)state;
@@ -126,6 +159,8 @@ int main(void)
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_charset),
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_thread),
         cmocka_unit_test(test_bad),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);

@@ -82,6 +82,27 @@ static void test_search(void **state)
     timed("a SEARCH BODY nothing\r\n", "* SEARCH\r\na OK Search completed\r\n");
 }
 
+/* The keys are kept within command_memory. */
+static void test_sort(void **state)
+{
+    (void)state;
+    timed("a SORT (SUBJECT REVERSE SIZE FROM) UTF-8 ALL\r\n", "51200\r\na OK Sort completed\r\n");
+    assert_true(client->runs > 3);
+    timed("a UID SORT RETURN (MIN MAX COUNT) (REVERSE ARRIVAL) UTF-8 ALL\r\n",
+          "COUNT 51200 MIN 1 MAX 51200\r\na OK Sort completed\r\n");
+    timed("a THREAD ORDEREDSUBJECT UTF-8 ALL\r\n", "(51200))\r\na OK Thread completed\r\n");
+    timed("a THREAD REFERENCES UTF-8 ALL\r\n", "(51200))\r\na OK Thread completed\r\n");
+    assert_true(client->runs > 3);
+    int64_t memory = dialogue.config.command_memory;
+    dialogue.config.command_memory = 1024 * 1024;
+    timed("a SORT (SUBJECT) UTF-8 ALL\r\n",
+          "a NO [LIMIT] A limit of the server would be passed\r\n");
+    timed("a THREAD REFERENCES UTF-8 ALL\r\n",
+          "a NO [LIMIT] A limit of the server would be passed\r\n");
+    timed("a SORT (SUBJECT) UTF-8 1:100\r\n", "100\r\na OK Sort completed\r\n");
+    dialogue.config.command_memory = memory;
+}
+
 static void test_changes(void **state)
 {
     (void)state;
@@ -128,10 +149,8 @@ static void test_expunge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fetch),
-        cmocka_unit_test(test_search),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_expunge),
+        cmocka_unit_test(test_fetch),   cmocka_unit_test(test_search),  cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_changes), cmocka_unit_test(test_expunge),
     };
     return cmocka_run_group_tests_name("imap large", tests, open_box, close_box);
 }

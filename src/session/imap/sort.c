@@ -1,0 +1,269 @@
+/*
+ * SORT's keys (RFC 5256, RFC 5957). Numbers and dates are eight bytes, the highest first; strings
+ * are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and end with a
+ * NUL. What is reversed has every byte's complement.
+ */
+#include "base/error.h"
+#include "format/subject.h"
+#include "format/text.h"
+#include "session/imap/sort_priv.h"
+
+#include <stdlib.h>
+
+void sort_list_init(struct sort_list *list, size_t maximum)
+{
+    list->count = 0;
+    buffer_init(&list->keys, maximum);
+    buffer_init(&list->items, maximum);
+}
+
+void sort_list_release(struct sort_list *list)
+{
+    buffer_release(&list->keys);
+    buffer_release(&list->items);
+}
+
+struct sort_item *sort_items(const struct sort_list *list)
+{
+    return (struct sort_item *)list->items.data;
+}
+
+/* --- ENVELOPE's addresses (RFC 9051 section 7.5.2) --- */
+
+/* The next nstring of an IMAP list, its escapes in place; data NULL: NIL. False: none is next. */
+static bool take_nstring(struct slice *text, struct slice *string)
+{
+    const char *at = text->data, *end = at + text->size;
+    if (at < end && *at == '"') {
+        const char *begin = ++at;
+        while (at < end && *at != '"')
+            at += *at == '\\' && at + 1 < end ? 2 : 1;
+        *string = slice_make(begin, (size_t)(at - begin));
+        at += at < end;
+    } else if (at < end && *at == '{') {
+        size_t size = strtoul(at + 1, NULL, 10), head = slice_find(*text, '\n') + 1;
+        *string = slice_sub(*text, head, size);
+        at += head + string->size;
+    } else if (text->size >= 3 && memcmp(at, "NIL", 3) == 0) {
+        *string = slice_make(NULL, 0);
+        at += 3;
+    } else {
+        return false;
+    }
+    *text = slice_sub(*text, (size_t)(at - text->data), SIZE_MAX);
+    if (text->size && text->data[0] == ' ')
+        *text = slice_sub(*text, 1, SIZE_MAX);
+    return true;
+}
+
+/* Steps over a list of lists: strings are skipped as such, as they may have parentheses. */
+static void skip_list(struct slice *text)
+{
+    int depth = 0;
+    struct slice string;
+    do {
+        if (text->size == 0)
+            return;
+        if (take_nstring(text, &string))
+            continue;
+        depth += text->data[0] == '(' ? 1 : text->data[0] == ')' ? -1 : 0;
+        *text = slice_sub(*text, 1, SIZE_MAX);
+    } while (depth > 0);
+    if (text->size && text->data[0] == ' ')
+        *text = slice_sub(*text, 1, SIZE_MAX);
+}
+
+/* "(" date subject from sender reply-to to cc bcc in-reply-to message-id ")" */
+enum envelope_list { ENVELOPE_FROM, ENVELOPE_TO = 3, ENVELOPE_CC = 4 };
+
+/* name, route, mailbox, host of the first address. False: there is none. */
+static bool first_address(struct slice envelope, enum envelope_list list, struct slice address[4])
+{
+    struct slice text = slice_sub(envelope, 1, SIZE_MAX), string;
+    if (!take_nstring(&text, &string) || !take_nstring(&text, &string))
+        return false;
+    for (int i = 0; i < (int)list; i++)
+        skip_list(&text);
+    if (text.size < 2 || text.data[0] != '(' || text.data[1] != '(')
+        return false;
+    text = slice_sub(text, 2, SIZE_MAX);
+    for (int i = 0; i < 4; i++)
+        if (!take_nstring(&text, &address[i]))
+            return false;
+    return true;
+}
+
+/* --- pieces of keys --- */
+
+static struct summary *summary_of(struct search_slice *slice)
+{
+    return search_load_summary(slice) ? &slice->summary : NULL;
+}
+
+int64_t sort_sent_date(struct search_slice *slice)
+{
+    const struct summary *summary = summary_of(slice);
+    bool has_date = summary && summary->sent_date != INT64_MIN;
+    return has_date ? summary->sent_date : slice->entry->internal_date;
+}
+
+int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply)
+{
+    const struct summary *summary = summary_of(slice);
+    buffer_clear(&slice->text);
+    buffer_clear(key);
+    *reply = false;
+    if (!summary || !summary->headers[SUMMARY_SUBJECT].data)
+        return 0;
+    int error = subject_base(summary->headers[SUMMARY_SUBJECT], &slice->text, reply);
+    return error ? error : text_search_key(buffer_slice(&slice->text), key);
+}
+
+/* A quoted string's escapes go, encoded words are decoded. */
+static void append_decoded(struct search_slice *slice, struct slice string)
+{
+    struct buffer plain;
+    buffer_init(&plain, string.size);
+    for (size_t i = 0; i < string.size; i++) {
+        if (string.data[i] == '\\' && i + 1 < string.size)
+            i++;
+        buffer_append_byte(&plain, string.data[i]);
+    }
+    text_decode_header(buffer_slice(&plain), &slice->text);
+    buffer_release(&plain);
+}
+
+/* addr-mailbox, or what RFC 5957 section 3 shows of the address. */
+static int sort_address(struct search_slice *slice, enum envelope_list list, bool display,
+                        struct buffer *key)
+{
+    const struct summary *summary = summary_of(slice);
+    struct slice address[4];
+    buffer_clear(&slice->text);
+    buffer_clear(key);
+    if (!summary || !first_address(summary->envelope, list, address))
+        return 0;
+    if (display)
+        append_decoded(slice, address[0]);
+    if (slice->text.size == 0)
+        append_decoded(slice, address[2]);
+    else
+        display = false;
+    if (display && address[2].data && address[3].data) {
+        buffer_append_byte(&slice->text, '@');
+        append_decoded(slice, address[3]);
+    }
+    return text_search_key(buffer_slice(&slice->text), key);
+}
+
+/* --- keys --- */
+
+static void put_number(struct buffer *keys, int64_t number)
+{
+    uint64_t bits = (uint64_t)number ^ UINT64_C(1) << 63;
+    for (int shift = 56; shift >= 0; shift -= 8)
+        buffer_append_byte(keys, (char)(bits >> shift));
+}
+
+static void put_string(struct buffer *keys, struct slice string)
+{
+    string = slice_sub(string, 0, SORT_STRING_MAXIMUM);
+    for (size_t nul; (nul = slice_find(string, '\0')) < string.size;) {
+        buffer_append(keys, slice_sub(string, 0, nul));
+        string = slice_sub(string, nul + 1, SIZE_MAX);
+    }
+    buffer_append(keys, string);
+    buffer_append_byte(keys, '\0');
+}
+
+static int put_address(struct search_slice *slice, struct buffer *keys, enum envelope_list list,
+                       bool display)
+{
+    int error = sort_address(slice, list, display, &slice->key);
+    put_string(keys, buffer_slice(&slice->key));
+    return error;
+}
+
+static int put_criterion(struct search_slice *slice, struct buffer *keys, enum imap_sort_kind kind)
+{
+    bool reply;
+    int error = 0;
+    switch (kind) {
+    case IMAP_SORT_ARRIVAL:
+        put_number(keys, slice->entry->internal_date);
+        return 0;
+    case IMAP_SORT_DATE:
+        put_number(keys, sort_sent_date(slice));
+        return 0;
+    case IMAP_SORT_SIZE:
+        put_number(keys, (int64_t)slice->entry->size);
+        return 0;
+    case IMAP_SORT_SUBJECT:
+        error = sort_subject(slice, &slice->key, &reply);
+        put_string(keys, buffer_slice(&slice->key));
+        return error;
+    case IMAP_SORT_CC:
+        return put_address(slice, keys, ENVELOPE_CC, false);
+    case IMAP_SORT_FROM:
+        return put_address(slice, keys, ENVELOPE_FROM, false);
+    case IMAP_SORT_TO:
+        return put_address(slice, keys, ENVELOPE_TO, false);
+    case IMAP_SORT_DISPLAYFROM:
+        return put_address(slice, keys, ENVELOPE_FROM, true);
+    case IMAP_SORT_DISPLAYTO:
+        return put_address(slice, keys, ENVELOPE_TO, true);
+    }
+    return 0;
+}
+
+int sort_add(struct search_slice *slice, struct sort_list *list,
+             const struct imap_sort_criterion *criteria, size_t count)
+{
+    struct buffer *keys = &list->keys;
+    size_t begin = keys->size;
+    int error = 0;
+    for (size_t i = 0; i < count && !error; i++) {
+        size_t at = keys->size;
+        error = put_criterion(slice, keys, criteria[i].kind);
+        for (; criteria[i].reverse && at < keys->size; at++)
+            keys->data[at] = (char)~keys->data[at];
+    }
+    const struct sort_item item = {(const char *)begin, (uint32_t)(keys->size - begin),
+                                   slice->entry->uid, slice->entry->modseq};
+    if (!error)
+        error = buffer_error(keys);
+    if (!error)
+        error = buffer_append(&list->items, slice_make((const char *)&item, sizeof(item)));
+    list->count += !error;
+    return error;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct sort_item *x = a, *y = b;
+    int order = memcmp(x->key, y->key, x->size < y->size ? x->size : y->size);
+    if (!order)
+        order = (x->size > y->size) - (x->size < y->size);
+    return order ? order : (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+void sort_finish(struct sort_list *list)
+{
+    struct sort_item *items = sort_items(list);
+    for (size_t i = 0; i < list->count; i++)
+        items[i].key = list->keys.data + (size_t)items[i].key;
+    if (list->count)
+        qsort(items, list->count, sizeof(*items), compare_items);
+}
+
+bool sort_write(struct imap_session *session, const struct sort_list *list, size_t *written,
+                char separator)
+{
+    const struct sort_item *items = (const struct sort_item *)list->items.data;
+    for (; *written < list->count && !session_slice_over(session); (*written)++) {
+        if (separator == ' ' || *written)
+            buffer_append_byte(session->out, separator);
+        number_write(session->out, search_number(session, items[*written].uid));
+    }
+    return *written == list->count;
+}
