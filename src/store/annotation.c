@@ -314,7 +314,8 @@ static int set_all(struct change *change, void *arg)
         error = put_all(change, call, &difference, &changed);
     if (!error && changed) {
         record.annotation_bytes += (uint64_t)difference;
-        record.annotation_modseq = change->modseq;
+        /* RFC 7162 section 3.2: the mailbox's own modseq, too. */
+        record.annotation_modseq = record.highest_modseq = change->modseq;
         error = collection_put(change, call->collection, &record);
     }
     buffer_release(&value);

@@ -12,6 +12,7 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @deliver SUBJECT      a message with this subject arrives through LMTP
     @append MAILBOX FLAGS another connection appends the message in the lines that follow:
     | Subject: x          a line of it (CRLF is added)
+    @quota RESOURCE N     the account gets this limit
     @starttls             the first connection does its TLS handshake
     @half_close           the first connection will send no more
 
@@ -117,6 +118,9 @@ class Dialogue:
             with self.server.imap(self.account) as other:
                 status, _ = other.command("APPEND " + " ".join(words[1:]), text)
             assert status.startswith("OK"), status
+        elif words[0] == "@quota":
+            self.need_account()
+            self.server.run("quota", "set", self.account[0], *words[1:])
         elif words[0] == "@account":
             self.values.update(self.names(self.server.fresh_account(), "2"))
         elif words[0] == "@half_close":

@@ -428,6 +428,9 @@ GRAMMAR = {
     "IMAP_OBJECT_ID_MAXIMUM": ("a SEARCH EMAILID " + "x" * 255, "a SEARCH EMAILID " + "x" * 256),
     "IMAP_LIST_PATTERNS_MAXIMUM": ('a LIST "" (' + " ".join(["x"] * 32) + ")",
                                    'a LIST "" (' + " ".join(["x"] * 33) + ")"),
+    "IMAP_METADATA_ENTRIES_MAXIMUM": (
+        "a GETMETADATA INBOX (" + " ".join(["/private/x"] * 64) + ")",
+        "a GETMETADATA INBOX (" + " ".join(["/private/x"] * 65) + ")"),
     "IMAP_ID_FIELDS_MAXIMUM": ("a ID (" + " ".join(['"a" "b"'] * 30) + ")",
                                "a ID (" + " ".join(['"a" "b"'] * 31) + ")"),
     "IMAP_ENABLE_MAXIMUM": ("a ENABLE" + " X" * 32, "a ENABLE" + " X" * 33),

@@ -6,10 +6,10 @@
  * kept as written, '*' included.
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
- * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 4959 (SASL-IR), 5161 (ENABLE), 6154
- * (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032
- * (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514
- * (SAVEDATE), 8970 (PREVIEW).
+ * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 4959
+ * (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258 (LIST-EXTENDED),
+ * 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE,
+ * QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -45,6 +45,10 @@ enum imap_command_id {
     IMAP_LSUB,
     IMAP_STATUS,
     IMAP_APPEND,
+    IMAP_GETQUOTA,
+    IMAP_GETQUOTAROOT,
+    IMAP_GETMETADATA,
+    IMAP_SETMETADATA,
     IMAP_IDLE,
     IMAP_CHECK,
     IMAP_CLOSE,
@@ -242,7 +246,8 @@ enum imap_status_item {
     IMAP_STATUS_SIZE = 64,
     IMAP_STATUS_MAILBOXID = 128,
     IMAP_STATUS_APPENDLIMIT = 256,
-    IMAP_STATUS_HIGHESTMODSEQ = 512, /* RFC 7162 section 3.1.7 */
+    IMAP_STATUS_DELETED_STORAGE = 1024, /* RFC 9208 section 4.1.4 */
+    IMAP_STATUS_HIGHESTMODSEQ = 512,    /* RFC 7162 section 3.1.7 */
 };
 
 /* LIST and LSUB (RFC 9051 section 6.3.9, RFC 5258). The reference is put before each pattern by the
@@ -274,6 +279,18 @@ struct imap_select {
     struct imap_sequence_set match_numbers, match_uids;
 };
 
+/* GETMETADATA and SETMETADATA (RFC 5464 section 5). At most IMAP_METADATA_ENTRIES_MAXIMUM. */
+enum { IMAP_DEPTH_INFINITY = -1 };
+struct imap_metadata {
+    struct slice mailbox;  /* empty: the server's own */
+    struct slice *entries; /* as written */
+    struct slice *values;  /* of SETMETADATA, any bytes; data NULL: NIL */
+    size_t count;
+    bool has_maximum;
+    uint64_t maximum; /* MAXSIZE: bytes of a value */
+    int depth;        /* 0, 1, IMAP_DEPTH_INFINITY */
+};
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
@@ -298,7 +315,9 @@ struct imap_command {
             size_t count;        /* slices, so an even number */
         } identification;
         struct imap_select select; /* EXAMINE too */
-        struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE */
+        struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT */
+        struct slice quota_root;   /* GETQUOTA */
+        struct imap_metadata metadata;
         struct {
             struct slice mailbox;
             struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */

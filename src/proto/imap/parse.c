@@ -176,7 +176,7 @@ static bool literal_head(struct imap_cursor *cursor, struct imap_literal *litera
     return true;
 }
 
-static struct slice literal_string(struct imap_cursor *cursor)
+static struct slice literal_string(struct imap_cursor *cursor, bool nul)
 {
     struct imap_literal literal;
     if (!literal_head(cursor, &literal))
@@ -188,7 +188,7 @@ static struct slice literal_string(struct imap_cursor *cursor)
     }
     struct slice text = slice_make(cursor->at, (size_t)literal.size);
     cursor->at += literal.size;
-    if (slice_find(text, '\0') < text.size)
+    if (!nul && slice_find(text, '\0') < text.size)
         imap_fail(cursor, "a NUL byte");
     return text;
 }
@@ -207,7 +207,7 @@ struct slice imap_string(struct imap_cursor *cursor)
     if (byte == '"')
         return quoted(cursor);
     if (byte == '{')
-        return literal_string(cursor);
+        return literal_string(cursor, false);
     imap_fail(cursor, "expected a string");
     return (struct slice){"", 0};
 }
@@ -223,6 +223,11 @@ struct slice imap_astring(struct imap_cursor *cursor)
 struct slice imap_nstring(struct imap_cursor *cursor)
 {
     return imap_take_word(cursor, "NIL") ? (struct slice){NULL, 0} : imap_string(cursor);
+}
+
+struct slice imap_value(struct imap_cursor *cursor)
+{
+    return imap_take(cursor, '~') ? literal_string(cursor, true) : imap_nstring(cursor);
 }
 
 uint64_t imap_number64(struct imap_cursor *cursor, uint64_t maximum)

@@ -76,6 +76,8 @@ struct slice imap_atom(struct imap_cursor *cursor);
 struct slice imap_string(struct imap_cursor *cursor); /* quoted or literal */
 struct slice imap_astring(struct imap_cursor *cursor);
 struct slice imap_nstring(struct imap_cursor *cursor); /* NIL: data == NULL */
+/* nstring / literal8: a value, which may have NUL bytes. */
+struct slice imap_value(struct imap_cursor *cursor);
 uint64_t imap_number64(struct imap_cursor *cursor, uint64_t maximum);
 uint32_t imap_nz_number(struct imap_cursor *cursor);
 
@@ -118,7 +120,8 @@ typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *comman
 imap_parser imap_parse_nothing, imap_parse_id, imap_parse_login, imap_parse_authenticate,
     imap_parse_enable, imap_parse_mailbox, imap_parse_select, imap_parse_create, imap_parse_rename,
     imap_parse_list, imap_parse_lsub, imap_parse_status, imap_parse_append, imap_parse_expunge,
-    imap_parse_search, imap_parse_sort, imap_parse_thread, imap_parse_fetch, imap_parse_store,
+    imap_parse_search, imap_parse_sort, imap_parse_thread, imap_parse_getquota,
+    imap_parse_getmetadata, imap_parse_setmetadata, imap_parse_fetch, imap_parse_store,
     imap_parse_copy;
 
 #endif

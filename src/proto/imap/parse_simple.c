@@ -103,6 +103,7 @@ static const struct {
     {"MAILBOXID", IMAP_STATUS_MAILBOXID},
     {"APPENDLIMIT", IMAP_STATUS_APPENDLIMIT},
     {"HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ},
+    {"DELETED-STORAGE", IMAP_STATUS_DELETED_STORAGE},
 };
 
 uint32_t imap_status_items(struct imap_cursor *cursor)
@@ -120,6 +121,13 @@ uint32_t imap_status_items(struct imap_cursor *cursor)
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected a closing parenthesis");
     return items;
+}
+
+/* quota-root-name = astring (RFC 9208 section 7) */
+void imap_parse_getquota(struct imap_cursor *cursor, struct imap_command *command)
+{
+    imap_argument(cursor, "Quota root");
+    command->quota_root = imap_astring(cursor);
 }
 
 void imap_parse_status(struct imap_cursor *cursor, struct imap_command *command)

@@ -111,6 +111,16 @@ void imap_write_mailbox(struct buffer *out, struct slice name, bool utf8)
     buffer_release(&wire);
 }
 
+void imap_write_value(struct buffer *out, struct slice value)
+{
+    if (slice_find(value, '\0') == value.size) {
+        imap_write_nstring(out, value);
+        return;
+    }
+    imap_write_literal8_head(out, value.size);
+    buffer_append(out, value);
+}
+
 void imap_write_flags(struct buffer *out, uint32_t system, const struct slice *keywords,
                       size_t keyword_count)
 {

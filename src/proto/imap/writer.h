@@ -24,6 +24,9 @@ void imap_write_nstring(struct buffer *out, struct slice text); /* data == NULL:
 void imap_write_literal_head(struct buffer *out, uint64_t size);
 void imap_write_literal8_head(struct buffer *out, uint64_t size);
 
+/* nstring / literal8: a value, which may have NUL bytes. */
+void imap_write_value(struct buffer *out, struct slice value);
+
 /* A mailbox name given in UTF-8: modified UTF-7 unless utf8 (after ENABLE IMAP4rev2).
  */
 void imap_write_mailbox(struct buffer *out, struct slice name, bool utf8);

@@ -36,6 +36,12 @@ static const char *const capabilities[] = {
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "I18NLEVEL=1",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTA=RES-MAILBOX",
+    "QUOTA=RES-ANNOTATION-STORAGE",
+    "METADATA",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

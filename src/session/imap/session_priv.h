@@ -219,6 +219,9 @@ enum progress cmd_rename(struct imap_session *session);
 enum progress cmd_subscribe(struct imap_session *session);
 enum progress cmd_list(struct imap_session *session);
 enum progress cmd_status(struct imap_session *session);
+enum progress cmd_quota(struct imap_session *session);
+enum progress cmd_metadata(struct imap_session *session);
+enum progress cmd_set_metadata(struct imap_session *session);
 enum progress cmd_append(struct imap_session *session);
 enum progress cmd_idle(struct imap_session *session);
 enum progress cmd_expunge(struct imap_session *session);
@@ -234,8 +237,8 @@ void append_piece(struct imap_session *session, struct slice bytes);
 /* --- cmd_idle.c --- */
 void idle_line(struct imap_session *session, struct slice line);
 
-/* --- cmd_status.c: one STATUS response --- */
-void status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items);
+/* --- cmd_status.c: one STATUS response; nothing when an item cannot be had --- */
+int status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items);
 
 /* --- cmd_list.c --- */
 

@@ -160,6 +160,19 @@ static inline void imap_events_append(struct buffer *out, const struct imap_comm
     buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
 }
 
+static inline void imap_events_metadata(struct buffer *out, const struct imap_metadata *metadata)
+{
+    imap_events_slice(out, metadata->mailbox);
+    buffer_append_format(out, " depth %d", metadata->depth);
+    if (metadata->has_maximum)
+        buffer_append_format(out, " maximum %llu", (unsigned long long)metadata->maximum);
+    for (size_t i = 0; i < metadata->count; i++) {
+        buffer_append_byte(out, ' ');
+        buffer_append(out, metadata->entries[i]);
+        imap_events_slices(out, &metadata->values[i], 1);
+    }
+}
+
 static inline void imap_events_arguments(struct buffer *out, const struct imap_command *command)
 {
     static const char operations[] = "=+-";
@@ -206,6 +219,16 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         break;
     case IMAP_APPEND:
         imap_events_append(out, command);
+        break;
+    case IMAP_GETQUOTAROOT:
+        imap_events_slice(out, command->mailbox);
+        break;
+    case IMAP_GETQUOTA:
+        imap_events_slice(out, command->quota_root);
+        break;
+    case IMAP_GETMETADATA:
+    case IMAP_SETMETADATA:
+        imap_events_metadata(out, &command->metadata);
         break;
     case IMAP_EXPUNGE:
         buffer_append_string(out, command->expunge.all ? "all" : "");

@@ -61,6 +61,10 @@ static void test_strings(void **state)
     check_written("\"\"");
     imap_write_literal_head(&out, 12345678901);
     check_written("{12345678901}\r\n");
+    imap_write_value(&out, (struct slice){NULL, 0});
+    check_written("NIL");
+    imap_write_value(&out, SLICE("a\"b"));
+    check_written("\"a\\\"b\"");
     imap_write_literal8_head(&out, 2);
     check_written("~{2}\r\n");
 }

@@ -1,0 +1,109 @@
+/*
+ * GETMETADATA and SETMETADATA (RFC 5464 section 5).
+ */
+#include "proto/imap/parse_priv.h"
+
+/* entry = astring, without "*" and "%" */
+static struct slice take_entry(struct imap_cursor *cursor)
+{
+    struct slice entry = imap_astring(cursor);
+    if (entry.size == 0 || entry.data[0] != '/')
+        imap_fail(cursor, "expected the name of an entry");
+    if (slice_find(entry, '*') < entry.size || slice_find(entry, '%') < entry.size)
+        imap_fail(cursor, "no wildcards are possible");
+    return entry;
+}
+
+static void add_entry(struct imap_cursor *cursor, struct imap_metadata *metadata, bool has_value)
+{
+    if (metadata->count == IMAP_METADATA_ENTRIES_MAXIMUM)
+        imap_fail(cursor, "too many");
+    struct slice entry = take_entry(cursor), value = {NULL, 0};
+    if (has_value) {
+        imap_expect(cursor, ' ', "expected a value");
+        value = imap_value(cursor);
+    }
+    metadata->entries =
+        imap_grow(cursor, metadata->entries, metadata->count, sizeof(*metadata->entries));
+    metadata->values =
+        imap_grow(cursor, metadata->values, metadata->count, sizeof(*metadata->values));
+    if (cursor->problem)
+        return;
+    metadata->entries[metadata->count] = entry;
+    metadata->values[metadata->count++] = value;
+}
+
+static void take_entries(struct imap_cursor *cursor, struct imap_metadata *metadata,
+                         bool have_values)
+{
+    imap_expect(cursor, '(', "expected a list");
+    do {
+        add_entry(cursor, metadata, have_values);
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+}
+
+static void take_option(struct imap_cursor *cursor, struct imap_metadata *metadata)
+{
+    if (imap_take_word(cursor, "MAXSIZE")) {
+        imap_expect(cursor, ' ', "expected a number of bytes");
+        metadata->has_maximum = true;
+        metadata->maximum = imap_number64(cursor, UINT32_MAX);
+        return;
+    }
+    if (!imap_take_word(cursor, "DEPTH"))
+        imap_fail(cursor, "unknown");
+    imap_expect(cursor, ' ', "expected 0, 1 or infinity");
+    if (imap_take_word(cursor, "infinity"))
+        metadata->depth = IMAP_DEPTH_INFINITY;
+    else if (imap_take_word(cursor, "1"))
+        metadata->depth = 1;
+    else if (!imap_take_word(cursor, "0"))
+        imap_fail(cursor, "expected 0, 1 or infinity");
+}
+
+/* The cursor stands behind the parenthesis. */
+static void take_options(struct imap_cursor *cursor, struct imap_metadata *metadata)
+{
+    cursor->what = "Option";
+    do {
+        take_option(cursor, metadata);
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+}
+
+static bool is_list_of_options(const struct imap_cursor *cursor)
+{
+    return imap_peek(cursor) == '(' && cursor->at + 1 < cursor->end &&
+           strchr("MmDd", cursor->at[1]);
+}
+
+/* The grammar has the options before the mailbox, the RFC's examples behind it; clients do both. */
+void imap_parse_getmetadata(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_metadata *metadata = &command->metadata;
+    imap_argument(cursor, "Mailbox name");
+    if (imap_take(cursor, '(')) {
+        take_options(cursor, metadata);
+        imap_argument(cursor, "Mailbox name");
+    }
+    metadata->mailbox = imap_reference(cursor);
+    imap_argument(cursor, "Entry");
+    if (is_list_of_options(cursor)) {
+        imap_take(cursor, '(');
+        take_options(cursor, metadata);
+        imap_argument(cursor, "Entry");
+    }
+    if (imap_peek(cursor) == '(')
+        take_entries(cursor, metadata, false);
+    else
+        add_entry(cursor, metadata, false);
+}
+
+void imap_parse_setmetadata(struct imap_cursor *cursor, struct imap_command *command)
+{
+    imap_argument(cursor, "Mailbox name");
+    command->metadata.mailbox = imap_reference(cursor);
+    imap_argument(cursor, "Entry");
+    take_entries(cursor, &command->metadata, true);
+}

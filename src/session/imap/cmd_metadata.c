@@ -1,0 +1,178 @@
+/*
+ * GETMETADATA and SETMETADATA (RFC 5464), over the store's annotations. A response for each slice:
+ * values may be long.
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+#include "store/annotation.h"
+
+struct metadata_work {
+    struct annotation *list;
+    size_t count, next;
+    uint64_t longest; /* of the values that MAXSIZE left out */
+};
+
+static int find_collection(struct imap_session *session, struct collection *mailbox)
+{
+    struct slice name = session->command->metadata.mailbox;
+    mailbox->id = 0;
+    return name.size ? session_find_mailbox(session, name, mailbox) : 0;
+}
+
+static const char *scope_name(enum annotation_scope scope)
+{
+    return scope == ANNOTATION_PRIVATE ? "/private" : "/shared";
+}
+
+/* Whether the entry asked for is the annotation's, or one above it within the depth (RFC 5464
+ * section 4.2.2). */
+static bool names(const struct imap_metadata *metadata, struct slice entry,
+                  const struct annotation *annotation)
+{
+    struct slice scope = slice_from_string(scope_name(annotation->scope));
+    if (!slice_equal_nocase(slice_sub(entry, 0, scope.size), scope))
+        return false;
+    struct slice name = slice_sub(entry, scope.size, SIZE_MAX);
+    if (!slice_equal_nocase(slice_sub(annotation->name, 0, name.size), name))
+        return false;
+    struct slice below = slice_sub(annotation->name, name.size, SIZE_MAX);
+    if (below.size == 0)
+        return true;
+    if (metadata->depth == 0 || below.data[0] != '/')
+        return false;
+    struct slice deeper = slice_sub(below, 1, SIZE_MAX);
+    return metadata->depth == IMAP_DEPTH_INFINITY || slice_find(deeper, '/') == deeper.size;
+}
+
+static bool is_wanted(const struct imap_session *session, struct metadata_work *work,
+                      const struct annotation *annotation)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    bool named = false;
+    for (size_t i = 0; i < metadata->count && !named; i++)
+        named = names(metadata, metadata->entries[i], annotation);
+    if (!named)
+        return false;
+    if (!metadata->has_maximum || annotation->value.size <= metadata->maximum)
+        return true;
+    if (work->longest < annotation->value.size)
+        work->longest = annotation->value.size;
+    return false;
+}
+
+static int begin(struct imap_session *session, struct metadata_work *work)
+{
+    struct store_view *view;
+    struct collection mailbox;
+    int error = find_collection(session, &mailbox);
+    if (!error)
+        error = session_view(session, &view);
+    return error ? error
+                 : annotations_list(view, mailbox.id, &session->arena, &work->list, &work->count);
+}
+
+static void write_slice(struct imap_session *session, struct metadata_work *work)
+{
+    struct buffer *out = session->out;
+    bool any = false;
+    for (; work->next < work->count && !session_slice_over(session); work->next++) {
+        const struct annotation *annotation = &work->list[work->next];
+        if (!is_wanted(session, work, annotation))
+            continue;
+        if (!any) {
+            buffer_append(out, SLICE("* METADATA "));
+            imap_write_mailbox(out, session->command->metadata.mailbox, session_is_rev2(session));
+        }
+        buffer_append_string(out, any ? " " : " (");
+        buffer_append_string(out, scope_name(annotation->scope));
+        buffer_append(out, annotation->name);
+        buffer_append_byte(out, ' ');
+        imap_write_value(out, annotation->value);
+        any = true;
+    }
+    if (any)
+        buffer_append(out, SLICE(")\r\n"));
+}
+
+static enum progress answer(struct imap_session *session, const struct metadata_work *work)
+{
+    char code[NUMBER_MAXIMUM + sizeof("METADATA LONGENTRIES ")];
+    if (!work->longest)
+        return session_ok(session, "Getmetadata completed");
+    snprintf(code, sizeof(code), "METADATA LONGENTRIES %llu", (unsigned long long)work->longest);
+    return session_reply(session, "OK", arena_string(&session->arena, slice_from_string(code)),
+                         "Getmetadata completed");
+}
+
+enum progress cmd_metadata(struct imap_session *session)
+{
+    bool first = !session->work;
+    struct metadata_work *work = session_work(session, sizeof(*work));
+    if (!work)
+        return session_fail(session, ERROR_LIMIT);
+    int error = first ? begin(session, work) : 0;
+    if (error)
+        return session_fail(session, error);
+    write_slice(session, work);
+    return work->next < work->count ? PROGRESS_AGAIN : answer(session, work);
+}
+
+/* --- SETMETADATA --- */
+
+/* In the arena. ERROR_SYNTAX of a name, ERROR_LIMIT of a value or the arena. */
+static int make_list(struct imap_session *session, struct annotation **list)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    struct annotation *made = arena_alloc_array(&session->arena, metadata->count, sizeof(*made));
+    if (!made)
+        return ERROR_LIMIT;
+    for (size_t i = 0; i < metadata->count; i++) {
+        int error = annotation_name_parse(metadata->entries[i], &made[i].scope, &made[i].name);
+        if (error)
+            return error;
+        made[i].value = metadata->values[i];
+    }
+    *list = made;
+    return 0;
+}
+
+static bool is_too_large(const struct imap_metadata *metadata)
+{
+    for (size_t i = 0; i < metadata->count; i++)
+        if (metadata->values[i].size > ANNOTATION_VALUE_MAXIMUM)
+            return true;
+    return false;
+}
+
+static enum progress fail_set(struct imap_session *session, int error)
+{
+    if (error == ERROR_SYNTAX)
+        return session_reply(session, "BAD", NULL, "Not the name of an entry");
+    if (error == ERROR_LIMIT)
+        return session_reply(session, "NO", "METADATA TOOMANY", "Too many entries");
+    return session_fail(session, error);
+}
+
+enum progress cmd_set_metadata(struct imap_session *session)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    struct annotation *list;
+    struct collection mailbox;
+    struct store_view *view;
+    char code[NUMBER_MAXIMUM + sizeof("METADATA MAXSIZE ")];
+    if (is_too_large(metadata)) {
+        snprintf(code, sizeof(code), "METADATA MAXSIZE %d", ANNOTATION_VALUE_MAXIMUM);
+        return session_reply(session, "NO", arena_string(&session->arena, slice_from_string(code)),
+                             "A value is too long");
+    }
+    int error = make_list(session, &list);
+    if (error)
+        return fail_set(session, error);
+    error = find_collection(session, &mailbox);
+    if (!error)
+        error = session_view(session, &view);
+    if (error)
+        return session_fail(session, error);
+    error = annotations_set(view, mailbox.id, list, metadata->count);
+    return error ? fail_set(session, error) : session_ok(session, "Setmetadata completed");
+}

@@ -1,0 +1,59 @@
+/*
+ * GETMETADATA and SETMETADATA (RFC 5464), GETQUOTA and GETQUOTAROOT (RFC 9208).
+ */
+#include "imap_dialogue.h"
+
+static void test_get(void **state)
+{
+    (void)state;
+    check_command("GETMETADATA \"\" /shared/comment", "GETMETADATA '' depth 0 /shared/comment NIL");
+    check_command("GETMETADATA inbox (/a \"/b c\")", "GETMETADATA 'INBOX' depth 0 /a NIL /b c NIL");
+    check_command("GETMETADATA (MAXSIZE 1024 DEPTH 1) x (/a)",
+                  "GETMETADATA 'x' depth 1 maximum 1024 /a NIL");
+    check_command("GETMETADATA x (depth infinity) /a", "GETMETADATA 'x' depth -1 /a NIL");
+    check_command("GETMETADATA x (DEPTH 0) /a", "GETMETADATA 'x' depth 0 /a NIL");
+    check_bad("GETMETADATA", "Mailbox name: missing");
+    check_bad("GETMETADATA x", "Entry: missing");
+    check_bad("GETMETADATA x ()", "Entry: expected an atom or a string");
+    check_bad("GETMETADATA x a", "Entry: expected the name of an entry");
+    check_bad("GETMETADATA x \"\"", "Entry: expected the name of an entry");
+    check_bad("GETMETADATA x \"/a*\"", "Entry: no wildcards are possible");
+    check_bad("GETMETADATA x \"/a%\"", "Entry: no wildcards are possible");
+    check_bad("GETMETADATA () x /a", "Option: unknown");
+    check_bad("GETMETADATA (DEPTH 2) x /a", "Option: expected 0, 1 or infinity");
+    check_bad("GETMETADATA (MAXSIZE) x /a", "Option: expected a number of bytes");
+    check_bad("GETMETADATA x /a /b", "Command: something follows the arguments");
+}
+
+static void test_set(void **state)
+{
+    (void)state;
+    check_command("SETMETADATA x (/a \"b\" /c NIL /d \"\")",
+                  "SETMETADATA 'x' depth 0 /a'b' /c NIL /d''");
+    check_dialogue(usual_limits, SLICE("a SETMETADATA \"\" (/a ~{3+}\r\n)x\n)\r\n"), false,
+                   "command a SETMETADATA '' depth 0 /a')x\n'\n", __FILE__, __LINE__);
+    check_events("a SETMETADATA x (/a {2+}\r\n\0x)\r\n", "BAD a Entry: a NUL byte\n");
+    check_bad("SETMETADATA x /a b", "Entry: expected a list");
+    check_bad("SETMETADATA x (/a)", "Entry: expected a value");
+    check_bad("SETMETADATA x (/a b)", "Entry: expected a string");
+    check_bad("SETMETADATA x (/a \"b\"", "Entry: expected a closing parenthesis");
+}
+
+static void test_quota(void **state)
+{
+    (void)state;
+    check_command("GETQUOTA \"\"", "GETQUOTA ''");
+    check_command("GETQUOTAROOT inbox", "GETQUOTAROOT 'INBOX'");
+    check_bad("GETQUOTA", "Quota root: missing");
+    check_bad("GETQUOTAROOT \"\"", "Mailbox name: empty");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_quota),
+    };
+    return cmocka_run_group_tests_name("metadata", tests, NULL, NULL);
+}
