@@ -6,10 +6,10 @@
  * kept as written, '*' included.
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
- * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 4959
- * (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258 (LIST-EXTENDED),
- * 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE,
- * QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
+ * (PARTIAL), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258
+ * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
+ * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -93,6 +93,13 @@ struct imap_flags {
     size_t keyword_count;
 };
 
+/* Which of a list of messages are meant (RFC 9394): the first-th to the last-th, in either order,
+ * counted from the front or from the back. */
+struct imap_partial {
+    bool given, from_back;
+    uint32_t first, last; /* from 1 */
+};
+
 /* --- FETCH --- */
 
 /* What a FETCH item asks for (RFC 9051 section 6.4.5). RFC822.HEADER and its like are sections with
@@ -148,6 +155,7 @@ struct imap_fetch {
     size_t item_count;
     bool changed; /* CHANGEDSINCE was given (RFC 7162 section 3.1.4.1); MODSEQ is among the items */
     uint64_t changed_since;
+    struct imap_partial partial; /* of UID FETCH's set (RFC 9394 section 3.3) */
     bool vanished; /* VANISHED, of UID FETCH with CHANGEDSINCE (RFC 7162 section 3.2.6) */
 };
 
@@ -223,6 +231,7 @@ struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
+    struct imap_partial partial;      /* of SEARCH; then return_all is not given */
     bool return_save;                 /* RFC 5182: the result is kept for "$" */
     bool modseq;                      /* a MODSEQ key is among the keys: the answer tells one */
     bool numbers;                     /* so is a set of sequence numbers */

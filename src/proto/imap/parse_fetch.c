@@ -295,6 +295,12 @@ static void take_changed_since(struct imap_cursor *cursor, struct imap_fetch *fe
         add_item(cursor, fetch, (struct imap_fetch_item){.kind = IMAP_FETCH_MODSEQ});
 }
 
+static void take_partial_modifier(struct imap_cursor *cursor, struct imap_fetch *fetch)
+{
+    imap_expect(cursor, ' ', "expected a range");
+    imap_partial_range(cursor, &fetch->partial);
+}
+
 static void take_modifiers(struct imap_cursor *cursor, struct imap_command *command)
 {
     struct imap_fetch *fetch = &command->fetch;
@@ -305,6 +311,8 @@ static void take_modifiers(struct imap_cursor *cursor, struct imap_command *comm
             take_changed_since(cursor, fetch);
         else if (imap_take_word(cursor, "VANISHED"))
             fetch->vanished = true;
+        else if (command->uid && imap_take_word(cursor, "PARTIAL"))
+            take_partial_modifier(cursor, fetch);
         else
             imap_fail(cursor, "unknown");
     } while (imap_take(cursor, ' '));

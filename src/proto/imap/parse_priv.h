@@ -107,6 +107,9 @@ void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags);
 void imap_flags_bare(struct imap_cursor *cursor, struct imap_flags *flags); /* no parentheses */
 uint32_t imap_status_items(struct imap_cursor *cursor);
 
+/* partial-range (RFC 9394 section 4) */
+void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial);
+
 /* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
 
 /* "RETURN (...)" and the space behind it, where it is there. */

@@ -275,7 +275,7 @@ static void take_key(struct search_parser *parser, struct imap_search_key *key)
     cursor->depth--;
 }
 
-/* search-return-opts of RFC 4731 and RFC 5182: none given means ALL. */
+/* search-return-opts of RFC 4731, RFC 5182 and RFC 9394: none given means ALL. */
 static void take_return(struct imap_cursor *cursor, struct imap_search *search)
 {
     const struct {
@@ -294,6 +294,11 @@ static void take_return(struct imap_cursor *cursor, struct imap_search *search)
         return;
     }
     do {
+        if (imap_take_word(cursor, "PARTIAL")) {
+            imap_expect(cursor, ' ', "expected a range");
+            imap_partial_range(cursor, &search->partial);
+            continue;
+        }
         int row = imap_find_name(imap_word(cursor), &options[0].name,
                                  sizeof(options) / sizeof(options[0]), sizeof(options[0]));
         if (row < 0)
@@ -302,6 +307,8 @@ static void take_return(struct imap_cursor *cursor, struct imap_search *search)
             *options[row].option = true;
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected a closing parenthesis");
+    if (search->partial.given && search->return_all)
+        imap_fail(cursor, "ALL and PARTIAL exclude each other");
 }
 
 /* Leaves the charset empty for UTF-8 and its subset: those texts need no conversion. */

@@ -50,6 +50,19 @@ void imap_sequence_set(struct imap_cursor *cursor, struct imap_sequence_set *set
     }
 }
 
+void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial)
+{
+    if (partial->given)
+        imap_fail(cursor, "only one PARTIAL is possible");
+    partial->given = true;
+    partial->from_back = imap_take(cursor, '-');
+    partial->first = imap_nz_number(cursor);
+    imap_expect(cursor, ':', "expected a range");
+    if (partial->from_back)
+        imap_expect(cursor, '-', "expected both ends from the back");
+    partial->last = imap_nz_number(cursor);
+}
+
 void imap_parse_expunge(struct imap_cursor *cursor, struct imap_command *command)
 {
     command->expunge.all = !command->uid;

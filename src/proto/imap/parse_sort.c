@@ -53,6 +53,8 @@ void imap_parse_sort(struct imap_cursor *cursor, struct imap_command *command)
     imap_argument(cursor, "Sort criterion");
     imap_search_return(cursor, search);
     cursor->what = "Sort criterion";
+    if (search->partial.given)
+        imap_fail(cursor, "PARTIAL is for SEARCH");
     imap_expect(cursor, '(', "expected a list");
     do {
         take_criterion(cursor, search);

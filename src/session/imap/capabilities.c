@@ -42,6 +42,7 @@ static const char *const capabilities[] = {
     "QUOTA=RES-MAILBOX",
     "QUOTA=RES-ANNOTATION-STORAGE",
     "METADATA",
+    "PARTIAL",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

@@ -338,6 +338,18 @@ static bool begin_vanished(struct imap_session *session, struct fetch_work *work
     return !error;
 }
 
+/* RFC 9394 section 3.3; CHANGEDSINCE is of what is left (section 3.4). */
+static int narrow(struct imap_session *session)
+{
+    struct range_set part;
+    range_set_init(&part, SESSION_UID_RANGES_MAXIMUM);
+    int error = set_partial(&part, &session->uids, &session->command->fetch.partial);
+    if (!error)
+        set_take(&session->uids, &part);
+    range_set_release(&part);
+    return error;
+}
+
 static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
@@ -345,6 +357,11 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
     session->release_work = release;
     if (!view_resolve_command(session, &fetch->set) || !begin_vanished(session, work))
         return false;
+    int error = fetch->partial.given ? narrow(session) : 0;
+    if (error) {
+        session_fail(session, error);
+        return false;
+    }
     work->next_uid = 1;
     for (size_t i = 0; i < fetch->item_count; i++) {
         const struct imap_fetch_item *item = &fetch->items[i];

@@ -1,7 +1,7 @@
 /*
  * SEARCH, SORT, THREAD and their UID forms (RFC 9051 section 6.4.4, RFC 5256; ESEARCH: RFC 4731;
- * SEARCHRES: RFC 5182; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices: first the messages
- * are tried one by one, then the response is written, however long it is.
+ * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices:
+ * first the messages are tried one by one, then the response is written, however long it is.
  */
 #include "base/error.h"
 #include "session/imap/sort_priv.h"
@@ -12,6 +12,7 @@ struct search_work {
     enum search_stage stage;
     struct search_node root;
     uint32_t next_uid;
+    struct range_set part;  /* of what was found, what PARTIAL returns; as found */
     struct range_set found; /* UIDs; then the numbers of the response */
     size_t written;         /* of the response: ranges of ESEARCH, numbers of SORT */
     struct sort_list sorted;
@@ -19,6 +20,7 @@ struct search_work {
     uint32_t next_number;
     bool failed;
     uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
+    uint64_t part_modseq;
 };
 
 static bool is_sort(const struct imap_session *session)
@@ -35,6 +37,7 @@ static void release(struct imap_session *session)
 {
     struct search_work *work = session->work;
     range_set_release(&work->found);
+    range_set_release(&work->part);
     sort_list_release(&work->sorted);
     thread_tree_release(&work->tree);
 }
@@ -62,6 +65,7 @@ static int begin(struct imap_session *session, struct search_work *work)
     struct mailbox_snapshot *snapshot;
     size_t memory = (size_t)session->stream->config->command_memory;
     range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&work->part, SESSION_UID_RANGES_MAXIMUM);
     sort_list_init(&work->sorted, memory);
     thread_tree_init(&work->tree, memory);
     session->release_work = release;
@@ -150,22 +154,20 @@ static void find_ends(struct imap_session *session, const struct search_work *wo
     }
 }
 
-/* With MIN or MAX, and without what needs all, "$" is those alone (RFC 5182 section 2.4). */
+/* With MIN, MAX or PARTIAL, and without what needs all, "$" is those alone (RFC 5182 section 2.4,
+ * RFC 9394 section 3.2). */
 static int save(struct imap_session *session, const struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
-    const struct range_set *found = &work->found;
-    bool ends =
-        (search->return_min || search->return_max) && !search->return_all && !search->return_count;
+    bool some = search->return_min || search->return_max || search->partial.given;
     if (!search->return_save)
         return 0;
-    if (!ends)
-        return range_set_copy(&session->saved, found);
+    if (!some || search->return_all || search->return_count)
+        return range_set_copy(&session->saved, &work->found);
     uint32_t first, last;
-    int error = 0;
     find_ends(session, work, &first, &last);
-    range_set_clear(&session->saved);
-    if (first && search->return_min)
+    int error = range_set_copy(&session->saved, &work->part);
+    if (first && search->return_min && !error)
         error = range_set_add(&session->saved, first, first);
     if (last && search->return_max && !error)
         error = range_set_add(&session->saved, last, last);
@@ -198,20 +200,36 @@ static bool returns_all(const struct imap_session *session)
 static bool is_silent(const struct imap_search *search)
 {
     return search->return_save && !search->return_min && !search->return_max &&
-           !search->return_all && !search->return_count;
+           !search->return_all && !search->return_count && !search->partial.given;
+}
+
+static int positions_of(struct imap_session *session, struct range_set *uids)
+{
+    struct range_set numbers;
+    range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
+    int error = set_positions(&numbers, &session->mailbox.uids, uids);
+    if (!error)
+        set_take(uids, &numbers);
+    range_set_release(&numbers);
+    return error;
 }
 
 static int to_numbers(struct imap_session *session, struct search_work *work)
 {
     if (session->command->uid || is_sort(session) || is_thread(session))
         return 0;
-    struct range_set numbers;
-    range_set_init(&numbers, SESSION_UID_RANGES_MAXIMUM);
-    int error = set_positions(&numbers, &session->mailbox.uids, &work->found);
-    if (!error)
-        set_take(&work->found, &numbers);
-    range_set_release(&numbers);
-    return error;
+    int error = positions_of(session, &work->found);
+    return error ? error : positions_of(session, &work->part);
+}
+
+/* " PARTIAL (-1:-100 ", and NIL for nothing; the numbers and the parenthesis follow. */
+static void write_partial_head(struct imap_session *session, const struct search_work *work)
+{
+    const struct imap_partial *partial = &session->command->search.partial;
+    const char *sign = partial->from_back ? "-" : "";
+    if (partial->given)
+        buffer_append_format(session->out, " PARTIAL (%s%u:%s%u %s", sign, partial->first, sign,
+                             partial->last, work->part.count ? "" : "NIL");
 }
 
 /* SEARCH's have become what the response names already. */
@@ -236,6 +254,7 @@ static void write_extended_head(struct imap_session *session, struct search_work
         buffer_append_format(out, " MAX %u", end_number(session, last));
     if (returns_all(session) && count)
         buffer_append(out, SLICE(" ALL "));
+    write_partial_head(session, work);
 }
 
 static void write_head(struct imap_session *session, struct search_work *work)
@@ -273,10 +292,11 @@ static bool write_numbers(struct imap_session *session, struct search_work *work
     return !number;
 }
 
-static bool write_ranges(struct imap_session *session, struct search_work *work)
+static bool write_ranges(struct imap_session *session, struct search_work *work,
+                         const struct range_set *set)
 {
-    while (work->written < work->found.count && !session_slice_over(session)) {
-        const struct range *range = &work->found.ranges[work->written];
+    while (work->written < set->count && !session_slice_over(session)) {
+        const struct range *range = &set->ranges[work->written];
         char text[2 * NUMBER_MAXIMUM + 2], *end = text;
         if (work->written++)
             *end++ = ',';
@@ -287,7 +307,7 @@ static bool write_ranges(struct imap_session *session, struct search_work *work)
         }
         buffer_append(session->out, slice_make(text, (size_t)(end - text)));
     }
-    return work->written == work->found.count;
+    return work->written == set->count;
 }
 
 /* The MODSEQ of what is returned (RFC 7162 section 3.1.6, RFC 4731 section 3.2). */
@@ -303,41 +323,80 @@ static uint64_t returned_modseq(struct imap_session *session, const struct searc
     }
     first = search->return_min ? first : 0;
     last = search->return_max ? last : 0;
-    return first > last ? first : last;
+    first = first > last ? first : last;
+    return first > work->part_modseq ? first : work->part_modseq;
 }
 
-/* THREAD has none (RFC 7162 section 3.1.9). */
+/* Of PARTIAL alone nothing may be returned; THREAD has none (RFC 7162 section 3.1.9). */
 static void write_modseq(struct imap_session *session, const struct search_work *work)
 {
-    if (session->command->search.modseq && work->found.count && !is_thread(session))
+    if (!session->command->search.modseq || !work->found.count || is_thread(session))
+        return;
+    uint64_t modseq = returned_modseq(session, work);
+    if (modseq)
         buffer_append_format(session->out, is_extended(session) ? " MODSEQ %llu" : " (MODSEQ %llu)",
-                             (unsigned long long)returned_modseq(session, work));
+                             (unsigned long long)modseq);
 }
 
 static bool write_all(struct imap_session *session, struct search_work *work)
 {
     bool extended = is_extended(session);
+    if (session->command->search.partial.given)
+        return write_ranges(session, work, &work->part);
     if (extended && !returns_all(session))
         return true;
     if (is_thread(session))
         return thread_tree_write(session, &work->tree);
     if (is_sort(session))
         return sort_write(session, &work->sorted, &work->written, extended ? ',' : ' ');
-    return extended ? write_ranges(session, work) : write_numbers(session, work);
+    return extended ? write_ranges(session, work, &work->found) : write_numbers(session, work);
 }
 
 static void write_result(struct imap_session *session, struct search_work *work)
 {
     if (!write_all(session, work))
         return;
+    if (session->command->search.partial.given)
+        buffer_append_byte(session->out, ')');
     write_modseq(session, work);
     buffer_append(session->out, SLICE("\r\n"));
     work->stage = STAGE_END;
 }
 
+/* The highest modseq of the part. */
+static int find_part_modseq(struct imap_session *session, struct search_work *work)
+{
+    struct mailbox_snapshot *snapshot;
+    struct entry_walk walk;
+    const struct entry *entry;
+    uint32_t uid;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    entry_walk_init(&walk, snapshot, &work->part, 1, 0);
+    while ((error = entry_walk_next(&walk, &uid, &entry)) == 0)
+        if (entry && entry->modseq > work->part_modseq)
+            work->part_modseq = entry->modseq;
+    entry_walk_release(&walk);
+    mailbox_snapshot_close(&snapshot);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static int find_part(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    if (!search->partial.given)
+        return 0;
+    int error = set_partial(&work->part, &work->found, &search->partial);
+    return error || !search->modseq ? error : find_part_modseq(session, work);
+}
+
 /* What was found, in order. */
 static int arrange(struct imap_session *session, struct search_work *work)
 {
+    int error = find_part(session, work);
+    if (error)
+        return error;
     sort_finish(&work->sorted);
     return is_thread(session) ? thread_tree_finish(&work->tree, session->command->search.algorithm)
                               : 0;

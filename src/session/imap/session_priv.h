@@ -315,6 +315,9 @@ int set_positions(struct range_set *out, const struct range_set *all, const stru
 int set_at_positions(struct range_set *out, const struct range_set *all,
                      const struct range_set *positions);
 
+/* Appends those of `all` that PARTIAL means (RFC 9394 section 3.1), if any. */
+int set_partial(struct range_set *out, struct range_set *all, const struct imap_partial *partial);
+
 /* set becomes `with`, which is emptied. */
 void set_take(struct range_set *set, struct range_set *with);
 

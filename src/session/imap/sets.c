@@ -81,6 +81,22 @@ int set_positions(struct range_set *out, const struct range_set *all, const stru
     return error;
 }
 
+int set_partial(struct range_set *out, struct range_set *all, const struct imap_partial *partial)
+{
+    uint32_t count = range_set_size(all), first = partial->first, last = partial->last;
+    struct range positions;
+    if (first > last) {
+        first = partial->last;
+        last = partial->first;
+    }
+    if (first > count)
+        return 0;
+    last = last < count ? last : count;
+    positions.first = partial->from_back ? count + 1 - last : first;
+    positions.last = partial->from_back ? count + 1 - first : last;
+    return set_at_positions(out, all, &(struct range_set){.ranges = &positions, .count = 1});
+}
+
 void set_take(struct range_set *set, struct range_set *with)
 {
     range_set_release(set);

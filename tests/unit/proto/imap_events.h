@@ -115,6 +115,13 @@ static inline void imap_events_slices(struct buffer *out, const struct slice *sl
     }
 }
 
+static inline void imap_events_partial(struct buffer *out, const struct imap_partial *partial)
+{
+    if (partial->given)
+        buffer_append_format(out, " partial %s%u:%u", partial->from_back ? "-" : "", partial->first,
+                             partial->last);
+}
+
 static inline void imap_events_search(struct buffer *out, const struct imap_search *search)
 {
     if (search->extended)
@@ -126,6 +133,7 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
         buffer_append_format(out, "%s%d ", search->sort[i].reverse ? "-" : "+",
                              search->sort[i].kind);
     imap_events_key(out, &search->key);
+    imap_events_partial(out, &search->partial);
 }
 
 static inline void imap_events_select(struct buffer *out, const struct imap_select *select)
@@ -250,6 +258,7 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
             buffer_append_format(out, " changed %llu%s",
                                  (unsigned long long)command->fetch.changed_since,
                                  command->fetch.vanished ? " vanished" : "");
+        imap_events_partial(out, &command->fetch.partial);
         break;
     case IMAP_STORE:
         imap_events_set(out, &command->store.set);

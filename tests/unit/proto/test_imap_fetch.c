@@ -42,6 +42,11 @@ static void test_modifiers(void **state)
     check_bad("FETCH 1 FLAGS (CHANGEDSINCE)", "Fetch modifier: expected a modification sequence");
     check_bad("FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)", "Fetch modifier: unknown");
     check_bad("FETCH 1 FLAGS ()", "Fetch modifier: unknown");
+    check_command("UID FETCH 1:* FLAGS (PARTIAL -1:-30 CHANGEDSINCE 98305)",
+                  "UID FETCH 1:0 uid flags modseq changed 98305 partial -1:30");
+    check_bad("FETCH 1:* FLAGS (PARTIAL 1:2)", "Fetch modifier: unknown");
+    check_bad("UID FETCH 1:* FLAGS (PARTIAL 1:2 PARTIAL 1:2)",
+              "Fetch modifier: only one PARTIAL is possible");
     check_bad("FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
               "Fetch modifier: VANISHED is for UID FETCH with CHANGEDSINCE");
     check_bad("UID FETCH 1 FLAGS (VANISHED)",

@@ -79,6 +79,22 @@ static void test_return(void **state)
     check_command("SEARCH RETURN (MIN max COUNT) SEEN", "SEARCH return min max count and(flag 1)");
     check_command("SEARCH RETURN () CHARSET UTF-8 SEEN", "SEARCH return all and(flag 1)");
     check_command("SEARCH RETURN (save) $", "SEARCH return save and(sequence $)");
+    check_command("SEARCH RETURN (PARTIAL 500:1 COUNT) SEEN",
+                  "SEARCH return count and(flag 1) partial 500:1");
+    check_command("UID SEARCH RETURN (save partial -1:-100) SEEN",
+                  "UID SEARCH return save and(flag 1) partial -1:100");
+    check_bad("SEARCH RETURN (PARTIAL 1:2 ALL) SEEN",
+              "Return option: ALL and PARTIAL exclude each other");
+    check_bad("SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) SEEN",
+              "Return option: only one PARTIAL is possible");
+    check_bad("SEARCH RETURN (PARTIAL) SEEN", "Return option: expected a range");
+    check_bad("SEARCH RETURN (PARTIAL 1) SEEN", "Return option: expected a range");
+    check_bad("SEARCH RETURN (PARTIAL 0:5) SEEN", "Return option: expected a number other than 0");
+    check_bad("SEARCH RETURN (PARTIAL -1:5) SEEN",
+              "Return option: expected both ends from the back");
+    check_bad("SEARCH RETURN (PARTIAL 1:*) SEEN", "Return option: expected a number");
+    check_bad("SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
+              "Sort criterion: PARTIAL is for SEARCH");
     check_bad("SEARCH RETURN (KEEP) SEEN", "Return option: unknown");
     check_bad("SEARCH RETURN (MIN)", "Search key: missing");
     check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
