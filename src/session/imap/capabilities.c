@@ -43,6 +43,8 @@ static const char *const capabilities[] = {
     "QUOTA=RES-ANNOTATION-STORAGE",
     "METADATA",
     "PARTIAL",
+    "UIDONLY",
+    "INPROGRESS",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

@@ -160,10 +160,7 @@ static void begin_message(struct fetch_slice *slice, const struct entry *entry)
         return;
     }
     view_announce_keywords(slice->session, slice->snapshot);
-    char line[NUMBER_MAXIMUM + 16] = "* ", *end = line + 2;
-    end = number_put(end, range_set_position(&slice->session->mailbox.uids, entry->uid));
-    memcpy(end, " FETCH (", 8);
-    buffer_append(slice->session->out, slice_make(line, (size_t)(end + 8 - line)));
+    view_write_fetch_head(slice->session, entry->uid);
     work->open = true;
     work->item = 0;
 }

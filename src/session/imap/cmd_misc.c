@@ -43,6 +43,7 @@ static const struct {
     {"CONDSTORE", ENABLED_CONDSTORE},
     {"QRESYNC", ENABLED_CONDSTORE | ENABLED_QRESYNC},
     {"IMAP4rev2", ENABLED_REV2},
+    {"UIDONLY", ENABLED_UIDONLY},
 };
 
 static bool is_asked_for(const struct imap_command *command, const char *name)

@@ -3,6 +3,7 @@
  * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices:
  * first the messages are tried one by one, then the response is written, however long it is.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "session/imap/sort_priv.h"
 
@@ -21,6 +22,7 @@ struct search_work {
     bool failed;
     uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
     uint64_t part_modseq;
+    uint64_t told; /* when the client was last told how far it is; monotonic microseconds */
 };
 
 static bool is_sort(const struct imap_session *session)
@@ -76,6 +78,7 @@ static int begin(struct imap_session *session, struct search_work *work)
                            mailbox_snapshot_keywords(snapshot), &work->root);
     mailbox_snapshot_close(&snapshot);
     work->next_uid = 1;
+    work->told = clock_monotonic_us();
     if (session->command->search.modseq)
         modseq_enable(session);
     return error ? error : narrow(session, &work->root);
@@ -122,6 +125,21 @@ static int match_entries(struct search_slice *slice, struct search_work *work)
     return error;
 }
 
+/* How far the search is, every now and then (RFC 9585). */
+static void tell_progress(struct imap_session *session, struct search_work *work)
+{
+    const char *quote = strchr(session->tag, ']') ? "" : "\"";
+    uint32_t next = range_set_next(&session->uids, work->next_uid);
+    uint64_t now = clock_monotonic_us();
+    if (!next || now - work->told < SESSION_PROGRESS_SECONDS * UINT64_C(1000000))
+        return;
+    work->told = now;
+    buffer_append_format(session->out, "* OK [INPROGRESS (%s%s%s %u %u)] Searching\r\n", quote,
+                         *quote ? session->tag : "NIL", quote,
+                         range_set_position(&session->uids, next) - 1,
+                         range_set_size(&session->uids));
+}
+
 static int match(struct imap_session *session, struct search_work *work)
 {
     struct mailbox_snapshot *snapshot;
@@ -134,8 +152,10 @@ static int match(struct imap_session *session, struct search_work *work)
     work->failed |= slice.failed;
     search_slice_release(&slice);
     mailbox_snapshot_close(&snapshot);
-    if (error != ERROR_NOT_FOUND)
+    if (error != ERROR_NOT_FOUND) {
+        tell_progress(session, work);
         return error;
+    }
     work->stage = STAGE_HEAD;
     return 0;
 }

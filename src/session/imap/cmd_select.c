@@ -14,7 +14,7 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
     view_write_exists(session);
     if (session_is_rev2(session))
         list_write_selected(session, mailbox);
-    else if (unseen)
+    else if (unseen && !(session->enabled & ENABLED_UIDONLY))
         buffer_append_format(out, "* OK [UNSEEN %u] First unseen message\r\n",
                              range_set_position(&view->uids, unseen));
     buffer_append_format(out,
@@ -83,6 +83,8 @@ enum progress cmd_select(struct imap_session *session)
     enum progress progress = PROGRESS_DONE;
     if (session->command->select.qresync && !(session->enabled & ENABLED_QRESYNC))
         return session_reply(session, "BAD", NULL, "QRESYNC is not enabled");
+    if (session->enabled & ENABLED_UIDONLY && session->command->select.match_numbers.count)
+        return session_reply(session, "BAD", "UIDREQUIRED", "Message numbers are not allowed");
     struct resync *resync = session_work(session, sizeof(*resync));
     if (!resync)
         return session_fail(session, ERROR_LIMIT);

@@ -186,10 +186,11 @@ static void answer(struct imap_session *session)
                       tells_modseq ? code : reply->code, reply->text);
 }
 
-static void answer_bad(struct imap_session *session, struct slice tag, const char *text)
+static void answer_bad(struct imap_session *session, struct slice tag, const char *code,
+                       const char *text)
 {
     counters_add(COUNTER_IMAP_ERRORS, 1);
-    imap_write_status(session->out, tag, "BAD", NULL, text);
+    imap_write_status(session->out, tag, "BAD", code, text);
     if (++session->bad_count >= SESSION_BAD_MAXIMUM)
         session_bye(session, "Too many errors");
 }
@@ -202,12 +203,18 @@ static void finish(struct imap_session *session)
         return;
     }
     if (strcmp(session->reply.status, "BAD") == 0) {
-        answer_bad(session, slice_from_string(session->tag), session->reply.text);
+        answer_bad(session, slice_from_string(session->tag), session->reply.code,
+                   session->reply.text);
     } else {
         session->bad_count = 0;
         answer(session);
     }
     forget_command(session);
+}
+
+static bool is_search(const struct imap_command *command)
+{
+    return command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD;
 }
 
 /* Whether EXPUNGE or VANISHED may be sent now. Without a command it is IDLE, which may have it; a
@@ -217,9 +224,7 @@ static bool expunges_allowed(const struct imap_session *session)
     const struct imap_command *command = session->command;
     if (!command || !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS))
         return true;
-    bool searches =
-        command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD;
-    return command->uid && !(searches && command->search.numbers);
+    return command->uid && !(is_search(command) && command->search.numbers);
 }
 
 /* Whether the command changes stored data, as far as it can be told beforehand. */
@@ -258,6 +263,15 @@ static uint32_t state(const struct imap_session *session)
     return session->mailbox.id ? IMAP_STATE_SELECTED : IMAP_STATE_AUTHENTICATED;
 }
 
+/* Whether the command speaks of message numbers: those that have a UID form do without it
+ * (RFC 9586 sections 3.2, 3.5 and 3.8). */
+static bool uses_numbers(const struct imap_command *command)
+{
+    if (!imap_commands[command->id].uid || command->id == IMAP_EXPUNGE)
+        return false;
+    return !command->uid || (is_search(command) && command->search.numbers);
+}
+
 /* Takes the command over. False: not allowed now; it is answered. */
 static bool begin_command(struct imap_session *session, const struct imap_command *command)
 {
@@ -269,9 +283,13 @@ static bool begin_command(struct imap_session *session, const struct imap_comman
         memcpy(session->tag, command->tag.data, size);
     session->tag[size] = '\0';
     session->command = command;
-    if (command_handlers[command->id].run && imap_commands[command->id].states & state(session))
+    bool numbers = session->enabled & ENABLED_UIDONLY && uses_numbers(command);
+    if (numbers)
+        session_reply(session, "BAD", "UIDREQUIRED", "Message numbers are not allowed");
+    else if (command_handlers[command->id].run &&
+             imap_commands[command->id].states & state(session))
         return true;
-    if (command_handlers[command->id].run)
+    else if (command_handlers[command->id].run)
         session->reply.text =
             session->mailbox.id ? "Not allowed in this state" : "No mailbox is selected";
     finish(session);
@@ -323,7 +341,7 @@ static void on_bad(struct imap_session *session, const struct imap_event *event)
     char text[IMAP_BAD_TEXT_MAXIMUM + 1];
     session->stream->commands++;
     forget_command(session);
-    answer_bad(session, event->tag, event_text(event, text, sizeof(text)));
+    answer_bad(session, event->tag, NULL, event_text(event, text, sizeof(text)));
 }
 
 /* Well understood, but refused: no error of the client's. */

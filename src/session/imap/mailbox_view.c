@@ -145,7 +145,7 @@ static int write_vanished(struct imap_session *session, struct range_set *gone)
  * that did not fit into the slice are taken out of `gone`; the first always fits. */
 static int write_expunges(struct imap_session *session, struct range_set *gone)
 {
-    if (session->enabled & ENABLED_QRESYNC)
+    if (session->enabled & (ENABLED_QRESYNC | ENABLED_UIDONLY))
         return write_vanished(session, gone);
     uint32_t told = 0, uid = range_set_next(gone, 1);
     for (; uid && (!told || !session_slice_over(session)); uid = range_set_next(gone, uid + 1)) {
@@ -252,14 +252,22 @@ static void remember_own(struct imap_session *session, uint64_t modseq)
     session->own_changes[session->own_change_count++] = modseq;
 }
 
+void view_write_fetch_head(struct imap_session *session, uint32_t uid)
+{
+    bool only_uids = session->enabled & ENABLED_UIDONLY;
+    struct slice words = only_uids ? SLICE(" UIDFETCH (") : SLICE(" FETCH (");
+    char line[NUMBER_MAXIMUM + 16] = "* ", *end = line + 2;
+    end = number_put(end, only_uids ? uid : range_set_position(&session->mailbox.uids, uid));
+    memcpy(end, words.data, words.size);
+    buffer_append(session->out, slice_make(line, (size_t)(end - line) + words.size));
+}
+
 void view_write_flags(struct imap_session *session, struct flags_cache *cache,
                       const struct entry *entry, const struct keyword_names *names, unsigned parts)
 {
     struct buffer *out = session->out;
     bool modseq = session->enabled & ENABLED_CONDSTORE, uid = modseq || parts & TELL_UID;
-    buffer_append(out, SLICE("* "));
-    number_write(out, range_set_position(&session->mailbox.uids, entry->uid));
-    buffer_append(out, SLICE(" FETCH ("));
+    view_write_fetch_head(session, entry->uid);
     if (uid) {
         buffer_append(out, SLICE("UID "));
         number_write(out, entry->uid);

@@ -33,6 +33,7 @@ enum {
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
+    SESSION_PROGRESS_SECONDS = 10,  /* between two INPROGRESS of one command */
     SESSION_VANISHED_RANGES = 1000, /* ranges of one VANISHED response */
 };
 
@@ -48,6 +49,7 @@ enum progress {
 enum session_enabled {
     ENABLED_CONDSTORE = 1, /* also by the commands that RFC 7162 section 3.1 lists */
     ENABLED_QRESYNC = 2,   /* never without CONDSTORE */
+    ENABLED_UIDONLY = 8,   /* no message numbers in either direction (RFC 9586) */
     ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
@@ -289,6 +291,9 @@ int view_change_flags(struct imap_session *session, const struct range_set *uids
  */
 int view_numbers(struct imap_session *session, const struct imap_sequence_set *set, uint32_t last,
                  struct range_set *numbers);
+
+/* "* 7 FETCH (", or "* 12 UIDFETCH (" to who has enabled UIDONLY. */
+void view_write_fetch_head(struct imap_session *session, uint32_t uid);
 
 /* A FETCH response with UID or FLAGS or both; with both and MODSEQ to who is told that (RFC 7162
  * section 3.2.4). The entry is one of the view. */

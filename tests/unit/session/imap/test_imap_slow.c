@@ -52,8 +52,34 @@ static void test_commands_end(void **state)
     dialogue_close(&dialogue);
 }
 
+/* RFC 9585: every ten seconds a search says how far it is. */
+static void test_progress(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    dialogue_open(&dialogue);
+    struct client *client = dialogue_client(&dialogue);
+    for (int i = 0; i < 7; i++)
+        dialogue_append(&dialogue, "INBOX", "(\\Seen)", "Subject: x\r\n\r\ntext\r\n");
+    check_has(client, "a SELECT INBOX\r\n", "* 7 EXISTS\r\n");
+    opening_us = 4 * 1000 * 1000; /* a message in each slice */
+    alarm(PATIENCE);
+    check(client, "b SEARCH TEXT text\r\n",
+          "* OK [INPROGRESS (\"b\" 3 7)] Searching\r\n"
+          "* OK [INPROGRESS (\"b\" 6 7)] Searching\r\n"
+          "* SEARCH 1 2 3 4 5 6 7\r\nb OK Search completed\r\n");
+    check_has(client, "c] UID SORT (SIZE) UTF-8 ALL\r\n",
+              "* OK [INPROGRESS (NIL 3 7)] Searching\r\n");
+    opening_us = 1000;
+    check(client, "d SEARCH TEXT text\r\n", "* SEARCH 1 2 3 4 5 6 7\r\nd OK Search completed\r\n");
+    alarm(0);
+    opening_us = 0;
+    dialogue_close(&dialogue);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_commands_end)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_commands_end),
+                                       cmocka_unit_test(test_progress)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
