@@ -13,6 +13,7 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @append MAILBOX FLAGS another connection appends the message in the lines that follow:
     | Subject: x          a line of it (CRLF is added)
     @quota RESOURCE N     the account gets this limit
+    @compress             the first connection is compressed from here on
     @starttls             the first connection does its TLS handshake
     @half_close           the first connection will send no more
 
@@ -125,6 +126,8 @@ class Dialogue:
             self.values.update(self.names(self.server.fresh_account(), "2"))
         elif words[0] == "@half_close":
             self.clients["1"].half_close()
+        elif words[0] == "@compress":
+            self.clients["1"].compress()
         elif words[0] == "@starttls":
             client = self.clients["1"]
             client.socket = self.server.tls_context().wrap_socket(client.socket,

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import time
+import zlib
 
 TIMEOUT = 20
 
@@ -17,6 +18,7 @@ class Imap:
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.pending = b""
+        self.deflate = self.inflate = None
         self.tags = 0
         self.greeting = None
 
@@ -26,14 +28,22 @@ class Imap:
         self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.pending = b""
 
+    def compress(self):
+        """From now on both directions are deflated (RFC 4978)."""
+        self.deflate, self.inflate = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+        self.pending = self.inflate.decompress(self.pending)
+
     def send(self, data):
-        self.socket.sendall(data.encode() if isinstance(data, str) else data)
+        data = data.encode() if isinstance(data, str) else data
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.socket.sendall(data)
 
     def fill(self):
         data = self.socket.recv(1 << 16)
         if not data:
             raise ConnectionError("closed by the server")
-        self.pending += data
+        self.pending += self.inflate.decompress(data) if self.inflate else data
 
     def raw_line(self):
         """One line with its CRLF, as bytes, literals not followed."""

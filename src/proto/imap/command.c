@@ -37,6 +37,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", AFTER, false, imap_parse_mailbox},
     [IMAP_GETMETADATA] = {"GETMETADATA", AFTER, false, imap_parse_getmetadata},
     [IMAP_SETMETADATA] = {"SETMETADATA", AFTER, false, imap_parse_setmetadata},
+    [IMAP_COMPRESS] = {"COMPRESS", AFTER, false, imap_parse_compress},
     [IMAP_IDLE] = {"IDLE", AFTER, false, imap_parse_nothing},
     [IMAP_CHECK] = {"CHECK", SELECTED, false, imap_parse_nothing},
     [IMAP_CLOSE] = {"CLOSE", SELECTED, false, imap_parse_nothing},

@@ -7,9 +7,9 @@
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
- * (PARTIAL), 4959 (SASL-IR), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+), 5258
- * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
- * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
+ * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
+ * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -49,6 +49,7 @@ enum imap_command_id {
     IMAP_GETQUOTAROOT,
     IMAP_GETMETADATA,
     IMAP_SETMETADATA,
+    IMAP_COMPRESS,
     IMAP_IDLE,
     IMAP_CHECK,
     IMAP_CLOSE,
@@ -326,6 +327,7 @@ struct imap_command {
         struct imap_select select; /* EXAMINE too */
         struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT */
         struct slice quota_root;   /* GETQUOTA */
+        struct slice algorithm;    /* COMPRESS */
         struct imap_metadata metadata;
         struct {
             struct slice mailbox;

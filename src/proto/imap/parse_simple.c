@@ -123,6 +123,12 @@ uint32_t imap_status_items(struct imap_cursor *cursor)
     return items;
 }
 
+void imap_parse_compress(struct imap_cursor *cursor, struct imap_command *command)
+{
+    imap_argument(cursor, "Algorithm");
+    command->algorithm = imap_atom(cursor);
+}
+
 /* quota-root-name = astring (RFC 9208 section 7) */
 void imap_parse_getquota(struct imap_cursor *cursor, struct imap_command *command)
 {

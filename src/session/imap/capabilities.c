@@ -53,6 +53,8 @@ void capabilities_write(const struct imap_session *session, struct buffer *out)
         buffer_append_string(out, capabilities[i]);
         buffer_append_byte(out, ' ');
     }
+    if (!session->compression)
+        buffer_append(out, SLICE("COMPRESS=DEFLATE "));
     /* One limit for all mailboxes (RFC 7889 section 2). */
     buffer_append(out, SLICE("APPENDLIMIT="));
     number_write(out, (uint64_t)session->stream->config->message_size);

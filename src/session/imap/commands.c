@@ -28,6 +28,7 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_GETQUOTAROOT] = {cmd_quota, 0},
     [IMAP_GETMETADATA] = {cmd_metadata, 0},
     [IMAP_SETMETADATA] = {cmd_set_metadata, COMMAND_CHANGES},
+    [IMAP_COMPRESS] = {cmd_compress, 0},
     [IMAP_IDLE] = {cmd_idle, 0},
     [IMAP_CHECK] = {cmd_noop, 0},
     [IMAP_CLOSE] = {cmd_close, COMMAND_WITHOUT_SYNC | COMMAND_CHANGES},

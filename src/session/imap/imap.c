@@ -202,6 +202,8 @@ static void finish(struct imap_session *session)
         forget_command(session);
         return;
     }
+    bool compresses = session->compresses;
+    session->compresses = false;
     if (strcmp(session->reply.status, "BAD") == 0) {
         answer_bad(session, slice_from_string(session->tag), session->reply.code,
                    session->reply.text);
@@ -210,6 +212,8 @@ static void finish(struct imap_session *session)
         answer(session);
     }
     forget_command(session);
+    if (compresses && compress_begin(session))
+        session->closing = true;
 }
 
 static bool is_search(const struct imap_command *command)
@@ -438,9 +442,17 @@ static enum stream_need serve(struct imap_session *session)
         }
         if (say_goodbye(session))
             break;
-        struct imap_event event = imap_reader_next(&session->reader, &session->stream->input);
-        if (event.kind == IMAP_EVENT_MORE)
+        struct slice *input;
+        if (compress_input(session, &input)) {
+            session_bye(session, "Compressed data cannot be read");
+            break;
+        }
+        struct imap_event event = imap_reader_next(&session->reader, input);
+        if (event.kind == IMAP_EVENT_MORE) {
+            if (compress_has_more(session))
+                continue;
             return wait_for_more(session);
+        }
         on_event[event.kind](session, &event);
     }
     return STREAM_NEED_CLOSE;
@@ -451,10 +463,12 @@ static enum stream_need imap_run(struct stream *stream)
     struct imap_session *session = stream->state;
     session->deadline = clock_monotonic_us() + STREAM_SLICE_US;
     enum stream_need need = serve(session);
+    bool waits = need == STREAM_NEED_INPUT || need == STREAM_NEED_NOTICE;
+    int error = compress_output(session, waits);
     if (session->view)
         store_view_close(&session->view);
     /* What could not be written cannot be left out either: the client would lose count. */
-    return buffer_error(&stream->output) ? STREAM_NEED_CLOSE : need;
+    return error || buffer_error(&stream->output) ? STREAM_NEED_CLOSE : need;
 }
 
 static uint32_t imap_idle_limit(const struct stream *stream)
@@ -468,6 +482,7 @@ static void imap_close(struct stream *stream, const char *why)
     (void)why;
     forget_command(session);
     view_unselect(session);
+    compress_end(session);
     imap_reader_release(&session->reader);
     stream->state = NULL;
     free(session);

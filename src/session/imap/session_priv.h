@@ -96,13 +96,15 @@ extern const struct command_handler command_handlers[IMAP_COMMAND_COUNT];
 
 struct imap_session {
     struct stream *stream;
-    struct buffer *out; /* stream->output */
+    struct buffer *out; /* stream->output, or what is to be compressed into it */
     struct imap_reader reader;
     struct mailbox_view mailbox;
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
-    uint32_t enabled; /* enum session_enabled bits */
+    bool compresses;                 /* from the answer that comes next on */
+    struct compression *compression; /* NULL: none */
+    uint32_t enabled;                /* enum session_enabled bits */
     unsigned bad_count;
     char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
 
@@ -231,6 +233,25 @@ enum progress cmd_search(struct imap_session *session);
 enum progress cmd_fetch(struct imap_session *session);
 enum progress cmd_store(struct imap_session *session);
 enum progress cmd_copy(struct imap_session *session);
+
+/* --- compress.c: COMPRESS (RFC 4978) --- */
+struct compression;
+enum progress cmd_compress(struct imap_session *session);
+
+/* From now on session->out and the input are compressed. ERROR_MEMORY. */
+int compress_begin(struct imap_session *session);
+void compress_end(struct imap_session *session);
+
+/* The input that commands are read from: the stream's, or the next of it decompressed.
+ * ERROR_SYNTAX: it is damaged, or has ended; ERROR_MEMORY. */
+int compress_input(struct imap_session *session, struct slice **input);
+
+/* Whether there is more than compress_input has given. */
+bool compress_has_more(const struct imap_session *session);
+
+/* Compresses what is in session->out. waits: until there is input, which may take long. An error of
+ * the buffers, or ERROR_MEMORY: the session must end. */
+int compress_output(struct imap_session *session, bool waits);
 
 /* --- cmd_append.c: the message's way before the handler runs --- */
 void append_begin(struct imap_session *session);

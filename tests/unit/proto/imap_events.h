@@ -231,6 +231,9 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_GETQUOTAROOT:
         imap_events_slice(out, command->mailbox);
         break;
+    case IMAP_COMPRESS:
+        imap_events_slice(out, command->algorithm);
+        break;
     case IMAP_GETQUOTA:
         imap_events_slice(out, command->quota_root);
         break;

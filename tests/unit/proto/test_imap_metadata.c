@@ -1,5 +1,6 @@
 /*
- * GETMETADATA and SETMETADATA (RFC 5464), GETQUOTA and GETQUOTAROOT (RFC 9208).
+ * GETMETADATA and SETMETADATA (RFC 5464), GETQUOTA and GETQUOTAROOT (RFC 9208), COMPRESS (RFC
+ * 4978).
  */
 #include "imap_dialogue.h"
 
@@ -44,6 +45,8 @@ static void test_quota(void **state)
     (void)state;
     check_command("GETQUOTA \"\"", "GETQUOTA ''");
     check_command("GETQUOTAROOT inbox", "GETQUOTAROOT 'INBOX'");
+    check_command("COMPRESS DEFLATE", "COMPRESS 'DEFLATE'");
+    check_bad("COMPRESS", "Algorithm: missing");
     check_bad("GETQUOTA", "Quota root: missing");
     check_bad("GETQUOTAROOT \"\"", "Mailbox name: empty");
 }
