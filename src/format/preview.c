@@ -53,21 +53,43 @@ static bool is_full(const struct line_writer *writer)
     return writer->count >= SUMMARY_PREVIEW_MAXIMUM;
 }
 
+/* Characters that are seen: so many, in the bytes given. */
+static void write_visible(struct line_writer *writer, struct slice bytes, size_t count)
+{
+    if (writer->blank && ++writer->count < SUMMARY_PREVIEW_MAXIMUM)
+        buffer_append_byte(writer->out, ' ');
+    if (!is_full(writer))
+        buffer_append(writer->out, bytes);
+    writer->blank = false;
+    writer->count += count;
+}
+
+/* How many bytes of ASCII that are seen it begins with, at most as many as there is room for behind
+ * a blank that is due: a word at a time is most of what there is. */
+static size_t visible_ascii(const struct line_writer *writer, struct slice line)
+{
+    size_t room = SUMMARY_PREVIEW_MAXIMUM - writer->count;
+    size_t size = 0;
+    room -= writer->blank && room > 0;
+    while (size < line.size && size < room && line.data[size] > ' ' && line.data[size] < 0x7f)
+        size++;
+    return size;
+}
+
 static void write_line(struct line_writer *writer, struct slice line)
 {
     uint32_t code;
     while (line.size && !is_full(writer)) {
-        size_t size = utf8_read(line, &code);
-        if (!size || is_space(code)) {
-            writer->blank = writer->count > 0;
+        size_t size = visible_ascii(writer, line);
+        if (size) {
+            write_visible(writer, slice_sub(line, 0, size), size);
+        } else {
+            size = utf8_read(line, &code);
+            if (!size || is_space(code))
+                writer->blank = writer->count > 0;
+            else if (!is_invisible(code))
+                write_visible(writer, slice_sub(line, 0, size), 1);
             size = size ? size : 1;
-        } else if (!is_invisible(code)) {
-            if (writer->blank && ++writer->count < SUMMARY_PREVIEW_MAXIMUM)
-                buffer_append_byte(writer->out, ' ');
-            if (!is_full(writer))
-                buffer_append(writer->out, slice_sub(line, 0, size));
-            writer->blank = false;
-            writer->count++;
         }
         line = slice_sub(line, size, SIZE_MAX);
     }

@@ -175,6 +175,30 @@ static void test_preview(void **state)
     buffer_release(&message);
 }
 
+/* A word, then others: the preview ends in the midst of one, and never with a blank. */
+static void test_preview_at_its_limit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    for (size_t first = 1; first <= SUMMARY_PREVIEW_MAXIMUM + 2; first++) {
+        char text[600], expected[600];
+        memset(text, 'a', sizeof(text));
+        text[0] = '\n';
+        text[first + 1] = ' ';
+        memcpy(text + first + 2, "b\xc3\xa9 c", 5);
+        memset(expected, 'a', sizeof(expected));
+        expected[first] = ' ';
+        memcpy(expected + first + 1, "b\xc3\xa9 c", 5);
+        size_t size = first + 3 < SUMMARY_PREVIEW_MAXIMUM   ? SUMMARY_PREVIEW_MAXIMUM + 1
+                      : first + 2 < SUMMARY_PREVIEW_MAXIMUM ? first + 4
+                                                            : SUMMARY_PREVIEW_MAXIMUM;
+        size -= expected[size - 1] == ' ';
+        build(&f, slice_make(text, sizeof(text)));
+        assert_true(slice_equal(f.summary.preview, slice_make(expected, size)));
+        done(&f);
+    }
+}
+
 static void test_attachments(void **state)
 {
     (void)state;
@@ -339,11 +363,12 @@ static void test_shift(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),   cmocka_unit_test(test_shift),
-        cmocka_unit_test(test_parts),    cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_preview),  cmocka_unit_test(test_attachments),
-        cmocka_unit_test(test_too_much), cmocka_unit_test(test_narrow_room),
-        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_header_names),
+        cmocka_unit_test(test_simple),       cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_parts),        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_preview),      cmocka_unit_test(test_preview_at_its_limit),
+        cmocka_unit_test(test_attachments),  cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_narrow_room),  cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_header_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
