@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "blob/blob.h"
 #include "store/check_priv.h"
+#include "store/hash_priv.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 enum {
@@ -69,12 +69,6 @@ static void sort_messages(struct check *check)
               compare_numbers);
 }
 
-static int hash(struct slice bytes, uint8_t sha256[32])
-{
-    unsigned size = 32;
-    return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
-}
-
 static int put_message(struct check *check, uint64_t number, const struct message_record *record)
 {
     struct key key;
@@ -92,7 +86,7 @@ static int rebuild_message(struct check *check, uint64_t number)
     int error =
         value_get(check->transaction, key_of_message(&key, KEY_BODY, number), &check->value);
     if (!error)
-        error = hash(buffer_slice(&check->value), record.sha256);
+        error = bytes_hash(buffer_slice(&check->value), record.sha256);
     record.size = check->value.size;
     record.created_modseq = check->change->modseq;
     return error ? error : put_message(check, number, &record);
@@ -412,7 +406,7 @@ static int check_body(struct check *check, uint64_t number, const struct message
     uint8_t sha256[32];
     int error = read_body(check, number, record);
     if (!error)
-        error = hash(buffer_slice(&check->body), sha256);
+        error = bytes_hash(buffer_slice(&check->body), sha256);
     if (!error &&
         (check->body.size != record->size || memcmp(sha256, record->sha256, sizeof(sha256)) != 0))
         error = ERROR_CORRUPT;

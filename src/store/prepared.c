@@ -3,7 +3,6 @@
 #include "store/thread_priv.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 int prepared_message_create(struct slice message, struct prepared_message **prepared)
@@ -36,14 +35,6 @@ void prepared_message_free(struct prepared_message **prepared)
     buffer_release(&(*prepared)->summary);
     free(*prepared);
     *prepared = NULL;
-}
-
-int bytes_hash(struct slice bytes, uint8_t sha256[32])
-{
-    unsigned size = 32;
-    return EVP_Digest(bytes.data ? bytes.data : "", bytes.size, sha256, &size, EVP_sha256(), NULL)
-               ? 0
-               : ERROR_MEMORY;
 }
 
 uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient)

@@ -4,6 +4,7 @@
 #ifndef STORE_PREPARED_PRIV_H
 #define STORE_PREPARED_PRIV_H
 
+#include "store/hash_priv.h"
 #include "store/mailbox_priv.h"
 
 struct prepared_message {
@@ -11,9 +12,6 @@ struct prepared_message {
     struct buffer summary;
     struct thread_ids ids;
 };
-
-/* Their SHA-256. ERROR_MEMORY. */
-int bytes_hash(struct slice bytes, uint8_t sha256[32]);
 
 /* The message with its prefix: bytes, summary, hash and ids. They point into the prepared message,
  * or into the two buffers when there is a prefix. */

@@ -1,24 +1,15 @@
 #include "base/error.h"
 #include "format/subject.h"
+#include "store/hash_priv.h"
 #include "store/thread_priv.h"
 
-#include <openssl/evp.h>
-
 /* --- ids --- */
-
-enum { HASH_SIZE = 32 /* of a SHA-256 */ };
 
 struct collector {
     struct thread_ids *ids;
     uint8_t subject[HASH_SIZE]; /* hashed apart, since it may be long */
     struct buffer id;
 };
-
-static int hash(struct slice bytes, uint8_t sha256[HASH_SIZE])
-{
-    unsigned size = HASH_SIZE;
-    return EVP_Digest(bytes.data, bytes.size, sha256, &size, EVP_sha256(), NULL) ? 0 : ERROR_MEMORY;
-}
 
 static int add_id(struct collector *collector)
 {
@@ -28,7 +19,7 @@ static int add_id(struct collector *collector)
     uint64_t bits;
     memcpy(text, collector->subject, HASH_SIZE);
     memcpy(text + HASH_SIZE, collector->id.data, collector->id.size);
-    int error = hash(slice_make(text, HASH_SIZE + collector->id.size), sha256);
+    int error = bytes_hash(slice_make(text, HASH_SIZE + collector->id.size), sha256);
     memcpy(&bits, sha256, sizeof(bits));
     bits = be64toh(bits);
     for (size_t i = 0; i < ids->count && !error; i++)
@@ -72,7 +63,7 @@ static int hash_subject(struct slice subject, uint8_t sha256[HASH_SIZE])
     buffer_init(&key, 4 * SUMMARY_SIZE_MAXIMUM);
     int error = subject_thread_key(subject, &key);
     if (!error)
-        error = hash(buffer_slice(&key), sha256);
+        error = bytes_hash(buffer_slice(&key), sha256);
     buffer_release(&key);
     return error;
 }

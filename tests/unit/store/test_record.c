@@ -1,4 +1,5 @@
 #include "store/directory_priv.h"
+#include "store/hash_priv.h"
 #include "store/key_priv.h"
 #include "store/record_priv.h"
 #include "store_test.h"
@@ -314,9 +315,32 @@ static void test_places(void **state)
     buffer_release(&places);
 }
 
+/* FIPS 180-2, B.1; nothing at all; what is longer than a block. */
+static void test_hash(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *sha256;
+    } rows[] = {
+        {"abc", "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+                "\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad"},
+        {"", "\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9\x24"
+             "\x27\xae\x41\xe4\x64\x9b\x93\x4c\xa4\x95\x99\x1b\x78\x52\xb8\x55"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "\x24\x8d\x6a\x61\xd2\x06\x38\xb8\xe5\xc0\x26\x93\x0c\x3e\x60\x39"
+         "\xa3\x3c\xe4\x59\x64\xff\x21\x67\xf6\xec\xed\xd4\x19\xdb\x06\xc1"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t sha256[HASH_SIZE];
+        assert_int_equal(bytes_hash(slice_from_string(rows[i].text), sha256), 0);
+        assert_memory_equal(sha256, rows[i].sha256, HASH_SIZE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hash),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_numbers_in_keys),
         cmocka_unit_test(test_entry),
