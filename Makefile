@@ -8,7 +8,7 @@
 #   make bench    figures, each with the command that repeats it
 #   make fuzz     every fuzzer for FUZZ_SECONDS (60)
 #   make crash    the store killed at any moment, by random scripts, for CRASH_SECONDS (3600)
-#   make freeze-load  freezes of a busy server for FREEZE_SECONDS (120)
+#   make freeze-load  freezes of a busy server for FREEZE_SECONDS (120), its data below TMPDIR
 #   make thread   the unit tests under the thread sanitizer (librados was not built for it)
 #   make install  to PREFIX (/usr/local)
 #   make clean

@@ -12,20 +12,12 @@
  * -l, each message's Message-ID, and when it was begun and acknowledged (microseconds of the
  * monotonic clock), is appended to the file as one line, as soon as it is acknowledged.
  */
-#include "base/clock.h"
+#include "load.h"
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { CONNECTIONS_MAXIMUM = 1000, LINE_MAXIMUM = 1024, HEADER_ROOM = 512 };
+enum { HEADER_ROOM = 512 };
 
 static struct {
     uint16_t port;
@@ -39,42 +31,13 @@ static struct {
     uint32_t *times; /* microseconds, one for each message */
 } load;
 
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int connect_server(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(load.port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (server < 0 || connect(server, (struct sockaddr *)&address, sizeof(address)) < 0)
-        fail("connect");
-    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return server;
-}
-
-static void send_all(int server, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t sent = write(server, bytes, size);
-        if (sent <= 0)
-            fail("write");
-        bytes += sent;
-        size -= (size_t)sent;
-    }
-}
-
 /* Reads replies until `count` have come (lines "NNN-..." go on); each must begin with 2 or 3. */
 static void expect(FILE *replies, int count)
 {
-    char line[LINE_MAXIMUM];
+    char line[LOAD_LINE_MAXIMUM];
     while (count > 0) {
         if (!fgets(line, sizeof(line), replies))
-            fail("read");
+            load_fail("read");
         if (line[0] != '2' && line[0] != '3') {
             fprintf(stderr, "refused: %s", line);
             exit(1);
@@ -107,14 +70,6 @@ static size_t write_message(char *text, long number)
     return size + 3;
 }
 
-static void wait_for_turn(long number)
-{
-    uint64_t due = load.rate ? load.start + (uint64_t)number * 1000000 / (uint64_t)load.rate : 0;
-    uint64_t now = clock_monotonic_us();
-    if (now < due)
-        usleep((useconds_t)(due - now));
-}
-
 static void note(long number, uint64_t start, uint64_t end)
 {
     load.times[number] = (uint32_t)(end - start);
@@ -128,27 +83,27 @@ static void note(long number, uint64_t start, uint64_t end)
 static void *run_connection(void *unused)
 {
     (void)unused;
-    int server = connect_server();
+    int server = load_connect(load.port);
     FILE *replies = fdopen(dup(server), "r");
     char *text = malloc((size_t)load.size + HEADER_ROOM + 128);
     expect(replies, 1);
-    send_all(server, "LHLO bench\r\n", 12);
+    load_send(server, "LHLO bench\r\n", 12);
     expect(replies, 1);
     for (long number; (number = atomic_fetch_add(&load.next, 1)) < load.messages;) {
-        char envelope[LINE_MAXIMUM];
+        char envelope[LOAD_LINE_MAXIMUM];
         size_t size = write_message(text, number);
         int head = snprintf(envelope, sizeof(envelope),
                             "MAIL FROM:<sender@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n",
                             load.recipients[number % load.recipient_count]);
-        wait_for_turn(number);
+        load_wait(load.start, number, load.rate);
         uint64_t start = clock_monotonic_us();
-        send_all(server, envelope, (size_t)head);
+        load_send(server, envelope, (size_t)head);
         expect(replies, 3);
-        send_all(server, text, size);
+        load_send(server, text, size);
         expect(replies, 1);
         note(number, start, clock_monotonic_us());
     }
-    send_all(server, "QUIT\r\n", 6);
+    load_send(server, "QUIT\r\n", 6);
     expect(replies, 1);
     free(text);
     fclose(replies);
@@ -179,7 +134,7 @@ static int read_options(int count, char **arguments)
 
 int main(int count, char **arguments)
 {
-    static pthread_t threads[CONNECTIONS_MAXIMUM];
+    static pthread_t threads[LOAD_CONNECTIONS_MAXIMUM];
     count = read_options(count, arguments);
     arguments += optind - 1;
     if (count < 6) {
@@ -193,14 +148,14 @@ int main(int count, char **arguments)
     load.size = strtol(arguments[4], NULL, 10);
     load.recipients = arguments + 5;
     load.recipient_count = count - 5;
-    if (connections < 1 || connections > CONNECTIONS_MAXIMUM || load.messages < 1 ||
+    if (connections < 1 || connections > LOAD_CONNECTIONS_MAXIMUM || load.messages < 1 ||
         load.size < HEADER_ROOM)
         return 2;
     load.times = calloc((size_t)load.messages, sizeof(*load.times));
     uint64_t start = load.start = clock_monotonic_us();
     for (long i = 0; i < connections; i++)
         if (pthread_create(&threads[i], NULL, run_connection, NULL))
-            fail("thread");
+            load_fail("thread");
     for (long i = 0; i < connections; i++)
         pthread_join(threads[i], NULL);
     double seconds = (double)(clock_monotonic_us() - start) / 1e6;

@@ -3,119 +3,77 @@ copy (cp -a, and a btrfs snapshot where root and the kernel allow one) needs no 
 acknowledged before the freeze, and nothing that was begun after it.
 
 CHAPAR_FREEZE_SECONDS says how long (`make freeze-load`; short by default), CHAPAR_FREEZE_RATE how many
-deliveries a second, CHAPAR_FREEZE_WRITERS how many writers. The release build is what is measured.
+deliveries a second, CHAPAR_FREEZE_WRITERS how many writers, each of which makes ten changes a second. The
+release build is what is measured.
 """
 
-import multiprocessing
 import os
 import shutil
 import signal
 import statistics
 import subprocess
-import threading
 import time
 
 import pytest
 
-from harness.server import ROOT, Server, message
+from harness.server import PASSWORD, ROOT, Server, message
 from test_freeze import identities
 
 SECONDS = int(os.environ.get("CHAPAR_FREEZE_SECONDS", "4"))
 RATE = int(os.environ.get("CHAPAR_FREEZE_RATE", "200"))
 WRITERS = int(os.environ.get("CHAPAR_FREEZE_WRITERS", "10"))
 ACCOUNTS = min(WRITERS, 20)
-READERS, CONNECTIONS, SIZE = 2, 8, 5000
+CHANGES, READERS, READS = 10, 2, 100  # changes of a writer, and reads of all, a second
+CONNECTIONS, SIZE = 8, 5000
 HOLD = 1.0  # seconds that a freeze lasts beyond its copy
 BINARIES = ROOT / "build" / "bin"
-LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
+PROGRAMS = ROOT / "build" / "release" / "bench"
 FAILED = 1  # exit status of chapar thaw: no freeze was in force any more
-fork = multiprocessing.get_context("fork")
 
 
-# --- the load: processes of their own, so that none waits for another's interpreter ---
-
-class Worker:
-    """A process that runs work(client, note) for each of some connections until it is told to end."""
-
-    def __init__(self, server, accounts, work):
-        self.ended, self.queue = fork.Event(), fork.Queue()
-        self.times, self.problems = [], []
-        self.process = fork.Process(target=self.run, args=(server, accounts, work), daemon=True)
-        self.process.start()
-
-    def run(self, server, accounts, work):
-        threads = [threading.Thread(target=self.guard, args=(server, account, work))
-                   for account in accounts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.queue.put((self.times, self.problems))
-
-    def guard(self, server, account, work):
-        try:
-            with server.imap(account, tls=False) as client:
-                client.ok("SELECT INBOX")
-                count = 0
-                while not self.ended.is_set():
-                    count += 1
-                    start = time.monotonic()
-                    work(client, count)
-                    self.times.append((start, time.monotonic() - start))
-                    time.sleep(0.02)
-        except Exception as problem:  # noqa: BLE001: told at the end
-            self.problems.append(f"{work.__name__}: {problem!r}")
-
-    def stop(self):
-        """[(when, seconds)] of all that was done."""
-        self.ended.set()
-        times, problems = self.queue.get(timeout=60)
-        self.process.join()
-        assert not problems, problems
-        return times
-
-
-def write(client, count):
-    client.ok(f"STORE 1 {'+-'[count % 2]}FLAGS.SILENT (\\Flagged)")
-    if count % 10 == 0:
-        client.ok("COPY 1 Trash")
-
-
-def read(client, count):
-    client.ok("FETCH 1:5 (FLAGS ENVELOPE BODY.PEEK[TEXT])")
-
+# --- the load ---
 
 class Load:
+    """Programs of bench/ that deliver, change and read, each noting when what was done."""
+
     def __init__(self, server, accounts, folder):
-        self.log = folder / "acknowledged"
-        self.log.touch()
-        command = [LOAD, "-r", str(RATE), "-l", self.log, str(server.lmtp_port), str(CONNECTIONS),
-                   str(10 ** 6), str(SIZE), *(account[0] for account in accounts)]
-        wanted = [accounts[number % len(accounts)] for number in range(WRITERS)]
-        self.writers = [Worker(server, wanted[part::5], write) for part in range(5)]
-        self.readers = [Worker(server, [account], read) for account in accounts[:READERS]]
-        self.delivery = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.folder, self.programs = folder, {}
+        users = [account[0] for account in accounts]
+        self.start("delivery", "lmtp_load", RATE, server.lmtp_port, CONNECTIONS, 10 ** 6, SIZE, *users)
+        for what, connections, rate in (("write", WRITERS, CHANGES * WRITERS), ("read", READERS, READS)):
+            self.start(what, "imap_load", rate, server.imap_port, connections, what, PASSWORD, *users)
+
+    def start(self, name, program, rate, *arguments):
+        log = self.folder / name
+        log.touch()
+        command = [PROGRAMS / program, "-r", rate, "-l", log, *arguments]
+        self.programs[name] = subprocess.Popen([str(word) for word in command],
+                                               stderr=subprocess.PIPE, text=True)
+
+    def noted(self, name):
+        """[words of a line]; a last line may be half there."""
+        return [line.split() for line in (self.folder / name).read_text().split("\n")[:-1]]
 
     def acknowledged(self):
-        """[(Message-ID, begun, acknowledged)]; a last line may be half there."""
-        lines = self.log.read_text().split("\n")[:-1]
-        return [(words[0], int(words[1]) / 1e6, int(words[2]) / 1e6)
-                for words in map(str.split, lines)]
+        """[(Message-ID, begun, acknowledged)]"""
+        return [(identity, int(begun) / 1e6, int(end) / 1e6)
+                for identity, begun, end in self.noted("delivery")]
+
+    def times(self, name):
+        """[(when, seconds)] of all that was done."""
+        return [(int(begun) / 1e6, (int(end) - int(begun)) / 1e6)
+                for begun, end in self.noted(name)]
 
     def stop(self):
-        """The times of the writers and of the readers; nobody was refused anything."""
-        assert self.delivery.poll() is None, self.delivery.stderr.read()
-        self.delivery.terminate()
-        self.delivery.wait()
-        return ([time for writer in self.writers for time in writer.stop()],
-                [time for reader in self.readers for time in reader.stop()])
+        """Nobody was refused anything."""
+        for program in self.programs.values():
+            assert program.poll() is None, program.stderr.read()
+        self.abandon()
 
     def abandon(self):
-        self.delivery.kill()
-        self.delivery.wait()
-        for worker in (*self.writers, *self.readers):
-            worker.process.kill()
-            worker.process.join()
+        for program in self.programs.values():
+            program.kill()
+            program.wait()
 
 
 # --- where the data lies ---
@@ -219,8 +177,8 @@ def figures(deliveries, changes, reads, windows):
     held = [over - begun for begun, over in windows]
     frozen, free = during(reads, windows), [seconds for _, seconds in reads]
     seconds = deliveries[-1][2] - deliveries[0][1]
-    print(f"{len(deliveries) / seconds:.0f} deliveries/s, {len(changes) / seconds:.0f} changes/s by "
-          f"{WRITERS} writers, {len(held)} freezes of {min(held):.1f} to {max(held):.1f} s")
+    print(f"{len(deliveries) / seconds:.0f} deliveries/s of {RATE}, {len(changes) / seconds:.0f} changes/s "
+          f"by {WRITERS} writers, {len(held)} freezes of {min(held):.1f} to {max(held):.1f} s")
     print(f"a read, always: {milliseconds(free)}; in a freeze: {milliseconds(frozen)}")
     waited = during(changes, windows)
     delayed = during([(begun, end - begun) for _, begun, end in deliveries], windows)
@@ -244,8 +202,8 @@ def test_copies_of_a_busy_server(busy, tmp_path):
         count = verify(copy, accounts, windows[-1], load.acknowledged(), tmp_path / "other")
         print("snapshot" if snapshot else "cp -a", f"of {count} messages: all is well")
         remove(copy, snapshot)
-    changes, reads = load.stop()
-    figures(load.acknowledged(), changes, reads, windows)
+    load.stop()
+    figures(load.acknowledged(), load.times("write"), load.times("read"), windows)
     server.stop()
     assert server.run("check", "--deep").stdout == "all is well\n"
 
