@@ -1,72 +1,73 @@
 #!/usr/bin/python3
-"""Figures of Chapar on a Ceph cluster, with one copy and with three: each with what was measured.
+"""Figures of Chapar on a Ceph cluster: each with what was measured.
 
-Usage: bench/cluster.py [--messages N]
+Usage: bench/cluster.py [--osds N] [--messages N]
 
-The clusters are throw-away ones of this machine (tests/harness/cluster.py), so server, load
-generator and cluster share its cores.
+One OSD keeps one copy of everything, three keep three. The cluster is a throw-away one of this machine
+(tests/harness/cluster.py), so server, load generator and cluster share its cores and its disk.
 """
 
 import argparse
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+from work import BINARIES, PROGRAMS, connect, drain, load, show
 
 from harness.cluster import Cluster  # noqa: E402
 from harness.server import Server, message  # noqa: E402
 
-LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
-KV_BENCH = ROOT / "build" / "release" / "bench" / "kv_bench"
+MESSAGES, MAILBOX, SIZE, ACCOUNTS = 1000, 10000, 20000, 20
+LISTINGS = ("SELECT INBOX",
+            "FETCH 1:* (UID FLAGS)",
+            "FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)")
 
 
-def counters(server):
-    return server.json("status")["counters"]
+def counters(server, *names):
+    counted = server.json("status")["counters"]
+    return [counted[f"kv_cluster_{name}"] for name in names]
 
 
-def say(what, figure):
-    print(f"  {what:<60} {figure}", flush=True)
-
-
-def load(server, connections, count, size, accounts):
-    command = [LOAD, server.lmtp_port, connections, count, size, *accounts]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
-    return " ".join(done.stdout.split())
+def bare_commits(cluster):
+    """What the cluster takes by itself: microseconds of one write of `SIZE` bytes, median."""
+    output = cluster.run("rados", "-c", cluster.config, "-p", cluster.pool, "bench", "3", "write", "-t", "1",
+                         "-b", str(SIZE), "-O", str(SIZE))
+    return float(re.search(r"Average Latency\(s\): +([\d.]+)", output)[1]) * 1e6
 
 
 def deliveries(server):
-    boxes = [server.add_account(f"box{number}")[0] for number in range(20)]
-    for connections, accounts, what in ((1, boxes, "20 accounts"), (8, boxes, "20 accounts"),
-                                        (8, boxes[:1], "one account")):
-        before = counters(server)
-        said = load(server, connections, 1000, 20000, accounts)
-        after = counters(server)
-        say(f"1000 deliveries of 20 KB, {connections} connections, {what}", said)
-        say("  commits, reads a delivery", ", ".join(
-            f"{(after[name] - before[name]) / 1000:.2f}"
-            for name in ("kv_cluster_commits", "kv_cluster_reads")))
+    boxes = [server.add_account(f"box{number}")[0] for number in range(ACCOUNTS)]
+    load(server, 2, 5 * ACCOUNTS, SIZE, boxes)
+    for connections, accounts in ((1, boxes), (8, boxes), (8, boxes[:1])):
+        how = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{len(accounts)}"
+        before = counters(server, "commits", "reads")
+        rate, median, p99 = load(server, connections, MESSAGES, SIZE, accounts)
+        commits, reads = (after - first for after, first in
+                          zip(counters(server, "commits", "reads"), before))
+        show(f"deliveries/s, {connections} connection(s), {len(accounts)} account(s)", rate, how)
+        show("  a delivery, median / p99, us", f"{median} / {p99}", how)
+        show("  commits / reads of the cluster a delivery",
+             f"{commits / MESSAGES:.2f} / {reads / MESSAGES:.2f}", how)
 
 
 def mailbox(server, other, messages):
+    """What a node asks of the cluster when it lists what another one has taken, and asks again."""
     account = server.add_account("large")
     start = time.monotonic()
     load(server, 8, messages, 6000, [account[0]])
-    say(f"a mailbox filled with {messages} messages of 6 KB", f"{time.monotonic() - start:.1f} s")
-    for node, where in ((other, "a node that has not read it"), (other, "again"),
-                        (other, "and again")):
-        with node.imap(account, tls=True) as client:
-            client.ok("SELECT INBOX")
-            before, start = counters(node), time.monotonic()
-            client.ok("FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)")
-            taken, after = time.monotonic() - start, counters(node)
-        say(f"FETCH 1:* ENVELOPE BODYSTRUCTURE, {where}",
-            f"{taken * 1000:.0f} ms, {after['kv_cluster_reads'] - before['kv_cluster_reads']} reads")
+    show(f"filling a mailbox of {messages}, s", f"{time.monotonic() - start:.1f}",
+         f"lmtp_load PORT 8 {messages} 6000 BOX")
+    for how in ("the first time on that node", "the second time", "the third time"):
+        client = connect(other, account)
+        for command in LISTINGS:
+            [before], start = counters(other, "reads"), time.monotonic()
+            drain(client, command)
+            taken, [after] = time.monotonic() - start, counters(other, "reads")
+            show(f"{command[:56]}, ms / reads", f"{taken * 1000:.1f} / {after - before}", how)
+        client.close()
 
 
 def idle(here, there):
@@ -82,36 +83,44 @@ def idle(here, there):
             client.wait_for(r"\* \d+ EXISTS")
             taken.append((time.monotonic() - start) * 1000)
             client.wait_for("RECENT")
-    say("IDLE on another node is told after the 250, median of 50",
-        f"{statistics.median(taken):.1f} ms, the slowest {max(taken):.1f} ms")
+    show("IDLE on another node is told, median / longest, ms",
+         f"{statistics.median(taken):.1f} / {max(taken):.1f}", "after the 250 of 50 deliveries")
 
 
-def measure(directory, osds, messages):
-    print(f"{osds} OSD{'s' * (osds > 1)}:", flush=True)
+def engine(cluster):
+    output = subprocess.run([PROGRAMS / "kv_bench", "rados", cluster.config, cluster.pool],
+                            capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
+        name, value, unit = line.rsplit(None, 2)
+        show(f"{name}, {unit}", value, "kv_bench rados CONFIG POOL")
+
+
+def measure(directory, osds, messages=MAILBOX):
     with Cluster(directory / "ceph", osds) as cluster:
-        nodes = [Server(directory / f"node{number}", ROOT / "build" / "bin",
-                        init=cluster.init_for(cluster.pool)) for number in range(2)]
+        show(f"an object of {SIZE} bytes written, mean, us", f"{bare_commits(cluster):.0f}",
+             f"rados bench 3 write -t 1 -b {SIZE}, {osds} OSD(s)")
+        nodes = [Server(directory / f"node{number}", BINARIES, init=cluster.init_for(cluster.pool))
+                 for number in range(2)]
         try:
             for node in nodes:
+                node.configure(plaintext_login=True)
                 node.start()
             deliveries(nodes[0])
             idle(*nodes)
-            mailbox(nodes[0], nodes[1], messages)
+            mailbox(*nodes, messages)
         finally:
             for node in nodes:
                 node.stop()
-        output = subprocess.run([KV_BENCH, "rados", cluster.config, cluster.pool],
-                                capture_output=True, text=True, check=True).stdout
-        print(re.sub(r"(?m)^", "  ", output).rstrip())
+        engine(cluster)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=10000)
+    parser.add_argument("--osds", type=int, default=1)
+    parser.add_argument("--messages", type=int, default=MAILBOX)
     arguments = parser.parse_args()
-    for osds in (1, 3):
-        with tempfile.TemporaryDirectory(prefix="chapar-bench-") as directory:
-            measure(Path(directory), osds, arguments.messages)
+    with tempfile.TemporaryDirectory(prefix="chapar-bench-") as directory:
+        measure(Path(directory), arguments.osds, arguments.messages)
 
 
 if __name__ == "__main__":

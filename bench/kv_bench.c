@@ -1,7 +1,7 @@
 /*
  * What the key-value engine costs, in a directory given: a durable commit of 20 KB, the same
  * relaxed, reading 400 values of 8 KB, a walk over 50,000 values of 900 bytes, values of 256 KB,
- * memory of an idle open space.
+ * the lock of a space, memory of an idle open space.
  *
  *     kv_bench DIRECTORY
  *     kv_bench rados CONFIG POOL              # on a Ceph cluster (tests/harness/cluster.py)
@@ -25,6 +25,7 @@ enum {
     LARGE = 50,
     LARGE_BYTES = 256 * 1024,
     SPACES = 200,
+    LOCKS = 200,
 };
 
 struct job {
@@ -132,6 +133,27 @@ static void fill_summaries(struct kv *kv)
     check(kv_maintain(kv), "maintain");
 }
 
+/* Taken, looked at, given back: nobody else wants it. */
+static void locks(struct kv *kv)
+{
+    uint64_t spent[3] = {0};
+    for (unsigned i = 0; i < LOCKS; i++) {
+        struct kv_lock *lock;
+        uint64_t start = clock_monotonic_us();
+        check(kv_lock(kv, &lock), "lock");
+        uint64_t taken = clock_monotonic_us();
+        check(kv_lock_check(lock), "lock");
+        uint64_t looked = clock_monotonic_us();
+        kv_unlock(&lock);
+        spent[0] += taken - start;
+        spent[1] += looked - taken;
+        spent[2] += clock_monotonic_us() - looked;
+    }
+    printf("%-44s %10.1f us\n", "the lock of a space, taken", (double)spent[0] / LOCKS);
+    printf("%-44s %10.1f us\n", "  looked at", (double)spent[1] / LOCKS);
+    printf("%-44s %10.1f us\n", "  given back", (double)spent[2] / LOCKS);
+}
+
 static void idle_memory(struct kv_engine *engine)
 {
     struct kv *spaces[SPACES];
@@ -203,6 +225,7 @@ int main(int argc, char **argv)
     fill_summaries(kv);
     read_range(kv, "walk over 50,000 values of 900 bytes", "summary/");
     read_values(kv, "50,000 values of 900 bytes, each by its key", "summary", SUMMARIES);
+    locks(kv);
     kv_close(&kv);
     idle_memory(engine);
     kv_engine_free(&engine);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [gate] [disk]
+Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [gate] [disk] [cluster]
        all of them by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
@@ -21,31 +21,19 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+from work import BINARIES, PROGRAMS, ROOT, connect, drain, load, show, timed
 
+import cluster  # noqa: E402
 import corpus  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
 from dovecot import Dovecot  # noqa: E402
-from harness.imap import Imap  # noqa: E402
 from harness.server import Server, message  # noqa: E402
 
 DIRECTORY = ROOT / "build" / "bench"
-LOAD = ROOT / "build" / "release" / "bench" / "lmtp_load"
-BLOB_BENCH = ROOT / "build" / "release" / "bench" / "blob_bench"
-STORE_BENCH = ROOT / "build" / "release" / "bench" / "store_bench"
+BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
 MAILBOX = 50000
 IDLE_STEPS = (200, 1000)
-
-def show(name, value, how):
-    print(f"{name:<58} {value:>14}   {how}", flush=True)
-
-def load(server, connections, messages, size, recipients):
-    output = subprocess.run([LOAD, str(server.lmtp_port), str(connections), str(messages),
-                             str(size), *recipients], capture_output=True, text=True, check=True)
-    rate, median, p99 = map(int, output.stdout.split())
-    return rate, median, p99
 
 def cpu_seconds(server):
     """Of all its processes, those that have ended included."""
@@ -132,30 +120,6 @@ def bench_delivery(server, peers):
         show(f"{each.name}: flushes a delivery", f"{flushed:.2f}", how)
         show("  system calls a delivery", f"{calls:.1f}", how)
 
-def timed(action, times=5):
-    spent = []
-    for _ in range(times):
-        start = time.monotonic()
-        action()
-        spent.append((time.monotonic() - start) * 1000)
-    return statistics.median(spent)
-
-def drain(client, command):
-    """Sends a command and reads its answer without looking at more than the tag."""
-    client.tags += 1
-    tag = f"t{client.tags}".encode()
-    client.send(tag + b" " + command.encode() + b"\r\n")
-    tail = b""
-    while True:
-        data = client.socket.recv(1 << 20)
-        if not data:
-            raise ConnectionError
-        tail = (tail + data)[-4096:]
-        found = re.search(rb"(?:^|\r\n)" + tag + rb" (\w+)[^\r]*\r\n\Z", tail)
-        if found:
-            assert found.group(1) == b"OK", tail[-200:]
-            return
-
 # Those of a group are sent in turn: a STORE that is sent again changes nothing.
 MAILBOX_COMMANDS = (
     ("SELECT INBOX",),
@@ -174,12 +138,6 @@ MAILBOX_COMMANDS = (
 def in_turn(client, commands):
     turns = itertools.cycle(commands)
     return lambda: drain(client, next(turns))
-
-def connect(server, account):
-    client = Imap("127.0.0.1", server.imap_port)
-    client.raw_line()
-    client.login(*account)
-    return client
 
 def bench_mailbox(server, peers):
     """A mailbox of 50,000 messages over IMAP."""
@@ -298,8 +256,13 @@ def bench_disk(server, peers):
         name, _, value = line.partition(": ")
         show(name, value, "corpus.py MESSAGES; store_bench -c MESSAGES DIRECTORY")
 
+def bench_cluster(server, peers):
+    """The same server on a throw-away Ceph cluster of one OSD."""
+    cluster.measure(DIRECTORY / "cluster", osds=1)
+
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "store": bench_store, "gate": bench_gate, "disk": bench_disk}
+           "login": bench_login, "store": bench_store, "gate": bench_gate, "disk": bench_disk,
+           "cluster": bench_cluster}
 BESIDE_PEERS = {"delivery", "mailbox"}
 
 def start_peers(wanted):
@@ -315,7 +278,7 @@ def start_peers(wanted):
 def main():
     wanted = sys.argv[1:] or list(BENCHES)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    server = Server(DIRECTORY, binaries=ROOT / "build" / "bin")
+    server = Server(DIRECTORY, binaries=BINARIES)
     server.name = "Chapar"
     server.configure(plaintext_login=True, account_connections=10000, password_memory=19456,
                      password_passes=2)
