@@ -78,7 +78,6 @@ static int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
-    kv_needs_room(change->transaction);
     int error = require_append(change, call);
     if (!error)
         error = thread_join(change, call->message->ids, &call->thread);

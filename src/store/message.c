@@ -189,6 +189,7 @@ int message_add(struct change *change, const struct stored_message *message, uin
 {
     uint64_t known;
     struct message_record record;
+    kv_needs_room(change->transaction);
     int error = look_up(change, message->sha256, &known);
     if (!error && known)
         error = message_read(change, known, &record);
