@@ -69,7 +69,8 @@ static int begin(struct imap_session *session, struct search_work *work)
     range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
     range_set_init(&work->part, SESSION_UID_RANGES_MAXIMUM);
     sort_list_init(&work->sorted, memory);
-    thread_tree_init(&work->tree, memory);
+    if (is_thread(session))
+        thread_tree_init(&work->tree, memory);
     session->release_work = release;
     int error = session_snapshot(session, &snapshot);
     if (error)
