@@ -60,6 +60,31 @@ static bool is_wanted(const struct imap_session *session, struct metadata_work *
     return false;
 }
 
+/* An entry that is named, and not there, is NIL (RFC 9590 section 4); with DEPTH those that are
+ * there are told. In the arena, behind the others. */
+static int add_missing(struct imap_session *session, struct metadata_work *work)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    size_t found = work->count;
+    struct annotation *list =
+        arena_alloc_array(&session->arena, found + metadata->count, sizeof(*list));
+    if (!list)
+        return ERROR_LIMIT;
+    if (found)
+        memcpy(list, work->list, found * sizeof(*list));
+    for (size_t i = 0; i < metadata->count; i++) {
+        struct annotation missing = {.value = {NULL, 0}};
+        bool there = annotation_name_parse(metadata->entries[i], &missing.scope, &missing.name);
+        for (size_t k = 0; k < work->count && !there; k++)
+            there =
+                list[k].scope == missing.scope && slice_equal_nocase(list[k].name, missing.name);
+        if (!there)
+            list[work->count++] = missing;
+    }
+    work->list = list;
+    return 0;
+}
+
 static int begin(struct imap_session *session, struct metadata_work *work)
 {
     struct store_view *view;
@@ -67,8 +92,11 @@ static int begin(struct imap_session *session, struct metadata_work *work)
     int error = find_collection(session, &mailbox);
     if (!error)
         error = session_view(session, &view);
-    return error ? error
-                 : annotations_list(view, mailbox.id, &session->arena, &work->list, &work->count);
+    if (!error)
+        error = annotations_list(view, mailbox.id, &session->arena, &work->list, &work->count);
+    if (error || session->command->metadata.depth)
+        return error;
+    return add_missing(session, work);
 }
 
 static void write_slice(struct imap_session *session, struct metadata_work *work)
