@@ -93,6 +93,7 @@ Chapar runs: a mail server for {DOMAIN}. Ctrl-C stops it.
   password  {password}
   IMAPS     127.0.0.1 port {imaps}   (self-signed: run/demo/tls/certificate.pem)
   IMAP      127.0.0.1 port {imap}   (STARTTLS)
+  Sieve     127.0.0.1 port {PORTS + 4190}   (ManageSieve, STARTTLS)
   LMTP      127.0.0.1 port {PORTS + 24}
 
   Read the welcome message:

@@ -306,6 +306,7 @@ static void check_meaning(struct reading *reading)
     check_listeners(reading, "imaps_listen", &config->imaps_listen, false);
     check_listeners(reading, "pop3_listen", &config->pop3_listen, false);
     check_listeners(reading, "pop3s_listen", &config->pop3s_listen, false);
+    check_listeners(reading, "sieve_listen", &config->sieve_listen, false);
     check_listeners(reading, "lmtp_listen", &config->lmtp_listen, true);
     check_listeners(reading, "mta_listen", &config->mta_listen, true);
     if (!*config->data_directory)

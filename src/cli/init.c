@@ -127,6 +127,7 @@ static void put_config(FILE *file, const struct plan *plan)
     put_listener(file, plan, "imaps_listen", 993);
     put_listener(file, plan, "pop3_listen", 110);
     put_listener(file, plan, "pop3s_listen", 995);
+    put_listener(file, plan, "sieve_listen", 4190);
     fprintf(file,
             "lmtp_listen = {\"127.0.0.1:%ld\", \"unix:lmtp.sock\"}\n"
             "mta_listen = {\"127.0.0.1:%ld\"}\n\n",
@@ -212,10 +213,11 @@ static void print_next_steps(const struct plan *plan)
     printf("Made a server for %s in %s\n\n"
            "Start it:    chapard -c %s/chapar.conf\n"
            "IMAP:        port %ld with STARTTLS, port %ld with TLS; user %s%s%s\n"
+           "ManageSieve: port %ld with STARTTLS\n"
            "Deliver:     LMTP to 127.0.0.1:%ld or unix:%s/data/lmtp.sock\n",
            plan->domain, plan->directory, plan->directory, 143 + plan->ports, 993 + plan->ports,
            account, strchr(account, '@') ? "" : "@", strchr(account, '@') ? "" : plan->domain,
-           24 + plan->ports, plan->directory);
+           4190 + plan->ports, 24 + plan->ports, plan->directory);
     /* Not the Unix socket: Debian's lmtp service changes its root, and the socket is the server's
      * own user's until lmtp_socket_group is set. */
     printf("In Postfix:  virtual_mailbox_domains = %s\n"
@@ -224,9 +226,11 @@ static void print_next_steps(const struct plan *plan)
            "             smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:%ld\n"
            "In the DNS:  %s. MX 10 %s.\n"
            "             _imaps._tcp.%s. SRV 0 1 %ld %s.\n"
+           "             _sieve._tcp.%s. SRV 0 1 %ld %s.\n"
            "Accounts:    chapar -c %s/chapar.conf account add ADDRESS\n",
            plan->domain, 24 + plan->ports, 26 + plan->ports, 26 + plan->ports, plan->domain,
-           plan->hostname, plan->domain, 993 + plan->ports, plan->hostname, plan->directory);
+           plan->hostname, plan->domain, 993 + plan->ports, plan->hostname, plan->domain,
+           4190 + plan->ports, plan->hostname, plan->directory);
 }
 
 /* --- all of it --- */

@@ -104,14 +104,26 @@ static int receive_wake(struct service *service, struct ipc_reader *reader,
     return 0;
 }
 
+static const char *const protocol_names[] = {
+    [PROTOCOL_IMAP] = "imap",
+    [PROTOCOL_IMAPS] = "imaps",
+    [PROTOCOL_LMTP] = "lmtp",
+    [PROTOCOL_MTA] = "mta",
+    [PROTOCOL_POP3] = "pop3",
+    [PROTOCOL_POP3S] = "pop3s",
+    [PROTOCOL_MANAGESIEVE] = "managesieve",
+};
+enum { PROTOCOLS = sizeof(protocol_names) / sizeof(protocol_names[0]) };
+
+const char *service_protocol_name(unsigned protocol)
+{
+    return protocol >= PROTOCOL_IMAP && protocol < PROTOCOLS ? protocol_names[protocol] : "unknown";
+}
+
 static enum service_protocol protocol_of(struct slice name)
 {
-    static const char *const names[] = {
-        [PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp",
-        [PROTOCOL_MTA] = "mta",   [PROTOCOL_POP3] = "pop3",   [PROTOCOL_POP3S] = "pop3s",
-    };
-    for (size_t i = PROTOCOL_IMAP; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_equal(name, slice_from_string(names[i])))
+    for (size_t i = PROTOCOL_IMAP; i < PROTOCOLS; i++)
+        if (slice_equal(name, slice_from_string(protocol_names[i])))
             return (enum service_protocol)i;
     return 0;
 }

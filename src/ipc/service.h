@@ -42,8 +42,11 @@ enum service_protocol {
     PROTOCOL_LMTP,
     PROTOCOL_MTA,
     PROTOCOL_POP3,
-    PROTOCOL_POP3S
+    PROTOCOL_POP3S,
+    PROTOCOL_MANAGESIEVE
 };
+/* "imap", ... : of the enum, or "unknown" for another number. */
+const char *service_protocol_name(unsigned protocol);
 
 enum admin_service { ADMIN_SERVICE_SUPERVISOR = 1, ADMIN_SERVICE_SESSION, ADMIN_SERVICE_AUTH };
 

@@ -45,8 +45,10 @@ struct session {
     struct admin *admin;
 };
 
-static const struct handover_protocol protocols[] = {
-    {PROTOCOL_IMAP, &imap_protocol}, {PROTOCOL_POP3, &pop3_protocol}, {0, NULL}};
+static const struct handover_protocol protocols[] = {{PROTOCOL_IMAP, &imap_protocol},
+                                                     {PROTOCOL_POP3, &pop3_protocol},
+                                                     {PROTOCOL_MANAGESIEVE, &managesieve_protocol},
+                                                     {0, NULL}};
 
 /* --- what chapard asks --- */
 

@@ -1,8 +1,8 @@
 /*
  * A stream: an authenticated (or, for LMTP, trusted) byte stream, served by a protocol.
  *
- * The loop (session/worker.c) owns the socket; the protocol (session/imap, session/lmtp,
- * session/pop3) sees bytes. A stream is run by at most one thread at a time:
+ * The loop (session/worker.c) owns the socket; the protocol (session/imap,
+ * session/managesieve, ...) sees bytes. A stream is run by at most one thread at a time:
  *
  *   loop thread                          pool thread
  *   bytes arrived, or it was woken  -->  protocol->run(stream): takes input, appends output
@@ -68,7 +68,7 @@ struct stream {
 };
 
 struct stream_protocol {
-    const char *name; /* "imap", "lmtp", "mta", "pop3" */
+    const char *name; /* "imap", "lmtp", "managesieve", "mta", "pop3" */
     /* Makes stream->state. No output yet. ERROR_MEMORY... */
     int (*open)(struct stream *stream);
     /* In a pool thread. Called first with no input, for the greeting. */
@@ -86,9 +86,10 @@ struct stream_protocol {
     void (*close)(struct stream *stream, const char *why);
 };
 
-/* session/imap/imap.c, session/lmtp/lmtp.c, session/mta/mta.c, session/pop3/pop3.c */
+/* session/imap/imap.c, session/lmtp/lmtp.c, ... */
 extern const struct stream_protocol imap_protocol;
 extern const struct stream_protocol lmtp_protocol;
+extern const struct stream_protocol managesieve_protocol;
 extern const struct stream_protocol mta_protocol;
 extern const struct stream_protocol pop3_protocol;
 

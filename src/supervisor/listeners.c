@@ -236,9 +236,10 @@ int listeners_open(struct listener_list *listeners, const struct config *config,
         const char *service;
         const struct config_list *list;
     } services[] = {
-        {"imap", &config->imap_listen}, {"imaps", &config->imaps_listen},
-        {"pop3", &config->pop3_listen}, {"pop3s", &config->pop3s_listen},
-        {"lmtp", &config->lmtp_listen}, {"mta", &config->mta_listen},
+        {"imap", &config->imap_listen},         {"imaps", &config->imaps_listen},
+        {"pop3", &config->pop3_listen},         {"pop3s", &config->pop3s_listen},
+        {"lmtp", &config->lmtp_listen},         {"mta", &config->mta_listen},
+        {"managesieve", &config->sieve_listen},
     };
     int error = 0;
     struct listener *listener;

@@ -6,6 +6,8 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @imap plain           connect without TLS, do not log in; @imap tls: with TLS, do not log in
     @pop3                 connect to POP3 with TLS and log in to a fresh account
     @pop3 plain           connect without TLS, do not log in; @pop3 tls: with TLS, do not log in
+    @managesieve          connect to ManageSieve with TLS and log in to a fresh account
+    @managesieve plain    connect without TLS, do not log in; tls: with TLS, do not log in
     @lmtp                 connect to LMTP
     @second               a second connection, logged in to the same account; its lines are C2, S2
     @account              a second account: {address2} {user2} {password2}
@@ -34,6 +36,7 @@ import socket
 import ssl
 
 from .imap import Imap
+from .managesieve import Managesieve
 from .server import message
 
 
@@ -49,7 +52,7 @@ class Dialogue:
         self.transcript = []
 
     def run(self):
-        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp|@pop3", line)), "")
+        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp|@managesieve|@pop3", line)), "")
         if not first.startswith("@"):
             self.directive("@imap")
         try:
@@ -106,6 +109,9 @@ class Dialogue:
         elif words[0] == "@pop3":
             self.need_account()
             self.clients["1"] = self.pop3(words[1] if len(words) > 1 else "login")
+        elif words[0] == "@managesieve":
+            self.need_account()
+            self.clients["1"] = self.managesieve(words[1] if len(words) > 1 else "login")
         elif words[0] == "@second":
             self.clients["2"] = self.server.imap(self.account)
         elif words[0] == "@lmtp":
@@ -146,6 +152,11 @@ class Dialogue:
                 assert answer.startswith("+OK"), answer
         return client
 
+    def managesieve(self, mode):
+        if mode == "plain":
+            return Managesieve(self.server.sieve_port)
+        return self.server.managesieve(self.account if mode == "login" else None)
+
     def names(self, account, suffix=""):
         """What a dialogue may say of an account."""
         address, password = account
@@ -153,6 +164,7 @@ class Dialogue:
         plain = base64.b64encode(f"\0{address}\0{password}".encode()).decode()
         return {"address" + suffix: address, "user" + suffix: user, "password" + suffix: password,
                 "upper_address" + suffix: address.upper(), "plain" + suffix: plain,
+                "plain_size" + suffix: str(len(plain)),
                 "user_size" + suffix: str(len(user)), "password_size" + suffix: str(len(password))}
 
     def need_account(self):

@@ -40,7 +40,10 @@ class Imap:
         self.socket.sendall(data)
 
     def fill(self):
-        data = self.socket.recv(1 << 16)
+        try:
+            data = self.socket.recv(1 << 16)
+        except ssl.SSLZeroReturnError:  # what recv says of the end once this side has ended
+            data = b""
         if not data:
             raise ConnectionError("closed by the server")
         self.pending += self.inflate.decompress(data) if self.inflate else data

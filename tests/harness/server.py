@@ -23,6 +23,7 @@ from pathlib import Path
 
 from .imap import Imap
 from .lmtp import Lmtp
+from .managesieve import Managesieve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_BIN = ROOT / "build" / "sanitized" / "bin"
@@ -52,8 +53,8 @@ def reserve(port):
 def free_offset():
     """An offset for `--ports` with which every standard port is free, and stays so."""
     while True:
-        offset = random.randrange(12000, 31000)
-        names = [reserve(port + offset) for port in (24, 26, 110, 143, 993, 995)]
+        offset = random.randrange(12000, 28000)
+        names = [reserve(port + offset) for port in (24, 26, 110, 143, 993, 995, 4190)]
         if all(names):
             reserved.extend(names)
             return offset
@@ -104,6 +105,7 @@ class Server:
     hostname = property(lambda self: self.domain)
     pop3_port = property(lambda self: self.offset + 110)
     pop3s_port = property(lambda self: self.offset + 995)
+    sieve_port = property(lambda self: self.offset + 4190)
     lmtp_port = property(lambda self: self.offset + 24)
     mta_port = property(lambda self: self.offset + 26)
     config = property(lambda self: self.directory / "chapar.conf")
@@ -276,6 +278,14 @@ class Server:
         context = self.tls_context()
         context.check_hostname = False
         return context
+
+    def managesieve(self, account=None, tls=True):
+        """A connected client, logged in when an account is given."""
+        client = Managesieve(self.sieve_port).greet()
+        if tls:
+            client.starttls(self.tls_context())
+            client.greet()
+        return client.login(*account) if account else client
 
     def lmtp(self):
         return Lmtp(self.lmtp_port)

@@ -234,6 +234,35 @@ def test_wrong_base64_in_authenticate(server, text):
         assert re.match(r"(a2|\*) (BAD|NO|BYE) \S|\+", client.line())
 
 
+MANAGESIEVE_BEFORE_LOGIN = {
+    "line of 1 MiB": b'AUTHENTICATE "' + b"x" * MIB + b'"\r\n',
+    "line of NULs": b"\0" * 4000 + b"\r\n",
+    "NUL in a quoted string": b'NOOP "a\0b"\r\n',
+    "literal of 4 GiB": b"NOOP {4294967295+}\r\n",
+    "literal beyond 32 bits": b"NOOP {4294967296+}\r\n",
+    "literal without number": b"NOOP {+}\r\n",
+    "literal of 1 MiB": b"NOOP {1048576+}\r\n" + b"x" * MIB + b"\r\n",
+    "many literals": b"NOOP" + b" {3+}\r\na\r\n" * 2000 + b"\r\n",
+    "eight-bit bytes": bytes(range(128, 256)) + b"\r\n",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "quotes without end": b'NOOP "' + b'\\"' * 2000 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("text", MANAGESIEVE_BEFORE_LOGIN.values(),
+                         ids=MANAGESIEVE_BEFORE_LOGIN.keys())
+def test_malformed_managesieve(server, text):
+    """NO or BYE; nothing else, and the process keeps its memory."""
+    before = resident(server, "chapar-login")
+    with server.managesieve() as client:
+        try:
+            client.send(text)
+            assert re.match(r"(NO|BYE) \S", client.line())
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert resident(server, "chapar-login") < before + 16 * MIB
+
+
 def test_not_tls(server):
     """Plaintext, nothing and garbage where TLS is expected."""
     for text in (b"a1 NOOP\r\n", b"", b"\x16\x03\x01\xff\xff" + b"\xff" * 20000, b"\0" * 100):
@@ -258,6 +287,11 @@ def test_half_closed_connections(server):
         clients.append(client)
     for text in (b"", b"LHLO", b"LHLO x\r\nMAIL FROM:<a@example.org>\r\n"):
         client = Imap("127.0.0.1", server.lmtp_port)
+        client.send(text)
+        client.half_close()
+        clients.append(client)
+    for text in (b'PUTSCRIPT "a" {100+}\r\nhalf', b'PUTSCRIPT "a', b"LISTSCRIPTS\r\n" * 100):
+        client = server.managesieve(server.fresh_account())
         client.send(text)
         client.half_close()
         clients.append(client)

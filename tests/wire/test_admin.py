@@ -74,7 +74,7 @@ def test_init_with_account(tmp_path):
                   "--listen", "127.0.0.1", "--account", "alice", text=PASSWORD + "\n")
     assert result.returncode == DONE, result.stderr
     # What it prints: how to connect, what the MTA and the DNS need.
-    for word in (str(offset + 993), str(offset + 24), "alice", "MX", "SRV", "chapar.conf"):
+    for word in (str(offset + 993), str(offset + 24), f"_sieve._tcp.example.test. SRV 0 1 {offset + 4190}", "alice", "MX", "SRV", "chapar.conf"):
         assert word in result.stdout
     assert PASSWORD not in result.stdout + result.stderr
     server.directory, server.offset = directory, offset

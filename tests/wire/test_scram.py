@@ -64,7 +64,34 @@ class OverPop3(OverImap):
     is_refused = staticmethod(lambda answer: answer.startswith("-ERR [AUTH]"))
 
 
-protocols = pytest.mark.parametrize("over", [OverImap, OverPop3], ids=["imap", "pop3"])
+class OverManagesieve(OverImap):
+    def __init__(self, server, tls=True):
+        self.client = server.managesieve(tls=tls)
+        self.socket = self.client.socket
+
+    def offers(self):
+        return self.client.capabilities.get("SASL", "").split()
+
+    def begin(self, mechanism, response):
+        return self.say(f'AUTHENTICATE "{mechanism}" "{encode(response)}"')
+
+    def go_on(self, response):
+        return self.say(f'"{encode(response)}"')
+
+    def say(self, line):
+        self.client.send(line + "\r\n")
+        answer = self.client.line()
+        return base64.b64decode(answer[1:-1]) if answer.startswith('"') else answer
+
+    def cancel(self):
+        assert self.say('"*"').startswith("NO")
+
+    is_granted = staticmethod(lambda answer: answer.startswith("OK"))
+    is_refused = staticmethod(lambda answer: answer == 'NO "Authentication failed"')
+
+
+protocols = pytest.mark.parametrize("over", [OverImap, OverPop3, OverManagesieve],
+                                    ids=["imap", "pop3", "managesieve"])
 
 
 def log_in(connection, scram, mechanism="SCRAM-SHA-256"):

@@ -86,18 +86,13 @@ static void send_refused(struct peer *peer, uint64_t id, int error)
     buffer_release(&body);
 }
 
-static const char *protocol_name(uint8_t protocol)
-{
-    return protocol == PROTOCOL_IMAP ? "imap" : protocol == PROTOCOL_POP3 ? "pop3" : "unknown";
-}
-
 void request_refuse(struct request *request, int error)
 {
     if (error == ERROR_DENIED)
         counters_add(COUNTER_AUTH_FAILURES, 1);
     log_info("auth_refused", LOG_TEXT("name", request->facts.name),
              LOG_TEXT("client", request->client),
-             LOG_TEXT("protocol", protocol_name(request->facts.protocol)),
+             LOG_TEXT("protocol", service_protocol_name(request->facts.protocol)),
              LOG_TEXT("reason", error_name(error)));
     if (request->peer)
         send_refused(request->peer, request->id, error);
@@ -142,7 +137,7 @@ void request_grant(struct request *request, bool remembered)
     counters_add(COUNTER_AUTH_REMEMBERED, remembered);
     log_info("auth_granted", LOG_TEXT("name", request->facts.name),
              LOG_TEXT("client", request->client),
-             LOG_TEXT("protocol", protocol_name(request->facts.protocol)),
+             LOG_TEXT("protocol", service_protocol_name(request->facts.protocol)),
              LOG_NUMBER("tls", request->tls), LOG_NUMBER("remembered", remembered));
     send_granted(request, ticket);
     sodium_memzero(ticket, sizeof ticket);

@@ -10,6 +10,12 @@ static void init_pop3(union login_engines *engines, const struct login_options *
     pop3_login_init(&engines->pop3, options, tls);
 }
 
+static void init_managesieve(union login_engines *engines, const struct login_options *options,
+                             bool tls)
+{
+    managesieve_login_init(&engines->managesieve, options, tls);
+}
+
 static const struct login_protocol protocols[] = {
     {.listener = PROTOCOL_IMAP,
      .number = PROTOCOL_IMAP,
@@ -21,6 +27,10 @@ static const struct login_protocol protocols[] = {
      .busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
      .init = init_pop3},
     {.listener = PROTOCOL_POP3S, .number = PROTOCOL_POP3, .tls = true, .init = init_pop3},
+    {.listener = PROTOCOL_MANAGESIEVE,
+     .number = PROTOCOL_MANAGESIEVE,
+     .busy = "BYE (TRYLATER) \"Too many connections, try again later\"\r\n",
+     .init = init_managesieve},
 };
 
 const struct login_protocol *login_protocol_find(enum service_protocol listener)

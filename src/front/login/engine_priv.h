@@ -6,12 +6,14 @@
 
 #include "ipc/service.h"
 #include "proto/imap/login.h"
+#include "proto/managesieve/login.h"
 #include "proto/pop3/login.h"
 
 /* One of them; which, its functions say. */
 union login_engines {
     struct login_engine engine; /* the first member of each */
     struct imap_login imap;
+    struct managesieve_login managesieve;
     struct pop3_login pop3;
 };
 
@@ -39,5 +41,10 @@ _Static_assert((int)LOGIN_ENGINE_HEAP_MAXIMUM >= 2 * POP3_LOGIN_LINE_MAXIMUM +
                                                      POP3_LOGIN_TAG_MAXIMUM &&
                    (int)LOGIN_ENGINE_OUTPUT_MAXIMUM >= POP3_LOGIN_OUTPUT_MAXIMUM,
                "POP3 needs no more than IMAP");
+_Static_assert((int)LOGIN_ENGINE_HEAP_MAXIMUM >=
+                       MANAGESIEVE_LINE_MAXIMUM + MANAGESIEVE_LOGIN_LITERALS_MAXIMUM +
+                           MANAGESIEVE_LOGIN_RESPONSE_MAXIMUM + MANAGESIEVE_LOGIN_TAG_MAXIMUM &&
+                   (int)LOGIN_ENGINE_OUTPUT_MAXIMUM >= MANAGESIEVE_LOGIN_OUTPUT_MAXIMUM,
+               "nor does ManageSieve");
 
 #endif

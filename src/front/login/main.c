@@ -1,15 +1,15 @@
 /*
  * chapar-login: speaks to strangers.
  *
- * Started by chapard alone. It accepts connections, does TLS, speaks IMAP up to the login, asks
- * chapar-auth whether name and password go together, and hands the stream to chapar-session with
- * the ticket it was given. A plaintext stream is the client's own socket; a TLS stream is one end
- * of a pair, for which chapar-login encrypts and decrypts until it ends. It knows no mail and no
- * password of anybody, and once confined it can open neither file nor socket.
+ * Started by chapard alone. It accepts connections, does TLS, speaks each protocol up to the login,
+ * asks chapar-auth whether name and password go together, and hands the stream to chapar-session
+ * with the ticket it was given. A plaintext stream is the client's own socket; a TLS stream is one
+ * end of a pair, for which chapar-login encrypts and decrypts until it ends. It knows no mail and
+ * no password of anybody, and once confined it can open neither file nor socket.
  *
- * Options of chapar.conf: hostname, imap_listen, imaps_listen, tls_certificate, tls_key,
- * plaintext_login, login_connections, login_client_connections, login_timeout, login_attempts,
- * login_failure_delay, write_timeout.
+ * Options of chapar.conf: hostname, the listeners but those of the mail server, tls_certificate,
+ * tls_key, plaintext_login, login_connections, login_client_connections, login_timeout,
+ * login_attempts, login_failure_delay, write_timeout.
  */
 #include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
