@@ -52,7 +52,8 @@ enum admin_service { ADMIN_SERVICE_SUPERVISOR = 1, ADMIN_SERVICE_SESSION, ADMIN_
 
 enum {
     TICKET_SIZE = 32,
-    CHANNEL_BINDING_MAXIMUM = 64, /* bytes that a TLS connection is known by */
+    STREAM_BACK_INPUT_MAXIMUM = 4096, /* bytes read already of a stream that is given back */
+    CHANNEL_BINDING_MAXIMUM = 64,     /* bytes that a TLS connection is known by */
     SERVICE_LISTENERS_MAXIMUM = 64,
     SERVICE_SLOTS = 128, /* processes at a time; kv/notice_ring.h's NOTICE_SLOTS */
 };

@@ -303,6 +303,46 @@ static void login_closed(struct ipc_channel *channel, int error, void *arg)
     look_for_end(handover);
 }
 
+/* --- streams that go back --- */
+
+static uint8_t number_of(const struct handover *handover, const struct stream_protocol *protocol)
+{
+    const struct handover_protocol *row = handover->protocols;
+    while (row->protocol && row->protocol != protocol)
+        row++;
+    return row->number;
+}
+
+static int send_back(struct handover *handover, const struct buffer *body, int socket)
+{
+    int error = ERROR_CLOSED;
+    for (size_t i = 0; i < SERVICE_SLOTS && error; i++)
+        if (handover->logins[i])
+            error = ipc_channel_send(handover->logins[i], IPC_STREAM_BACK, body, &socket, 1);
+    return error;
+}
+
+/* Any login will do: what it needs to know of the stream it is told. */
+static void give_back(void *arg, int socket, const struct stream *stream, struct slice input)
+{
+    struct handover *handover = arg;
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u8(&body, number_of(handover, stream->protocol));
+    ipc_put_bytes(&body, slice_from_string(stream->client));
+    ipc_put_bytes(&body, slice_from_string(stream->tls));
+    ipc_put_bytes(&body, input);
+    int error =
+        input.size > STREAM_BACK_INPUT_MAXIMUM ? ERROR_LIMIT : send_back(handover, &body, socket);
+    if (error)
+        refuse(socket, stream->protocol, SLICE(""), error);
+    else
+        close(socket);
+    if (body.data)
+        explicit_bzero(body.data, body.size);
+    buffer_release(&body);
+}
+
 /* --- channels --- */
 
 static int open_channel(struct handover *handover, struct ipc_channel **place, int socket,
@@ -356,6 +396,7 @@ int handover_create(uv_loop_t *loop, struct worker *worker,
     made->timer.data = made;
     made->holding = true;
     worker_hold(worker);
+    worker_on_give_back(worker, give_back, made);
     *handover = made;
     return 0;
 }

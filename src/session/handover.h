@@ -5,8 +5,10 @@
  *
  *     login --STREAM, socket--> waiting --TICKET_REDEEM--> auth --TICKET_GRANTED--> worker_adopt
  *
- * A stream that cannot be served is told so as the answer to its login command, and closed.
- * For the loop's thread alone.
+ * A stream that cannot be served is told so as the answer to its login command, and closed. One on
+ * which nobody is logged in any more (STREAM_NEED_LOGIN) goes back to a chapar-login, with what was
+ * read of it; when there is none, or that is more than STREAM_BACK_INPUT_MAXIMUM, it is told so
+ * too. For the loop's thread alone.
  */
 #ifndef SESSION_HANDOVER_H
 #define SESSION_HANDOVER_H

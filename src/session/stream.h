@@ -35,7 +35,9 @@ enum stream_need {
     STREAM_NEED_NOTICE, /* as INPUT, but also run me when the account has changed (IDLE) */
     STREAM_NEED_GATE,   /* what comes next changes something, and the gate is closed: run me again
                          * without new input when it is open (base/gate.h) */
-    STREAM_NEED_CLOSE,  /* write what there is, then close */
+    STREAM_NEED_LOGIN, /* write what there is, then give the stream, and what input is left, back to
+                        * chapar-login: nobody is logged in on it any more */
+    STREAM_NEED_CLOSE, /* write what there is, then close */
 };
 
 struct stream_protocol;

@@ -81,6 +81,15 @@ static void look_for_end(struct worker *worker)
         finish(worker);
 }
 
+void worker_on_give_back(struct worker *worker,
+                         void (*give_back)(void *arg, int socket, const struct stream *stream,
+                                           struct slice input),
+                         void *arg)
+{
+    worker->give_back = give_back;
+    worker->give_back_arg = arg;
+}
+
 void worker_hold(struct worker *worker)
 {
     worker->holds++;
@@ -101,6 +110,8 @@ void worker_handle_closed(struct worker *worker)
 
 /* --- the end of a stream --- */
 
+static const char given_back[] = "unauthenticated";
+
 static void log_end(const struct served *served, const char *why)
 {
     const struct stream *stream = &served->stream;
@@ -120,6 +131,17 @@ static void on_stream_closed(uv_handle_t *handle)
     worker_handle_closed(worker);
 }
 
+/* The loop polls the socket no more. */
+static void leave_socket(struct served *served, const char *why)
+{
+    struct worker *worker = served->worker;
+    if (why == given_back && worker->give_back)
+        worker->give_back(worker->give_back_arg, served->socket, &served->stream,
+                          buffer_slice(&served->unread));
+    else
+        worker_close_socket(served->socket);
+}
+
 static void end(struct served *served, const char *why)
 {
     struct worker *worker = served->worker;
@@ -134,10 +156,10 @@ static void end(struct served *served, const char *why)
         if (worker->options.notices)
             notice_ring_unwant(worker->options.notices, served->notice);
     }
+    uv_close((uv_handle_t *)&served->poll, on_stream_closed);
+    leave_socket(served, why);
     buffer_release(&served->unread);
     buffer_release(&served->stream.output);
-    uv_close((uv_handle_t *)&served->poll, on_stream_closed);
-    worker_close_socket(served->socket);
     worker->streams--;
     look_for_end(worker);
 }
@@ -179,6 +201,8 @@ static const char *reason_to_end(const struct served *served)
         return "reset";
     if (served->stream.output.size > 0)
         return NULL;
+    if (served->need == STREAM_NEED_LOGIN)
+        return given_back;
     if (served->need == STREAM_NEED_CLOSE)
         return reason_after_goodbye(served);
     if (wants_to_run(served) || goes_on(served))

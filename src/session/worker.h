@@ -82,6 +82,13 @@ void worker_drain(struct worker *worker, uint32_t seconds);
 void worker_hold(struct worker *worker);
 void worker_let_go(struct worker *worker);
 
+/* What becomes of a stream with STREAM_NEED_LOGIN, whose output has been sent: the function takes
+ * the socket. Without one the stream is closed. */
+void worker_on_give_back(struct worker *worker,
+                         void (*give_back)(void *arg, int socket, const struct stream *stream,
+                                           struct slice input),
+                         void *arg);
+
 /* Streams open now. */
 size_t worker_streams(const struct worker *worker);
 

@@ -93,6 +93,8 @@ struct worker {
     atomic_uint lingering;   /* threads that wait for input of a stream */
     uint64_t tend_at;        /* second */
     atomic_bool stopping;    /* as draining, for the thread that tends */
+    void (*give_back)(void *arg, int socket, const struct stream *stream, struct slice input);
+    void *give_back_arg;
     bool draining, hurry, maintaining, tending, finishing;
     char read_buffer[READ_SIZE];
 };

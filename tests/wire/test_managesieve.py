@@ -247,3 +247,39 @@ def test_a_script_decides_where_mail_goes(shared_server, account):
         client.ok('SETACTIVE ""')
         shared_server.deliver(message(), account[0])
         assert mailboxes() == {"INBOX": 3, "Archive": 1}
+
+
+def test_unauthenticate_without_tls(server):
+    """RFC 5804 section 2.14.1: the plain connection itself goes back; STARTTLS may follow."""
+    server.configure(plaintext_login=True, login_timeout=2)
+    server.start()
+    account, other = server.add_account("alice"), server.add_account("bob")
+    with server.managesieve(account, tls=False) as client:
+        client.put("a", "keep;")
+        client.ok("UNAUTHENTICATE")
+        client.starttls(server.tls_context())
+        client.greet()
+        assert client.capabilities["SASL"] == "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN"
+        client.login(*other)
+        assert client.list() == {}
+        client.ok("UNAUTHENTICATE")
+        assert read_all(client) == 'BYE "Not logged in in time"\r\n'
+    server.wait_for_log("stream_end .*user=alice@example.test .*reason=unauthenticated")
+
+
+def test_unauthenticate_leaves_little_behind(server):
+    """STREAM_BACK_INPUT_MAXIMUM: OK or BYE, whatever came behind it; no connection stays open."""
+    server.start()
+    account = server.add_account("alice")
+    for tls in True, False:
+        server.configure(plaintext_login=not tls)
+    server.stop()
+    server.start()
+    for tls in True, False:
+        with server.managesieve(account, tls=tls) as client:
+            client.send("UNAUTHENTICATE\r\n" + "NOOP\r\n" * 3000)
+            assert client.line() == 'OK "Logged out"'
+            answers = read_all(client).splitlines()
+            assert answers[-1] == "BYE (TRYLATER) \"Too many connections\"" or len(answers) == 3000
+        wait_until(lambda: server.json("status")["counters"]["session_open"] == 0)
+        wait_until(lambda: server.json("status")["counters"]["login_open"] == 0)

@@ -13,6 +13,9 @@
  * CONNECTION_READ_MAXIMUM and the rest waits in the kernel. A STARTTLS's left-over input is
  * dropped: it came in plaintext (RFC 9051 section 11.1).
  *
+ * A stream that chapar-session has given back (struct returned) begins in READING. One that is
+ * encrypted is an end of a socket pair then: the pump goes on with the client's socket.
+ *
  * Memory before login, each piece taken only while there is something in it: the struct, the
  * engine's line, literals and arena, the SASL response, output, left-over input. Together they
  * are below CONNECTION_MEMORY_MAXIMUM, which the compiler checks.
@@ -59,6 +62,8 @@ struct connection {
     int refusals;
     int refusal; /* DELAYING: the error to be told */
     char client[INET6_ADDRSTRLEN];
+    char returned_tls[TLS_FACTS_MAXIMUM]; /* of one that was given back, and is encrypted elsewhere
+                                           */
     TAILQ_ENTRY(connection) entry;
 };
 
@@ -66,8 +71,9 @@ _Static_assert(sizeof(struct connection) + LOGIN_ENGINE_HEAP_MAXIMUM + LOGIN_ENG
                        CONNECTION_READ_MAXIMUM <=
                    CONNECTION_MEMORY_MAXIMUM,
                "a connection before login stays within its budget");
-_Static_assert((size_t)CONNECTION_READ_MAXIMUM <= (size_t)IPC_STRING_MAXIMUM,
-               "left-over input can be handed over");
+_Static_assert((size_t)CONNECTION_READ_MAXIMUM <= (size_t)IPC_STRING_MAXIMUM &&
+                   (size_t)STREAM_BACK_INPUT_MAXIMUM <= (size_t)CONNECTION_READ_MAXIMUM,
+               "left-over input can be handed over, and back");
 
 static void run(struct connection *connection);
 
@@ -283,7 +289,7 @@ static int ask(struct connection *connection)
 {
     struct login_exchange *exchange = &engine_of(connection)->exchange;
     struct question_facts facts = {.protocol = connection->protocol->number,
-                                   .tls = connection->transport.ssl,
+                                   .tls = engine_of(connection)->tls,
                                    .client = connection->client};
     if (!exchange->first_response)
         return question_go_on(connection->login, &connection->question,
@@ -419,6 +425,8 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
     if (connection->state != CHECKING)
         return;
     transport_describe(&connection->transport, tls);
+    if (connection->returned_tls[0])
+        memcpy(tls, connection->returned_tls, sizeof tls);
     struct handover handover = {
         .protocol = connection->protocol->number,
         .ticket = ticket,
@@ -444,7 +452,14 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
 
 /* --- the beginning --- */
 
-static int start(struct connection *connection)
+/* The channel that an encrypted stream was bound to is not known any more. */
+static const char *tls_mechanisms(const struct connection *connection)
+{
+    return connection->returned_tls[0] ? "SCRAM-SHA-256 PLAIN"
+                                       : "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN";
+}
+
+static int start(struct connection *connection, const struct returned *returned)
 {
     struct login *login = connection->login;
     const struct config *config = login->config;
@@ -453,27 +468,29 @@ static int start(struct connection *connection)
         .tls_available = login->tls,
         .plaintext_allowed = config->plaintext_login,
         .mechanisms = "SCRAM-SHA-256 PLAIN",
-        .tls_mechanisms = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN",
+        .tls_mechanisms = tls_mechanisms(connection),
     };
-    bool tls = connection->protocol->tls;
+    bool tls = connection->protocol->tls && !returned;
     if (tls && (!login->tls || transport_start_tls(&connection->transport, login->tls)))
         return ERROR_UNSUPPORTED;
+    buffer_init(&connection->input, CONNECTION_READ_MAXIMUM);
+    if (returned && buffer_append(&connection->input, returned->input))
+        return ERROR_MEMORY;
     if (uv_poll_init(login->loop, &connection->poll, connection->transport.socket))
         return ERROR_INVALID;
     uv_timer_init(login->loop, &connection->timer);
     connection->poll.data = connection->timer.data = connection;
     connection->handles = 2;
-    connection->protocol->init(&connection->engines, &options, tls);
-    buffer_init(&connection->input, CONNECTION_READ_MAXIMUM);
+    connection->protocol->init(&connection->engines, &options, tls || *connection->returned_tls);
     buffer_init(&connection->output, LOGIN_ENGINE_OUTPUT_MAXIMUM);
     connection->state = tls ? HANDSHAKE : READING;
-    if (!tls)
+    if (!tls && !returned)
         login_engine_greet(engine_of(connection), &connection->output);
     return 0;
 }
 
 void connection_create(struct login *login, int socket, const struct login_protocol *protocol,
-                       const char *client, struct client *counted)
+                       const char *client, struct client *counted, const struct returned *returned)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
@@ -487,9 +504,12 @@ void connection_create(struct login *login, int socket, const struct login_proto
     connection->protocol = protocol;
     connection->question.connection = connection;
     snprintf(connection->client, sizeof connection->client, "%s", client);
-    if (start(connection)) {
+    if (returned)
+        snprintf(connection->returned_tls, sizeof connection->returned_tls, "%s", returned->tls);
+    if (start(connection, returned)) {
         clients_leave(login, counted);
         transport_close(&connection->transport);
+        buffer_release(&connection->input);
         free(connection);
         return;
     }

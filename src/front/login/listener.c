@@ -52,16 +52,16 @@ static void refuse(struct login *login, int socket, const struct login_protocol 
 }
 
 void listener_accepted(struct login *login, int socket, const struct login_protocol *protocol,
-                       const char *client)
+                       const char *client, const struct returned *returned)
 {
     counters_add(COUNTER_LOGIN_CONNECTIONS, 1);
-    if (login->open >= (size_t)login->config->login_connections) {
+    if (login->draining || login->open >= (size_t)login->config->login_connections) {
         refuse(login, socket, protocol, client, "login_connections");
         return;
     }
     struct client *counted = clients_enter(login, client);
     if (counted)
-        connection_create(login, socket, protocol, client, counted);
+        connection_create(login, socket, protocol, client, counted, returned);
     else
         refuse(login, socket, protocol, client, "login_client_connections");
 }
@@ -113,7 +113,7 @@ static bool accept_one(struct listener *listener)
     }
     set_socket_options(socket);
     format_client(&address, client);
-    listener_accepted(listener->login, socket, listener->protocol, client);
+    listener_accepted(listener->login, socket, listener->protocol, client, NULL);
     return true;
 }
 

@@ -93,10 +93,16 @@ int listener_create(struct login *login, int socket, enum service_protocol proto
 /* Closes all. */
 void listeners_close(struct login *login);
 
-/* A new connection: within the limits it is served, beyond one told so and closed. Takes the
- * socket. */
+/* A stream that somebody was logged in on, and is not any more. */
+struct returned {
+    const char *tls;    /* as transport_describe has it; "": none */
+    struct slice input; /* at most STREAM_BACK_INPUT_MAXIMUM bytes */
+};
+
+/* A new connection, or one that has been given back (NULL: it has not): within the limits it is
+ * served, beyond one told so and closed. Takes the socket. */
 void listener_accepted(struct login *login, int socket, const struct login_protocol *protocol,
-                       const char *client);
+                       const char *client, const struct returned *returned);
 
 /* --- clients.c --- */
 
@@ -108,9 +114,10 @@ void clients_leave(struct login *login, struct client *client);
 
 /* --- connection.c --- */
 
-/* Serves a client until it is logged in or gone, and then leaves `counted`. Takes the socket. */
+/* Serves a client until it is logged in or gone, and then leaves `counted`. Takes the socket. One
+ * that was given back is not greeted. */
 void connection_create(struct login *login, int socket, const struct login_protocol *protocol,
-                       const char *client, struct client *counted);
+                       const char *client, struct client *counted, const struct returned *returned);
 
 /* chapar-auth's answers to connection's request. */
 void connection_challenged(struct connection *connection, struct slice challenge);

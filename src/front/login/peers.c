@@ -7,12 +7,14 @@
  * A peer that does not read for a while costs the clients of that time, not the channel: nothing
  * that clients cause is sent when LOGIN_QUEUE_MAXIMUM waits already.
  */
+#include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"
 #include "proto/sasl/login.h"
 
 #include "base/error.h"
 #include "base/log.h"
 
+#include <netinet/in.h>
 #include <search.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -219,13 +221,32 @@ void question_close(struct login *login, struct question *question)
 
 /* --- sessions --- */
 
-/* A session only takes; anything from it is a breach, which the channel's table ends already. */
+/* A string of the message that must fit. */
+static void get_string(struct ipc_reader *reader, char *text, size_t size)
+{
+    struct slice string = ipc_get_bytes(reader, size - 1);
+    snprintf(text, size, "%.*s", SLICE_FORMAT(string));
+}
+
+/* All that a session says: it gives a stream back. */
 static int session_received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
 {
+    struct login_session *session = arg;
+    struct ipc_reader reader;
+    char client[INET6_ADDRSTRLEN], tls[TLS_FACTS_MAXIMUM];
     (void)channel;
-    (void)message;
-    (void)arg;
-    return ERROR_PROTOCOL;
+    ipc_reader_init(&reader, message->body);
+    const struct login_protocol *protocol = login_protocol_find(ipc_get_u8(&reader));
+    get_string(&reader, client, sizeof client);
+    get_string(&reader, tls, sizeof tls);
+    const struct returned returned = {.tls = tls,
+                                      .input = ipc_get_bytes(&reader, STREAM_BACK_INPUT_MAXIMUM)};
+    if (ipc_reader_finish(&reader) || !protocol)
+        return ERROR_PROTOCOL;
+    int socket = message->descriptors[0];
+    message->descriptors[0] = -1;
+    listener_accepted(session->login, socket, protocol, client, &returned);
+    return 0;
 }
 
 static void session_free(struct login_session *session)

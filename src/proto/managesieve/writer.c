@@ -82,8 +82,10 @@ void managesieve_write_capabilities(struct buffer *output,
     write_capability(output, "NOTIFY", SIEVE_NOTIFY_METHODS);
     write_capability(output, "MAXREDIRECTS", redirects);
     write_capability(output, "LANGUAGE", "en");
-    if (capabilities->owner)
+    if (capabilities->owner) {
         write_capability(output, "OWNER", capabilities->owner);
+        write_capability(output, "UNAUTHENTICATE", NULL);
+    }
     write_capability(output, "VERSION", "1.0");
     managesieve_write_status(output, "OK", NULL, SLICE(""));
 }

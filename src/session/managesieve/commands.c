@@ -86,6 +86,15 @@ static void do_logout(struct managesieve_session *session,
     session->closing = true;
 }
 
+/* RFC 5804 section 2.14.1. */
+static void do_unauthenticate(struct managesieve_session *session,
+                              const struct managesieve_command *command)
+{
+    (void)command;
+    managesieve_write_ok(output(session), "Logged out");
+    session->unauthenticated = true;
+}
+
 static void do_havespace(struct managesieve_session *session,
                          const struct managesieve_command *command)
 {
@@ -252,6 +261,7 @@ static const struct {
     [MANAGESIEVE_PUTSCRIPT] = {do_putscript, true},
     [MANAGESIEVE_RENAMESCRIPT] = {do_renamescript, true},
     [MANAGESIEVE_SETACTIVE] = {do_setactive, true},
+    [MANAGESIEVE_UNAUTHENTICATE] = {do_unauthenticate},
 };
 
 bool managesieve_changes(enum managesieve_command_id id)

@@ -148,6 +148,8 @@ static enum stream_need serve(struct managesieve_session *session)
         managesieve_write_ok(&session->stream->output, "Logged in");
     session->greeted = true;
     while (!session->closing) {
+        if (session->unauthenticated)
+            return STREAM_NEED_LOGIN;
         if (slice_over(session))
             return STREAM_NEED_OUTPUT;
         if (session->waiting && managesieve_changes(session->command.id) && gate_is_closed())

@@ -31,6 +31,7 @@ struct managesieve_session {
     bool waiting;
     bool greeted;
     bool closing;
+    bool unauthenticated; /* the stream goes back to chapar-login */
     int bad_count;
     uint64_t deadline; /* of the slice, clock_monotonic_us */
 };

@@ -63,7 +63,7 @@ static inline int connect_from(struct fixture *fixture, enum service_protocol pr
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    listener_accepted(&fixture->login, pair[0], login_protocol_find(protocol), address);
+    listener_accepted(&fixture->login, pair[0], login_protocol_find(protocol), address, NULL);
     return pair[1];
 }
 
@@ -197,8 +197,9 @@ static inline struct ipc_reader expect(struct fixture *fixture, int socket, enum
     return reader;
 }
 
-/* AUTH_BEGIN with this response; its id. */
-static inline uint64_t expect_question(struct fixture *fixture, struct slice response, bool tls)
+/* AUTH_BEGIN with this response; its id. bound: the TLS connection is known. */
+static inline uint64_t expect_question_bound(struct fixture *fixture, struct slice response,
+                                             bool tls, bool bound)
 {
     struct ipc_reader reader = expect(fixture, fixture->auth, IPC_AUTH_BEGIN);
     uint64_t id = ipc_get_u64(&reader);
@@ -208,10 +209,15 @@ static inline uint64_t expect_question(struct fixture *fixture, struct slice res
     assert_slice_equal(ipc_get_bytes(&reader, 100), "PLAIN");
     assert_int_equal(ipc_get_u8(&reader), 1);
     assert_true(slice_equal(ipc_get_bytes(&reader, 1000), response));
-    assert_int_equal(ipc_get_bytes(&reader, 100).size, tls ? TLS_EXPORTER_SIZE : 0);
-    assert_int_equal(ipc_get_bytes(&reader, 100).size, tls ? 32 : 0); /* SHA-256 */
+    assert_int_equal(ipc_get_bytes(&reader, 100).size, bound ? TLS_EXPORTER_SIZE : 0);
+    assert_int_equal(ipc_get_bytes(&reader, 100).size, bound ? 32 : 0); /* SHA-256 */
     assert_int_equal(ipc_reader_finish(&reader), 0);
     return id;
+}
+
+static inline uint64_t expect_question(struct fixture *fixture, struct slice response, bool tls)
+{
+    return expect_question_bound(fixture, response, tls, tls);
 }
 
 static const uint8_t TICKET[TICKET_SIZE] = {1, 2, 3, 32};

@@ -286,6 +286,85 @@ static bool takes_stream(struct fixture *fixture, int session)
     return true;
 }
 
+/* chapar-session gives the stream back, with what it had read of it. */
+static void give_back(struct fixture *fixture, enum service_protocol protocol, int stream,
+                      const char *tls, const char *input)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    ipc_put_u8(&body, (uint8_t)protocol);
+    ipc_put_bytes(&body, SLICE("192.0.2.1"));
+    ipc_put_bytes(&body, slice_from_string(tls));
+    ipc_put_bytes(&body, slice_from_string(input));
+    assert_int_equal(ipc_send(fixture->session, IPC_STREAM_BACK, buffer_slice(&body), &stream, 1),
+                     0);
+    buffer_release(&body);
+    close(stream);
+}
+
+/* RFC 5804 section 2.14.1, RFC 8437: somebody else logs in on the same connection. */
+static void test_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    int stream = expect_stream(fixture, "", "a", "");
+    assert_int_equal(fixture->login.open, 0);
+    give_back(fixture, PROTOCOL_IMAP, stream, "", "b NO");
+    say(fixture, "OP\r\n");
+    hear(fixture, "b OK");
+    assert_int_equal(fixture->login.open, 1);
+    say(fixture, "c STARTTLS\r\n");
+    hear(fixture, "c OK");
+    client_start_tls(fixture);
+    say(fixture, "d LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, true));
+    close(expect_stream(fixture, "TLSv1.3 TLS_AES_256_GCM_SHA384", "d", ""));
+}
+
+/* What is behind TLS stays so: the pump goes on, and the engine reads what it has decrypted. It is
+ * encrypted for who asks, but bound to no channel. */
+static void test_given_back_behind_tls(void **state)
+{
+    static const char facts[] = "TLSv1.3 TLS_AES_256_GCM_SHA384";
+    struct fixture *fixture = *state;
+    fixture->config.plaintext_login = false;
+    fixture->client = connect_client(fixture, PROTOCOL_IMAPS);
+    client_start_tls(fixture);
+    hear(fixture, "* OK");
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, true));
+    give_back(fixture, PROTOCOL_IMAP, expect_stream(fixture, facts, "a", ""), facts, "");
+    say(fixture, "b CAPABILITY\r\n");
+    hear(fixture, "* CAPABILITY");
+    assert_null(strstr(fixture->line, "STARTTLS"));
+    assert_null(strstr(fixture->line, "-PLUS"));
+    assert_non_null(strstr(fixture->line, "AUTH=SCRAM-SHA-256 AUTH=PLAIN"));
+    hear(fixture, "b OK");
+    assert_int_equal(fixture->login.open, 2);
+    say(fixture, "c LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question_bound(fixture, RESPONSE, true, false));
+    close(expect_stream(fixture, facts, "c", ""));
+    disconnect(fixture);
+    wait_until_closed(fixture);
+}
+
+/* It counts as any other connection does. */
+static void test_given_back_beyond_the_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LOGIN alice \"correct horse\"\r\n");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    int stream = expect_stream(fixture, "", "a", "");
+    fixture->config.login_connections = 0;
+    give_back(fixture, PROTOCOL_IMAP, stream, "", "");
+    hear(fixture, "* BYE [UNAVAILABLE]");
+    hear(fixture, NULL);
+    assert_int_equal(fixture->login.open, 0);
+}
+
 /* chapard is told of the peer that broke the rules, and by which slot. */
 static void test_tells_of_a_breach(void **state)
 {
@@ -562,6 +641,9 @@ int main(void)
         TEST(test_tells_of_a_breach),
         TEST(test_routes),
         TEST(test_draining_session),
+        TEST(test_given_back),
+        TEST(test_given_back_behind_tls),
+        TEST(test_given_back_beyond_the_limit),
         TEST(test_cancelled),
         TEST(test_timeout),
         TEST(test_connection_limit),

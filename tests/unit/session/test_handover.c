@@ -70,6 +70,11 @@ static enum stream_need hello_run(struct stream *stream)
         buffer_append_format(&stream->output, "%s %s %s %s %02x\n", stream->tag, stream->user,
                              stream->client, stream->tls ? stream->tls : "plain",
                              stream->account.bytes[15]);
+    if (slice_starts_with(stream->input, SLICE("leave\n"))) {
+        buffer_append_string(&stream->output, "left\n");
+        stream->input = slice_sub(stream->input, 6, SIZE_MAX);
+        return STREAM_NEED_LOGIN;
+    }
     buffer_append(&stream->output, stream->input);
     stream->input = slice_make(NULL, 0);
     return STREAM_NEED_INPUT;
@@ -337,6 +342,76 @@ static void streams_are_refused_while_auth_is_away(void **state)
     close(served);
 }
 
+/* STREAM_BACK; the stream, which the login has now. */
+static int given_back(struct fixture *f, struct slice input)
+{
+    struct buffer body;
+    struct ipc_message message;
+    struct ipc_reader reader;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    assert_int_equal(next_message(f, f->login, &body, &message), 0);
+    assert_int_equal(message.type, IPC_STREAM_BACK);
+    ipc_reader_init(&reader, message.body);
+    assert_int_equal(ipc_get_u8(&reader), PROTOCOL_IMAP);
+    assert_true(slice_equal(ipc_get_bytes(&reader, 100), SLICE("192.0.2.7")));
+    assert_true(slice_equal(ipc_get_bytes(&reader, 100), SLICE("TLSv1.3")));
+    assert_true(slice_equal(ipc_get_bytes(&reader, STREAM_BACK_INPUT_MAXIMUM), input));
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+    buffer_release(&body);
+    return message.descriptors[0];
+}
+
+static void a_stream_goes_back(void **state)
+{
+    struct fixture *f = *state;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "leave\nunread");
+    grant(f, asked(f));
+    expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\nleft\n");
+    int stream = given_back(f, SLICE("unread"));
+    assert_int_equal(worker_streams(f->worker), 0);
+    assert_int_equal(send(stream, "hello", 5, 0), 5);
+    expect(f, client, "hello");
+    /* It is open as long as the login has it. */
+    close(stream);
+    char byte;
+    assert_int_equal(recv(client, &byte, 1, 0), 0);
+    close(client);
+}
+
+/* STREAM_BACK_INPUT_MAXIMUM. */
+static void too_much_input_does_not_go_back(void **state)
+{
+    struct fixture *f = *state;
+    char input[6 + STREAM_BACK_INPUT_MAXIMUM + 2] = "leave\n";
+    memset(input + 6, 'x', STREAM_BACK_INPUT_MAXIMUM + 1);
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", input);
+    grant(f, asked(f));
+    expect(
+        f, client,
+        "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\nleft\n* BYE [LIMIT] too many connections\r\n");
+    close(client);
+    input[6 + STREAM_BACK_INPUT_MAXIMUM] = '\0';
+    client = hand_over(f, PROTOCOL_IMAP, "a1", input);
+    grant(f, asked(f));
+    close(given_back(f, slice_from_string(input + 6)));
+    close(client);
+}
+
+static void without_a_login_nothing_goes_back(void **state)
+{
+    struct fixture *f = *state;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    grant(f, asked(f));
+    expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\n");
+    shutdown(f->login, SHUT_RDWR);
+    uint64_t start = clock_monotonic_us();
+    while (!f->lost && clock_monotonic_us() - start < PATIENCE_US)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(send(client, "leave\n", 6, 0), 6);
+    expect(f, client, "left\n* BYE [UNAVAILABLE] try again later\r\n");
+    close(client);
+}
+
 static void wrong_message_ends_the_login(void **state)
 {
     struct fixture *f = *state;
@@ -411,6 +486,9 @@ int main(void)
         WITH_HANDOVER(refused_ticket_refuses_the_login),
         WITH_HANDOVER(account_limit_is_told),
         WITH_HANDOVER(streams_are_refused_while_auth_is_away),
+        WITH_HANDOVER(a_stream_goes_back),
+        WITH_HANDOVER(too_much_input_does_not_go_back),
+        WITH_HANDOVER(without_a_login_nothing_goes_back),
         WITH_HANDOVER(wrong_message_ends_the_login),
         WITH_HANDOVER(waiting_streams_are_limited),
         WITH_HANDOVER(draining_serves_what_was_on_its_way),
