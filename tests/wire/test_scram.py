@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import ssl
 
 import pytest
 
@@ -126,6 +127,22 @@ def test_a_login_bound_to_its_channel(shared_server, account, over):
     other = Scram(*account, header, b"another certificate")
     assert connection.is_refused(log_in(connection, other, "SCRAM-SHA-256-PLUS"))
     scram = Scram(*account, header, end_point(connection))
+    assert connection.is_granted(log_in(connection, scram, "SCRAM-SHA-256-PLUS"))
+    connection.client.close()
+
+
+def test_a_login_bound_to_an_older_connection(shared_server, account):
+    """tls-unique (RFC 5929 section 3) is what there is with TLS 1.2."""
+    context = shared_server.tls_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    connection = OverImap.__new__(OverImap)
+    connection.client = Imap("127.0.0.1", shared_server.imaps_port, context)
+    connection.client.line()
+    channel = connection.client.socket.get_channel_binding("tls-unique")
+    header = "p=tls-unique,,"
+    other = Scram(*account, header, b"another connection")
+    assert connection.is_refused(log_in(connection, other, "SCRAM-SHA-256-PLUS"))
+    scram = Scram(*account, header, channel)
     assert connection.is_granted(log_in(connection, scram, "SCRAM-SHA-256-PLUS"))
     connection.client.close()
 

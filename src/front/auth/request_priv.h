@@ -25,6 +25,8 @@ struct channel_binding {
     uint8_t size;
 };
 
+enum { BINDING_EXPORTER, BINDING_UNIQUE, BINDING_END_POINT, BINDINGS };
+
 struct request {
     uint64_t id;
     struct job job;
@@ -37,8 +39,8 @@ struct request {
     struct ticket_facts facts; /* name is empty when what was given is no login name */
     struct buffer password;    /* of PLAIN */
     uint64_t generation;
-    struct channel_binding exporter, end_point; /* "tls-exporter", "tls-server-end-point" */
-    struct scram_exchange *scram;               /* owned; NULL: another mechanism, or not begun */
+    struct channel_binding bindings[BINDINGS];
+    struct scram_exchange *scram; /* owned; NULL: another mechanism, or not begun */
     int error;
 };
 

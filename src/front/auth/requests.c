@@ -311,8 +311,9 @@ int request_begin(struct peer *peer, struct ipc_reader *reader)
     struct slice mechanism = ipc_get_bytes(reader, AUTH_MECHANISM_MAXIMUM);
     bool has_response = ipc_get_u8(reader);
     struct slice response = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
-    struct slice exporter = ipc_get_bytes(reader, CHANNEL_BINDING_MAXIMUM);
-    struct slice end_point = ipc_get_bytes(reader, CHANNEL_BINDING_MAXIMUM);
+    struct slice bindings[BINDINGS];
+    for (size_t i = 0; i < BINDINGS; i++)
+        bindings[i] = ipc_get_bytes(reader, CHANNEL_BINDING_MAXIMUM);
     if (ipc_reader_finish(reader))
         return ERROR_PROTOCOL;
     struct request *request;
@@ -327,8 +328,8 @@ int request_begin(struct peer *peer, struct ipc_reader *reader)
     request->tls = tls;
     if (client.size)
         memcpy(request->client, client.data, client.size);
-    set_binding(&request->exporter, exporter);
-    set_binding(&request->end_point, end_point);
+    for (size_t i = 0; i < BINDINGS; i++)
+        set_binding(&request->bindings[i], bindings[i]);
     request->mechanism = find_mechanism(mechanism);
     if (!request->mechanism)
         request_refuse(request, ERROR_UNSUPPORTED);

@@ -61,24 +61,39 @@ static int scram_create(struct scram_exchange **exchange)
 
 /* --- the first messages --- */
 
+static const struct channel_binding *find_binding(const struct request *request, struct slice name)
+{
+    static const char *const names[BINDINGS] = {[BINDING_EXPORTER] = "tls-exporter",
+                                                [BINDING_UNIQUE] = "tls-unique",
+                                                [BINDING_END_POINT] = "tls-server-end-point"};
+    for (size_t i = 0; i < BINDINGS; i++)
+        if (slice_equal(name, slice_from_string(names[i])) && request->bindings[i].size)
+            return &request->bindings[i];
+    return NULL;
+}
+
+static bool may_bind(const struct request *request)
+{
+    unsigned size = 0;
+    for (size_t i = 0; i < BINDINGS; i++)
+        size += request->bindings[i].size;
+    return size > 0;
+}
+
 /* RFC 5802 section 6: who believes that there is no binding here, where it was offered, has been
  * lied to by somebody between. */
 static int bind_channel(struct request *request, const struct sasl_scram_first *first)
 {
     struct buffer *binding = &request->scram->binding;
-    const struct channel_binding *channel = NULL;
     buffer_append(binding, first->header);
-    if (first->binding == 'y' && request->exporter.size + request->end_point.size)
+    if (first->binding == 'y' && may_bind(request))
         return ERROR_DENIED;
     if (request->mechanism->binds != (first->binding == 'p'))
         return ERROR_SYNTAX;
     if (!request->mechanism->binds)
         return buffer_error(binding);
-    if (slice_equal(first->binding_name, SLICE("tls-exporter")))
-        channel = &request->exporter;
-    else if (slice_equal(first->binding_name, SLICE("tls-server-end-point")))
-        channel = &request->end_point;
-    if (!channel || !channel->size)
+    const struct channel_binding *channel = find_binding(request, first->binding_name);
+    if (!channel)
         return ERROR_UNSUPPORTED;
     return buffer_append(binding, slice_make(channel->bytes, channel->size));
 }

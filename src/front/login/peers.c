@@ -163,6 +163,7 @@ static void put_question(struct buffer *body, uint64_t id, const struct question
     ipc_put_u8(body, exchange->has_response);
     ipc_put_bytes(body, buffer_slice(&exchange->response));
     ipc_put_bytes(body, slice_make(bindings->exporter, bindings->exporter_size));
+    ipc_put_bytes(body, slice_make(bindings->unique, bindings->unique_size));
     ipc_put_bytes(body, slice_make(bindings->end_point, bindings->end_point_size));
 }
 

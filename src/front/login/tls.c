@@ -196,8 +196,7 @@ void transport_describe(const struct transport *transport, char facts[TLS_FACTS_
 
 /* --- channel binding --- */
 
-/* RFC 9266 section 3: before TLS 1.3 it is not unique to the connection unless an extension was
- * negotiated; those clients have the other one. */
+/* RFC 9266 section 4.2: with TLS 1.3. */
 static void bind_exporter(SSL *ssl, struct transport_bindings *bindings)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
@@ -205,6 +204,19 @@ static void bind_exporter(SSL *ssl, struct transport_bindings *bindings)
         SSL_export_keying_material(ssl, bindings->exporter, TLS_EXPORTER_SIZE, label,
                                    sizeof label - 1, NULL, 0, 0) == 1)
         bindings->exporter_size = TLS_EXPORTER_SIZE;
+}
+
+/* RFC 5929 section 3.1: the first Finished message, the client's but when a session was resumed.
+ * With TLS 1.2, and only where the master secret is of this handshake alone (RFC 7627). */
+static void bind_unique(SSL *ssl, struct transport_bindings *bindings)
+{
+    if (SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) != 1)
+        return;
+    size_t size = SSL_session_reused(ssl)
+                      ? SSL_get_finished(ssl, bindings->unique, sizeof bindings->unique)
+                      : SSL_get_peer_finished(ssl, bindings->unique, sizeof bindings->unique);
+    if (size <= sizeof bindings->unique)
+        bindings->unique_size = size;
 }
 
 /* RFC 5929 section 4.1: the certificate under the hash of its signature, but SHA-256 for a broken
@@ -230,5 +242,6 @@ void transport_bind(const struct transport *transport, struct transport_bindings
         return;
     ERR_clear_error();
     bind_exporter(transport->ssl, bindings);
+    bind_unique(transport->ssl, bindings);
     bind_end_point(transport->ssl, bindings);
 }

@@ -54,6 +54,8 @@ ssize_t transport_write(struct transport *transport, const void *bytes, size_t s
 struct transport_bindings {
     uint8_t exporter[TLS_EXPORTER_SIZE]; /* tls-exporter (RFC 9266): with TLS 1.3 */
     size_t exporter_size;
+    uint8_t unique[EVP_MAX_MD_SIZE]; /* tls-unique (RFC 5929 section 3): with TLS 1.2 */
+    size_t unique_size;
     uint8_t end_point[EVP_MAX_MD_SIZE]; /* tls-server-end-point (RFC 5929 section 4) */
     size_t end_point_size;
 };

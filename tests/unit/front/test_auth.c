@@ -27,7 +27,7 @@ struct fixture {
     } lost; /* the last peer that was */
     struct buffer body;
     struct ipc_message message;
-    const char *exporter, *end_point; /* NULL: no channel is bound to */
+    const char *exporter, *unique, *end_point; /* NULL: no channel is bound to */
 };
 
 static int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind)
@@ -55,7 +55,7 @@ static int set_up(void **state)
     assert_int_equal(credentials_set(fixture.auth.credentials, SLICE(NAME), ALICE, SLICE(PASSWORD)),
                      0);
     fixture.lost = (struct lost){0};
-    fixture.exporter = fixture.end_point = NULL;
+    fixture.exporter = fixture.unique = fixture.end_point = NULL;
     fixture.auth.peer_lost = on_lost;
     fixture.auth.peer_lost_arg = &fixture;
     fixture.login = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH);
@@ -106,6 +106,7 @@ static void begin(struct fixture *fixture, uint64_t id, const char *mechanism, b
     ipc_put_u8(&body, has_response);
     ipc_put_bytes(&body, response);
     ipc_put_bytes(&body, slice_from_string(fixture->exporter));
+    ipc_put_bytes(&body, slice_from_string(fixture->unique));
     ipc_put_bytes(&body, slice_from_string(fixture->end_point));
     send_body(fixture->login, IPC_AUTH_BEGIN, &body);
 }
@@ -451,6 +452,9 @@ static void test_scram_plus(void **state)
     exchange_scram(fixture, 2, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", NAME,
                    "hash of the certificate");
     exchange_scram(fixture, 3, "SCRAM-SHA-256", "n,,", NAME, NULL);
+    fixture->exporter = NULL;
+    fixture->unique = "finished";
+    exchange_scram(fixture, 4, "SCRAM-SHA-256-PLUS", "p=tls-unique,,", NAME, "finished");
 }
 
 static void refuse_final(struct fixture *fixture, uint64_t id, const char *name,

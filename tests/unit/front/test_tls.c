@@ -112,6 +112,7 @@ static void check_bindings(struct fixture *fixture, bool exporter)
     X509 *certificate = SSL_get_peer_certificate(fixture->client);
     transport_bind(&fixture->server, &bindings);
     assert_int_equal(bindings.exporter_size, exporter ? TLS_EXPORTER_SIZE : 0);
+    assert_true(exporter == !bindings.unique_size);
     assert_int_equal(SSL_export_keying_material(fixture->client, exported, sizeof exported,
                                                 "EXPORTER-Channel-Binding", 24, NULL, 0, 0),
                      1);
@@ -128,18 +129,46 @@ static void test_bindings(void **state)
     struct fixture *fixture = *state;
     struct transport_bindings bindings;
     transport_bind(&fixture->server, &bindings);
-    assert_int_equal(bindings.exporter_size + bindings.end_point_size, 0);
+    assert_int_equal(bindings.exporter_size + bindings.unique_size + bindings.end_point_size, 0);
     assert_int_equal(shake_hands(fixture), 0);
     check_bindings(fixture, true);
 }
 
-/* RFC 9266 section 3: before TLS 1.3 the exporter may not be unique. */
+/* The first Finished message of the handshake, as the client has it. */
+static void check_unique(struct fixture *fixture)
+{
+    struct transport_bindings bindings;
+    uint8_t finished[EVP_MAX_MD_SIZE];
+    bool resumed = SSL_session_reused(fixture->client);
+    size_t size = resumed ? SSL_get_peer_finished(fixture->client, finished, sizeof finished)
+                          : SSL_get_finished(fixture->client, finished, sizeof finished);
+    transport_bind(&fixture->server, &bindings);
+    assert_in_range(size, 12, sizeof finished);
+    assert_int_equal(bindings.unique_size, size);
+    assert_memory_equal(bindings.unique, finished, size);
+}
+
+/* RFC 9266 section 3: before TLS 1.3 the exporter may not be unique; RFC 5929 section 3 is there.
+ */
 static void test_bindings_of_an_older_version(void **state)
 {
     struct fixture *fixture = *state;
     SSL_set_max_proto_version(fixture->client, TLS1_2_VERSION);
     assert_int_equal(shake_hands(fixture), 0);
     check_bindings(fixture, false);
+    check_unique(fixture);
+    SSL_SESSION *session = SSL_get1_session(fixture->client);
+    SSL_shutdown(fixture->client);
+    SSL_free(fixture->client);
+    close(fixture->client_socket);
+    transport_close(&fixture->server);
+    connect_pair(fixture);
+    SSL_set_max_proto_version(fixture->client, TLS1_2_VERSION);
+    SSL_set_session(fixture->client, session);
+    SSL_SESSION_free(session);
+    assert_int_equal(shake_hands(fixture), 0);
+    assert_true(SSL_session_reused(fixture->client));
+    check_unique(fixture);
 }
 
 /* RFC 5929 section 4.1: a signature with no hash function of its own has no such binding. */
