@@ -1,7 +1,9 @@
 /*
  * Clients that do anything at random to the same mailboxes, each with a model of what it was told.
  * Whatever happens, sequence numbers mean what the client believes, EXPUNGE comes only where it
- * may, and after a NOOP the client knows every flag as it is.
+ * may, and after a NOOP the client knows every flag as it is. One of them has enabled QRESYNC: it
+ * is told VANISHED instead, of UIDs that it counts, and UID and MODSEQ with all that it did not ask
+ * for.
  */
 #include "unit/check.h"
 
@@ -21,6 +23,7 @@ struct actor {
     const char *mailbox;
     struct believed messages[MODEL_MAXIMUM];
     unsigned count;
+    bool qresync, asks; /* a FETCH is under way, whose answers are what was asked for */
 };
 
 static struct dialogue dialogue;
@@ -46,6 +49,36 @@ static void hear_expunge(struct actor *actor, unsigned number, bool allowed)
     actor->count--;
 }
 
+/* Also of a message that went before its UID was told: it is where that must be. */
+static unsigned number_of(const struct actor *actor, unsigned uid)
+{
+    unsigned unknown = 0;
+    for (unsigned i = 0; i < actor->count; i++) {
+        unsigned known = actor->messages[i].uid;
+        if (known == uid)
+            return i + 1;
+        if (known > uid)
+            break;
+        unknown = known ? 0 : unknown ? unknown : i + 1;
+    }
+    return unknown;
+}
+
+/* "2,4:6" */
+static void hear_vanished(struct actor *actor, const char *set, bool allowed)
+{
+    assert_true(actor->qresync);
+    while (*set) {
+        char *rest;
+        unsigned first = (unsigned)strtoul(set, &rest, 10), last = first;
+        if (*rest == ':')
+            last = (unsigned)strtoul(rest + 1, &rest, 10);
+        for (unsigned uid = first; uid <= last; uid++)
+            hear_expunge(actor, number_of(actor, uid), allowed);
+        set = rest + (*rest == ',');
+    }
+}
+
 static void hear_exists(struct actor *actor, unsigned count)
 {
     assert_in_range(count, actor->count, MODEL_MAXIMUM);
@@ -58,6 +91,8 @@ static void hear_fetch(struct actor *actor, unsigned number, const char *line)
     assert_in_range(number, 1, actor->count);
     struct believed *message = &actor->messages[number - 1];
     const char *uid = strstr(line, "UID "), *flags = strstr(line, "FLAGS (");
+    if (actor->qresync && !actor->asks)
+        assert_true(uid && strstr(line, "MODSEQ ("));
     if (uid) {
         unsigned told = (unsigned)strtoul(uid + 4, NULL, 10);
         if (message->uid)
@@ -76,7 +111,12 @@ static void hear_line(struct actor *actor, const char *line, bool expunges)
     char *rest;
     if (strncmp(line, "* ", 2) != 0)
         return;
+    if (strncmp(line, "* VANISHED ", 11) == 0) {
+        hear_vanished(actor, line + 11, expunges);
+        return;
+    }
     unsigned number = (unsigned)strtoul(line + 2, &rest, 10);
+    assert_false(actor->qresync && strncmp(rest, " EXPUNGE", 8) == 0);
     if (strncmp(rest, " EXPUNGE", 8) == 0)
         hear_expunge(actor, number, expunges);
     else if (strncmp(rest, " EXISTS", 7) == 0)
@@ -98,10 +138,24 @@ static void hear(struct actor *actor, const char *text, bool expunges)
     }
 }
 
+/* VANISHED speaks of UIDs: a client that is told it wants to know them all. */
+static void learn_uids(struct actor *actor)
+{
+    actor->asks = true;
+    if (actor->qresync && actor->count)
+        hear(actor, client_send(actor->client, "t FETCH 1:* UID\r\n"), false);
+    actor->asks = false;
+}
+
 /* Sends; returns the tagged response's status and what follows it. */
 static const char *say(struct actor *actor, const char *command, bool expunges)
 {
-    const char *received = client_send(actor->client, command);
+    static char copy[1024 * 1024];
+    if (strcmp(command, "DONE\r\n") != 0)
+        learn_uids(actor);
+    actor->asks = strncmp(command, "t FETCH", 7) == 0;
+    snprintf(copy, sizeof(copy), "%s", client_send(actor->client, command));
+    const char *received = copy;
     hear(actor, received, expunges);
     const char *tagged = strncmp(received, "t ", 2) == 0 ? received : strstr(received, "\r\nt ");
     if (!tagged)
@@ -140,6 +194,7 @@ static void do_store(struct actor *actor)
     unsigned first, last;
     char command[200];
     bool silent = dice(2);
+    learn_uids(actor); /* it may be told of flags, which the command then changes */
     choose(actor, &first, &last);
     snprintf(command, sizeof(command), "t STORE %u:%u %sFLAGS%s (%s)\r\n", first, last,
              dice(3)   ? "+"
@@ -194,6 +249,7 @@ static void do_expunge(struct actor *actor)
 
 static void do_idle(struct actor *actor)
 {
+    learn_uids(actor);
     hear(actor, client_send(actor->client, "t IDLE\r\n"), true);
     hear(actor, client_notice(actor->client), true);
     say(actor, "DONE\r\n", true);
@@ -245,7 +301,9 @@ static void run_random(uint64_t seed)
     random_state = seed;
     dialogue_open(&dialogue);
     for (int i = 0; i < CLIENTS; i++) {
-        actors[i].client = dialogue_client(&dialogue);
+        actors[i] = (struct actor){.client = dialogue_client(&dialogue), .qresync = i == 0};
+        if (actors[i].qresync)
+            check_has(actors[i].client, "e ENABLE QRESYNC\r\n", "e OK");
         select_mailbox(&actors[i]);
     }
     for (int i = 0; i < STEPS; i++)
