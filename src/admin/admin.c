@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 static const struct admin_operation *const tables[] = {
-    account_operations, alias_operations, check_operations, domain_operations,  group_operations,
-    purge_operations,   quota_operations, sieve_operations, undelete_operations};
+    account_operations, alias_operations,   check_operations,   domain_operations,
+    group_operations,   mailbox_operations, purge_operations,   quota_operations,
+    share_operations,   sieve_operations,   undelete_operations};
 
 const struct admin_operation *admin_operation_find(struct slice name)
 {
@@ -107,6 +108,13 @@ int admin_open_view(struct admin_call *call, struct store_view **view)
     if (!error)
         error = admin_find_account(call, address, &id);
     return error ? error : store_view_open(call->store, WHO_SYSTEM, id, view);
+}
+
+int admin_find_mailbox(struct admin_call *call, struct store_view *view, struct slice path,
+                       struct arena *arena, struct collection *found)
+{
+    int error = collection_find(view, COLLECTION_MAILBOX, path, arena, found);
+    return error ? admin_fail(call, error, "mailbox %.*s", SLICE_FORMAT(path)) : 0;
 }
 
 bool admin_read_number(struct slice text, uint64_t *number)

@@ -5,6 +5,7 @@
 #define ADMIN_ADMIN_PRIV_H
 
 #include "admin/admin.h"
+#include "store/collection.h"
 
 /* Of each file; a name of NULL ends it. */
 extern const struct admin_operation account_operations[];
@@ -12,9 +13,11 @@ extern const struct admin_operation alias_operations[];
 extern const struct admin_operation check_operations[];
 extern const struct admin_operation domain_operations[];
 extern const struct admin_operation group_operations[];
+extern const struct admin_operation mailbox_operations[];
 extern const struct admin_operation purge_operations[];
 extern const struct admin_operation quota_operations[];
 extern const struct admin_operation sieve_operations[];
+extern const struct admin_operation share_operations[];
 extern const struct admin_operation undelete_operations[];
 
 /* The argument's value. ERROR_INVALID, with a detail, when there is none. */
@@ -35,6 +38,10 @@ int admin_find_account(struct admin_call *call, struct slice address, struct acc
 
 /* A view of the system's on the account of the argument "address". */
 int admin_open_view(struct admin_call *call, struct store_view **view);
+
+/* The mailbox of a path, in the arena. ERROR_NOT_FOUND with a detail. */
+int admin_find_mailbox(struct admin_call *call, struct store_view *view, struct slice path,
+                       struct arena *arena, struct collection *found);
 
 /* Digits alone; with K, M, G or T behind them (units of 1024). Whether it is one. */
 bool admin_read_number(struct slice text, uint64_t *number);

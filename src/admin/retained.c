@@ -39,11 +39,10 @@ static int find_mailbox(struct undeleting *undeleting, struct slice path, collec
 {
     struct collection found;
     int error =
-        collection_find(undeleting->view, COLLECTION_MAILBOX, path, &undeleting->arena, &found);
-    if (error)
-        return admin_fail(undeleting->call, error, "mailbox %.*s", SLICE_FORMAT(path));
-    *id = found.id;
-    return 0;
+        admin_find_mailbox(undeleting->call, undeleting->view, path, &undeleting->arena, &found);
+    if (!error)
+        *id = found.id;
+    return error;
 }
 
 /* --- which entries --- */

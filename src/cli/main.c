@@ -119,6 +119,32 @@ const struct verb verbs[] = {
      "by "
      "itself, about once a day for each account that is used.",
      NULL, "purge", "account...", NULL},
+    {"mailbox", "list", "ADDRESS", "List the mailboxes of an account", "", NULL, "mailbox.list",
+     "address", NULL},
+    {"mailbox", "create", "ADDRESS PATH [--use USE]", "Make a mailbox, and those above it",
+     "PATH is in UTF-8 with / between its levels: Lists/Chapar. USE is a special use of RFC 6154: "
+     "All, Archive, Drafts, Flagged, Important, Junk, Sent or Trash. It is subscribed. What is "
+     "made "
+     "below a shared mailbox is shared as that is.",
+     NULL, "mailbox.create", "address path --use=", "created"},
+    {"mailbox", "delete", "ADDRESS PATH", "Remove a mailbox and its messages",
+     "chapar undelete mailbox brings it back for some time.", NULL, "mailbox.delete",
+     "address path", "deleted"},
+    {"mailbox", "rename", "ADDRESS PATH TO", "Give a mailbox another path",
+     "What is below it goes along, and who it is shared with stays. INBOX gives its messages away.",
+     NULL, "mailbox.rename", "address path to", "renamed to"},
+    {"share", "add", "ADDRESS PATH WITH RIGHTS [--deny]", "Share a mailbox of an account",
+     "WITH is an account or a group, anyone, or anonymous. RIGHTS are read, post, write, all, or "
+     "letters of RFC 4314 such as lrs; they replace what WITH had, and are seen at once. --deny: "
+     "these rights are taken away from what others give. The owner has every right.",
+     NULL, "share.add", "address path with rights --deny", NULL},
+    {"share", "remove", "ADDRESS PATH WITH [--deny]", "Share a mailbox with somebody no more",
+     "--deny: rights are taken away no more.", NULL, "share.remove", "address path with --deny",
+     NULL},
+    {"share", "list", "ADDRESS [--mailbox PATH]", "List what an account shares, and with whom",
+     "With - in front the rights are taken away.", NULL, "share.list", "address --mailbox=", NULL},
+    {"share", "with", "ADDRESS", "List what others share with an account",
+     "By themselves, and by the groups that it is in.", NULL, "share.with", "address", NULL},
     {"quota", "get", "ADDRESS", "Show what an account uses and may use",
      "Resources are those of RFC 9208: STORAGE and ANNOTATION-STORAGE in bytes, MESSAGE, MAILBOX. "
      "A limit of 0 is none.",

@@ -723,3 +723,81 @@ def test_two_servers_on_one_data_directory(live):
     with Imap("127.0.0.1", live.imap_port) as client:
         assert client.line().startswith("* OK")
     assert live.json("status")["processes"]
+
+
+# --- mailboxes and sharing ---
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_mailboxes(which, request):
+    server = request.getfixturevalue(which)
+    name, _ = server.fresh_account()
+    paths = [row["path"] for row in server.json("mailbox", "list", name)]
+    assert paths == ["INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"]
+    made = server.json("mailbox", "create", name, "Lists/Übung")
+    assert (made["path"], made["messages"], made["subscribed"]) == ("Lists/Übung", 0, True)
+    assert server.run("mailbox", "create", name, "Lists/Übung", check=False).returncode == EXISTS
+    wrong = server.run("mailbox", "create", name, "a//b", check=False)
+    assert wrong.returncode == FAILED and "levels" in wrong.stderr
+    assert server.json("mailbox", "create", name, "Stars", "--use", "Flagged")["use"] == "\\Flagged"
+    taken = server.run("mailbox", "create", name, "Old", "--use", "\\Archive", check=False)
+    assert taken.returncode == EXISTS and "another mailbox has this use" in taken.stderr
+    wrong = server.run("mailbox", "create", name, "Old", "--use", "Rubbish", check=False)
+    assert wrong.returncode == FAILED and "no such use: Rubbish" in wrong.stderr
+    assert server.run("mailbox", "rename", name, "Lists", "L").stdout == "renamed to L\n"
+    below = server.run("mailbox", "rename", name, "L", "L/M", check=False)
+    assert below.returncode == FAILED and "below itself" in below.stderr
+    held = server.run("mailbox", "delete", name, "L", check=False)
+    assert held.returncode == FAILED and "below it" in held.stderr
+    assert server.run("mailbox", "delete", name, "L/Übung").stdout == "deleted L/Übung\n"
+    assert server.run("mailbox", "delete", name, "L/Übung", check=False).returncode == MISSING
+    assert server.run("mailbox", "list", "nobody", check=False).returncode == MISSING
+    assert [row["path"] for row in server.json("undelete", "list", name)] == ["L/Übung"]
+
+
+@pytest.mark.parametrize("which", ["live", "offline"])
+def test_sharing(which, request):
+    server = request.getfixturevalue(which)
+    owner, guest, other = (server.fresh_account()[0] for _ in range(3))
+    group = "staff-" + owner
+    server.run("group", "add", group)
+    server.run("group", "add-member", group, other)
+    assert server.json("share", "list", owner) == []
+    shared = server.json("share", "add", owner, "Sent", guest, "read")
+    assert shared == [{"path": "Sent", "with": guest, "rights": "lrs"}]
+    server.run("share", "add", owner, "Sent", group, "write")
+    server.run("share", "add", owner, "Archive", "anyone", "lr")
+    server.run("share", "add", owner, "Archive", group, "r", "--deny")
+    assert server.json("share", "list", owner) == [
+        {"path": "Archive", "with": "anyone", "rights": "lr"},
+        {"path": "Archive", "with": "-" + group, "rights": "r"},
+        {"path": "Sent", "with": guest, "rights": "lrs"},
+        {"path": "Sent", "with": group, "rights": "lrswipted"}]
+    assert len(server.json("share", "list", owner, "--mailbox", "Sent")) == 2
+
+    def seen(account):
+        return {row["path"]: row["rights"] for row in server.json("share", "with", account)
+                if row["owner"] == owner}
+
+    assert seen(guest) == {"Archive": "lr", "Sent": "lrs"}
+    assert seen(other) == {"Archive": "l", "Sent": "lrswipted"}
+    server.run("group", "remove-member", group, other)
+    assert seen(other) == {"Archive": "lr"}
+    server.run("share", "remove", owner, "Archive", group, "--deny")
+    server.run("share", "remove", owner, "Archive", "anyone")
+    assert server.json("share", "remove", owner, "Sent", guest) == [
+        {"path": "Sent", "with": group, "rights": "lrswipted"}]
+    assert seen(guest) == seen(other) == {}
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("Sent", "nobody", "read"), "neither an account nor a group"),
+    (("Sent", "OWNER", "read"), "is the owner"),
+    (("Sent", "anyone", "lrq"), "letters of RFC 4314"),
+    (("Missing", "anyone", "read"), "mailbox Missing"),
+])
+def test_sharing_refuses(live, arguments, said):
+    owner, _ = live.fresh_account()
+    refused = live.run("share", "add", owner,
+                       *(owner if argument == "OWNER" else argument for argument in arguments),
+                       check=False)
+    assert refused.returncode in (FAILED, MISSING) and said in refused.stderr
