@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "base/gate.h"
 #include "blob/blob.h"
+#include "store/acl_priv.h"
 #include "store/annotation_priv.h"
 #include "store/prepared_priv.h"
+#include "store/seen_priv.h"
 #include "store/thread_priv.h"
 
 struct append_call {
@@ -14,6 +16,7 @@ struct append_call {
     int64_t now;
     uint64_t thread;  /* 0: one of its own */
     uint32_t allowed; /* flags that may be set */
+    bool own_seen;    /* \Seen is who's own */
     struct append_result result;
 };
 
@@ -26,6 +29,7 @@ static int require_append(const struct change *change, struct append_call *call)
         error = rights & RIGHT_LOOKUP ? ERROR_DENIED : ERROR_NOT_FOUND;
     if (!error)
         call->allowed = flags_allowed(rights);
+    call->own_seen = !view_is_owner(change->view);
     return error ? error
                  : annotations_require(change, call->mailbox, call->append->annotations,
                                        call->append->annotation_count);
@@ -48,6 +52,26 @@ static int set_flags(struct mailbox *mailbox, const struct append *append, uint3
     return 0;
 }
 
+/* For another than the owner it is not the entry's. */
+static int mark_seen(struct change *change, const struct append_call *call, uint32_t uid)
+{
+    struct account_id who;
+    struct seen_map map;
+    struct seen_edits edits;
+    if (!(call->append->flags & call->allowed & ENTRY_SEEN) ||
+        seen_whose(change->view, &who) != SEEN_OWN)
+        return 0;
+    seen_init(&map);
+    seen_edits_init(&edits);
+    int error = seen_load(change->transaction, call->mailbox, who, &map);
+    seen_mark(&edits, uid, true);
+    if (!error)
+        error = seen_write(change, call->mailbox, who, &map, &edits);
+    seen_release(&map);
+    seen_edits_release(&edits);
+    return error;
+}
+
 static int append_entry(struct change *change, struct mailbox *mailbox, struct append_call *call)
 {
     bool annotated;
@@ -58,7 +82,8 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     };
     int error = quota_require_messages(change, 1, entry.size);
     if (!error)
-        error = set_flags(mailbox, call->append, call->allowed, &entry);
+        error = set_flags(mailbox, call->append,
+                          call->allowed & ~(call->own_seen ? (uint32_t)ENTRY_SEEN : 0), &entry);
     if (!error)
         error = message_add(change, call->message, call->thread, mailbox_next_position(mailbox),
                             &entry.message);
@@ -67,6 +92,8 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     if (!error)
         error = annotations_add(change, mailbox, entry.uid, call->append->annotations,
                                 call->append->annotation_count, &annotated);
+    if (!error && call->own_seen)
+        error = mark_seen(change, call, entry.uid);
     if (!error)
         error = mailbox_finish(change, mailbox);
     call->result = (struct append_result){

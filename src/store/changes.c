@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "store/acl_priv.h"
 #include "store/retained_priv.h"
+#include "store/seen_priv.h"
 #include "store/thread_priv.h"
 
 #include <stdlib.h>
@@ -228,12 +229,16 @@ static uint64_t last_change(const struct collection_record *record)
 
 /* --- emails --- */
 
-/* Entries of a page, each touched with its own modseq, but not before `least`. */
-static void gather_entries(struct gathering *gathering, struct slice entries, uint64_t least)
+/* Entries of a page, each touched with its own modseq, but not before `least`. seen: NULL, or what
+ * who has seen of them. */
+static void gather_entries(struct gathering *gathering, struct slice entries, uint64_t least,
+                           const struct seen_map *seen)
 {
     for (; entries.size >= ENTRY_SIZE; entries = slice_sub(entries, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
         entry_read(entries.data, &entry);
+        if (seen)
+            seen_apply(seen, &entry);
         add_email(gathering, (struct touch){
                                  .modseq = entry.modseq > least ? entry.modseq : least,
                                  .number = entry.message,
@@ -243,7 +248,8 @@ static void gather_entries(struct gathering *gathering, struct slice entries, ui
 }
 
 /* Of a mailbox that is there: the pages with a change, or all when it was restored since. */
-static int gather_pages(struct gathering *gathering, const struct live_collection *live)
+static int gather_pages(struct gathering *gathering, const struct live_collection *live,
+                        const struct seen_map *seen)
 {
     struct mailbox mailbox;
     bool restored = live->record.created_modseq > gathering->after;
@@ -253,15 +259,28 @@ static int gather_pages(struct gathering *gathering, const struct live_collectio
     error = mailbox_load_pages(&mailbox);
     for (size_t i = 0; i < mailbox_page_count(&mailbox) && !error; i++) {
         const struct page_header *header = mailbox_page(&mailbox, i);
-        if (!restored && header->modseq <= gathering->after)
+        if (!restored && header->modseq <= gathering->after &&
+            !(seen && seen_changed(seen, header->first, header->last, gathering->after)))
             continue;
         error = mailbox_read_page(&mailbox, header, &gathering->value);
         if (!error)
             gather_entries(gathering,
                            slice_sub(buffer_slice(&gathering->value), PAGE_VALUE_HEADER, SIZE_MAX),
-                           live->record.created_modseq);
+                           live->record.created_modseq, seen);
     }
     mailbox_release(&mailbox);
+    return error;
+}
+
+static int gather_mailbox(struct gathering *gathering, const struct live_collection *live)
+{
+    struct seen_map seen;
+    bool own;
+    seen_init(&seen);
+    int error = seen_load_view(gathering->view, gathering->transaction, live->id, &seen, &own);
+    if (!error)
+        error = gather_pages(gathering, live, own ? &seen : NULL);
+    seen_release(&seen);
     return error;
 }
 
@@ -303,7 +322,7 @@ static int gather_expunged(struct gathering *gathering, const uint64_t numbers[3
     struct expunged_record record;
     int error = expunged_record_read(value, &record);
     if (!error)
-        gather_entries(gathering, record.entries, numbers[0]);
+        gather_entries(gathering, record.entries, numbers[0], NULL);
     return error;
 }
 
@@ -318,7 +337,7 @@ static int gather_live(struct gathering *gathering, const struct live_collection
     if (!wants_emails(gathering) || record->type != COLLECTION_MAILBOX || !live->readable ||
         record->highest_modseq <= gathering->after)
         return 0;
-    int error = gather_pages(gathering, live);
+    int error = gather_mailbox(gathering, live);
     return error ? error : each_record(gathering, KEY_EXPUNGED, live->id, gather_expunged);
 }
 
@@ -333,7 +352,7 @@ static int gather_deleted_pages(struct gathering *gathering, collection_id id, u
     if (error)
         return error;
     while (!(error = kv_cursor_next(cursor, &key, &value)))
-        gather_entries(gathering, slice_sub(value, PAGE_VALUE_HEADER, SIZE_MAX), modseq);
+        gather_entries(gathering, slice_sub(value, PAGE_VALUE_HEADER, SIZE_MAX), modseq, NULL);
     kv_cursor_close(&cursor);
     return error == ERROR_NOT_FOUND ? 0 : error;
 }

@@ -141,11 +141,13 @@ static int check_account(struct check *check)
 static int check_all(struct check *check)
 {
     static int (*const parts[])(struct check * check) = {
-        check_load_messages, check_load_collections, check_load_deleted,
-        check_collections,   check_retained,         check_messages,
-        check_threads,       check_annotations,      check_scripts,
-        check_rest,          check_shared,           check_account,
-        check_strays,
+        check_load_messages, check_load_collections,
+        check_load_deleted,  check_collections,
+        check_retained,      check_messages,
+        check_threads,       check_annotations,
+        check_scripts,       check_seen,
+        check_rest,          check_shared,
+        check_account,       check_strays,
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !error; i++)

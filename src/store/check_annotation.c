@@ -68,6 +68,12 @@ static void load_uids(struct check *check, uint64_t collection)
     check->uids.unreadable = error != 0;
 }
 
+const struct range_set *check_uids(struct check *check, collection_id collection)
+{
+    load_uids(check, collection);
+    return check->uids.unreadable ? NULL : &check->uids.there;
+}
+
 static bool has_uid(struct check *check, uint64_t collection, uint64_t uid, bool *counts)
 {
     load_uids(check, collection);

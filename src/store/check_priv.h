@@ -8,6 +8,7 @@
  *   check_thread.c   threads
  *   check_annotation.c what annotations there are
  *   check_script.c   Sieve scripts
+ *   check_seen.c     what others than the owner have seen
  *   check_rest.c     names, access control lists, and what belongs to something that is not there
  *   check_shared.c   what the directory says of these lists
  *
@@ -100,6 +101,9 @@ uint32_t check_expunged_with(const struct check *check, uint64_t number);
  * else NULL. */
 int check_collection(struct check *check, struct tree_node *node, struct deleted_record *deleted);
 
+/* The UIDs of a collection's entries; NULL: they cannot be read. (check_annotation.c) */
+const struct range_set *check_uids(struct check *check, collection_id collection);
+
 /* Whether an annotation is of something that is there or retained, and can be read. */
 bool check_annotation_belongs(struct check *check, struct slice key, const uint64_t *numbers,
                               struct slice value);
@@ -114,6 +118,7 @@ int check_messages(struct check *check);
 int check_threads(struct check *check);
 int check_annotations(struct check *check);
 int check_scripts(struct check *check);
+int check_seen(struct check *check);
 int check_rest(struct check *check);
 int check_shared(struct check *check);
 int check_strays(struct check *check); /* after the account's record */

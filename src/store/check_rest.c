@@ -3,6 +3,7 @@
  */
 #include "base/error.h"
 #include "store/check_priv.h"
+#include "store/seen_priv.h"
 
 enum { LEFT_OVER_MAXIMUM = 256 * 1024 * 1024 };
 
@@ -203,12 +204,29 @@ static bool is_script(struct check *check, struct slice key, const uint64_t *num
     return numbers[0] > 0 && numbers[0] < UINT32_MAX && !script_record_read(value, &text);
 }
 
+static bool is_seen(struct check *check, struct slice key, const uint64_t *numbers,
+                    struct slice value)
+{
+    struct seen_map map;
+    struct account_id who;
+    uint64_t ignored;
+    struct slice rest = slice_sub(key, 1, SIZE_MAX);
+    seen_init(&map);
+    bool belongs = of_collection_or_deleted(check, key, numbers, value) &&
+                   !key_read_number(&rest, &ignored) && !account_id_parse(rest, &who) &&
+                   !seen_record_read(value, &map.seen, &map.modseq, &map.ranges) &&
+                   map.modseq <= check->account->modseq;
+    seen_release(&map);
+    return belongs;
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
     {KEY_DIRECTORY, 1, of_collection_or_deleted, "a page directory"},
     {KEY_KEYWORDS, 1, of_collection_or_deleted, "names of keywords"},
     {KEY_ACL, 1, is_list, "an access control list"},
+    {KEY_SEEN, 1, is_seen, "what another has seen"},
     {KEY_PAGE, 2, of_collection_or_deleted, "a page of entries"},
     {KEY_VANISHED, 3, of_collection_or_deleted, "tombstones"},
     {KEY_EXPUNGED, 3, of_collection_or_deleted, "expunged entries"},

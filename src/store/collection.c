@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "store/acl_priv.h"
+#include "store/seen_priv.h"
 
 /* --- roles --- */
 
@@ -159,6 +160,8 @@ static int get(struct store_view *view, struct kv_transaction *transaction, coll
     if (!error)
         error = is_subscribed(transaction, view, id, &collection.subscribed);
     if (!error)
+        error = seen_count(view, transaction, &collection);
+    if (!error)
         *found = collection;
     buffer_release(&value);
     return error;
@@ -262,6 +265,8 @@ static int list_all(struct listing *listing, struct kv_transaction *transaction)
             list_below(listing, 0, SLICE(""), 1);
         error = arena_failed(listing->arena) ? ERROR_LIMIT : 0;
     }
+    for (size_t i = 0; i < listing->count && !error && !listing->rights.all; i++)
+        error = seen_count(listing->view, transaction, &listing->list[i]);
     range_set_release(subscribed);
     rights_table_release(&listing->rights);
     return error;

@@ -62,7 +62,7 @@ struct collection {
     uint32_t uid_next;
     uint64_t highest_modseq;
     uint32_t messages;
-    uint32_t unseen;
+    uint32_t unseen;  /* by the view's who */
     uint32_t deleted; /* with \Deleted */
     uint64_t size;    /* bytes of all messages */
 };

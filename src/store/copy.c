@@ -1,14 +1,17 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/acl_priv.h"
 #include "store/annotation_priv.h"
+#include "store/seen_priv.h"
 
 struct copy_call {
     collection_id from, to;
     const struct range_set *uids; /* NULL: all */
     bool move;
     struct account_id who;
-    bool rights_given; /* the next two are set; else they follow from who's rights */
-    uint32_t allowed;  /* flags that may be set in the target */
+    enum seen_whose whose; /* whose \Seen goes along, with a copy */
+    bool rights_given;     /* the next two are set; else they follow from who's rights */
+    uint32_t allowed;      /* flags that may be set in the target */
     struct annotation_rule annotations;
     int64_t now;
     uint32_t uid_validity;
@@ -135,6 +138,9 @@ static int run(struct change *change, struct copy_call *call, struct mailbox *so
     buffer_init(&page, PAGE_VALUE_MAXIMUM);
     int error = copy_pages(&copier, &page);
     bool some = call->copied->count > 0;
+    if (!error && (call->move || call->whose == SEEN_OWN))
+        error = seen_follow(change, source->id, call->copied, target->id, call->made,
+                            call->move ? NULL : &call->who);
     if (!error && some && call->move)
         error = remove_moved(&copier);
     if (!error && some)
@@ -159,6 +165,11 @@ static int find_allowed(const struct change *change, struct copy_call *call)
     if (error)
         return error;
     call->allowed = flags_allowed(rights);
+    call->whose = seen_whose(view, &call->who);
+    if (call->whose == SEEN_OWN && !(call->allowed & ENTRY_SEEN))
+        call->whose = SEEN_NOBODYS;
+    /* What the owner has seen is neither who's to say nor to take back. */
+    call->allowed |= view_is_owner(view) ? 0 : ENTRY_SEEN;
     /* RFC 5257 section 4.6: not those of others, nor what may not be set there. */
     call->annotations = (struct annotation_rule){.shared = rights & RIGHT_WRITE,
                                                  .who = rights & RIGHT_READ ? &call->who : NULL,

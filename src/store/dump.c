@@ -385,6 +385,28 @@ static int say_list(struct dump *dump, struct slice value)
     return error;
 }
 
+static int say_seen(struct dump *dump, struct slice value)
+{
+    struct buffer ranges;
+    uint32_t seen = 0;
+    uint64_t modseq = 0;
+    buffer_init(&ranges, KV_VALUE_MAXIMUM);
+    int error = seen_record_read(value, &seen, &modseq, &ranges);
+    if (!error) {
+        say_number(dump, "seen", seen);
+        say_number(dump, "modseq", modseq);
+    }
+    for (size_t at = 0; at < ranges.size && !error; at += sizeof(struct seen_range)) {
+        struct seen_range range;
+        memcpy(&range, ranges.data + at, sizeof(range));
+        error = end_line(dump);
+        say(dump, "    %u:%u %s modseq=%llu", range.first, range.last,
+            range.seen ? "seen" : "unseen", (unsigned long long)range.modseq);
+    }
+    buffer_release(&ranges);
+    return error;
+}
+
 /* --- keys --- */
 
 /* How many numbers a key begins with; what is behind them is shown as bytes. */
@@ -415,6 +437,7 @@ static const struct family {
     {KEY_THREAD_ID, "thread-id", 0, say_thread_id},
     {KEY_SUBSCRIPTIONS, "subscriptions", 0, say_subscriptions},
     {KEY_VANISHED, "vanished", 3, say_vanished},
+    {KEY_SEEN, "seen", 1, say_seen},
     {KEY_DESTROYED, "destroyed", 3, say_destroyed},
     {KEY_DAY, "day", 1, say_number_record},
     {KEY_DELIVERED, "delivered", 0, say_number_record},

@@ -86,6 +86,14 @@ static int read_page(struct entry_cursor *cursor, size_t page)
                          : mailbox_read_page(mailbox, header, &cursor->loaded);
 }
 
+static bool has_changed(const struct entry_cursor *cursor, const struct page_header *header)
+{
+    const struct mailbox_snapshot *snapshot = cursor->snapshot;
+    return header->modseq > cursor->since ||
+           (snapshot->own_seen &&
+            seen_changed(&snapshot->seen, header->first, header->last, cursor->since));
+}
+
 /* Loads the page that has next_uid or what comes behind, past those without a change. */
 static int load_page(struct entry_cursor *cursor)
 {
@@ -95,7 +103,7 @@ static int load_page(struct entry_cursor *cursor)
         return error;
     size_t page = mailbox_page_from(mailbox, cursor->next_uid);
     size_t count = mailbox_page_count(mailbox);
-    while (page < count && mailbox_page(mailbox, page)->modseq <= cursor->since)
+    while (page < count && !has_changed(cursor, mailbox_page(mailbox, page)))
         page++;
     if (page == count)
         return ERROR_NOT_FOUND;
@@ -126,6 +134,8 @@ int entry_cursor_next(struct entry_cursor *cursor, struct entry *entry)
             if (uid < cursor->next_uid)
                 continue;
             entry_read(bytes, entry);
+            if (cursor->snapshot->own_seen)
+                seen_apply(&cursor->snapshot->seen, entry);
             cursor->next_uid = uid + 1;
             if (entry->modseq > cursor->since)
                 return 0;

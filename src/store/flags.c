@@ -1,13 +1,23 @@
 #include "base/error.h"
-#include "store/mailbox_priv.h"
+#include "store/seen_priv.h"
 
 struct flags_call {
     collection_id id;
     const struct range_set *uids;
     const struct flag_change *change;
     uint32_t allowed;
+    enum seen_whose whose; /* whose \Seen is changed: */
+    struct account_id who;
     uint64_t modseq;
     struct range_set *failed;
+};
+
+/* The pages that are changed one after the other. */
+struct flags_walk {
+    struct range_walk uids;
+    struct buffer page;
+    struct seen_map seen; /* of who has a \Seen of its own, before the change */
+    struct seen_edits edits;
 };
 
 /* What the change does to an entry: new = (old & keep) | set. */
@@ -74,22 +84,59 @@ static bool apply(const struct flag_masks *masks, struct entry *entry)
     return changed;
 }
 
-static int change_page(struct change *change, const struct flags_call *call,
-                       const struct flag_masks *masks, struct range_walk *walk, struct buffer *page,
-                       bool *page_changed)
+/* As apply, of an entry as another than the owner sees it: \Seen goes into the marks, the rest into
+ * the stored one. Whether the stored one is changed. */
+static bool apply_own_seen(const struct flag_masks *masks, struct flags_walk *walk,
+                           struct entry shown, struct entry *stored)
 {
+    uint32_t before = shown.flags, owners = stored->flags & ENTRY_SEEN;
+    bool changed = apply(masks, &shown);
+    bool marked = (shown.flags ^ before) & ENTRY_SEEN;
+    if (marked)
+        seen_mark(&walk->edits, stored->uid, shown.flags & ENTRY_SEEN);
+    else
+        seen_pass(&walk->edits, stored->uid);
+    changed = changed && (!marked || (shown.flags ^ before) & ~(uint32_t)ENTRY_SEEN ||
+                          memcmp(&shown.keywords, &stored->keywords, sizeof(shown.keywords)) != 0);
+    stored->flags = (shown.flags & ~(uint32_t)ENTRY_SEEN) | owners;
+    stored->keywords = shown.keywords;
+    return changed;
+}
+
+static int change_entry(const struct flags_call *call, const struct flag_masks *masks,
+                        struct flags_walk *walk, struct entry *entry, bool *changed)
+{
+    struct entry shown = *entry;
+    if (call->whose != SEEN_OWNERS)
+        seen_apply(&walk->seen, &shown);
+    *changed = false;
+    if (shown.modseq > call->change->unchanged_since) {
+        seen_pass(&walk->edits, entry->uid);
+        return call->failed ? range_set_add(call->failed, entry->uid, entry->uid) : 0;
+    }
+    *changed = call->whose == SEEN_OWNERS ? apply(masks, entry)
+                                          : apply_own_seen(masks, walk, shown, entry);
+    return 0;
+}
+
+static int change_page(struct change *change, const struct flags_call *call,
+                       const struct flag_masks *masks, struct flags_walk *walk, bool *page_changed)
+{
+    struct buffer *page = &walk->page;
     size_t count = (page->size - PAGE_VALUE_HEADER) / ENTRY_SIZE;
     struct entry entry;
     for (size_t i = 0; i < count; i++) {
+        bool changed;
         uint32_t uid = entry_read_uid(page_entry(page, i));
-        if (!range_walk_meets(walk, uid, uid))
+        if (!range_walk_meets(&walk->uids, uid, uid)) {
+            seen_pass(&walk->edits, uid);
             continue;
+        }
         entry_read(page_entry(page, i), &entry);
-        if (entry.modseq > call->change->unchanged_since) {
-            int error = call->failed ? range_set_add(call->failed, entry.uid, entry.uid) : 0;
-            if (error)
-                return error;
-        } else if (apply(masks, &entry)) {
+        int error = change_entry(call, masks, walk, &entry, &changed);
+        if (error)
+            return error;
+        if (changed) {
             entry.modseq = change->modseq;
             entry_write(&entry, page_entry(page, i));
             *page_changed = true;
@@ -99,25 +146,50 @@ static int change_page(struct change *change, const struct flags_call *call,
 }
 
 static int change_pages(struct change *change, struct mailbox *mailbox,
-                        const struct flags_call *call, struct buffer *page, bool *any)
+                        const struct flags_call *call, struct flags_walk *walk, bool *any)
 {
     struct flag_masks masks;
-    struct range_walk walk = {call->uids, 0};
     int error = make_masks(mailbox, call, &masks);
     if (!error)
         error = mailbox_load_pages(mailbox);
     for (size_t i = 0; i < mailbox_page_count(mailbox) && !error; i++) {
         struct page_header *header = mailbox_page(mailbox, i);
         bool changed = false;
-        if (!range_walk_meets(&walk, header->first, header->last))
+        if (!range_walk_meets(&walk->uids, header->first, header->last)) {
+            seen_pass(&walk->edits, 0);
             continue;
-        error = mailbox_read_page(mailbox, header, page);
+        }
+        error = mailbox_read_page(mailbox, header, &walk->page);
         if (!error)
-            error = change_page(change, call, &masks, &walk, page, &changed);
+            error = change_page(change, call, &masks, walk, &changed);
         if (!error && changed)
-            error = mailbox_write_page(change, mailbox, header, page);
+            error = mailbox_write_page(change, mailbox, header, &walk->page);
         *any = *any || changed;
     }
+    return error;
+}
+
+static int change_mailbox(struct change *change, struct mailbox *mailbox,
+                          const struct flags_call *call)
+{
+    struct flags_walk walk = {.uids = {call->uids, 0}};
+    bool any = false;
+    buffer_init(&walk.page, PAGE_VALUE_MAXIMUM);
+    seen_init(&walk.seen);
+    seen_edits_init(&walk.edits);
+    int error = call->whose == SEEN_OWN
+                    ? seen_load(change->transaction, call->id, call->who, &walk.seen)
+                    : 0;
+    if (!error)
+        error = change_pages(change, mailbox, call, &walk, &any);
+    any = any || walk.edits.ranges.size;
+    if (!error && call->whose == SEEN_OWN)
+        error = seen_write(change, call->id, call->who, &walk.seen, &walk.edits);
+    if (!error && any)
+        error = mailbox_finish(change, mailbox);
+    buffer_release(&walk.page);
+    seen_release(&walk.seen);
+    seen_edits_release(&walk.edits);
     return error;
 }
 
@@ -131,6 +203,9 @@ static int find_allowed(const struct change *change, struct flags_call *call)
     if (error)
         return error;
     call->allowed = flags_allowed(rights);
+    call->whose = seen_whose(change->view, &call->who);
+    if (call->whose == SEEN_NOBODYS)
+        call->allowed &= ~(uint32_t)ENTRY_SEEN;
     /* Replacing concerns every flag. */
     bool replaces = call->change->operation == FLAGS_REPLACE;
     uint32_t wanted = replaces ? ENTRY_FLAGS : call->change->flags;
@@ -142,8 +217,6 @@ static int change_flags(struct change *change, void *arg)
 {
     struct flags_call *call = arg;
     struct mailbox mailbox;
-    struct buffer page;
-    bool any = false;
     if (call->failed)
         range_set_clear(call->failed);
     int error = find_allowed(change, call);
@@ -151,12 +224,8 @@ static int change_flags(struct change *change, void *arg)
         error = mailbox_open(change->transaction, call->id, &mailbox);
     if (error)
         return error;
-    buffer_init(&page, PAGE_VALUE_MAXIMUM);
-    error = change_pages(change, &mailbox, call, &page, &any);
-    if (!error && any)
-        error = mailbox_finish(change, &mailbox);
+    error = change_mailbox(change, &mailbox, call);
     call->modseq = mailbox.record.highest_modseq;
-    buffer_release(&page);
     mailbox_release(&mailbox);
     return error;
 }

@@ -123,6 +123,18 @@ struct slice key_of_account(struct key *key, enum key_family family, struct acco
     return finished(key);
 }
 
+struct slice key_seen(struct key *key, collection_id collection, const struct account_id *who)
+{
+    char text[ACCOUNT_ID_TEXT + 1];
+    begin(key, KEY_SEEN);
+    append_number(key, collection);
+    if (who) {
+        account_id_format(*who, text);
+        append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
+    }
+    return finished(key);
+}
+
 struct slice key_annotations(struct key *key, collection_id collection, uint32_t uid)
 {
     begin(key, uid ? KEY_MESSAGE_ANNOTATION : KEY_ANNOTATION);

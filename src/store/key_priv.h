@@ -27,6 +27,7 @@
  *     o COLLECTION OWNER name        annotation of the collection (0: of the account)
  *     p COLLECTION BASE             entry page; BASE is the UID it began with
  *     q COLLECTION UID OWNER name    annotation of the entry
+ *     r COLLECTION HEX32            what that account has seen of another's mailbox
  *     s MESSAGE                     summary
  *     t THREAD MESSAGE              a message of the thread
  *     u HEX32                       subscriptions of that account
@@ -59,6 +60,7 @@ enum key_family {
     KEY_ANNOTATION = 'o',
     KEY_PAGE = 'p',
     KEY_MESSAGE_ANNOTATION = 'q',
+    KEY_SEEN = 'r',
     KEY_SUMMARY = 's',
     KEY_THREAD = 't',
     KEY_SUBSCRIPTIONS = 'u',
@@ -170,6 +172,9 @@ struct slice key_annotation(struct key *key, collection_id collection, uint32_t 
 struct slice key_annotations(struct key *key, collection_id collection, uint32_t uid);
 struct slice key_annotation_tail(struct key *key, collection_id collection, uint32_t uid,
                                  struct slice tail);
+
+/* r; NULL: the prefix of all accounts'. */
+struct slice key_seen(struct key *key, collection_id collection, const struct account_id *who);
 
 /* u. */
 struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);

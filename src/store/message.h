@@ -14,6 +14,9 @@
 
 /* --- flags --- */
 
+/* \Seen is each user's own (RFC 4314 section 4): whoever reads through a view sees, sets and counts
+ * that of the view's who. All other flags and keywords are everybody's. */
+
 /* System flags as bits; the same values as enum imap_flag, stored as such. */
 enum entry_flag {
     ENTRY_SEEN = 1,

@@ -56,6 +56,8 @@ int mailbox_find_message(struct mailbox_snapshot *snapshot, uint64_t message, st
             place = message_place_at(&record, index);
         error = place.collection == mailbox->id ? find_entry(mailbox, message, place.uid, entry)
                                                 : ERROR_NOT_FOUND;
+        if (!error && snapshot->own_seen)
+            seen_apply(&snapshot->seen, entry);
     }
     buffer_release(&value);
     return error;

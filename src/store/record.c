@@ -476,6 +476,52 @@ void acl_record_write(struct slice items, struct buffer *value)
     buffer_append(value, items);
 }
 
+/* --- what others have seen --- */
+
+enum { SEEN_VERSION = 1 };
+#define SEEN_BIT (UINT64_C(1) << 63) /* beside the modseq */
+
+int seen_record_read(struct slice value, uint32_t *seen, uint64_t *modseq, struct buffer *ranges)
+{
+    struct record_reader reader = record_reader_make(value, SEEN_VERSION);
+    uint32_t count = (uint32_t)record_read_number(&reader, 4), last = 0;
+    uint64_t highest = record_read_number(&reader, 8);
+    while (!reader.error && reader.rest.size) {
+        struct seen_range range = {.first = (uint32_t)record_read_number(&reader, 4),
+                                   .last = (uint32_t)record_read_number(&reader, 4)};
+        uint64_t bits = record_read_number(&reader, 8);
+        range.seen = bits & SEEN_BIT;
+        range.modseq = bits & ~SEEN_BIT;
+        if (range.first <= last || range.last < range.first || range.modseq > highest)
+            return ERROR_CORRUPT;
+        last = range.last;
+        buffer_append(ranges, slice_make(&range, sizeof(range)));
+    }
+    int error = record_reader_finish(&reader);
+    if (!error)
+        error = buffer_error(ranges);
+    if (error)
+        return error;
+    *seen = count;
+    *modseq = highest;
+    return 0;
+}
+
+void seen_record_write(uint32_t seen, uint64_t modseq, const struct buffer *ranges,
+                       struct buffer *value)
+{
+    record_write_begin(value, SEEN_VERSION);
+    record_write_number(value, 4, seen);
+    record_write_number(value, 8, modseq);
+    for (size_t at = 0; at < ranges->size; at += sizeof(struct seen_range)) {
+        struct seen_range range;
+        memcpy(&range, ranges->data + at, sizeof(range));
+        record_write_number(value, 4, range.first);
+        record_write_number(value, 4, range.last);
+        record_write_number(value, 8, range.modseq | (range.seen ? SEEN_BIT : 0));
+    }
+}
+
 /* --- annotations --- */
 
 enum { ANNOTATION_VERSION = 1 };

@@ -241,6 +241,18 @@ int places_remove(struct buffer *places, collection_id collection, uint32_t uid)
 int message_record_read(struct slice value, struct message_record *record);
 void message_record_write(const struct message_record *record, struct buffer *value);
 
+/* --- what others have seen (key r) --- */
+
+struct seen_range {
+    uint32_t first, last; /* UIDs */
+    uint64_t modseq;      /* of when they were marked */
+    bool seen;            /* or unseen again */
+};
+/* Appends struct seen_range, which ascend and do not meet. seen: entries that are there and are. */
+int seen_record_read(struct slice value, uint32_t *seen, uint64_t *modseq, struct buffer *ranges);
+void seen_record_write(uint32_t seen, uint64_t modseq, const struct buffer *ranges,
+                       struct buffer *value);
+
 /* --- annotations (keys o, q) --- */
 
 /* The value, which may be empty; its data is not NULL. */

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "store/annotation_priv.h"
+#include "store/seen_priv.h"
 
 struct remover {
     struct change *change;
@@ -190,5 +191,7 @@ int mailbox_remove(struct change *change, struct mailbox *mailbox, const struct 
     buffer_release(&remover.page);
     buffer_release(&remover.other);
     buffer_release(&remover.retained);
+    if (!error)
+        error = seen_removed(change, mailbox->id, removed);
     return error ? error : note_vanished(change, mailbox, removed);
 }

@@ -2,8 +2,10 @@
  * Bringing back what is retained.
  */
 #include "base/error.h"
+#include "store/acl_priv.h"
 #include "store/annotation_priv.h"
 #include "store/retained_priv.h"
+#include "store/seen_priv.h"
 
 /* --- expunged entries --- */
 
@@ -132,6 +134,9 @@ static int run(struct change *change, const struct restore_call *call, struct ma
     buffer_init(&restorer.left, KV_VALUE_MAXIMUM);
     int error = restore_records(&restorer);
     if (!error)
+        error = seen_follow(change, source->id, &call->result->from, target->id, &call->result->to,
+                            NULL);
+    if (!error)
         error = mailbox_finish(change, target);
     call->result->uid_validity = target->record.uid_validity;
     buffer_release(&restorer.value);
@@ -149,7 +154,7 @@ static int find_allowed(const struct change *change, struct restore_call *call)
     if (!error)
         error = rights_of(view, change->transaction, call->to, &rights);
     if (!error)
-        call->allowed = flags_allowed(rights);
+        call->allowed = flags_allowed(rights) | (view_is_owner(view) ? 0 : ENTRY_SEEN);
     return error;
 }
 

@@ -14,7 +14,11 @@ static int open_in(struct store_view *view, struct mailbox_snapshot *snapshot, c
     if (error)
         return error;
     collection_from_record(view, id, &snapshot->mailbox.record, rights, &snapshot->collection);
-    error = mailbox_load_names(&snapshot->mailbox);
+    error = seen_load_view(view, snapshot->transaction, id, &snapshot->seen, &snapshot->own_seen);
+    if (snapshot->own_seen)
+        snapshot->collection.unseen = snapshot->collection.messages - snapshot->seen.seen;
+    if (!error)
+        error = mailbox_load_names(&snapshot->mailbox);
     if (error)
         mailbox_release(&snapshot->mailbox);
     return error;
@@ -27,16 +31,19 @@ int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
     if (!snapshot)
         return ERROR_MEMORY;
     snapshot->view = view;
+    seen_init(&snapshot->seen);
     int error = view_read(view, &snapshot->transaction);
     if (!error) {
         error = open_in(view, snapshot, mailbox);
         if (error)
             view_read_end(snapshot->view, &snapshot->transaction);
     }
-    if (error)
+    if (error) {
+        seen_release(&snapshot->seen);
         free(snapshot);
-    else
+    } else {
         *opened = snapshot;
+    }
     return error;
 }
 
@@ -48,6 +55,7 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
     if (snapshot->ahead)
         kv_cursor_close(&snapshot->ahead);
     mailbox_release(&snapshot->mailbox);
+    seen_release(&snapshot->seen);
     view_read_end(snapshot->view, &snapshot->transaction);
     free(snapshot);
     *closed = NULL;
@@ -98,33 +106,47 @@ int mailbox_uids(struct mailbox_snapshot *snapshot, struct range_set *uids)
     return error == ERROR_INVALID ? ERROR_CORRUPT : error;
 }
 
+static bool is_all_seen(const struct mailbox_snapshot *snapshot, const struct page_header *header)
+{
+    return snapshot->own_seen ? seen_covers(&snapshot->seen, header->first, header->last)
+                              : !header->unseen;
+}
+
+/* 0: all of the page are seen. */
+static int first_unseen_of_page(struct mailbox_snapshot *snapshot, const struct page_header *header,
+                                struct buffer *page, uint32_t *uid)
+{
+    int error = mailbox_read_page(&snapshot->mailbox, header, page);
+    *uid = 0;
+    for (size_t i = 0; !error && !*uid && i < header->count; i++) {
+        struct entry entry;
+        entry_read(page_entry(page, i), &entry);
+        if (snapshot->own_seen)
+            seen_apply(&snapshot->seen, &entry);
+        if (!(entry.flags & ENTRY_SEEN))
+            *uid = entry.uid;
+    }
+    return error;
+}
+
 int mailbox_first_unseen(struct mailbox_snapshot *snapshot, uint32_t *uid)
 {
     struct mailbox *mailbox = &snapshot->mailbox;
     struct buffer page;
-    size_t i = 0;
-    int error = mailbox->record.unseen ? mailbox_load_pages(mailbox) : 0;
+    uint32_t found = 0;
+    int error = snapshot->collection.unseen ? mailbox_load_pages(mailbox) : 0;
     if (error)
         return error;
-    size_t count = mailbox->record.unseen ? mailbox_page_count(mailbox) : 0;
-    while (i < count && !mailbox_page(mailbox, i)->unseen)
-        i++;
-    if (i == count) {
-        *uid = 0;
-        return 0;
-    }
-    const struct page_header *header = mailbox_page(mailbox, i);
+    size_t count = snapshot->collection.unseen ? mailbox_page_count(mailbox) : 0;
     buffer_init(&page, PAGE_VALUE_MAXIMUM);
-    error = mailbox_read_page(mailbox, header, &page);
-    for (size_t j = 0; j < header->count && !error; j++) {
-        struct entry entry;
-        entry_read(page_entry(&page, j), &entry);
-        if (!(entry.flags & ENTRY_SEEN)) {
-            *uid = entry.uid;
-            break;
-        }
+    for (size_t i = 0; i < count && !found && !error; i++) {
+        const struct page_header *header = mailbox_page(mailbox, i);
+        if (!is_all_seen(snapshot, header))
+            error = first_unseen_of_page(snapshot, header, &page, &found);
     }
     buffer_release(&page);
+    if (!error)
+        *uid = found;
     return error;
 }
 

@@ -4,13 +4,15 @@
 #ifndef STORE_SNAPSHOT_PRIV_H
 #define STORE_SNAPSHOT_PRIV_H
 
-#include "store/mailbox_priv.h"
+#include "store/seen_priv.h"
 
 struct mailbox_snapshot {
     struct store_view *view;
     struct kv_transaction *transaction;
     struct mailbox mailbox;
     struct collection collection;
+    bool own_seen; /* \Seen is who's own, in: */
+    struct seen_map seen;
     /* Reading summaries ahead: the last one asked for, and a cursor that stands behind it while
      * they are asked for in order. */
     uint64_t summary;

@@ -13,6 +13,7 @@
  */
 #include "base/error.h"
 #include "store/annotation_priv.h"
+#include "store/seen_priv.h"
 #include "store/thread_priv.h"
 
 #include <stdlib.h>
@@ -153,12 +154,12 @@ static int take_from_page(struct merge *merge, size_t count, struct range_set *u
 }
 
 /* Finds the entries, on the pages that have one of the UIDs `among`, and takes them out. */
-static int take_entries(struct merge *merge, struct mailbox *mailbox, const struct range_set *among)
+static int take_entries(struct merge *merge, struct mailbox *mailbox, const struct range_set *among,
+                        struct range_set *uids)
 {
     struct range_walk walk = {among, 0};
-    struct range_set uids, removed;
-    struct removal removal = {.uids = &uids};
-    range_set_init(&uids, MERGE_ENTRIES);
+    struct range_set removed;
+    struct removal removal = {.uids = uids};
     range_set_init(&removed, MERGE_ENTRIES);
     buffer_clear(&merge->entries);
     int error = mailbox_load_pages(mailbox);
@@ -168,20 +169,22 @@ static int take_entries(struct merge *merge, struct mailbox *mailbox, const stru
             continue;
         error = mailbox_read_page(mailbox, header, &merge->value);
         if (!error)
-            error = take_from_page(merge, header->count, &uids);
+            error = take_from_page(merge, header->count, uids);
     }
     if (!error)
         error = mailbox_remove(merge->change, mailbox, &removal, &removed);
-    range_set_release(&uids);
     range_set_release(&removed);
     return error;
 }
 
-static int put_entries(struct merge *merge, struct mailbox *mailbox)
+/* `uids`: that they had, in their order. */
+static int put_entries(struct merge *merge, struct mailbox *mailbox, const struct range_set *uids)
 {
     static const struct annotation_rule all = {.shared = true, .everybodys = true};
     struct slice rest = buffer_slice(&merge->entries);
+    struct range_set made;
     int error = 0;
+    range_set_init(&made, MERGE_ENTRIES);
     for (; rest.size && !error; rest = slice_sub(rest, ENTRY_SIZE, SIZE_MAX)) {
         struct entry entry;
         entry_read(rest.data, &entry);
@@ -194,27 +197,34 @@ static int put_entries(struct merge *merge, struct mailbox *mailbox)
                                          ANNOTATIONS_MOVE, &all);
         if (!error)
             error = places_add(&moved->places, mailbox->id, entry.uid);
+        if (!error)
+            error = range_set_add(&made, entry.uid, entry.uid);
     }
+    if (!error)
+        error = seen_follow(merge->change, mailbox->id, uids, mailbox->id, &made, NULL);
+    range_set_release(&made);
     return error;
 }
 
 static int move_entries(struct merge *merge, const struct moved_place *places, size_t count)
 {
     struct mailbox mailbox;
-    struct range_set among;
-    range_set_init(&among, MERGE_ENTRIES);
+    struct range_set among, uids;
     int error = mailbox_open(merge->change->transaction, places[0].collection, &mailbox);
     if (error)
         return error;
+    range_set_init(&among, MERGE_ENTRIES);
+    range_set_init(&uids, MERGE_ENTRIES);
     for (size_t i = 0; i < count && places[0].uid && !error; i++)
         error = range_set_add(&among, places[i].uid, places[i].uid);
     if (!error)
-        error = take_entries(merge, &mailbox, places[0].uid ? &among : NULL);
+        error = take_entries(merge, &mailbox, places[0].uid ? &among : NULL, &uids);
     if (!error)
-        error = put_entries(merge, &mailbox);
+        error = put_entries(merge, &mailbox, &uids);
     if (!error)
         error = mailbox_finish(merge->change, &mailbox);
     range_set_release(&among);
+    range_set_release(&uids);
     mailbox_release(&mailbox);
     return error;
 }
