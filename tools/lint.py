@@ -35,6 +35,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/rights.c": "what it may do: everything",
     "src/store/view.c": "whose subscriptions it sees: the owner's",
     "src/store/acl.c": "reads the directory for who may administer a list, to say names",
+    "src/store/intent.c": "finishes moves between accounts, whoever began them",
     "src/store/shared.c": "keeps in the directory what lists of accounts say",
     "src/store/check.c": "reads whole accounts, changes nothing",
     "src/store/settle.c": "moves bodies of whole accounts, changes nothing that anybody sees",

@@ -1,8 +1,9 @@
 /*
- * mailbox.list|create|delete|rename
+ * mailbox.list|create|delete|rename|move
  */
 #include "admin/admin_priv.h"
 #include "base/error.h"
+#include "store/transfer.h"
 
 enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing mailboxes may take */ };
 
@@ -162,10 +163,149 @@ static int rename_to(struct admin_call *call)
     return error;
 }
 
+/* --- to another account --- */
+
+/* A move under way: slices of so many messages. */
+enum { MOVED_AT_ONCE = 500, MOVED_RANGES = 4 * 1024 * 1024 };
+
+struct moving {
+    struct work *work;
+    struct store_view *target_view;
+    collection_id mailbox, target;
+    struct range_set uids;
+    struct copy_result result;
+    uint64_t total, done;
+};
+
+static int find_target(struct moving *moving, struct slice path)
+{
+    struct collection found;
+    collection_id id;
+    struct arena *arena = &moving->work->arena;
+    int error = collection_find(moving->target_view, COLLECTION_MAILBOX, path, arena, &found);
+    if (!error)
+        moving->target = found.id;
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    error = collection_create(moving->target_view, COLLECTION_MAILBOX, path, ROLE_NONE, &id);
+    if (!error)
+        moving->target = id;
+    return explain(moving->work->call, error, path);
+}
+
+/* The next ones, at most MOVED_AT_ONCE, and how many there are in all. */
+static int find_messages(struct moving *moving)
+{
+    struct mailbox_snapshot *snapshot;
+    struct range_set all;
+    range_set_init(&all, MOVED_RANGES);
+    range_set_clear(&moving->uids);
+    int error = mailbox_snapshot_open(moving->work->view, moving->mailbox, &snapshot);
+    if (!error) {
+        error = mailbox_uids(snapshot, &all);
+        mailbox_snapshot_close(&snapshot);
+    }
+    uint32_t size = error ? 0 : range_set_size(&all);
+    moving->total = moving->done + size;
+    for (uint32_t i = 1; i <= size && i <= MOVED_AT_ONCE && !error; i++) {
+        uint32_t uid = range_set_at(&all, i);
+        error = range_set_add(&moving->uids, uid, uid);
+    }
+    range_set_release(&all);
+    return error;
+}
+
+static int move_all(struct moving *moving)
+{
+    struct admin_call *call = moving->work->call;
+    for (;;) {
+        int error = find_messages(moving);
+        if (error || !moving->uids.count)
+            return error;
+        range_set_clear(&moving->result.from);
+        range_set_clear(&moving->result.to);
+        error = mailbox_transfer(moving->work->view, moving->mailbox, &moving->uids,
+                                 moving->target_view, moving->target, true, &moving->result);
+        if (error == ERROR_QUOTA)
+            return admin_fail(call, error, "of the other account, after %llu messages",
+                              (unsigned long long)moving->done);
+        if (error)
+            return error;
+        moving->done += range_set_size(&moving->result.from);
+        if (call->progress(call, moving->done, moving->total))
+            return ERROR_CLOSED;
+    }
+}
+
+/* An empty mailbox goes, but for INBOX, and one with others below it. */
+static int move_between(struct moving *moving, struct slice path, struct slice to_path)
+{
+    struct work *work = moving->work;
+    struct collection found;
+    int error = admin_find_mailbox(work->call, work->view, path, &work->arena, &found);
+    if (error)
+        return error;
+    moving->mailbox = found.id;
+    error = find_target(moving, to_path);
+    if (!error)
+        error = move_all(moving);
+    if (!error) {
+        error = collection_delete(work->view, found.id);
+        error = error == ERROR_INVALID ? 0 : error;
+    }
+    if (error)
+        return error;
+    const struct admin_field fields[] = {admin_text("path", to_path),
+                                         admin_number("messages", (int64_t)moving->done)};
+    return work->call->row(work->call, fields, 2) ? ERROR_CLOSED : 0;
+}
+
+static int open_target(struct admin_call *call, struct moving *moving)
+{
+    struct slice address = SLICE(""), to = SLICE("");
+    struct account_id account = {{0}}, target = {{0}};
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_argument(call, "account", &to);
+    if (!error)
+        error = admin_find_account(call, address, &account);
+    if (!error)
+        error = admin_find_account(call, to, &target);
+    if (!error && account_id_equal(account, target))
+        error = admin_fail(call, ERROR_INVALID, "within one account a mailbox is renamed");
+    if (!error)
+        error = store_view_open(call->store, WHO_SYSTEM, target, &moving->target_view);
+    return error;
+}
+
+static int move_to(struct admin_call *call)
+{
+    struct work work;
+    struct moving moving = {.work = &work};
+    struct slice path = SLICE(""), to_path = SLICE("");
+    range_set_init(&moving.uids, MOVED_AT_ONCE);
+    range_set_init(&moving.result.from, MOVED_AT_ONCE);
+    range_set_init(&moving.result.to, MOVED_AT_ONCE);
+    int error = begin(call, &work);
+    if (!error)
+        error = admin_argument(call, "path", &path);
+    if (!error)
+        error = open_target(call, &moving);
+    to_path = path;
+    if (!error && admin_has_argument(call, "to"))
+        error = admin_argument(call, "to", &to_path);
+    if (!error)
+        error = move_between(&moving, path, to_path);
+    store_view_close(&moving.target_view);
+    range_set_release(&moving.uids);
+    range_set_release(&moving.result.from);
+    range_set_release(&moving.result.to);
+    end(&work);
+    return error;
+}
+
 const struct admin_operation mailbox_operations[] = {
-    {"mailbox.list", false, list},
-    {"mailbox.create", true, create},
-    {"mailbox.delete", true, delete},
-    {"mailbox.rename", true, rename_to},
-    {NULL, false, NULL},
+    {"mailbox.list", false, list},    {"mailbox.create", true, create},
+    {"mailbox.delete", true, delete}, {"mailbox.rename", true, rename_to},
+    {"mailbox.move", true, move_to},  {NULL, false, NULL},
 };

@@ -133,6 +133,14 @@ const struct verb verbs[] = {
     {"mailbox", "rename", "ADDRESS PATH TO", "Give a mailbox another path",
      "What is below it goes along, and who it is shared with stays. INBOX gives its messages away.",
      NULL, "mailbox.rename", "address path to", "renamed to"},
+    {"mailbox", "move", "ADDRESS PATH ACCOUNT [--to PATH]",
+     "Move a mailbox's messages to another account",
+     "Into the mailbox of the same path there, or that of --to, which is made when it is missing. "
+     "With the last message the mailbox goes, unless it is INBOX or has others below it. When it "
+     "was interrupted, or the other account's quota is used up, every message is in one of the two "
+     "accounts, and the same command again goes on. What was moved can be brought back with chapar "
+     "undelete.",
+     NULL, "mailbox.move", "address path account --to=", "moved to"},
     {"share", "add", "ADDRESS PATH WITH RIGHTS [--deny]", "Share a mailbox of an account",
      "WITH is an account or a group, anyone, or anonymous. RIGHTS are read, post, write, all, or "
      "letters of RFC 4314 such as lrs; they replace what WITH had, and are seen at once. --deny: "

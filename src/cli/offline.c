@@ -10,6 +10,7 @@
 #include "ipc/confine.h"
 #include "kv/kv.h"
 #include "rados/cluster.h"
+#include "store/transfer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -104,8 +105,11 @@ static int open_store(struct offline *offline)
                                         [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                         [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,
                                     }};
+    size_t finished;
     if (!error)
         error = store_open(&options, &offline->store);
+    if (!error)
+        error = store_recover(offline->store, &finished);
     become_root();
     return error;
 }

@@ -23,6 +23,7 @@
 #include "store/retained.h"
 #include "store/settle.h"
 #include "store/summaries.h"
+#include "store/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -614,12 +615,23 @@ static void maintain(struct worker *worker)
     uv_queue_work(worker->options.loop, &worker->maintenance, maintain_in_thread, maintain_done);
 }
 
-/* --- once a minute: what was deleted long ago, bodies that are to be settled, summaries of another
- * version --- */
+/* --- at the start and once a minute: moves that were interrupted, what was deleted long ago,
+ * bodies that are to be settled, summaries of another version --- */
+
+static void recover(struct worker *worker)
+{
+    size_t finished;
+    int error = store_recover(worker->options.store, &finished);
+    if (error)
+        log_error("recover", LOG_TEXT("reason", error_name(error)));
+    else if (finished)
+        log_info("recover", LOG_NUMBER("moves_finished", (int64_t)finished));
+}
 
 static void tend_in_thread(uv_work_t *work)
 {
     struct worker *worker = work->data;
+    recover(worker);
     int error = store_purge_used(worker->options.store, &worker->stopping);
     if (error)
         log_error("purge", LOG_TEXT("reason", error_name(error)));

@@ -1,6 +1,6 @@
 #include "store/acl.h"
 #include "base/error.h"
-#include "store/acl_priv.h"
+#include "store/intent_priv.h"
 
 enum { IDENTIFIER_MEMORY_MAXIMUM = 4096 };
 
@@ -295,15 +295,15 @@ static int change_list(struct change *change, void *arg)
 }
 
 /* A crash, or a lock that is lost, leaves at most an entry of the directory too many. */
-static int change_with_entry(struct store_view *view, struct acl_call *call)
+static int change_locked(struct store_view *view, struct acl_call *call, struct kv_lock *lock)
 {
     int error = 0;
     if (call->operation != ACL_REMOVE && call->rights)
-        error = shared_put(view->store, call->subject, view->account->id);
+        error = shared_put(view->store, lock, call->subject, view->account->id);
     if (!error)
-        error = view_change(view, KV_DURABLE, change_list, call);
+        error = view_change_guarded(view, KV_DURABLE, lock, change_list, call);
     if (!error && !call->named)
-        shared_delete(view->store, call->subject, view->account->id);
+        shared_delete(view->store, lock, call->subject, view->account->id);
     return error;
 }
 
@@ -312,12 +312,19 @@ int acl_set(struct store_view *view, collection_id collection, struct slice iden
 {
     struct acl_call call = {
         .collection = collection, .operation = operation, .rights = rights & RIGHT_ALL};
+    struct kv_lock *lock;
     int error = read_administered(view, collection, NULL, NULL);
     if (!error)
         error = parse_identifier(view->store, identifier, &call.subject, &call.negative);
     if (!error && is_owner(view, call.subject))
         error = ERROR_INVALID;
-    return error ? error : change_with_entry(view, &call);
+    if (!error)
+        error = global_lock(view->store, &lock);
+    if (error)
+        return error;
+    error = change_locked(view, &call, lock);
+    kv_unlock(&lock);
+    return error;
 }
 
 /* --- with collections that come --- */

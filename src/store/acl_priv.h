@@ -52,9 +52,11 @@ bool acl_subjects_have(const struct buffer *subjects, struct acl_subject subject
 /* --- the directory's side (shared.c) --- */
 
 /* The owner shares something with the subject, or nothing any more. No transaction when it is so
- * already. */
-int shared_put(struct store *store, struct acl_subject subject, struct account_id owner);
-int shared_delete(struct store *store, struct acl_subject subject, struct account_id owner);
+ * already. lock: guards it; NULL: of a repair, which can only add. */
+int shared_put(struct store *store, struct kv_lock *lock, struct acl_subject subject,
+               struct account_id owner);
+int shared_delete(struct store *store, struct kv_lock *lock, struct acl_subject subject,
+                  struct account_id owner);
 
 /* Whether a list names the subject, as the caller knows, and the directory does not say so. Of one
  * that is gone it need not. */

@@ -5,20 +5,10 @@
 #include "blob/blob.h"
 #include "store/acl_priv.h"
 #include "store/annotation_priv.h"
+#include "store/append_priv.h"
 #include "store/prepared_priv.h"
 #include "store/seen_priv.h"
 #include "store/thread_priv.h"
-
-struct append_call {
-    collection_id mailbox;
-    const struct append *append;
-    const struct stored_message *message;
-    int64_t now;
-    uint64_t thread;  /* 0: one of its own */
-    uint32_t allowed; /* flags that may be set */
-    bool own_seen;    /* \Seen is who's own */
-    struct append_result result;
-};
 
 /* A mailbox may be there to be posted to, and be seen by nobody. */
 static int require_append(const struct change *change, struct append_call *call)
@@ -101,7 +91,7 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
     return error;
 }
 
-static int append_message(struct change *change, void *arg)
+int append_message(struct change *change, void *arg)
 {
     struct append_call *call = arg;
     struct mailbox mailbox;
@@ -129,7 +119,7 @@ static int store_message(struct store_view *view, struct append_call *call,
         error = blob_put(blobs, view->account->space, message->bytes, &message->blob);
     if (!error) {
         error = view_change(view, KV_DURABLE, append_message, call);
-        if (error && message->blob.pack)
+        if (message->blob.pack && change_has_failed(error))
             blob_drop(blobs, view->account->space, message->blob);
     }
     gate_leave();

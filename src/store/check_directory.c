@@ -417,6 +417,26 @@ static int check_sharing(struct directory_check *check, struct slice key, struct
                                                                          : 0;
 }
 
+/* --- moves between accounts --- */
+
+/* One that was interrupted is finished by whoever takes the lock next (store/transfer.h). */
+static int check_intent(struct directory_check *check, struct slice key, struct slice value)
+{
+    struct account_id id;
+    struct intent intent;
+    range_set_init(&intent.uids, INTENT_RANGES_MAXIMUM);
+    int error = account_id_parse(slice_sub(key, 1, SIZE_MAX), &id)
+                    ? ERROR_CORRUPT
+                    : intent_record_read(value, &intent);
+    range_set_release(&intent.uids);
+    if (!is_damage(error))
+        return error;
+    return lost(check, "a move between accounts that was interrupted; its messages are in one of "
+                       "the two, or in both")
+               ? delete_later(check, key)
+               : 0;
+}
+
 /* --- domains --- */
 
 static int check_domain(struct directory_check *check, struct slice key, struct slice value)
@@ -513,6 +533,8 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = check_counts(check);
     if (!error)
         error = each(check, SLICE("s"), check_sharing);
+    if (!error)
+        error = each(check, SLICE("j"), check_intent);
     if (!error)
         error = each(check, SLICE("d"), check_domain);
     if (!error)

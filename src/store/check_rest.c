@@ -220,6 +220,16 @@ static bool is_seen(struct check *check, struct slice key, const uint64_t *numbe
     return belongs;
 }
 
+static bool is_note(struct check *check, struct slice key, const uint64_t *numbers,
+                    struct slice value)
+{
+    uint64_t begun;
+    struct account_id id;
+    (void)check, (void)numbers;
+    return !account_id_parse(slice_sub(key, 1, SIZE_MAX), &id) &&
+           !number_record_read(value, &begun);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
@@ -227,6 +237,7 @@ static const struct rule rules[] = {
     {KEY_KEYWORDS, 1, of_collection_or_deleted, "names of keywords"},
     {KEY_ACL, 1, is_list, "an access control list"},
     {KEY_SEEN, 1, is_seen, "what another has seen"},
+    {KEY_INTENT, 0, is_note, "the note of a move"},
     {KEY_PAGE, 2, of_collection_or_deleted, "a page of entries"},
     {KEY_VANISHED, 3, of_collection_or_deleted, "tombstones"},
     {KEY_EXPUNGED, 3, of_collection_or_deleted, "expunged entries"},

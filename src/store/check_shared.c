@@ -15,7 +15,7 @@ static int check_subject(struct check *check, struct acl_subject subject)
     if (error || !missing)
         return error;
     bool mend = check_wrong(check, "the directory does not say that something is shared");
-    return mend ? shared_put(store, subject, owner) : 0;
+    return mend ? shared_put(store, NULL, subject, owner) : 0;
 }
 
 int check_shared(struct check *check)

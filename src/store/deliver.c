@@ -240,7 +240,8 @@ static int run(struct store_view *view, struct deliver_call *call)
         error = prepare(view, call->items, i);
     if (!error)
         error = view_change(view, KV_DURABLE, deliver, call);
-    drop_blobs(view, call, error != 0);
+    if (!error || change_has_failed(error))
+        drop_blobs(view, call, error != 0);
     gate_leave();
     if (!error)
         count_stored(view, call);

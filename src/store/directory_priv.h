@@ -22,6 +22,7 @@
  *     e PLACE domain / name   its text
  *     m ID KIND ID     the group or alias has this member or target
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
+ *     j ID             a move between accounts that is under way (intent_priv.h)
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
  *                      account, g ID a group, e 0 anyone, n 0 anonymous
  *
@@ -75,6 +76,8 @@ struct slice directory_key_script(struct directory_key *key, char letter,
                                   const struct site_script *script);
 /* Sets these three, which point into the key. ERROR_CORRUPT. */
 int directory_key_script_read(struct slice key, struct site_script *script);
+/* NULL: the prefix of all. */
+struct slice directory_key_intent(struct directory_key *key, const struct account_id *id);
 
 /* ERROR_CORRUPT when the key is no entry's or edge's. */
 int directory_key_entry_read(struct slice key, struct directory_name *name);
@@ -103,6 +106,20 @@ void site_script_record_write(const struct site_script *script, struct buffer *v
 /* Keys m, r and s: the key says all. */
 int directory_edge_read(struct slice value);
 void directory_edge_write(struct buffer *value);
+
+/* Key j. */
+struct intent {
+    struct account_id id; /* as random as an account's */
+    struct account_id source, target;
+    collection_id mailbox; /* of the source */
+    int64_t begun;         /* seconds since 1970 */
+    struct range_set uids; /* that leave it */
+};
+
+enum { INTENT_RANGES_MAXIMUM = 10000 /* TRANSFER_MESSAGES_MAXIMUM of them, apart */ };
+/* All but the id, which is in the key; the UIDs are added to the set. */
+int intent_record_read(struct slice value, struct intent *intent);
+void intent_record_write(const struct intent *intent, struct buffer *value);
 
 /* --- in a transaction (directory.c) --- */
 

@@ -423,6 +423,7 @@ static const struct family {
     {KEY_EXPUNGED, "expunged", 3, say_expunged},
     {KEY_DELETED, "deleted", 1, say_deleted},
     {KEY_HASH, "hash", 0, say_number_record},
+    {KEY_INTENT, "move", 0, say_number_record},
     {KEY_KEYWORDS, "keywords", 1, say_keywords},
     {KEY_ACL, "acl", 1, say_list},
     {KEY_MESSAGE, "message", 1, say_message},

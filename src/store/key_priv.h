@@ -36,6 +36,7 @@
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *     y DAY                         modseq before the first change of that day
  *     z HASH64                      when this delivery was made
+ *     J HEX32                       messages have come by the move of that id
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -69,6 +70,7 @@ enum key_family {
     KEY_DESTROYED = 'x',
     KEY_DAY = 'y',
     KEY_DELIVERED = 'z',
+    KEY_INTENT = 'J',
 };
 
 enum {
@@ -176,7 +178,7 @@ struct slice key_annotation_tail(struct key *key, collection_id collection, uint
 /* r; NULL: the prefix of all accounts'. */
 struct slice key_seen(struct key *key, collection_id collection, const struct account_id *who);
 
-/* u. */
+/* u, J. */
 struct slice key_of_account(struct key *key, enum key_family family, struct account_id id);
 
 #endif

@@ -148,6 +148,14 @@ int directory_key_script_read(struct slice key, struct site_script *script)
     return 0;
 }
 
+struct slice directory_key_intent(struct directory_key *key, const struct account_id *id)
+{
+    begin(key, 'j');
+    if (id)
+        append_id(key, *id);
+    return finished(key);
+}
+
 int directory_key_entry_read(struct slice key, struct directory_name *name)
 {
     struct directory_name read;
@@ -271,6 +279,43 @@ void site_script_record_write(const struct site_script *script, struct buffer *v
     record_write_number(value, 4, script->size);
     record_write_number(value, 8, script->version);
     record_write_number(value, 8, (uint64_t)script->changed);
+}
+
+enum { INTENT_VERSION = 1 };
+
+int intent_record_read(struct slice value, struct intent *intent)
+{
+    struct record_reader reader = record_reader_make(value, INTENT_VERSION);
+    struct slice source = record_read_bytes(&reader, sizeof(intent->source.bytes));
+    struct slice target = record_read_bytes(&reader, sizeof(intent->target.bytes));
+    collection_id mailbox = (collection_id)record_read_number(&reader, 4);
+    int64_t begun = (int64_t)record_read_number(&reader, 8);
+    int error = reader.error;
+    while (!error && reader.rest.size) {
+        uint32_t first = (uint32_t)record_read_number(&reader, 4);
+        uint32_t last = (uint32_t)record_read_number(&reader, 4);
+        error = reader.error ? reader.error : range_set_add(&intent->uids, first, last);
+    }
+    if (error)
+        return error == ERROR_INVALID ? ERROR_CORRUPT : error;
+    memcpy(intent->source.bytes, source.data, source.size);
+    memcpy(intent->target.bytes, target.data, target.size);
+    intent->mailbox = mailbox;
+    intent->begun = begun;
+    return 0;
+}
+
+void intent_record_write(const struct intent *intent, struct buffer *value)
+{
+    record_write_begin(value, INTENT_VERSION);
+    buffer_append(value, slice_make(intent->source.bytes, sizeof(intent->source.bytes)));
+    buffer_append(value, slice_make(intent->target.bytes, sizeof(intent->target.bytes)));
+    record_write_number(value, 4, intent->mailbox);
+    record_write_number(value, 8, (uint64_t)intent->begun);
+    for (size_t i = 0; i < intent->uids.count; i++) {
+        record_write_number(value, 4, intent->uids.ranges[i].first);
+        record_write_number(value, 4, intent->uids.ranges[i].last);
+    }
 }
 
 int directory_edge_read(struct slice value)

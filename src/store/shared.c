@@ -16,6 +16,7 @@ struct sharing {
     bool shared; /* what it is to be */
     bool there;  /* what it is */
     bool gone;   /* there is no such subject any more */
+    struct kv_lock *lock;
 };
 
 static int is_there(struct kv_transaction *transaction, struct slice key, bool *there)
@@ -52,11 +53,12 @@ static int write_key(struct kv_transaction *transaction, void *arg)
     struct directory_key key;
     struct buffer value;
     struct slice name = directory_key_shared(&key, sharing->subject, sharing->owner);
-    if (!sharing->shared)
-        return kv_delete(transaction, name);
+    int error = sharing->lock ? kv_lock_guard(sharing->lock, transaction) : 0;
+    if (error || !sharing->shared)
+        return error ? error : kv_delete(transaction, name);
     buffer_init(&value, KV_VALUE_MAXIMUM);
     directory_edge_write(&value);
-    int error = buffer_error(&value);
+    error = buffer_error(&value);
     if (!error)
         error = kv_put(transaction, name, buffer_slice(&value));
     buffer_release(&value);
@@ -81,14 +83,17 @@ static int set(struct store *store, struct sharing sharing)
     return error;
 }
 
-int shared_put(struct store *store, struct acl_subject subject, struct account_id owner)
+int shared_put(struct store *store, struct kv_lock *lock, struct acl_subject subject,
+               struct account_id owner)
 {
-    return set(store, (struct sharing){.subject = subject, .owner = owner, .shared = true});
+    return set(store,
+               (struct sharing){.subject = subject, .owner = owner, .shared = true, .lock = lock});
 }
 
-int shared_delete(struct store *store, struct acl_subject subject, struct account_id owner)
+int shared_delete(struct store *store, struct kv_lock *lock, struct acl_subject subject,
+                  struct account_id owner)
 {
-    return set(store, (struct sharing){.subject = subject, .owner = owner});
+    return set(store, (struct sharing){.subject = subject, .owner = owner, .lock = lock});
 }
 
 /* --- who shares with a subject --- */

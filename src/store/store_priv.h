@@ -10,6 +10,7 @@
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
 
+#include "base/error.h"
 #include "kv/kv.h"
 #include "store/key_priv.h"
 #include "store/record_priv.h"
@@ -151,6 +152,18 @@ struct change {
  * something. After the commit drops what is in change->dropped. */
 int view_change(struct store_view *view, enum kv_durability durability,
                 int (*fn)(struct change *change, void *arg), void *arg);
+
+/* The same, guarded by a lock (kv_lock_guard). */
+int view_change_guarded(struct store_view *view, enum kv_durability durability,
+                        struct kv_lock *lock, int (*fn)(struct change *change, void *arg),
+                        void *arg);
+
+/* Whether nothing has come of a change that ended with the error, nor will: a cluster that does not
+ * answer may carry it out later. */
+static inline bool change_has_failed(int error)
+{
+    return error && error != ERROR_BUSY && error != ERROR_IO;
+}
 
 /* The same for a repair: durable, and change->account_unreadable when the account's record cannot
  * be read. */

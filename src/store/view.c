@@ -68,6 +68,7 @@ struct change_call {
     int (*fn)(struct change *change, void *arg);
     void *arg;
     bool repair;
+    struct kv_lock *lock; /* NULL: not guarded */
 };
 
 static int read_account(struct change *change)
@@ -91,7 +92,9 @@ static int run_change(struct kv_transaction *transaction, void *arg)
     change->transaction = transaction;
     change->changed = change->quiet = false;
     buffer_clear(&change->dropped);
-    int error = read_account(change);
+    int error = call->lock ? kv_lock_guard(call->lock, transaction) : 0;
+    if (!error)
+        error = read_account(change);
     change->account_unreadable = error == ERROR_CORRUPT || error == ERROR_NOT_FOUND;
     if (error && !(call->repair && change->account_unreadable))
         return error;
@@ -150,6 +153,14 @@ int view_change(struct store_view *view, enum kv_durability durability,
                 int (*fn)(struct change *change, void *arg), void *arg)
 {
     struct change_call call = {.change.view = view, .fn = fn, .arg = arg};
+    return run_call(&call, durability);
+}
+
+int view_change_guarded(struct store_view *view, enum kv_durability durability,
+                        struct kv_lock *lock, int (*fn)(struct change *change, void *arg),
+                        void *arg)
+{
+    struct change_call call = {.change.view = view, .fn = fn, .arg = arg, .lock = lock};
     return run_call(&call, durability);
 }
 

@@ -801,3 +801,32 @@ def test_sharing_refuses(live, arguments, said):
                        *(owner if argument == "OWNER" else argument for argument in arguments),
                        check=False)
     assert refused.returncode in (FAILED, MISSING) and said in refused.stderr
+
+
+def subjects(server, account, mailbox):
+    with server.imap(account) as client:
+        client.ok(f'SELECT "{mailbox}"')
+        lines = client.ok("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    return [line.split("Subject: ")[1].split("\r")[0] for line in lines if "Subject: " in line]
+
+
+def test_a_mailbox_moves_to_another_account(live):
+    server = live
+    one, other = server.fresh_account(), server.fresh_account()
+    for number in range(3):
+        server.deliver(message(f"number {number}"), one[0])
+    moved = server.json("mailbox", "move", one[0], "INBOX", other[0], "--to", "From/One")
+    assert (moved["path"], moved["messages"]) == ("From/One", 3)
+    assert [row["messages"] for row in server.json("mailbox", "list", one[0])
+            if row["path"] == "INBOX"] == [0]
+    assert subjects(server, other, "From/One") == [f"number {number}" for number in range(3)]
+    assert server.json("mailbox", "move", other[0], "From/One", one[0])["messages"] == 3
+    assert "From/One" not in [row["path"] for row in server.json("mailbox", "list", other[0])]
+    assert subjects(server, one, "From/One") == [f"number {number}" for number in range(3)]
+    same = server.run("mailbox", "move", one[0], "INBOX", one[0], check=False)
+    assert same.returncode == FAILED and "renamed" in same.stderr
+    assert server.run("mailbox", "move", one[0], "No", other[0], check=False).returncode == MISSING
+    server.run("quota", "set", other[0], "MESSAGE", "2")
+    full = server.run("mailbox", "move", one[0], "From/One", other[0], check=False)
+    assert full.returncode != DONE and "after 0 messages" in full.stderr
+    assert len(subjects(server, one, "From/One")) == 3

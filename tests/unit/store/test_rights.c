@@ -15,6 +15,7 @@
 #include "store/site_script.h"
 #include "store/summaries.h"
 #include "store/thread.h"
+#include "store/transfer.h"
 #include "store_test.h"
 
 struct caller {
@@ -146,6 +147,37 @@ static int call_move(struct caller *c)
 static int call_rename_inbox(struct caller *c)
 {
     return collection_rename(c->view, find_mailbox(c->f, "INBOX"), SLICE("Trial/Inbox"));
+}
+
+/* To the INBOX of who's own account. */
+static int transfer(struct caller *c, bool move)
+{
+    struct account_id account = c->who.kind == WHO_KIND_ACCOUNT ? c->who.account : c->f->alice;
+    struct store_view *system, *target;
+    struct collection inbox = {0};
+    struct copy_result result;
+    assert_int_equal(store_view_open(c->store, WHO_SYSTEM, account, &system), 0);
+    assert_int_equal(
+        collection_find(system, COLLECTION_MAILBOX, SLICE("INBOX"), &c->f->arena, &inbox), 0);
+    store_view_close(&system);
+    assert_int_equal(store_view_open(c->store, c->who, account, &target), 0);
+    range_set_init(&result.from, 100);
+    range_set_init(&result.to, 100);
+    int error = mailbox_transfer(c->view, c->mailbox, &c->uids, target, inbox.id, move, &result);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    store_view_close(&target);
+    return error;
+}
+
+static int call_transfer(struct caller *c)
+{
+    return transfer(c, false);
+}
+
+static int call_transfer_move(struct caller *c)
+{
+    return transfer(c, true);
 }
 
 static int call_account_create(struct caller *c)
@@ -681,6 +713,8 @@ static const struct {
     {"mailbox_copy", call_copy, L | R | RIGHT_INSERT},
     {"mailbox_copy (move)", call_move,
      L | R | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE | RIGHT_INSERT},
+    {"mailbox_transfer", call_transfer, L | R},
+    {"mailbox_transfer (move)", call_transfer_move, L | R | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE},
     {"message_mailboxes", call_message_mailboxes, L | R},
     {"message_thread", call_message_thread, L | R},
     {"thread_messages", call_thread_messages, L | R},
