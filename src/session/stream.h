@@ -59,9 +59,14 @@ struct stream {
     struct slice input; /* run() takes from the front */
     bool input_ended;   /* the peer will send no more */
     struct buffer output;
-    bool noticed;          /* woken because the account has changed; cleared by the worker */
-    bool draining;         /* the process ends: say goodbye at the next safe point */
+    bool noticed;  /* woken because the account, or the watched one, has changed; cleared by the
+                      worker */
+    bool draining; /* the process ends: say goodbye at the next safe point */
     const char *timed_out; /* name of the time limit that has passed: say goodbye; or NULL */
+    /* Another account whose changes are noticed as well, once run() has returned; the stream is
+     * noticed at once then, as something may have changed before. */
+    bool watches;
+    struct account_id watched;
 
     /* statistics for the log line at the end */
     uint64_t bytes_in, bytes_out, commands;

@@ -143,6 +143,17 @@ static void leave_socket(struct served *served, const char *why)
         worker_close_socket(served->socket);
 }
 
+static void stop_watching(struct served *served)
+{
+    struct worker *worker = served->worker;
+    if (!served->watching)
+        return;
+    served->watching = false;
+    LIST_REMOVE(served, watchers);
+    if (worker->options.notices)
+        notice_ring_unwant(worker->options.notices, served->watched_notice);
+}
+
 static void end(struct served *served, const char *why)
 {
     struct worker *worker = served->worker;
@@ -157,6 +168,7 @@ static void end(struct served *served, const char *why)
         if (worker->options.notices)
             notice_ring_unwant(worker->options.notices, served->notice);
     }
+    stop_watching(served);
     uv_close((uv_handle_t *)&served->poll, on_stream_closed);
     leave_socket(served, why);
     buffer_release(&served->unread);
@@ -373,6 +385,26 @@ static void run_in_thread(uv_work_t *work)
     while (clock_monotonic_us() < until && linger(served));
 }
 
+/* What has changed between the run that asked for it and now is noticed like what changes later. */
+static void watch(struct served *served)
+{
+    struct worker *worker = served->worker;
+    const struct stream *stream = &served->stream;
+    uint64_t notice = stream->watches ? store_account_notice(stream->watched) : 0;
+    if (stream->watches == served->watching &&
+        (!served->watching || notice == served->watched_notice))
+        return;
+    stop_watching(served);
+    if (!stream->watches)
+        return;
+    served->watching = true;
+    served->watched_notice = notice;
+    served->wake |= WAKE_NOTICE;
+    LIST_INSERT_HEAD(&worker->watched[notice & worker->bucket_mask], served, watchers);
+    if (worker->options.notices)
+        notice_ring_want(worker->options.notices, notice);
+}
+
 static void run_done(uv_work_t *work, int status)
 {
     struct served *served = work->data;
@@ -382,6 +414,7 @@ static void run_done(uv_work_t *work, int status)
     worker->running--;
     if (!served->quiet)
         served->active = worker_second(worker);
+    watch(served);
     proceed(served);
     start_first_in_line(worker);
 }
@@ -565,6 +598,11 @@ static void on_notice(uint64_t space, bool missed, void *arg)
         for (; served; served = next) {
             next = LIST_NEXT(served, accounts);
             if (missed || served->notice == space)
+                wake(served, WAKE_NOTICE);
+        }
+        for (served = LIST_FIRST(&worker->watched[i]); served; served = next) {
+            next = LIST_NEXT(served, watchers);
+            if (missed || served->watched_notice == space)
                 wake(served, WAKE_NOTICE);
         }
     }
@@ -855,12 +893,13 @@ int worker_create(const struct worker_options *options, struct worker **worker)
     struct worker *made = calloc(1, sizeof(*made));
     size_t buckets = bucket_count(options->config);
     if (made)
-        made->buckets = calloc(buckets, sizeof(*made->buckets));
+        made->buckets = calloc(2 * buckets, sizeof(*made->buckets)); /* the second half: watched */
     if (!made || !made->buckets) {
         free(made);
         return ERROR_MEMORY;
     }
     made->options = *options;
+    made->watched = made->buckets + buckets;
     made->bucket_mask = buckets - 1;
     made->drain_deadline = UINT64_MAX;
     made->maintenance.data = made;

@@ -51,6 +51,9 @@ struct served {
     int socket;
     int events; /* polled for */
     enum stream_need need;
+    LIST_ENTRY(served) watchers; /* in the bucket of watched_notice */
+    uint64_t watched_notice;
+    bool watching;
     uint8_t wake; /* enum wake bits, since the last run began */
     bool has_account, greeted, running, quiet, blocked, ended;
     bool is_ready; /* in the worker's list */
@@ -83,6 +86,7 @@ struct worker {
     unsigned running;            /* in the pool, threads that wait at the gate included */
     uv_timer_t gate;             /* looks whether it is open, while anybody waits for that */
     struct served_list *buckets; /* by notice */
+    struct served_list *watched; /* by the notice of the account they watch beside their own */
     size_t bucket_mask;
     struct served_list wheel[WHEEL_SLOTS];
     uint64_t now; /* the second the wheel has come to */

@@ -99,6 +99,32 @@ int collection_has_children(struct kv_transaction *transaction, enum collection_
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+int collection_shows_children(const struct store_view *view, struct kv_transaction *transaction,
+                              enum collection_type type, collection_id id, bool *children)
+{
+    struct key key;
+    struct kv_cursor *cursor;
+    struct slice found, value;
+    if (view_is_owner(view))
+        return collection_has_children(transaction, type, id, children);
+    int error =
+        kv_cursor_open(transaction, key_name(&key, type, id, SLICE("")), SLICE(""), &cursor);
+    if (error)
+        return error;
+    *children = false;
+    while (!*children && !(error = kv_cursor_next(cursor, &found, &value))) {
+        uint64_t child;
+        error = number_record_read(value, &child);
+        if (!error)
+            error = view_require(view, transaction, (collection_id)child, RIGHT_LOOKUP);
+        *children = !error;
+        if (error && error != ERROR_NOT_FOUND)
+            break;
+    }
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
 /* Puts the levels above in front of the path, which is built from its end. */
 int collection_path(struct kv_transaction *transaction, const struct collection_record *record,
                     struct buffer *value, struct arena *arena, struct slice *path)
@@ -156,7 +182,8 @@ static int get(struct store_view *view, struct kv_transaction *transaction, coll
                     : collection_path(transaction, &record, &value, arena, &collection.path);
     }
     if (!error)
-        error = collection_has_children(transaction, record.type, id, &collection.has_children);
+        error =
+            collection_shows_children(view, transaction, record.type, id, &collection.has_children);
     if (!error)
         error = is_subscribed(transaction, view, id, &collection.subscribed);
     if (!error)
@@ -225,6 +252,15 @@ static struct slice join(struct arena *arena, struct slice parent, struct slice 
     return slice_make(path, size);
 }
 
+/* One of nodes first to end that who may look up. */
+static bool shows_one_of(const struct listing *listing, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        if (rights_table_at(&listing->rights, listing->tree.nodes[i].id) & RIGHT_LOOKUP)
+            return true;
+    return false;
+}
+
 static void list_below(struct listing *listing, collection_id parent, struct slice parent_path,
                        size_t depth)
 {
@@ -241,7 +277,7 @@ static void list_below(struct listing *listing, collection_id parent, struct sli
             struct collection *collection = &listing->list[listing->count++];
             collection_from_record(listing->view, node->id, &node->record, rights, collection);
             collection->path = path;
-            collection->has_children = child_first < child_end;
+            collection->has_children = shows_one_of(listing, child_first, child_end);
             collection->subscribed = range_set_contains(&listing->subscribed, node->id);
         }
         list_below(listing, node->id, path, depth + 1);

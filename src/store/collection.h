@@ -54,9 +54,9 @@ struct collection {
     enum collection_role role;
     struct slice name; /* of this level */
     struct slice path;
-    uint32_t rights; /* enum right bits of the view's who */
-    bool subscribed; /* by the view's who */
-    bool has_children;
+    uint32_t rights;    /* enum right bits of the view's who */
+    bool subscribed;    /* by the view's who */
+    bool has_children;  /* that the view's who may look up */
     char object_id[24]; /* MAILBOXID (RFC 8474), NUL-terminated */
     uint32_t uid_validity;
     uint32_t uid_next;

@@ -63,6 +63,10 @@ int collection_path(struct kv_transaction *transaction, const struct collection_
 int collection_has_children(struct kv_transaction *transaction, enum collection_type type,
                             collection_id id, bool *children);
 
+/* The same, of those that the view's who may look up. */
+int collection_shows_children(const struct store_view *view, struct kv_transaction *transaction,
+                              enum collection_type type, collection_id id, bool *children);
+
 /* Makes one below a parent that has none of that name. ERROR_LIMIT. */
 int collection_add(struct change *change, enum collection_type type, collection_id parent,
                    struct slice name, enum collection_role role, collection_id *id);

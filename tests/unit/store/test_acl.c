@@ -351,6 +351,19 @@ static void test_made_by_another(void **state)
                      ERROR_DENIED);
     store_view_close(&view);
     assert_string_equal(rights_of(f, bob, "Work/New"), "lkc");
+    /* A child that he may not look up is none to him. */
+    struct collection found, *list;
+    size_t count;
+    assert_int_equal(store_view_open(f->store, who_account(bob), f->alice, &view), 0);
+    for (int shown = 1; shown >= 0; shown--) {
+        assert_int_equal(
+            collection_find(view, COLLECTION_MAILBOX, SLICE("Work"), &f->arena, &found), 0);
+        assert_int_equal(found.has_children, shown);
+        assert_int_equal(collection_list(view, COLLECTION_MAILBOX, &f->arena, &list, &count), 0);
+        assert_int_equal(list[0].has_children, shown);
+        assert_int_equal(set(f, "Work/New", "bob", ""), 0);
+    }
+    store_view_close(&view);
     check_account(f);
 }
 
