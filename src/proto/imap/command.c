@@ -50,6 +50,11 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_STORE] = {"STORE", SELECTED, true, imap_parse_store},
     [IMAP_COPY] = {"COPY", SELECTED, true, imap_parse_copy},
     [IMAP_MOVE] = {"MOVE", SELECTED, true, imap_parse_copy},
+    [IMAP_SETACL] = {"SETACL", AFTER, false, imap_parse_setacl},
+    [IMAP_DELETEACL] = {"DELETEACL", AFTER, false, imap_parse_acl},
+    [IMAP_GETACL] = {"GETACL", AFTER, false, imap_parse_mailbox},
+    [IMAP_LISTRIGHTS] = {"LISTRIGHTS", AFTER, false, imap_parse_acl},
+    [IMAP_MYRIGHTS] = {"MYRIGHTS", AFTER, false, imap_parse_mailbox},
 };
 
 /* tag = 1*<any ASTRING-CHAR except "+">. Nothing is taken where it is not followed by a space. */

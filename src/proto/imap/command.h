@@ -62,6 +62,11 @@ enum imap_command_id {
     IMAP_STORE,
     IMAP_COPY,
     IMAP_MOVE,
+    IMAP_SETACL,
+    IMAP_DELETEACL,
+    IMAP_GETACL,
+    IMAP_LISTRIGHTS,
+    IMAP_MYRIGHTS,
     IMAP_COMMAND_COUNT
 };
 
@@ -269,6 +274,7 @@ struct imap_list {
     /* RFC 5258 selection and return options; RFC 6154; RFC 5819 */
     bool select_subscribed, select_recursive_match, select_special_use, select_remote;
     bool return_subscribed, return_children, return_special_use;
+    bool return_my_rights;  /* RFC 8440 */
     uint32_t return_status; /* enum imap_status_item bits */
     bool extended;          /* any of the above was given */
 };
@@ -301,6 +307,13 @@ struct imap_metadata {
     int depth;        /* 0, 1, IMAP_DEPTH_INFINITY */
 };
 
+/* SETACL, DELETEACL, LISTRIGHTS (RFC 4314 section 3). */
+struct imap_acl {
+    struct slice mailbox;
+    struct slice identifier;
+    struct slice rights; /* SETACL: as the client wrote them, with + or - in front or without */
+};
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
@@ -325,10 +338,11 @@ struct imap_command {
             size_t count;        /* slices, so an even number */
         } identification;
         struct imap_select select; /* EXAMINE too */
-        struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT */
+        struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT GETACL MYRIGHTS */
         struct slice quota_root;   /* GETQUOTA */
         struct slice algorithm;    /* COMPRESS */
         struct imap_metadata metadata;
+        struct imap_acl acl;
         struct {
             struct slice mailbox;
             struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */

@@ -21,6 +21,7 @@ static const struct option return_options[] = {
     {"SUBSCRIBED", offsetof(struct imap_list, return_subscribed)},
     {"CHILDREN", offsetof(struct imap_list, return_children)},
     {"SPECIAL-USE", offsetof(struct imap_list, return_special_use)},
+    {"MYRIGHTS", offsetof(struct imap_list, return_my_rights)},
 };
 
 static void take_option(struct imap_cursor *cursor, const struct option *options, size_t count,

@@ -45,6 +45,9 @@ static const char *const capabilities[] = {
     "PARTIAL",
     "UIDONLY",
     "INPROGRESS",
+    "ACL",
+    "RIGHTS=texk",
+    "LIST-MYRIGHTS",
 };
 
 void capabilities_write(const struct imap_session *session, struct buffer *out)

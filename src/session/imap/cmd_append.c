@@ -9,6 +9,7 @@
 #include "session/imap/session_priv.h"
 
 struct append_work {
+    struct account_id account; /* whose mailbox it is */
     collection_id mailbox;
     struct spool spool;
     bool has_nul;
@@ -34,8 +35,9 @@ static void refuse(struct imap_session *session, int error)
 /* Before the literal is asked for: a mailbox that is missing costs no transfer. */
 void append_begin(struct imap_session *session)
 {
+    struct session_place place;
     struct collection mailbox;
-    int error = session_find_mailbox(session, session->command->append.mailbox, &mailbox);
+    int error = session_find_mailbox(session, session->command->append.mailbox, &place, &mailbox);
     if (!error && !(mailbox.rights & RIGHT_INSERT))
         error = ERROR_DENIED;
     struct append_work *work = error ? NULL : session_work(session, sizeof(*work));
@@ -43,6 +45,7 @@ void append_begin(struct imap_session *session)
         refuse(session, error ? error : ERROR_LIMIT);
         return;
     }
+    work->account = place.account;
     work->mailbox = mailbox.id;
     spool_init(&work->spool, session->stream->spool_directory, SESSION_APPEND_MEMORY,
                (uint64_t)session->stream->config->message_size);
@@ -65,7 +68,7 @@ static int store_message(struct imap_session *session, struct slice message,
     const struct imap_command *command = session->command;
     struct prepared_message *prepared;
     struct store_view *view;
-    int error = session_view(session, &view);
+    int error = session_view_of(session, work->account, &view);
     if (!error)
         error = prepared_message_create(message, &prepared);
     if (error)

@@ -1,9 +1,10 @@
 /*
- * COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851). Each is one
- * transaction: all or nothing.
+ * COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851). Each is all or
+ * nothing: one transaction, or between accounts what store/transfer.h promises.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
+#include "store/transfer.h"
 
 /* Others may have expunged what the client names by number: then nothing is copied, and a NOOP
  * tells the client what is left (RFC 2180 section 4.4). A UID without message is passed over. */
@@ -55,14 +56,18 @@ static enum progress answer_copied(struct imap_session *session, const struct co
     return PROGRESS_DONE;
 }
 
-static enum progress copy(struct imap_session *session, struct store_view *view,
+static enum progress copy(struct imap_session *session, const struct session_place *place,
                           collection_id target)
 {
+    struct store_view *view;
     bool move = session->command->id == IMAP_MOVE;
     struct copy_result result = {0};
     range_set_init(&result.from, SESSION_UID_RANGES_MAXIMUM);
     range_set_init(&result.to, SESSION_UID_RANGES_MAXIMUM);
-    int error = mailbox_copy(view, session->mailbox.id, &session->uids, target, move, &result);
+    int error = session_selected_view(session, &view);
+    if (!error)
+        error = mailbox_transfer(view, session->mailbox.id, &session->uids, place->view, target,
+                                 move, &result);
     enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
     range_set_release(&result.from);
     range_set_release(&result.to);
@@ -72,23 +77,21 @@ static enum progress copy(struct imap_session *session, struct store_view *view,
 enum progress cmd_copy(struct imap_session *session)
 {
     const struct imap_command *command = session->command;
+    struct session_place place;
     struct collection target;
-    struct store_view *view;
     bool gone = false;
     if (command->id == IMAP_MOVE && session->mailbox.read_only)
         return session_reply(session, "NO", NULL, "Mailbox is selected read-only");
     if (!view_resolve_command(session, &command->copy.set))
         return PROGRESS_DONE;
-    int error = session_find_mailbox(session, command->copy.mailbox, &target);
+    int error = session_find_mailbox(session, command->copy.mailbox, &place, &target);
     if (error == ERROR_NOT_FOUND)
         return session_reply(session, "NO", "TRYCREATE", "No such mailbox");
-    if (!error)
-        error = session_view(session, &view);
     if (!error)
         error = check_all_there(session, &gone);
     if (error)
         return session_fail(session, error);
     if (gone)
         return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
-    return copy(session, view, target.id);
+    return copy(session, &place, target.id);
 }

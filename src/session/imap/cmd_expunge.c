@@ -18,7 +18,7 @@ enum progress cmd_expunge(struct imap_session *session)
     if (!command->expunge.all && !view_resolve_command(session, &command->expunge.set))
         return PROGRESS_DONE;
     range_set_init(&expunged, SESSION_UID_RANGES_MAXIMUM);
-    int error = session_view(session, &view);
+    int error = session_selected_view(session, &view);
     if (!error)
         error = mailbox_expunge(view, mailbox->id, command->expunge.all ? NULL : &session->uids,
                                 &expunged, &modseq);

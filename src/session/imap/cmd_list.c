@@ -1,10 +1,10 @@
 /*
  * LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9; LIST-EXTENDED: RFC 5258; SPECIAL-USE: RFC 6154;
- * LIST-STATUS: RFC 5819).
+ * LIST-STATUS: RFC 5819; LIST-MYRIGHTS: RFC 8440).
  *
- * The account's mailboxes are read once; they are matched and written in slices, as twenty
- * thousand mailboxes with thirty patterns take their time. Every level of a path exists in the
- * store, so there is no \NonExistent.
+ * The account's mailboxes, and those that others share with it, are read once; they are matched and
+ * written in slices, as twenty thousand mailboxes with thirty patterns take their time. Every level
+ * of an own path exists; of others' paths some levels are not to be seen: \NonExistent.
  */
 #include "base/error.h"
 #include "proto/imap/list_match.h"
@@ -16,20 +16,19 @@ enum list_mark {
     MARK_PARENT = 4,   /* it has a descendant that makes it worth naming */
 };
 
-/* Where a mailbox is in the list, sorted by id. */
-struct list_place {
-    collection_id id;
-    uint32_t index;
-};
+/* What lies above a mailbox in the list. */
+enum { LIST_LEVELS = COLLECTION_DEPTH_MAXIMUM + 2, NO_PARENT = UINT32_MAX };
 
 struct list_work {
     struct slice *patterns; /* reference and pattern joined */
     size_t pattern_count;
-    struct collection *mailboxes;
-    size_t count;
-    struct list_place *places;
-    uint8_t *marks;          /* enum list_mark bits of each */
-    size_t matched, written; /* how far it is */
+    struct collection *mailboxes; /* parents before children; others' with their whole names */
+    struct account_id *owners;    /* of each */
+    uint32_t *parents;            /* the index of each one's parent, or NO_PARENT */
+    uint8_t *marks;               /* enum list_mark bits of each */
+    size_t count, room;
+    uint32_t above[LIST_LEVELS]; /* the last one that was added, by its level */
+    size_t matched, written;     /* how far it is */
 };
 
 static bool is_lsub(const struct imap_session *session)
@@ -49,40 +48,152 @@ static struct slice join(struct arena *arena, struct slice reference, struct sli
     return slice_make(text, reference.size + pattern.size);
 }
 
-static int compare_places(const void *a, const void *b)
+/* --- gathering --- */
+
+static int make_room(struct arena *arena, struct list_work *work)
 {
-    const struct list_place *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
+    if (work->count < work->room)
+        return 0;
+    size_t room = work->room ? 2 * work->room : 64;
+    struct collection *mailboxes = arena_alloc_array(arena, room, sizeof(*mailboxes));
+    uint32_t *parents = arena_alloc_array(arena, room, sizeof(*parents));
+    struct account_id *owners = arena_alloc_array(arena, room, sizeof(*owners));
+    if (arena_failed(arena))
+        return ERROR_LIMIT;
+    if (work->count) {
+        memcpy(mailboxes, work->mailboxes, work->count * sizeof(*mailboxes));
+        memcpy(parents, work->parents, work->count * sizeof(*parents));
+        memcpy(owners, work->owners, work->count * sizeof(*owners));
+    }
+    work->mailboxes = mailboxes;
+    work->parents = parents;
+    work->owners = owners;
+    work->room = room;
+    return 0;
 }
 
-static struct list_place *find_place(const struct list_work *work, collection_id id)
+/* They come in the order of the tree, so the parent is the last one of the level above. */
+static int add(struct arena *arena, struct list_work *work, struct account_id owner,
+               const struct collection *mailbox, size_t level)
 {
-    const struct list_place wanted = {.id = id};
-    return bsearch(&wanted, work->places, work->count, sizeof(wanted), compare_places);
+    int error = level < LIST_LEVELS ? make_room(arena, work) : ERROR_LIMIT;
+    if (error)
+        return error;
+    work->mailboxes[work->count] = *mailbox;
+    work->owners[work->count] = owner;
+    work->parents[work->count] = level ? work->above[level - 1] : (uint32_t)NO_PARENT;
+    work->above[level] = (uint32_t)work->count++;
+    return 0;
+}
+
+static size_t level_of(struct slice path)
+{
+    size_t level = 0;
+    for (size_t i = 0; i < path.size; i++)
+        level += path.data[i] == '/';
+    return level;
+}
+
+static int add_own(struct imap_session *session, struct list_work *work)
+{
+    struct store_view *view;
+    struct collection *list;
+    size_t count = 0;
+    int error = session_view(session, &view);
+    if (!error)
+        error = collection_list(view, COLLECTION_MAILBOX, &session->arena, &list, &count);
+    for (size_t i = 0; i < count && !error; i++)
+        error =
+            add(&session->arena, work, session->stream->account, &list[i], level_of(list[i].path));
+    return error;
+}
+
+/* Whether `level` is one of the levels that `path` consists of, from the left. */
+static bool begins_with(struct slice path, struct slice level)
+{
+    return slice_starts_with(path, level) &&
+           (path.size == level.size || path.data[level.size] == '/');
+}
+
+/* Levels above a mailbox that may not be seen, or are none: names alone. */
+static int add_levels(struct arena *arena, struct list_work *work, struct slice path)
+{
+    struct slice before = work->count ? work->mailboxes[work->count - 1].path : SLICE("");
+    size_t level = 0;
+    int error = 0;
+    for (size_t i = 0; i < path.size && !error; i++) {
+        if (path.data[i] != '/')
+            continue;
+        struct collection none = {.path = slice_sub(path, 0, i), .has_children = true};
+        if (!begins_with(before, none.path))
+            error = add(arena, work, (struct account_id){{0}}, &none, level);
+        level++;
+    }
+    return error;
+}
+
+static int add_of_owner(struct imap_session *session, struct list_work *work,
+                        const struct account_info *owner)
+{
+    struct arena *arena = &session->arena;
+    struct store_view *view;
+    struct collection *list;
+    size_t count = 0;
+    struct slice prefix =
+        join(arena, SLICE(OTHER_USERS "/"), join(arena, owner->address, SLICE("/")));
+    int error = store_view_open(session->stream->store, who_account(session->stream->account),
+                                owner->id, &view);
+    if (error)
+        return error == ERROR_NOT_FOUND ? 0 : error; /* it has just gone */
+    error = collection_list(view, COLLECTION_MAILBOX, arena, &list, &count);
+    store_view_close(&view);
+    for (size_t i = 0; i < count && !error; i++) {
+        list[i].path = join(arena, prefix, list[i].path);
+        list[i].role = ROLE_NONE; /* another's special uses are none of this user's */
+        error = arena_failed(arena) ? ERROR_LIMIT : add_levels(arena, work, list[i].path);
+        if (!error)
+            error = add(arena, work, owner->id, &list[i], level_of(list[i].path));
+    }
+    return error;
+}
+
+/* Whether the pattern may match a name of others: by what is before its first wildcard. */
+static bool may_match_others(struct slice pattern)
+{
+    struct slice others = SLICE(OTHER_USERS "/");
+    size_t size = 0;
+    while (size < pattern.size && size < others.size && pattern.data[size] != '*' &&
+           pattern.data[size] != '%')
+        size++;
+    return slice_equal(slice_sub(pattern, 0, size), slice_sub(others, 0, size));
+}
+
+static int add_others(struct imap_session *session, struct list_work *work)
+{
+    struct account_info *owners;
+    size_t count = 0, i = 0;
+    while (i < work->pattern_count && !may_match_others(work->patterns[i]))
+        i++;
+    int error = i < work->pattern_count ? session_sharers(session, &owners, &count) : 0;
+    for (i = 0; i < count && !error; i++)
+        error = add_of_owner(session, work, &owners[i]);
+    return error;
 }
 
 static int begin(struct imap_session *session, struct list_work *work)
 {
     const struct imap_list *list = &session->command->list;
     struct arena *arena = &session->arena;
-    struct store_view *view;
-    int error = session_view(session, &view);
-    if (!error)
-        error = collection_list(view, COLLECTION_MAILBOX, arena, &work->mailboxes, &work->count);
-    if (error)
-        return error;
-    work->marks = arena_alloc(arena, work->count);
-    work->places = arena_alloc_array(arena, work->count, sizeof(*work->places));
     work->patterns = arena_alloc_array(arena, list->pattern_count, sizeof(*work->patterns));
-    if (arena_failed(arena))
-        return ERROR_LIMIT;
-    for (uint32_t i = 0; i < work->count; i++)
-        work->places[i] = (struct list_place){work->mailboxes[i].id, i};
-    qsort(work->places, work->count, sizeof(*work->places), compare_places);
-    for (; work->pattern_count < list->pattern_count; work->pattern_count++)
+    for (; work->patterns && work->pattern_count < list->pattern_count; work->pattern_count++)
         work->patterns[work->pattern_count] =
             join(arena, list->reference, list->patterns[work->pattern_count]);
-    return arena_failed(arena) ? ERROR_LIMIT : 0;
+    int error = arena_failed(arena) ? ERROR_LIMIT : add_own(session, work);
+    if (!error)
+        error = add_others(session, work);
+    if (!error)
+        work->marks = arena_alloc(arena, work->count);
+    return arena_failed(arena) ? ERROR_LIMIT : error;
 }
 
 /* --- choosing --- */
@@ -113,9 +224,8 @@ static void mark_parents(const struct imap_session *session, struct list_work *w
     for (size_t i = work->count; i-- > 0;) {
         uint8_t marks = work->marks[i];
         bool counts = marks & MARK_SELECTED && !(is_lsub(session) && marks & MARK_MATCHES);
-        struct list_place *parent = find_place(work, work->mailboxes[i].parent);
-        if (parent && (counts || marks & MARK_PARENT))
-            work->marks[parent->index] |= MARK_PARENT;
+        if (work->parents[i] != NO_PARENT && (counts || marks & MARK_PARENT))
+            work->marks[work->parents[i]] |= MARK_PARENT;
     }
 }
 
@@ -174,6 +284,8 @@ static void write_attributes(struct imap_session *session, const struct collecti
     struct buffer *out = session->out;
     bool lsub = is_lsub(session);
     write_children(out, mailbox);
+    if (!mailbox->id && !lsub)
+        buffer_append(out, SLICE(" \\NonExistent"));
     if (!may_select(mailbox) || (lsub && !(marks & MARK_SELECTED)))
         buffer_append(out, SLICE(" \\Noselect"));
     if (mailbox->subscribed && (list->return_subscribed || list->select_subscribed))
@@ -182,9 +294,10 @@ static void write_attributes(struct imap_session *session, const struct collecti
         write_role(out, mailbox);
 }
 
-static void write_mailbox(struct imap_session *session, const struct collection *mailbox,
-                          uint8_t marks)
+static void write_mailbox(struct imap_session *session, const struct list_work *work, size_t index)
 {
+    const struct collection *mailbox = &work->mailboxes[index];
+    uint8_t marks = work->marks[index];
     const struct imap_list *list = &session->command->list;
     struct buffer *out = session->out;
     buffer_append_string(out, is_lsub(session) ? "* LSUB (" : "* LIST (");
@@ -196,7 +309,9 @@ static void write_mailbox(struct imap_session *session, const struct collection 
                              list->select_subscribed ? "SUBSCRIBED" : "SPECIAL-USE");
     buffer_append(out, SLICE("\r\n"));
     if (list->return_status && may_select(mailbox))
-        status_write(session, mailbox, list->return_status);
+        status_write(session, work->owners[index], mailbox, list->return_status);
+    if (list->return_my_rights && mailbox->id)
+        acl_write_my_rights(session, mailbox);
 }
 
 static bool write_all(struct imap_session *session, struct list_work *work)
@@ -206,7 +321,7 @@ static bool write_all(struct imap_session *session, struct list_work *work)
             return false;
         uint8_t marks = work->marks[work->written];
         if (marks & MARK_MATCHES && marks & (MARK_SELECTED | MARK_PARENT))
-            write_mailbox(session, &work->mailboxes[work->written], marks);
+            write_mailbox(session, work, work->written);
     }
     return true;
 }

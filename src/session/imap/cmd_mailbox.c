@@ -32,36 +32,37 @@ enum progress cmd_create(struct imap_session *session)
     enum collection_role role = ROLE_NONE;
     struct collection created;
     collection_id id;
-    struct store_view *view;
+    struct session_place place;
     if (!text_is_net_unicode(command->create.mailbox))
         return fail_name(session);
     if (command->create.use.size && collection_role_parse(command->create.use, &role))
         return fail_use(session);
-    int error = session_view(session, &view);
+    int error = session_place(session, command->create.mailbox, &place);
+    if (error == ERROR_NOT_FOUND)
+        error = ERROR_DENIED; /* where nobody shares anything, nothing can be made */
     if (!error)
-        error = collection_create(view, COLLECTION_MAILBOX, command->create.mailbox, role, &id);
+        error = collection_create(place.view, COLLECTION_MAILBOX, place.path, role, &id);
     if (error == ERROR_CONFLICT)
         return fail_use(session);
     if (!error)
-        error = collection_get(view, id, &session->arena, &created);
+        error = collection_get(place.view, id, &session->arena, &created);
     return error ? session_fail(session, error) : answer_created(session, &created);
 }
 
 /* Deleting the selected mailbox closes it. */
 enum progress cmd_delete(struct imap_session *session)
 {
+    struct session_place place;
     struct collection mailbox;
-    struct store_view *view;
-    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
+    int error = session_find_mailbox(session, session->command->mailbox, &place, &mailbox);
     if (!error && mailbox.has_children)
         return session_reply(session, "NO", "HASCHILDREN", "Mailbox has children");
     if (!error)
-        error = session_view(session, &view);
-    if (!error)
-        error = collection_delete(view, mailbox.id);
+        error = collection_delete(place.view, mailbox.id);
     if (error)
         return session_fail(session, error);
-    if (session->mailbox.id == mailbox.id) {
+    if (session->mailbox.id == mailbox.id &&
+        account_id_equal(session->mailbox.account, place.account)) {
         view_unselect(session);
         buffer_append(session->out, SLICE("* OK [CLOSED] The selected mailbox is deleted\r\n"));
     }
@@ -70,28 +71,28 @@ enum progress cmd_delete(struct imap_session *session)
 
 enum progress cmd_rename(struct imap_session *session)
 {
+    struct session_place place, to;
     struct collection mailbox;
-    struct store_view *view;
     if (!text_is_net_unicode(session->command->rename.to))
         return fail_name(session);
-    int error = session_find_mailbox(session, session->command->rename.from, &mailbox);
+    int error = session_find_mailbox(session, session->command->rename.from, &place, &mailbox);
+    if (!error && session_place(session, session->command->rename.to, &to))
+        error = ERROR_DENIED;
+    if (!error && !account_id_equal(place.account, to.account))
+        return session_reply(session, "NO", "CANNOT", "It cannot go to another account");
     if (!error)
-        error = session_view(session, &view);
-    if (!error)
-        error = collection_rename(view, mailbox.id, session->command->rename.to);
+        error = collection_rename(place.view, mailbox.id, to.path);
     return error ? session_fail(session, error) : session_ok(session, "Rename completed");
 }
 
 enum progress cmd_subscribe(struct imap_session *session)
 {
     bool subscribe = session->command->id == IMAP_SUBSCRIBE;
+    struct session_place place;
     struct collection mailbox;
-    struct store_view *view;
-    int error = session_find_mailbox(session, session->command->mailbox, &mailbox);
+    int error = session_find_mailbox(session, session->command->mailbox, &place, &mailbox);
     if (!error)
-        error = session_view(session, &view);
-    if (!error)
-        error = collection_subscribe(view, mailbox.id, subscribe);
+        error = collection_subscribe(place.view, mailbox.id, subscribe);
     if (error)
         return session_fail(session, error);
     return session_ok(session, subscribe ? "Subscribe completed" : "Unsubscribe completed");

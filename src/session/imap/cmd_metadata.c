@@ -12,11 +12,19 @@ struct metadata_work {
     uint64_t longest; /* of the values that MAXSIZE left out */
 };
 
-static int find_collection(struct imap_session *session, struct collection *mailbox)
+/* And the view of whose it is. */
+static int find_collection(struct imap_session *session, struct store_view **view,
+                           struct collection *mailbox)
 {
     struct slice name = session->command->metadata.mailbox;
+    struct session_place place;
     mailbox->id = 0;
-    return name.size ? session_find_mailbox(session, name, mailbox) : 0;
+    if (!name.size)
+        return session_view(session, view);
+    int error = session_find_mailbox(session, name, &place, mailbox);
+    if (!error)
+        *view = place.view;
+    return error;
 }
 
 static const char *scope_name(enum annotation_scope scope)
@@ -89,9 +97,7 @@ static int begin(struct imap_session *session, struct metadata_work *work)
 {
     struct store_view *view;
     struct collection mailbox;
-    int error = find_collection(session, &mailbox);
-    if (!error)
-        error = session_view(session, &view);
+    int error = find_collection(session, &view, &mailbox);
     if (!error)
         error = annotations_list(view, mailbox.id, &session->arena, &work->list, &work->count);
     if (error || session->command->metadata.depth)
@@ -196,9 +202,7 @@ enum progress cmd_set_metadata(struct imap_session *session)
     int error = make_list(session, &list);
     if (error)
         return fail_set(session, error);
-    error = find_collection(session, &mailbox);
-    if (!error)
-        error = session_view(session, &view);
+    error = find_collection(session, &view, &mailbox);
     if (error)
         return session_fail(session, error);
     error = annotations_set(view, mailbox.id, list, metadata->count);

@@ -75,9 +75,11 @@ enum progress cmd_enable(struct imap_session *session)
     return session_ok(session, "Enabled");
 }
 
-/* Personal, other users', shared (RFC 2342 section 5). An account sees its own mailboxes. */
+/* Personal, other users', shared (RFC 2342 section 5). Every mailbox is of some account, so there
+ * are none of the third kind. */
 enum progress cmd_namespace(struct imap_session *session)
 {
-    buffer_append(session->out, SLICE("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
+    buffer_append(session->out,
+                  SLICE("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS "/\" \"/\")) NIL\r\n"));
     return session_ok(session, "Namespace completed");
 }

@@ -17,9 +17,11 @@ static bool is_limited(const struct quota *quota)
 }
 
 /* Usage is rounded up, a limit down: who is told to have room has it. */
-static void write_quota(struct buffer *out, const struct quota *quota)
+static void write_quota(struct buffer *out, struct slice root, const struct quota *quota)
 {
-    const char *before = "* QUOTA \"\" (";
+    const char *before = " (";
+    buffer_append(out, SLICE("* QUOTA "));
+    imap_write_string(out, root);
     for (int i = 0; i < QUOTA_RESOURCES; i++) {
         bool bytes = i == QUOTA_STORAGE || i == QUOTA_ANNOTATION_STORAGE;
         uint64_t unit = bytes ? QUOTA_UNIT : 1;
@@ -36,19 +38,31 @@ static void write_quota(struct buffer *out, const struct quota *quota)
 /* A mailbox that is not there yet would be under the account's root (RFC 9208 section 4.1.2). */
 static int read_quota(struct imap_session *session, struct quota *quota)
 {
-    struct store_view *view;
+    struct session_place place;
     struct collection mailbox = {.id = 0};
-    int error = session_view(session, &view);
-    if (!error && session->command->id == IMAP_GETQUOTAROOT)
-        error = session_find_mailbox(session, session->command->mailbox, &mailbox);
-    if (error && error != ERROR_NOT_FOUND && error != ERROR_SYNTAX)
+    bool of_mailbox = session->command->id == IMAP_GETQUOTAROOT;
+    int error = of_mailbox
+                    ? session_find_mailbox(session, session->command->mailbox, &place, &mailbox)
+                    : session_view(session, &place.view);
+    if (error && ((error != ERROR_NOT_FOUND && error != ERROR_SYNTAX) ||
+                  (of_mailbox && session_is_others(session->command->mailbox))))
         return error;
-    return quota_get(view, error ? 0 : mailbox.id, quota);
+    return quota_get(place.view, error ? 0 : mailbox.id, quota);
+}
+
+/* Another's account is a root of its own, named as the level of its mailboxes. */
+static struct slice root_of(struct slice mailbox)
+{
+    if (!session_is_others(mailbox))
+        return SLICE("");
+    size_t level = sizeof(OTHER_USERS);
+    return slice_sub(mailbox, 0, level + slice_find(slice_sub(mailbox, level, SIZE_MAX), '/'));
 }
 
 enum progress cmd_quota(struct imap_session *session)
 {
     bool root = session->command->id == IMAP_GETQUOTAROOT;
+    struct slice name = root ? root_of(session->command->mailbox) : SLICE("");
     struct buffer *out = session->out;
     struct quota quota;
     int error = read_quota(session, &quota);
@@ -59,9 +73,13 @@ enum progress cmd_quota(struct imap_session *session)
     if (root) {
         buffer_append(out, SLICE("* QUOTAROOT "));
         imap_write_mailbox(out, session->command->mailbox, session_is_rev2(session));
-        buffer_append_string(out, is_limited(&quota) ? " \"\"\r\n" : "\r\n");
+        if (is_limited(&quota)) {
+            buffer_append_byte(out, ' ');
+            imap_write_string(out, name);
+        }
+        buffer_append(out, SLICE("\r\n"));
     }
     if (is_limited(&quota))
-        write_quota(out, &quota);
+        write_quota(out, name, &quota);
     return session_ok(session, root ? "Getquotaroot completed" : "Getquota completed");
 }

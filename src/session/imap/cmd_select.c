@@ -26,20 +26,18 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
                          (unsigned long long)view->modseq);
 }
 
-static int select_mailbox(struct imap_session *session, const struct collection *mailbox,
-                          struct resync *resync)
+static int select_mailbox(struct imap_session *session, const struct session_place *place,
+                          const struct collection *mailbox, struct resync *resync)
 {
-    struct store_view *view;
     struct mailbox_snapshot *snapshot;
     uint32_t unseen = 0;
-    int error = session_view(session, &view);
-    if (!error)
-        error = mailbox_snapshot_open(view, mailbox->id, &snapshot);
+    int error = mailbox_snapshot_open(place->view, mailbox->id, &snapshot);
     if (error)
         return error;
     error = mailbox_first_unseen(snapshot, &unseen);
     if (!error)
-        error = view_select(session, snapshot, mailbox, session->command->id == IMAP_EXAMINE);
+        error = view_select(session, place->account, snapshot, mailbox,
+                            session->command->id == IMAP_EXAMINE);
     if (!error)
         error = resync_begin(session, snapshot, resync);
     if (!error)
@@ -57,6 +55,7 @@ static void release(struct imap_session *session)
 static int begin(struct imap_session *session, struct resync *resync)
 {
     const struct imap_select *select = &session->command->select;
+    struct session_place place;
     struct collection mailbox;
     resync_init(resync);
     session->release_work = release;
@@ -66,8 +65,8 @@ static int begin(struct imap_session *session, struct resync *resync)
     }
     if (select->condstore || select->qresync)
         modseq_enable(session);
-    int error = session_find_mailbox(session, select->mailbox, &mailbox);
-    return error ? error : select_mailbox(session, &mailbox, resync);
+    int error = session_find_mailbox(session, select->mailbox, &place, &mailbox);
+    return error ? error : select_mailbox(session, &place, &mailbox, resync);
 }
 
 static enum progress answer(struct imap_session *session)
@@ -106,7 +105,7 @@ enum progress cmd_close(struct imap_session *session)
     int error = 0;
     if (!mailbox->read_only && mailbox->rights & RIGHT_EXPUNGE) {
         uint64_t modseq;
-        error = session_view(session, &view);
+        error = session_selected_view(session, &view);
         if (!error)
             error = mailbox_expunge(view, mailbox->id, NULL, &session->uids, &modseq);
     }

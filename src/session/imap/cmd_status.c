@@ -7,8 +7,8 @@
 #include "session/imap/session_priv.h"
 
 /* Bytes of the messages with \Deleted (RFC 9208 section 4.1.4): their entries are looked at. */
-static int deleted_storage(struct imap_session *session, const struct collection *mailbox,
-                           uint64_t *bytes)
+static int deleted_storage(struct imap_session *session, struct account_id account,
+                           const struct collection *mailbox, uint64_t *bytes)
 {
     struct store_view *view;
     struct mailbox_snapshot *snapshot;
@@ -17,7 +17,7 @@ static int deleted_storage(struct imap_session *session, const struct collection
     *bytes = 0;
     if (!mailbox->deleted)
         return 0;
-    int error = session_view(session, &view);
+    int error = session_view_of(session, account, &view);
     if (!error)
         error = mailbox_snapshot_open(view, mailbox->id, &snapshot);
     if (error)
@@ -30,11 +30,13 @@ static int deleted_storage(struct imap_session *session, const struct collection
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-int status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items)
+int status_write(struct imap_session *session, struct account_id account,
+                 const struct collection *mailbox, uint32_t items)
 {
     uint64_t deleted_bytes = 0;
-    int error =
-        items & IMAP_STATUS_DELETED_STORAGE ? deleted_storage(session, mailbox, &deleted_bytes) : 0;
+    int error = items & IMAP_STATUS_DELETED_STORAGE
+                    ? deleted_storage(session, account, mailbox, &deleted_bytes)
+                    : 0;
     if (error)
         return error;
     struct buffer *out = session->out;
@@ -76,11 +78,12 @@ int status_write(struct imap_session *session, const struct collection *mailbox,
 /* Counters are for those who may read the mailbox (RFC 4314 section 4). */
 enum progress cmd_status(struct imap_session *session)
 {
+    struct session_place place;
     struct collection mailbox;
-    int error = session_find_mailbox(session, session->command->status.mailbox, &mailbox);
+    int error = session_find_mailbox(session, session->command->status.mailbox, &place, &mailbox);
     if (!error && !(mailbox.rights & RIGHT_READ))
         error = ERROR_DENIED;
     if (!error)
-        error = status_write(session, &mailbox, session->command->status.items);
+        error = status_write(session, place.account, &mailbox, session->command->status.items);
     return error ? session_fail(session, error) : session_ok(session, "Status completed");
 }

@@ -41,4 +41,9 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_STORE] = {cmd_store, COMMAND_KEEPS_NUMBERS | COMMAND_CHANGES},
     [IMAP_COPY] = {cmd_copy, COMMAND_CHANGES},
     [IMAP_MOVE] = {cmd_copy, COMMAND_CHANGES},
+    [IMAP_SETACL] = {cmd_setacl, COMMAND_CHANGES},
+    [IMAP_DELETEACL] = {cmd_setacl, COMMAND_CHANGES},
+    [IMAP_GETACL] = {cmd_getacl, 0},
+    [IMAP_LISTRIGHTS] = {cmd_listrights, 0},
+    [IMAP_MYRIGHTS] = {cmd_myrights, 0},
 };

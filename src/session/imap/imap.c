@@ -3,7 +3,7 @@
  * slice, brings the client's view up to date, answers. States: session_priv.h.
  *
  * Invariants: a command is under way exactly when phase is not PHASE_READING, or a message for
- * APPEND is being read, or the session idles; session->view is NULL outside run().
+ * APPEND is being read, or the session idles; session->views are closed outside run().
  */
 #include "base/clock.h"
 #include "base/counters.h"
@@ -107,34 +107,6 @@ void session_bye(struct imap_session *session, const char *text)
 {
     imap_write_status(session->out, SLICE("*"), "BYE", NULL, text);
     session->closing = true;
-}
-
-int session_view(struct imap_session *session, struct store_view **view)
-{
-    struct stream *stream = session->stream;
-    int error = 0;
-    if (!session->view)
-        error = store_view_open(stream->store, who_account(stream->account), stream->account,
-                                &session->view);
-    if (!error)
-        *view = session->view;
-    return error;
-}
-
-int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot)
-{
-    struct store_view *view;
-    int error = session_view(session, &view);
-    return error ? error : mailbox_snapshot_open(view, session->mailbox.id, snapshot);
-}
-
-int session_find_mailbox(struct imap_session *session, struct slice name, struct collection *found)
-{
-    struct store_view *view;
-    int error = session_view(session, &view);
-    if (!error)
-        error = collection_find(view, COLLECTION_MAILBOX, name, &session->arena, found);
-    return !error && found->type != COLLECTION_MAILBOX ? ERROR_NOT_FOUND : error;
 }
 
 void *session_work(struct imap_session *session, size_t size)
@@ -465,8 +437,7 @@ static enum stream_need imap_run(struct stream *stream)
     enum stream_need need = serve(session);
     bool waits = need == STREAM_NEED_INPUT || need == STREAM_NEED_NOTICE;
     int error = compress_output(session, waits);
-    if (session->view)
-        store_view_close(&session->view);
+    session_close_views(session);
     /* What could not be written cannot be left out either: the client would lose count. */
     return error || buffer_error(&stream->output) ? STREAM_NEED_CLOSE : need;
 }

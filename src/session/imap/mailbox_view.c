@@ -22,10 +22,11 @@ void view_unselect(struct imap_session *session)
     range_set_release(&session->mailbox.uids);
     range_set_release(&session->saved);
     session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
+    session->stream->watches = false;
 }
 
-int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
-                const struct collection *mailbox, bool read_only)
+int view_select(struct imap_session *session, struct account_id account,
+                struct mailbox_snapshot *snapshot, const struct collection *mailbox, bool read_only)
 {
     const struct collection *now = mailbox_snapshot_collection(snapshot);
     struct mailbox_view *view = &session->mailbox;
@@ -38,6 +39,9 @@ int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
     const uint32_t changing =
         RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
     view->id = mailbox->id;
+    view->account = account;
+    session->stream->watches = !session_is_own(session, account);
+    session->stream->watched = account;
     view->read_only = read_only || !(mailbox->rights & changing);
     view->rights = mailbox->rights;
     view->uid_validity = now->uid_validity;
@@ -484,7 +488,7 @@ int view_change_flags(struct imap_session *session, const struct range_set *uids
     bool changed = false;
     uint64_t modseq = 0, highest = 0;
     struct store_view *view;
-    int error = session_view(session, &view);
+    int error = session_selected_view(session, &view);
     if (!error && answered)
         error = changed_by_others(session, uids, &changed, &highest);
     if (!error)

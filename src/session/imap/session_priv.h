@@ -19,6 +19,7 @@
 #include "proto/imap/reader.h"
 #include "proto/imap/writer.h"
 #include "session/stream.h"
+#include "store/directory.h"
 #include "store/message.h"
 
 enum {
@@ -63,8 +64,9 @@ struct session_reply {
 
 /* The selected mailbox as the client knows it: sequence number n is the n-th UID of the set. */
 struct mailbox_view {
-    collection_id id; /* 0: none is selected */
-    bool read_only;   /* EXAMINE, or no right to change anything */
+    collection_id id;          /* 0: none is selected */
+    struct account_id account; /* whose it is */
+    bool read_only;            /* EXAMINE, or no right to change anything */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
@@ -94,6 +96,13 @@ enum command_flag {
 };
 extern const struct command_handler command_handlers[IMAP_COMMAND_COUNT];
 
+/* The account's own, that of the selected mailbox, and that of another one a command is about. */
+enum { SESSION_VIEWS = 3 };
+struct session_view {
+    struct store_view *view; /* NULL: none */
+    struct account_id account;
+};
+
 struct imap_session {
     struct stream *stream;
     struct buffer *out; /* stream->output, or what is to be compressed into it */
@@ -121,7 +130,7 @@ struct imap_session {
     size_t own_change_count, own_change_capacity;
 
     /* within one run() */
-    struct store_view *view;
+    struct session_view views[SESSION_VIEWS];
     uint64_t deadline; /* monotonic microseconds */
 };
 
@@ -144,17 +153,49 @@ enum progress session_fail(struct imap_session *session, int error);
 /* Ends the session: "* BYE text". */
 void session_bye(struct imap_session *session, const char *text);
 
-/* The account's view, opened when first needed in this run(). Not the caller's to close. */
+/* The handler's state, zeroed in the arena at its first call; NULL: over the budget. */
+void *session_work(struct imap_session *session, size_t size);
+
+/* --- names.c --- */
+
+/* The level below which others' mailboxes are (RFC 2342). */
+#define OTHER_USERS "Other Users"
+
+/* An account's view, the account's own, and that of the selected mailbox: opened when first needed
+ * in this run(), and not the caller's to close. */
+int session_view_of(struct imap_session *session, struct account_id account,
+                    struct store_view **view);
 int session_view(struct imap_session *session, struct store_view **view);
+int session_selected_view(struct imap_session *session, struct store_view **view);
+void session_close_views(struct imap_session *session);
 
 /* A snapshot of the selected mailbox; the caller closes it. */
 int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot);
 
-/* The mailbox by its name as the client wrote it, in the command's arena. */
-int session_find_mailbox(struct imap_session *session, struct slice name, struct collection *found);
+bool session_is_own(const struct imap_session *session, struct account_id account);
 
-/* The handler's state, zeroed in the arena at its first call; NULL: over the budget. */
-void *session_work(struct imap_session *session, size_t size);
+/* Where a name leads, as the client wrote it. */
+struct session_place {
+    struct account_id account;
+    struct store_view *view; /* of it */
+    struct slice path;       /* in it; points into the name */
+};
+
+/* ERROR_NOT_FOUND: below OTHER_USERS nobody has this name who shares something. */
+int session_place(struct imap_session *session, struct slice name, struct session_place *place);
+
+/* The mailbox of a name; its path is the name. In the command's arena. */
+int session_find_mailbox(struct imap_session *session, struct slice name,
+                         struct session_place *place, struct collection *found);
+
+/* Whether it is OTHER_USERS, or something below it. */
+bool session_is_others(struct slice name);
+
+/* The accounts that share something with this one, in the command's arena. */
+int session_sharers(struct imap_session *session, struct account_info **list, size_t *count);
+
+/* --- cmd_acl.c: one MYRIGHTS response --- */
+void acl_write_my_rights(struct imap_session *session, const struct collection *mailbox);
 
 /* --- capabilities.c --- */
 
@@ -233,6 +274,10 @@ enum progress cmd_search(struct imap_session *session);
 enum progress cmd_fetch(struct imap_session *session);
 enum progress cmd_store(struct imap_session *session);
 enum progress cmd_copy(struct imap_session *session);
+enum progress cmd_setacl(struct imap_session *session);
+enum progress cmd_getacl(struct imap_session *session);
+enum progress cmd_listrights(struct imap_session *session);
+enum progress cmd_myrights(struct imap_session *session);
 
 /* --- compress.c: COMPRESS (RFC 4978) --- */
 struct compression;
@@ -261,7 +306,8 @@ void append_piece(struct imap_session *session, struct slice bytes);
 void idle_line(struct imap_session *session, struct slice line);
 
 /* --- cmd_status.c: one STATUS response; nothing when an item cannot be had --- */
-int status_write(struct imap_session *session, const struct collection *mailbox, uint32_t items);
+int status_write(struct imap_session *session, struct account_id account,
+                 const struct collection *mailbox, uint32_t items);
 
 /* --- cmd_list.c --- */
 
@@ -281,9 +327,10 @@ void view_write_exists(struct imap_session *session);
 
 struct flags_cache; /* text.c */
 
-/* Selects the mailbox as the snapshot shows it. On failure nothing is selected. */
-int view_select(struct imap_session *session, struct mailbox_snapshot *snapshot,
-                const struct collection *mailbox, bool read_only);
+/* Selects the mailbox of an account as the snapshot shows it. On failure nothing is selected. */
+int view_select(struct imap_session *session, struct account_id account,
+                struct mailbox_snapshot *snapshot, const struct collection *mailbox,
+                bool read_only);
 void view_unselect(struct imap_session *session);
 
 /* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. */

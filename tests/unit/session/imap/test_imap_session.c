@@ -11,7 +11,8 @@
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "     \
     "THREAD=REFERENCES I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX "   \
-    "QUOTA=RES-ANNOTATION-STORAGE METADATA PARTIAL UIDONLY INPROGRESS COMPRESS=DEFLATE "           \
+    "QUOTA=RES-ANNOTATION-STORAGE METADATA PARTIAL UIDONLY INPROGRESS ACL RIGHTS=texk "            \
+    "LIST-MYRIGHTS COMPRESS=DEFLATE "                                                              \
     "APPENDLIMIT=1048576"
 
 static void test_greeting(void **state)
@@ -42,7 +43,8 @@ static void test_simple_commands(void **state)
     check(client, "a ENABLE qresync X\r\n", "* ENABLED QRESYNC\r\na OK Enabled\r\n");
     check(client, "a ENABLE QRESYNC CONDSTORE\r\n", "* ENABLED\r\na OK Enabled\r\n");
     check(client, "a NAMESPACE\r\n",
-          "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\na OK Namespace completed\r\n");
+          "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) NIL\r\na OK Namespace "
+          "completed\r\n");
     check(client, "a LOGOUT\r\n", "* BYE Logging out\r\na OK Logout completed\r\n");
     assert_int_equal(client->need, STREAM_NEED_CLOSE);
     dialogue_close(&dialogue);

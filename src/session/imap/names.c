@@ -1,0 +1,145 @@
+/*
+ * Whose mailbox a name means (RFC 2342), and the views of accounts.
+ *
+ *     Lists/Chapar                                  the account's own
+ *     Other Users/alice@example.test/Lists/Chapar   alice's, where she shares it
+ *
+ * Only accounts that share something are found: of others nobody learns whether they exist. So a
+ * mailbox of one's own cannot begin with that level.
+ */
+#include "base/error.h"
+#include "session/imap/session_priv.h"
+#include "store/acl.h"
+#include "store/directory.h"
+
+/* --- views --- */
+
+bool session_is_own(const struct imap_session *session, struct account_id account)
+{
+    return account_id_equal(session->stream->account, account);
+}
+
+int session_view_of(struct imap_session *session, struct account_id account,
+                    struct store_view **view)
+{
+    struct stream *stream = session->stream;
+    struct session_view *free = NULL, *other = NULL;
+    for (size_t i = 0; i < SESSION_VIEWS; i++) {
+        struct session_view *open = &session->views[i];
+        if (open->view && account_id_equal(open->account, account)) {
+            *view = open->view;
+            return 0;
+        }
+        if (!open->view)
+            free = open;
+        else if (!session_is_own(session, open->account) &&
+                 !account_id_equal(session->mailbox.account, open->account))
+            other = open;
+    }
+    if (!free) {
+        store_view_close(&other->view);
+        free = other;
+    }
+    int error = store_view_open(stream->store, who_account(stream->account), account, &free->view);
+    if (error)
+        return error;
+    free->account = account;
+    *view = free->view;
+    return 0;
+}
+
+int session_view(struct imap_session *session, struct store_view **view)
+{
+    return session_view_of(session, session->stream->account, view);
+}
+
+int session_selected_view(struct imap_session *session, struct store_view **view)
+{
+    return session_view_of(session, session->mailbox.account, view);
+}
+
+void session_close_views(struct imap_session *session)
+{
+    for (size_t i = 0; i < SESSION_VIEWS; i++)
+        store_view_close(&session->views[i].view);
+}
+
+int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot)
+{
+    struct store_view *view;
+    int error = session_selected_view(session, &view);
+    return error ? error : mailbox_snapshot_open(view, session->mailbox.id, snapshot);
+}
+
+/* --- names --- */
+
+static const struct slice others = {OTHER_USERS, sizeof(OTHER_USERS) - 1};
+
+bool session_is_others(struct slice name)
+{
+    return slice_starts_with(name, others) &&
+           (name.size == others.size || name.data[others.size] == '/');
+}
+
+int session_sharers(struct imap_session *session, struct account_info **list, size_t *count)
+{
+    struct stream *stream = session->stream;
+    return store_shared_with(stream->store, who_account(stream->account), stream->account,
+                             &session->arena, list, count);
+}
+
+/* An account that shares something, by its address in any spelling. */
+static int find_owner(struct imap_session *session, struct slice address, struct account_id *owner)
+{
+    struct account_info *list;
+    struct buffer normal;
+    size_t count = 0;
+    buffer_init(&normal, ADDRESS_MAXIMUM);
+    int error = store_normalise_address(session->stream->store, address, &normal);
+    error = error == ERROR_SYNTAX || error == ERROR_LIMIT ? ERROR_NOT_FOUND : error;
+    if (!error)
+        error = session_sharers(session, &list, &count);
+    size_t at = 0;
+    while (at < count && !slice_equal(list[at].address, buffer_slice(&normal)))
+        at++;
+    buffer_release(&normal);
+    if (!error && at == count)
+        error = ERROR_NOT_FOUND;
+    if (!error)
+        *owner = list[at].id;
+    return error;
+}
+
+int session_place(struct imap_session *session, struct slice name, struct session_place *place)
+{
+    *place = (struct session_place){.account = session->stream->account, .path = name};
+    if (!session_is_others(name))
+        return session_view(session, &place->view);
+    struct slice rest = slice_sub(name, others.size + 1, SIZE_MAX);
+    struct slice address = slice_sub(rest, 0, slice_find(rest, '/'));
+    place->path = slice_sub(rest, address.size + 1, SIZE_MAX);
+    if (!place->path.size)
+        return ERROR_NOT_FOUND; /* a level without a mailbox */
+    int error = find_owner(session, address, &place->account);
+    /* What is one's own has one name only. */
+    if (!error && session_is_own(session, place->account))
+        error = ERROR_NOT_FOUND;
+    return error ? error : session_view_of(session, place->account, &place->view);
+}
+
+int session_find_mailbox(struct imap_session *session, struct slice name,
+                         struct session_place *place, struct collection *found)
+{
+    int error = session_place(session, name, place);
+    if (!error)
+        error =
+            collection_find(place->view, COLLECTION_MAILBOX, place->path, &session->arena, found);
+    if (!error && found->type != COLLECTION_MAILBOX)
+        error = ERROR_NOT_FOUND;
+    /* Another's special uses are none of this user's (RFC 6154 section 2). */
+    if (!error && session_is_others(name)) {
+        found->path = name;
+        found->role = ROLE_NONE;
+    }
+    return error;
+}
