@@ -42,6 +42,15 @@ enum stream_need {
 
 struct stream_protocol;
 
+/* Where a stream's time went, in microseconds of its runs that have ended; what is left of its life
+ * it waited for input. */
+struct stream_times {
+    uint64_t run;    /* in run() */
+    uint64_t gate;   /* until a freeze was over */
+    uint64_t thread; /* until there was a thread for it */
+    uint64_t peer;   /* until the peer took what was written */
+};
+
 struct stream {
     /* facts, fixed when the protocol is opened */
     const struct stream_protocol *protocol;
@@ -70,6 +79,9 @@ struct stream {
 
     /* statistics for the log line at the end */
     uint64_t bytes_in, bytes_out, commands;
+    uint64_t fetched, stored, expunged; /* messages: shown in part or whole, put in, taken out */
+    struct stream_times times;
+    uint64_t run_began; /* the present run; monotonic */
 
     void *state; /* the protocol's own */
 };

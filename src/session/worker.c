@@ -121,7 +121,12 @@ static void log_end(const struct served *served, const char *why)
              LOG_TEXT("user", stream->user), LOG_TEXT("client", stream->client),
              LOG_TEXT("tls", stream->tls), LOG_NUMBER("bytes_in", stream->bytes_in),
              LOG_NUMBER("bytes_out", stream->bytes_out), LOG_NUMBER("commands", stream->commands),
-             LOG_NUMBER("duration_ms", duration / 1000), LOG_TEXT("reason", why));
+             LOG_NUMBER("fetched", stream->fetched), LOG_NUMBER("stored", stream->stored),
+             LOG_NUMBER("expunged", stream->expunged), LOG_NUMBER("duration_ms", duration / 1000),
+             LOG_NUMBER("run_ms", stream->times.run / 1000),
+             LOG_NUMBER("gate_ms", stream->times.gate / 1000),
+             LOG_NUMBER("thread_ms", stream->times.thread / 1000),
+             LOG_NUMBER("peer_ms", stream->times.peer / 1000), LOG_TEXT("reason", why));
 }
 
 static void on_stream_closed(uv_handle_t *handle)
@@ -312,6 +317,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void run_once(struct served *served)
 {
     struct service *service = served->worker->options.service;
+    struct stream *stream = &served->stream;
+    stream->run_began = clock_monotonic_us();
     if (service)
         service_note(service, served->note);
     served->need = served->stream.protocol->run(&served->stream);
@@ -323,6 +330,7 @@ static void run_once(struct served *served)
     served->stream.input = slice_make(NULL, 0);
     served->given = 0;
     served->ran_us = clock_monotonic_us();
+    stream->times.run += served->ran_us - stream->run_began;
 }
 
 static bool is_readable(int socket)
@@ -379,7 +387,8 @@ static void run_in_thread(uv_work_t *work)
 {
     struct served *served = work->data;
     atomic_fetch_sub(&served->worker->queued, 1);
-    uint64_t until = clock_monotonic_us() + STREAM_SLICE_US;
+    uint64_t now = clock_monotonic_us(), until = now + STREAM_SLICE_US;
+    served->stream.times.thread += now - served->queued_us;
     do
         run_once(served);
     while (clock_monotonic_us() < until && linger(served));
@@ -428,9 +437,27 @@ static uint8_t wakes_kept(const struct served *served)
     return goes_on(served) ? served->wake & WAKE_NOTICE : 0;
 }
 
+/* What it has waited for since its last run. */
+static void count_waiting(struct served *served)
+{
+    struct stream_times *times = &served->stream.times;
+    uint64_t now = clock_monotonic_us();
+    uint64_t ready = served->ready_us ? served->ready_us : now;
+    served->queued_us = now;
+    served->ready_us = 0;
+    times->thread += now - ready;
+    if (!served->greeted || ready < served->ran_us)
+        return;
+    if (served->need == STREAM_NEED_GATE)
+        times->gate += ready - served->ran_us;
+    else if (served->need == STREAM_NEED_OUTPUT)
+        times->peer += ready - served->ran_us;
+}
+
 static void start(struct served *served)
 {
     struct stream *stream = &served->stream;
+    count_waiting(served);
     uint8_t kept = wakes_kept(served);
     if (served->greeted) {
         stream->input = buffer_slice(&served->unread);
@@ -462,8 +489,10 @@ static bool has_thread(const struct worker *worker)
 
 static void stand_in_line(struct served *served)
 {
-    if (!served->is_ready)
+    if (!served->is_ready) {
         TAILQ_INSERT_TAIL(&served->worker->ready, served, ready);
+        served->ready_us = clock_monotonic_us();
+    }
     served->is_ready = true;
 }
 

@@ -43,6 +43,8 @@ struct served {
     uint64_t blocked_at; /* bytes_out when the peer was last seen to take something */
     uint64_t started_us;
     uint64_t ran_us;      /* when the last run ended; monotonic */
+    uint64_t ready_us;    /* when it wanted to run and found no thread; 0: it found one */
+    uint64_t queued_us;   /* when it was given to the pool */
     struct buffer unread; /* what stream.input shows */
     size_t given;         /* of unread, to the present run */
     size_t sent;          /* of stream.output */

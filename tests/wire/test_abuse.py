@@ -170,6 +170,7 @@ def test_every_limit_has_a_test():
         "keep_expunged", "keep_changes",  # tests/unit/store/test_retained.c
         "minimum_free",  # tests/crash/test_disk_full.py
         "pop3_timeout",  # test_a_silent_session_ends in tests/wire/test_pop3.py
+        "slow_command",  # tests/wire/test_logs.py
         "rados_timeout",  # tests/cluster/test_away.py
         "rados_cache",  # test_keeps_no_more_than_its_limit in tests/unit/kv/test_rados.c
     }

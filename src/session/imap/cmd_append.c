@@ -100,6 +100,7 @@ enum progress cmd_append(struct imap_session *session)
         return session_reply(session, "NO", "TRYCREATE", "No such mailbox");
     if (error)
         return session_fail(session, error);
+    session->stream->stored++;
     char code[64];
     snprintf(code, sizeof(code), "APPENDUID %u %u", result.uid_validity, result.uid);
     return session_reply(session, "OK", arena_string(&session->arena, slice_from_string(code)),

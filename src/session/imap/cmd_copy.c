@@ -68,6 +68,10 @@ static enum progress copy(struct imap_session *session, const struct session_pla
     if (!error)
         error = mailbox_transfer(view, session->mailbox.id, &session->uids, place->view, target,
                                  move, &result);
+    if (!error) {
+        session->stream->stored += range_set_size(&result.to);
+        session->stream->expunged += move ? range_set_size(&result.from) : 0;
+    }
     enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
     range_set_release(&result.from);
     range_set_release(&result.to);

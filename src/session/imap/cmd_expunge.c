@@ -23,6 +23,7 @@ enum progress cmd_expunge(struct imap_session *session)
         error = mailbox_expunge(view, mailbox->id, command->expunge.all ? NULL : &session->uids,
                                 &expunged, &modseq);
     bool any = expunged.count;
+    session->stream->expunged += error ? 0 : range_set_size(&expunged);
     range_set_release(&expunged);
     if (error)
         return session_fail(session, error);

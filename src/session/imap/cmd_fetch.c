@@ -173,6 +173,7 @@ static void end_message(struct fetch_slice *slice)
         write_flags(slice, NULL);
     }
     buffer_append(slice->session->out, SLICE(")\r\n"));
+    slice->session->stream->fetched++;
     work->open = false;
 }
 

@@ -108,6 +108,7 @@ enum progress cmd_close(struct imap_session *session)
         error = session_selected_view(session, &view);
         if (!error)
             error = mailbox_expunge(view, mailbox->id, NULL, &session->uids, &modseq);
+        session->stream->expunged += error ? 0 : range_set_size(&session->uids);
     }
     view_unselect(session);
     if (error && error != ERROR_NOT_FOUND && error != ERROR_DENIED)

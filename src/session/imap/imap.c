@@ -167,9 +167,45 @@ static void answer_bad(struct imap_session *session, struct slice tag, const cha
         session_bye(session, "Too many errors");
 }
 
+/* With what has been used of the present run. */
+static struct stream_times times_now(const struct imap_session *session, uint64_t now)
+{
+    struct stream_times times = session->stream->times;
+    times.run += now - session->stream->run_began;
+    return times;
+}
+
+static void note_begin(struct imap_session *session)
+{
+    session->began_us = clock_monotonic_us();
+    session->began = times_now(session, session->began_us);
+}
+
+/* What the client took its time for is not the server's slowness. */
+static void log_slow(const struct imap_session *session)
+{
+    uint64_t limit = (uint64_t)session->stream->config->slow_command * 1000 * 1000;
+    uint64_t now = clock_monotonic_us();
+    if (!limit || !session->command || now - session->began_us < limit)
+        return;
+    struct stream_times times = times_now(session, now);
+    uint64_t run = times.run - session->began.run, gate = times.gate - session->began.gate;
+    uint64_t thread = times.thread - session->began.thread;
+    if (run + gate + thread < limit)
+        return;
+    log_warning(
+        "slow_command", LOG_TEXT("user", session->stream->user),
+        LOG_TEXT("client", session->stream->client), LOG_TEXT("command", command_name(session)),
+        LOG_NUMBER("mailbox", session->mailbox.id),
+        LOG_NUMBER("total_ms", (now - session->began_us) / 1000), LOG_NUMBER("run_ms", run / 1000),
+        LOG_NUMBER("gate_ms", gate / 1000), LOG_NUMBER("thread_ms", thread / 1000),
+        LOG_NUMBER("peer_ms", (times.peer - session->began.peer) / 1000));
+}
+
 /* The command is over but for its tagged response; IDLE's comes with DONE. */
 static void finish(struct imap_session *session)
 {
+    log_slow(session);
     if (session->idling || session->closing) {
         forget_command(session);
         return;
@@ -259,6 +295,7 @@ static bool begin_command(struct imap_session *session, const struct imap_comman
         memcpy(session->tag, command->tag.data, size);
     session->tag[size] = '\0';
     session->command = command;
+    note_begin(session);
     bool numbers = session->enabled & ENABLED_UIDONLY && uses_numbers(command);
     if (numbers)
         session_reply(session, "BAD", "UIDREQUIRED", "Message numbers are not allowed");

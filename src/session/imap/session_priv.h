@@ -116,6 +116,8 @@ struct imap_session {
     uint32_t enabled;                /* enum session_enabled bits */
     unsigned bad_count;
     char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
+    uint64_t began_us;              /* when it began; monotonic */
+    struct stream_times began;      /* what had been used of each by then, of this run too */
 
     /* of the command under way */
     const struct imap_command *command; /* in the reader; NULL when there is none */

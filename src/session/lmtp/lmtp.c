@@ -85,8 +85,10 @@ static void deliver_next(struct stream *stream, struct lmtp_session *session)
     else
         lmtp_delivered(&session->engine, error, &stream->output);
     count_reply(&stream->output, before);
-    if (!error)
+    if (!error) {
         counters_add(COUNTER_LMTP_DELIVERED, 1);
+        stream->stored++;
+    }
     if (last)
         delivery_clear(&session->delivery);
 }

@@ -179,8 +179,10 @@ static void do_retr(struct pop3_session *session, const struct pop3_command *com
 {
     begin_sending(session, command);
     /* A set that is full costs a \Seen, not the message. */
-    if (session->phase == POP3_SENDING)
-        (void)range_set_add(&session->maildrop.retrieved, session->entry.uid, session->entry.uid);
+    if (session->phase != POP3_SENDING)
+        return;
+    session->stream->fetched++;
+    (void)range_set_add(&session->maildrop.retrieved, session->entry.uid, session->entry.uid);
 }
 
 static void do_top(struct pop3_session *session, const struct pop3_command *command)
@@ -287,6 +289,8 @@ static void update(struct pop3_session *session)
     int error = pop3_view(session, &view);
     if (!error)
         error = maildrop_update(&session->maildrop, view);
+    if (!error)
+        session->stream->expunged += range_set_size(&session->maildrop.deleted);
     if (error)
         pop3_fail(session, error);
     else
