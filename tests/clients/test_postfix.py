@@ -2,18 +2,25 @@
 
 import os
 import pwd
+import random
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from harness.server import Server, message
+from harness.server import PASSWORD, Server, message
+
+# `POSTFIX_MESSAGES=10000 pytest -k killed` is the long one, for 100 accounts.
+MESSAGES = int(os.environ.get("POSTFIX_MESSAGES", "300"))
+ACCOUNTS = max(MESSAGES // 100, 5)
 
 MAIN = """
 compatibility_level = 3.6
@@ -170,6 +177,69 @@ def test_postfix_delivers_and_keeps_what_it_cannot(both):
     with server.imap(account) as client:
         client.ok("SELECT INBOX")
         assert len(client.uids('SUBJECT "while away"')) == 1
+
+
+SCRIPT = """require ["fileinto", "copy", "mailbox", "editheader", "imap4flags"];
+fileinto :copy :create "Filed"; addheader "X-Filtered" "yes";
+if header :contains "subject" "number 7" { fileinto :flags "\\\\Seen" :create "Sevens"; }
+"""
+
+
+def kill_sessions(server, ended):
+    """SIGKILL for all of them soon, then for one now and then, while others start again."""
+    chance = 1
+    while not ended.wait(random.uniform(0.1, 0.6)):
+        for pid in filter(None, server.children("chapar-session")):  # 0: it is being started
+            if random.random() < chance:
+                os.kill(pid, signal.SIGKILL)
+        chance = 0.4
+
+
+def numbers_in(server, account, mailbox):
+    """The numbers in the subjects of a mailbox, sorted, and how many are changed."""
+    with server.imap(account) as client:
+        status, _ = client.command(f"EXAMINE {mailbox}")
+        texts = client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (Subject X-Filtered)]") \
+            if status.startswith("OK") and client.uids() else []
+    numbers = [int(re.search(r"number (\d+)", text).group(1)) for text in texts if "number" in text]
+    return sorted(numbers), sum("X-Filtered: yes" in text for text in texts)
+
+
+def test_scripts_while_sessions_are_killed(top, chapar):
+    """Every message is filed exactly once wherever the script wants it, whatever is killed when."""
+    server, _ = chapar
+    server.configure(lmtp_socket_group="postfix", lmtp_duplicate_time=86400, session_processes=2)
+    server.start()
+    accounts = [server.add_account(f"box{number}", PASSWORD) for number in range(ACCOUNTS)]
+    for address, _ in accounts:
+        server.run("sieve", "put", "--activate", address, "rules", "-", text=SCRIPT)
+    postfix = Postfix(top, f"virtual_mailbox_domains = {server.domain}\n"
+                      f"virtual_transport = lmtp:unix:{server.lmtp_socket}")
+    ended = threading.Event()
+    killer = threading.Thread(target=kill_sessions, args=(server, ended))
+    killer.start()
+    try:
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as smtp:
+            for number in range(MESSAGES):
+                smtp.sendmail("sender@example.org", [accounts[number % ACCOUNTS][0]],
+                              message(f"number {number}"))
+        ended.set()
+        killer.join()
+        postfix.command("flush")
+        postfix.wait_until_empty(120 + MESSAGES // 20)
+    finally:
+        ended.set()
+        killer.join()
+        postfix.command("stop")
+    assert server.json("status")["counters"]["process_crashes"] > 0
+    for index, account in enumerate(accounts):
+        wanted = list(range(index, MESSAGES, ACCOUNTS))
+        sevens = [number for number in wanted if str(number).startswith("7")]
+        assert numbers_in(server, account, "Filed") == (wanted, 0)
+        assert numbers_in(server, account, "Sevens") == (sevens, len(sevens))
+        rest = [number for number in wanted if number not in sevens]
+        assert numbers_in(server, account, "INBOX") == (rest, len(rest))
+    server.run("check", "--deep")
 
 
 def rcpt(smtp, address, size=100):
