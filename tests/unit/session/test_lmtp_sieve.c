@@ -10,6 +10,7 @@
 #include "store/annotation.h"
 #include "store/check.h"
 #include "store/script.h"
+#include "store/site_script.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -227,6 +228,55 @@ static void accounts_stay_whole(void **state)
     assert_int_equal(result.wrong + result.lost, 0);
 }
 
+/* A script with so many commands, each with its number. */
+static const char *repeat(struct buffer *text, const char *head, const char *command, int count)
+{
+    buffer_clear(text);
+    buffer_append_string(text, head);
+    for (int i = 0; i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", i);
+        for (const char *at = command; *at; at++)
+            if (*at == '#')
+                buffer_append_string(text, number);
+            else
+                buffer_append_byte(text, *at);
+    }
+    buffer_append_byte(text, '\0');
+    return text->data;
+}
+
+static void put_site(struct fixture *f, struct slice domain, const char *text)
+{
+    const struct site_script script = {.place = SITE_BEFORE, .domain = domain};
+    assert_int_equal(site_script_put(f->store, WHO_SYSTEM, &script, slice_from_string(text)), 0);
+}
+
+/* Several scripts can want more than one delivery may do: what is kept is there all the same, and
+ * the owner is told. */
+static void what_all_scripts_want_has_a_limit(void **state)
+{
+    static const char head[] = "require [\"fileinto\", \"copy\", \"mailbox\", \"duplicate\"];";
+    struct fixture *f = *state;
+    struct buffer text;
+    buffer_init(&text, 65536);
+    put_site(f, SLICE(""), repeat(&text, head, "fileinto :copy :create \"site/#\";", 60));
+    put_script(f, 0, repeat(&text, head, "fileinto :copy :create \"own/#\";", 60));
+    deliver(f, 1, "Subject: one\r\n\r\nx");
+    assert_int_equal(find(f, 0, "site/59").messages, 1);
+    assert_int_equal(find(f, 0, "own/17").messages, 1);
+    assert_int_equal(find(f, 0, "own/18").messages, 0);
+    assert_int_equal(find(f, 0, "INBOX").messages, 2);
+    const char *mark = "if duplicate :uniqueid \"#\" { stop; }";
+    put_site(f, SLICE(""), repeat(&text, head, mark, 30));
+    put_site(f, SLICE("example.test"),
+             repeat(&text, head, "if duplicate :uniqueid \"d#\" { }", 30));
+    put_script(f, 1, repeat(&text, head, "if duplicate :uniqueid \"u#\" { discard; }", 30));
+    deliver(f, 2, "Subject: two\r\n\r\nx");
+    assert_int_equal(find(f, 1, "INBOX").messages, 2);
+    buffer_release(&text);
+}
+
 static int spoil(struct kv_transaction *transaction, void *arg)
 {
     (void)arg;
@@ -255,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_is_parsed_once_for_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_ask_for_annotations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accounts_stay_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_all_scripts_want_has_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_that_cannot_be_read, set_up, tear_down),
     };
     log_init("test_session_lmtp_sieve", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);

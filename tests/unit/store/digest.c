@@ -1,4 +1,5 @@
 #include "digest.h"
+#include "store/site_script.h"
 
 #include <stdlib.h>
 
@@ -87,6 +88,26 @@ static uint64_t digest_mailbox(uint64_t digest, struct fixture *f,
     return digest;
 }
 
+static uint64_t digest_scripts(uint64_t digest, struct fixture *f)
+{
+    struct script *list;
+    struct buffer text;
+    size_t count;
+    buffer_init(&text, SCRIPT_TEXT_MAXIMUM);
+    assert_int_equal(script_list(f->view, &f->arena, &list, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&text);
+        assert_int_equal(script_read(f->view, &list[i], &text), 0);
+        assert_int_equal(text.size, list[i].size);
+        note_modseq(list[i].modseq);
+        digest = mix(digest, list[i].name.data, list[i].name.size);
+        digest = mix(digest, text.data, text.size);
+        digest = mix(digest, &list[i].active, sizeof(list[i].active));
+    }
+    buffer_release(&text);
+    return digest;
+}
+
 uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
 {
     struct collection *list;
@@ -97,6 +118,7 @@ uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
     assert_int_equal(collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count), 0);
     for (size_t i = 0; i < count; i++)
         digest = digest_mailbox(digest, f, &list[i]);
+    digest = digest_scripts(digest, f);
     return which == DIGEST_ORDER ? digest_order(digest)
                                  : mix(digest, modseqs.met, modseqs.count * sizeof(modseqs.met[0]));
 }
@@ -114,6 +136,18 @@ static uint64_t digest_entries(uint64_t digest, struct fixture *f, enum director
     return digest;
 }
 
+static uint64_t digest_site_scripts(uint64_t digest, struct fixture *f)
+{
+    struct site_script *list;
+    size_t count;
+    assert_int_equal(site_script_list(f->store, WHO_SYSTEM, &f->arena, &list, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        digest = mix(digest, list[i].name.data, list[i].name.size);
+        digest = mix(digest, &list[i].version, sizeof(list[i].version));
+    }
+    return digest;
+}
+
 uint64_t digest_directory(struct fixture *f)
 {
     struct account_info *accounts;
@@ -124,5 +158,6 @@ uint64_t digest_directory(struct fixture *f)
     for (size_t i = 0; i < count; i++)
         digest = mix(digest, accounts[i].address.data, accounts[i].address.size);
     digest = digest_entries(digest, f, DIRECTORY_GROUP);
-    return digest_entries(digest, f, DIRECTORY_ALIAS);
+    digest = digest_entries(digest, f, DIRECTORY_ALIAS);
+    return digest_site_scripts(digest, f);
 }

@@ -1,6 +1,9 @@
 #include "script.h"
+#include "store/deliver.h"
 #include "store/retained.h"
+#include "store/script.h"
 #include "store/settle.h"
+#include "store/site_script.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -54,6 +57,96 @@ static int append(struct fixture *f, const struct command *command, size_t size)
     prepared_message_free(&append.message);
     free(bytes);
     return error;
+}
+
+/* Into two mailboxes (or one, twice), and into one of them with something in front. */
+static int deliver_any(struct fixture *f, const struct command *command, size_t size)
+{
+    char *bytes = malloc(size + 256);
+    int head = snprintf(bytes, 256, "Subject: %u\r\n\r\n", command->b % TEXTS);
+    memset(bytes + head, 'a' + (int)(command->b % TEXTS), size);
+    struct filing filings[3] = {{.mailbox = pick(f, command->a)},
+                                {.mailbox = pick(f, command->c)},
+                                {.mailbox = pick(f, command->a)}};
+    const struct remembered remembered = {command->b % TEXTS + 1, f->now + 1000};
+    const struct delivery_plan plan = {.filings = filings,
+                                       .filing_count = 1 + command->c % 3,
+                                       .remembered = &remembered,
+                                       .remembered_count = command->a % 2};
+    struct prepared_message *message = NULL;
+    struct store_view *system = NULL;
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    int error = prepared_message_create(slice_make(bytes, (size_t)head + size), &message);
+    for (int i = 0; i < 3; i++)
+        filings[i].append = (struct append){.message = message, .internal_date = 1000000000};
+    filings[2].append.prefix = SLICE("X-Way: b\r\n");
+    if (!error)
+        error = store_deliver(system, &plan);
+    prepared_message_free(&message);
+    store_view_close(&system);
+    free(bytes);
+    return error;
+}
+
+static int deliver_small(struct fixture *f, const struct command *command)
+{
+    return deliver_any(f, command, command->c % 3000);
+}
+
+static int deliver_large(struct fixture *f, const struct command *command)
+{
+    return deliver_any(f, command, 300000 + command->c % 100000);
+}
+
+/* --- Sieve scripts: few names, so that they meet --- */
+
+static struct slice script_name(uint32_t number)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    return slice_from_string(names[number % 4]);
+}
+
+static int put_script(struct fixture *f, const struct command *command)
+{
+    static char text[4096];
+    memset(text, 'a' + (int)(command->b % TEXTS), sizeof(text));
+    return script_put(f->view, script_name(command->a),
+                      slice_make(text, command->c % sizeof(text)));
+}
+
+static int activate_script(struct fixture *f, const struct command *command)
+{
+    return script_activate(f->view, command->b % 4 ? script_name(command->a) : SLICE(""));
+}
+
+static int delete_script(struct fixture *f, const struct command *command)
+{
+    return script_delete(f->view, script_name(command->a));
+}
+
+static int rename_script(struct fixture *f, const struct command *command)
+{
+    return script_rename(f->view, script_name(command->a), script_name(command->b));
+}
+
+static struct site_script site_script(const struct command *command)
+{
+    struct site_script script = {.place = command->a % 2 ? SITE_BEFORE : SITE_INCLUDED};
+    if (script.place == SITE_INCLUDED)
+        script.name = script_name(command->c);
+    return script;
+}
+
+static int put_site_script(struct fixture *f, const struct command *command)
+{
+    struct site_script script = site_script(command);
+    return site_script_put(f->store, WHO_SYSTEM, &script, script_name(command->b));
+}
+
+static int delete_site_script(struct fixture *f, const struct command *command)
+{
+    struct site_script script = site_script(command);
+    return site_script_delete(f->store, WHO_SYSTEM, &script);
 }
 
 static int append_small(struct fixture *f, const struct command *command)
@@ -272,6 +365,12 @@ static const struct command_kind kinds[] = {
     {"append small", append_small, SCRIPT_ACCOUNT, 8, false, false},
     {"append inline", append_inline, SCRIPT_ACCOUNT, 3, false, false},
     {"append large", append_large, SCRIPT_ACCOUNT, 2, false, false},
+    {"deliver small", deliver_small, SCRIPT_ACCOUNT, 5, false, false},
+    {"deliver large", deliver_large, SCRIPT_ACCOUNT, 2, false, false},
+    {"put script", put_script, SCRIPT_ACCOUNT, 2, false, false},
+    {"activate script", activate_script, SCRIPT_ACCOUNT, 1, false, false},
+    {"delete script", delete_script, SCRIPT_ACCOUNT, 1, false, false},
+    {"rename script", rename_script, SCRIPT_ACCOUNT, 1, false, false},
     {"change flags", change_flags, SCRIPT_ACCOUNT, 6, true, false},
     {"mark deleted", mark_deleted, SCRIPT_ACCOUNT, 4, true, false},
     {"copy", copy, SCRIPT_ACCOUNT, 4, false, false},
@@ -295,6 +394,8 @@ static const struct command_kind kinds[] = {
     {"join group", join, SCRIPT_DIRECTORY, 3, false, false},
     {"leave group", leave, SCRIPT_DIRECTORY, 1, false, false},
     {"make alias", make_alias, SCRIPT_DIRECTORY, 2, false, false},
+    {"put site script", put_site_script, SCRIPT_DIRECTORY, 2, false, false},
+    {"delete site script", delete_site_script, SCRIPT_DIRECTORY, 1, false, false},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -310,7 +411,7 @@ static const struct command_kind *choose(uint32_t number)
     return &kinds[i];
 }
 
-void script_write(struct script *script, unsigned seed)
+void script_write(struct story *script, unsigned seed)
 {
     uint64_t state = seed * UINT64_C(2654435761) + 1;
     script->count = SCRIPT_MAXIMUM / 2 + script_chance(&state) % (SCRIPT_MAXIMUM / 2);

@@ -1,8 +1,8 @@
 /*
- * A script of commands on the store that a seed has written: deliveries, flags, copies, moves,
- * expunges, mailboxes made, renamed, deleted and brought back, settling, purging, reclaiming, and
- * the directory. What a command does follows from the script and from what the store holds alone,
- * so the same script leaves the same states (digest.h).
+ * A script of commands on the store that a seed has written: appends, deliveries, flags, copies,
+ * moves, expunges, mailboxes made, renamed, deleted and brought back, Sieve scripts, settling,
+ * purging, reclaiming, and the directory. What a command does follows from the script and from what
+ * the store holds alone, so the same script leaves the same states (digest.h).
  */
 #ifndef TESTS_UNIT_STORE_SCRIPT_H
 #define TESTS_UNIT_STORE_SCRIPT_H
@@ -28,12 +28,12 @@ struct command_kind {
     bool flushes; /* everything of the account before it is durable, though it may change nothing */
 };
 
-struct script {
+struct story {
     unsigned count;
     struct command commands[SCRIPT_MAXIMUM];
 };
 
-void script_write(struct script *script, unsigned seed);
+void script_write(struct story *script, unsigned seed);
 
 /* What the store says; some commands are refused, such as a mailbox that is there already. */
 static inline int command_run(struct fixture *f, const struct command *command)

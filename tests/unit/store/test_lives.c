@@ -29,7 +29,7 @@ struct state {
     int error;                   /* what the command before it said */
 };
 
-static struct script script;
+static struct story script;
 static struct state states[SCRIPT_MAXIMUM + 1]; /* [i]: before command i, without a fault */
 static unsigned script_seed;
 
