@@ -473,3 +473,28 @@ def test_all_of_a_delivery_is_one_commit(alice):
     alice.receive("x")
     assert counter(alice.server, "store_commits_durable") == before + 1
     assert [alice.subjects(box) for box in ("A", "B", "C", "INBOX")] == [["warm", "x"]] * 4
+
+
+def test_a_script_is_compiled_once(server):
+    """By each process that runs it, until its text is another one."""
+    alice = Mail(server)
+    names = "sieve_runs", "sieve_compiled", "sieve_errors", "sieve_rejected"
+
+    def counted(deliveries, **fields):
+        before = server.json("status")["counters"]
+        for _ in range(deliveries):
+            alice.receive("x", **fields)
+        after = server.json("status")["counters"]
+        return {name: after[name] - before[name] for name in names}
+    processes = len(server.children("chapar-session"))
+    alice.script('require "ereject"; if header :is "X-A" "b" { ereject "no"; }')
+    first = counted(10)
+    assert first["sieve_runs"] == 20  # the administrator's is one of the two
+    assert 1 <= first["sieve_compiled"] <= 2 * processes
+    alice.script('require ["ereject", "fileinto"]; if header :is "X-A" "b" { ereject "no"; } '
+                 'if header :is "X-A" "c" { fileinto "Nowhere"; }')
+    second = counted(10)
+    assert 1 <= second["sieve_compiled"] <= processes
+    third = counted(3, X_A="b")
+    assert (third["sieve_rejected"], third["sieve_errors"]) == (3, 0)
+    assert counted(2, X_A="c")["sieve_errors"] == 2

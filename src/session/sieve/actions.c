@@ -1,6 +1,7 @@
 /*
  * What scripts want done, as filings of one delivery.
  */
+#include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "session/sieve/filter_priv.h"
@@ -267,6 +268,7 @@ static int reject(struct filter *filter, const struct sieve_action *action)
     if (!ascii && action->kind == SIEVE_REJECT)
         return keep_instead(filter, action, "reject");
     filter->rejected = true;
+    counters_add(COUNTER_SIEVE_REJECTED, 1);
     filter->reason = ascii && action->text.size
                          ? arena_copy(&filter->arena, action->text)
                          : SLICE("The recipient's mail filter refuses this message");

@@ -1,3 +1,4 @@
+#include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "session/sieve/filter_priv.h"
@@ -15,6 +16,7 @@ static void note_problem(struct filter *filter, struct slice script, unsigned li
     log_warning("sieve", LOG_TEXT("id", filter->facts.id), LOG_TEXT("account", account),
                 LOG_TEXT("whose", filter->of_site ? "administrator" : "user"),
                 LOG_SLICE("script", script), LOG_NUMBER("line", line), LOG_TEXT("problem", text));
+    counters_add(COUNTER_SIEVE_ERRORS, 1);
     if (filter->has_problem || filter->of_site)
         return;
     filter->has_problem = true;
@@ -49,6 +51,7 @@ static int compile(struct filter *filter, const struct program_key *key, struct 
     if (!report)
         return ERROR_MEMORY;
     int error = programs_compile(filter->facts.programs, key, text, kept, report);
+    counters_add(COUNTER_SIEVE_COMPILED, 1);
     for (size_t i = 0; i < report->count && (error == ERROR_SYNTAX || error == ERROR_LIMIT); i++) {
         if (report->problems[i].warning)
             continue;
@@ -123,6 +126,7 @@ static int run(struct filter *filter, const struct sieve_program *program)
     filter_forget_versions(filter, false);
     filter->kept = false;
     int error = sieve_run(program, &input, &host, &outcome);
+    counters_add(COUNTER_SIEVE_RUNS, 1);
     if (!error && outcome.failed)
         filter_problem(filter, outcome.line, outcome.text);
     return error;
