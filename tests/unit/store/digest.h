@@ -12,8 +12,8 @@ enum digest_modseqs {
 };
 
 /* Alice's mailboxes: their names, counters and subscriptions, their entries, all modseqs, and every
- * byte of their messages; her Sieve scripts. Without UIDVALIDITY, dates and ids of messages, which are not the same
- * twice. */
+ * byte of their messages; her Sieve scripts. Without UIDVALIDITY, dates and ids of messages, which
+ * are not the same twice. */
 uint64_t digest_account(struct fixture *f, enum digest_modseqs modseqs);
 
 /* The addresses of accounts, groups and aliases, and how many members each has; the administrator's
