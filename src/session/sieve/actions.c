@@ -63,14 +63,17 @@ static int find_version(struct filter *filter, const struct sieve_action *action
     if (!action->header.data || action->header.data == filter->input->text.data)
         return 0;
     struct version *unused = NULL;
+    size_t changed = 0; /* bytes */
     for (size_t i = 0; i < FILTER_VERSIONS_MAXIMUM; i++) {
         struct version *other = &filter->versions[i];
+        changed += other->bytes.size;
         if (!other->prepared)
             unused = other;
         else if (is_version(other, action))
             return *version = other, 0;
     }
-    if (!unused) {
+    size_t size = action->header.size + action->body.size;
+    if (!unused || (changed && changed + size > FILTER_CHANGED_MAXIMUM)) {
         filter_problem(filter, action->line, "the message is changed in too many ways");
         return 0;
     }

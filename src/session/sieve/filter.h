@@ -24,6 +24,8 @@
 enum {
     FILTER_MEMORY_MAXIMUM = 24 * 1024 * 1024, /* bytes; the names of all mailboxes are in it */
     FILTER_VERSIONS_MAXIMUM = 6, /* of one message: as it came, and as scripts have changed it */
+    FILTER_CHANGED_MAXIMUM =
+        64 * 1024 * 1024,                 /* bytes of several changed ones; one may be larger */
     FILTER_NOTICE_SECONDS = 24 * 60 * 60, /* between two messages about errors */
 };
 

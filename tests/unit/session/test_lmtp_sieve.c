@@ -47,7 +47,7 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     static char hostname[] = "mail.example.test";
     f->config = (struct config){.hostname = hostname,
-                                .message_size = 4 * 1024 * 1024,
+                                .message_size = 32 * 1024 * 1024,
                                 .lmtp_recipients = 100,
                                 .lmtp_pending = 1024 * 1024 * 1024,
                                 .lmtp_timeout = 300};
@@ -277,6 +277,31 @@ static void what_all_scripts_want_has_a_limit(void **state)
     buffer_release(&text);
 }
 
+/* A large message is not held in ever so many ways. */
+static void changed_messages_have_a_limit(void **state)
+{
+    static const char line[] = "0123456789012345678901234567890123456789012345678901234567\r\n";
+    const size_t lines = 24 * 1024 * 1024 / (sizeof(line) - 1);
+    struct fixture *f = *state;
+    struct buffer text;
+    buffer_init(&text, 32 * 1024 * 1024);
+    put_script(f, 0,
+               "require [\"fileinto\", \"copy\", \"mailbox\", \"editheader\"];"
+               "addheader \"X-A\" \"b\"; fileinto :copy :create \"one\";"
+               "addheader \"X-A\" \"b\"; fileinto :copy :create \"two\";"
+               "addheader \"X-A\" \"b\"; fileinto :copy :create \"three\"; discard;");
+    buffer_append_string(&text, "Subject: large\r\n\r\n");
+    for (size_t i = 0; i < lines; i++)
+        buffer_append_string(&text, line);
+    buffer_append_byte(&text, '\0');
+    deliver(f, 1, text.data);
+    uint64_t one = find(f, 0, "one").size, two = find(f, 0, "two").size;
+    assert_int_equal(two - one, sizeof("X-A: b\r\n") - 1);
+    assert_int_equal(find(f, 0, "three").size, one - (two - one)); /* as it came */
+    assert_int_equal(find(f, 0, "INBOX").messages, 1);             /* the notice */
+    buffer_release(&text);
+}
+
 static int spoil(struct kv_transaction *transaction, void *arg)
 {
     (void)arg;
@@ -306,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(scripts_ask_for_annotations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accounts_stay_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_all_scripts_want_has_a_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changed_messages_have_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_that_cannot_be_read, set_up, tear_down),
     };
     log_init("test_session_lmtp_sieve", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
