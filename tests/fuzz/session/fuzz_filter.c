@@ -1,0 +1,115 @@
+/*
+ * A script and a message, with a NUL between them: whatever both are, the message is stored,
+ * refused by the script, or discarded by it, and nothing else.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "blob/blob.h"
+#include "kv/kv.h"
+#include "session/sieve/filter.h"
+#include "store/directory.h"
+#include "store/script.h"
+
+#include <stdlib.h>
+
+enum { DELIVERIES = 200 /* before the house is built anew */ };
+
+static struct house {
+    struct kv_engine *kv;
+    struct blob_engine *blob;
+    struct store *store;
+    struct store_view *view;
+    struct account_id account;
+    collection_id inbox;
+    unsigned deliveries;
+} house;
+
+static void check(bool right)
+{
+    if (!right)
+        abort();
+}
+
+static void build(void)
+{
+    struct arena arena;
+    struct collection inbox;
+    struct store_options options = {.open_accounts = 4, .default_domain = "example.test"};
+    check(!kv_memory_create(&house.kv) && !blob_memory_create(&house.blob));
+    options.kv = house.kv;
+    options.blob = house.blob;
+    check(!store_open(&options, &house.store));
+    check(!store_account_create(house.store, WHO_SYSTEM, SLICE("alice"), &house.account));
+    check(!store_view_open(house.store, WHO_SYSTEM, house.account, &house.view));
+    arena_init(&arena, 65536);
+    check(!collection_find(house.view, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &inbox));
+    house.inbox = inbox.id;
+    arena_release(&arena);
+}
+
+static void tear_down(void)
+{
+    store_view_close(&house.view);
+    store_close(&house.store);
+    blob_engine_free(&house.blob);
+    kv_engine_free(&house.kv);
+    house.deliveries = 0;
+}
+
+static bool says(struct slice script, struct slice word)
+{
+    for (size_t i = 0; i + word.size <= script.size; i++)
+        if (slice_equal_nocase(slice_sub(script, i, word.size), word))
+            return true;
+    return false;
+}
+
+static void deliver(struct slice script, struct slice message)
+{
+    struct filter *filter = NULL;
+    struct slice reason;
+    struct filter_facts facts = {.programs = programs_of_process(),
+                                 .store = house.store,
+                                 .view = house.view,
+                                 .account = house.account,
+                                 .message = message,
+                                 .prefix = SLICE("Return-Path: <s@x.test>\r\n"),
+                                 .date = 1000000000,
+                                 .sender = SLICE("s@x.test"),
+                                 .recipient = SLICE("alice@example.test"),
+                                 .original = SLICE("alice+a@example.test"),
+                                 .hostname = "mx.example.test",
+                                 .id = "1",
+                                 .keep = house.inbox};
+    if (prepared_message_create(message, &facts.prepared))
+        return;
+    check(!filter_create(&facts, &filter));
+    struct delivery_plan plan = filter_plan(filter, 0, false);
+    bool rejected = filter_rejects(filter, &reason);
+    check(plan.filing_count || rejected || says(script, SLICE("discard")));
+    check(!rejected || (says(script, SLICE("reject")) && reason.data));
+    int error = store_deliver(house.view, &plan);
+    check(!error || error == ERROR_LIMIT);
+    filter_free(&filter);
+    prepared_message_free(&facts.prepared);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice input = slice_make(data, size);
+    size_t end = slice_find(input, '\0');
+    struct slice script = slice_sub(input, 0, end), message = slice_sub(input, end + 1, SIZE_MAX);
+    log_init("fuzz_filter", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
+    if (!house.store)
+        build();
+    if (!script_put(house.view, SLICE("fuzz"), script) &&
+        !script_activate(house.view, SLICE("fuzz")))
+        deliver(script, message);
+    if (++house.deliveries == DELIVERIES) {
+        tear_down();
+        house.store = NULL;
+    }
+    return 0;
+}
