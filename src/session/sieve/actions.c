@@ -155,9 +155,16 @@ static int create_mailbox(struct filter *filter, const struct sieve_action *acti
     if (action->special_use.size && collection_role_parse(action->special_use, &role))
         role = ROLE_NONE;
     int error = collection_create(filter->facts.view, COLLECTION_MAILBOX, action->target, role, id);
-    if (!error)
+    if (!error || error == ERROR_EXISTS)
         filter->collections = NULL; /* the list is another one now */
-    return error;
+    if (error != ERROR_EXISTS)
+        return error;
+    /* Another delivery was faster. */
+    error = filter_load_mailboxes(filter);
+    const struct collection *found = error ? NULL : filter_find_path(filter, action->target);
+    if (found)
+        *id = found->id;
+    return error ? error : found ? 0 : ERROR_EXISTS;
 }
 
 /* RFC 9042 section 3 and RFC 8579 section 4: before the name, if there is such a one. */

@@ -42,6 +42,22 @@ int __wrap_prepared_message_create(struct slice message, struct prepared_message
     return __real_prepared_message_create(message, prepared);
 }
 
+/* Another delivery makes the mailbox first. */
+static bool others_are_faster;
+int __real_collection_create(struct store_view *view, enum collection_type type, struct slice path,
+                             enum collection_role role, collection_id *id);
+int __wrap_collection_create(struct store_view *view, enum collection_type type, struct slice path,
+                             enum collection_role role, collection_id *id);
+
+int __wrap_collection_create(struct store_view *view, enum collection_type type, struct slice path,
+                             enum collection_role role, collection_id *id)
+{
+    collection_id made;
+    if (others_are_faster)
+        assert_int_equal(__real_collection_create(view, type, path, role, &made), 0);
+    return __real_collection_create(view, type, path, role, id);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -302,6 +318,17 @@ static void changed_messages_have_a_limit(void **state)
     buffer_release(&text);
 }
 
+static void a_mailbox_that_another_delivery_makes(void **state)
+{
+    struct fixture *f = *state;
+    put_script(f, 0, "require [\"fileinto\", \"mailbox\"]; fileinto :create \"new/box\";");
+    others_are_faster = true;
+    deliver(f, 1, "Subject: one\r\n\r\nx");
+    others_are_faster = false;
+    assert_int_equal(find(f, 0, "new/box").messages, 1);
+    assert_int_equal(find(f, 0, "INBOX").messages, 0);
+}
+
 static int spoil(struct kv_transaction *transaction, void *arg)
 {
     (void)arg;
@@ -332,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(accounts_stay_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_all_scripts_want_has_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(changed_messages_have_a_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mailbox_that_another_delivery_makes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scripts_that_cannot_be_read, set_up, tear_down),
     };
     log_init("test_session_lmtp_sieve", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
