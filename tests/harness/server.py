@@ -198,9 +198,10 @@ class Server:
             raise AssertionError("did not stop on SIGTERM:\n" + self.log()) from None
 
     def children(self, role=None):
-        """{pid: role} of the running children, by chapard's own account of them."""
+        """{pid: role} of the running children, by chapard's own account of them. One that is being
+        started has no pid yet, and kill(0) would be for the tests themselves."""
         return {process["pid"]: process["role"] for process in self.json("status")["processes"]
-                if process["role"] != "chapard" and role in (None, process["role"])}
+                if process["pid"] and process["role"] != "chapard" and role in (None, process["role"])}
 
     def kill_all(self, pid=None):
         """kill -9 of every process at once, as a power cut would end them."""
