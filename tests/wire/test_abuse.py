@@ -866,7 +866,7 @@ def test_passwords_at_once(server, unharmed):
         other.close()
         change.join()
         assert most == CREDENTIALS_FILES_MAXIMUM, "they were not at once"
-        assert unharmed.no_leak()
+        wait_until(unharmed.no_leak)
         server.imap((fresh[0], f"another horse battery {number}")).close()
 
 
