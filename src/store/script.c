@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "format/text.h"
+#include "store/acl_priv.h"
 #include "store/script_priv.h"
 
 /* --- names --- */
@@ -82,12 +83,7 @@ static void take_out(struct scripts_record *scripts, size_t at)
 
 static int require_owner(const struct store_view *view)
 {
-    if (view->who.kind == WHO_KIND_SYSTEM)
-        return 0;
-    return view->who.kind == WHO_KIND_ACCOUNT &&
-                   account_id_equal(view->who.account, view->account->id)
-               ? 0
-               : ERROR_DENIED;
+    return view_is_owner(view) ? 0 : ERROR_DENIED;
 }
 
 /* --- reading --- */

@@ -270,21 +270,6 @@ static int move_locked(struct transfer *transfer, struct kv_lock *lock)
     return error ? error : intent_finish(store, lock, &transfer->intent);
 }
 
-static int move_to(struct transfer *transfer)
-{
-    struct kv_lock *lock;
-    transfer->intent.source = transfer->view->account->id;
-    transfer->intent.target = transfer->target_view->account->id;
-    transfer->intent.mailbox = transfer->mailbox;
-    transfer->intent.begun = clock_wall();
-    int error = global_lock(transfer->view->store, &lock);
-    if (error)
-        return error;
-    error = move_locked(transfer, lock);
-    kv_unlock(&lock);
-    return error;
-}
-
 /* --- all of it --- */
 
 static void drop_blobs(const struct transfer *transfer)
@@ -308,19 +293,37 @@ static int note_uids(struct transfer *transfer)
     return error;
 }
 
-static int run(struct transfer *transfer, bool move)
+/* lock: NULL for a copy. */
+static int run_locked(struct transfer *transfer, struct kv_lock *lock)
 {
-    uint32_t rights = RIGHT_READ | (move ? RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE : 0);
+    uint32_t rights = RIGHT_READ | (lock ? RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE : 0);
     gate_enter(); /* a copy made between would have blobs of nobody */
     int error = take_all(transfer, rights);
     if (!error) {
         error = note_uids(transfer);
         if (!error && item_count(transfer))
-            error = move ? move_to(transfer) : copy_to(transfer);
+            error = lock ? move_locked(transfer, lock) : copy_to(transfer);
         if (!transfer->committed && change_has_failed(error))
             drop_blobs(transfer);
     }
     gate_leave();
+    return error;
+}
+
+/* The lock is taken before the gate is passed: whoever has it may be waiting at the gate, for a
+ * freeze that waits for all who are within. */
+static int run(struct transfer *transfer, bool move)
+{
+    struct kv_lock *lock = NULL;
+    transfer->intent.source = transfer->view->account->id;
+    transfer->intent.target = transfer->target_view->account->id;
+    transfer->intent.mailbox = transfer->mailbox;
+    transfer->intent.begun = clock_wall();
+    int error = move ? global_lock(transfer->view->store, &lock) : 0;
+    if (error)
+        return error;
+    error = run_locked(transfer, lock);
+    kv_unlock(&lock);
     return error;
 }
 
