@@ -1,5 +1,6 @@
 """A real Postfix in front: SMTP in, LMTP over the Unix socket to Chapar."""
 
+import json
 import os
 import pwd
 import random
@@ -87,8 +88,12 @@ class Postfix:
         assert result.returncode == 0 or verb == "stop", result.stdout + result.stderr
 
     def queue(self):
-        return subprocess.run(["postqueue", "-c", self.top / "etc", "-j"], capture_output=True,
-                              text=True, timeout=60).stdout.splitlines()
+        """The ids of what is in the queue. Postfix lists one folder after the other, so a message that
+        is moved meanwhile is listed twice, or not at all."""
+        listed = subprocess.run(["postqueue", "-c", self.top / "etc", "-j"], capture_output=True,
+                                text=True, timeout=60)
+        assert listed.returncode == 0, listed.stderr
+        return {json.loads(line)["queue_id"] for line in listed.stdout.splitlines()}
 
     def log(self):
         path = self.top / "maillog"
@@ -96,8 +101,10 @@ class Postfix:
 
     def wait_until_empty(self, seconds=60):
         deadline = time.monotonic() + seconds
+        empty = 0
         while time.monotonic() < deadline:
-            if not self.queue():
+            empty = 0 if self.queue() else empty + 1
+            if empty == 2:  # one that was being moved is seen now
                 return
             time.sleep(0.2)
         raise AssertionError("the queue is not empty:\n" + self.log()[-5000:])
