@@ -38,6 +38,8 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/intent.c": "finishes moves between accounts, whoever began them",
     "src/store/shared.c": "keeps in the directory what lists of accounts say",
     "src/store/check.c": "reads whole accounts, changes nothing",
+    "src/store/check_outgoing.c": "notes in the directory what is in an account",
+    "src/store/outgoing": "asks for it: only the system delivers and sends",
     "src/store/settle.c": "moves bodies of whole accounts, changes nothing that anybody sees",
     "src/store/summaries.c": "makes derived data of whole accounts anew",
     "src/store/dump.c": "reads whole accounts, changes nothing",
@@ -52,6 +54,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/deliver.c": "asks for it: only the system delivers",
     "src/session/sieve/": "the administrator's scripts, at delivery",
     "src/session/lmtp/": "delivery is nobody's session",
+    "src/session/outgoing/": "what was delivered is sent when nobody's session is there",
     "src/session/mta/": "the mail server asks for everybody",
     "src/cli/": "the administrator's command without a running server",
 }

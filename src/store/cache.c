@@ -315,6 +315,7 @@ int store_open(const struct store_options *options, struct store **opened)
     store->keep_expunged = options->keep_expunged;
     store->keep_changes = options->keep_changes;
     store->keep_delivered = options->keep_delivered;
+    store->outgoing_rate = options->outgoing_rate;
     store->clock = options->clock ? options->clock : clock_wall;
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);

@@ -104,6 +104,8 @@ static int check_account(struct check *check)
         right.retained_since = clock_wall();
     if (messages && right.next_message <= numbers[messages - 1])
         right.next_message = numbers[messages - 1] + 1;
+    if (check->highest_outgoing && right.next_message <= check->highest_outgoing)
+        right.next_message = check->highest_outgoing + 1;
     if (check->tree.count && right.next_collection <= check->tree.nodes[check->tree.count - 1].id)
         right.next_collection = check->tree.nodes[check->tree.count - 1].id + 1;
     const collection_id *deleted = (const collection_id *)(const void *)check->deleted.data;
@@ -141,13 +143,11 @@ static int check_account(struct check *check)
 static int check_all(struct check *check)
 {
     static int (*const parts[])(struct check * check) = {
-        check_load_messages, check_load_collections,
-        check_load_deleted,  check_collections,
-        check_retained,      check_messages,
-        check_threads,       check_annotations,
-        check_scripts,       check_seen,
-        check_rest,          check_shared,
-        check_account,       check_strays,
+        check_load_messages, check_load_collections, check_load_deleted,
+        check_collections,   check_retained,         check_messages,
+        check_threads,       check_annotations,      check_scripts,
+        check_seen,          check_outgoing,         check_rest,
+        check_shared,        check_account,          check_strays,
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !error; i++)

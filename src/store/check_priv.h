@@ -9,6 +9,7 @@
  *   check_annotation.c what annotations there are
  *   check_script.c   Sieve scripts
  *   check_seen.c     what others than the owner have seen
+ *   check_outgoing.c mail on its way out
  *   check_rest.c     names, access control lists, and what belongs to something that is not there
  *   check_shared.c   what the directory says of these lists
  *
@@ -66,6 +67,8 @@ struct check {
     uint32_t highest_uid_validity;
     struct checked_threads *threads; /* while they are checked */
     struct checked_scripts *scripts; /* likewise */
+    struct buffer *lost_outgoing;    /* likewise; uint64_t: messages whose bytes are lost */
+    uint64_t highest_outgoing;       /* number of a message on its way out */
     struct checked_uids uids;        /* of the collection whose annotations are looked at */
     struct buffer sums;              /* struct checked_sum, by collection */
     uint64_t annotation_bytes;
@@ -119,6 +122,7 @@ int check_threads(struct check *check);
 int check_annotations(struct check *check);
 int check_scripts(struct check *check);
 int check_seen(struct check *check);
+int check_outgoing(struct check *check);
 int check_rest(struct check *check);
 int check_shared(struct check *check);
 int check_strays(struct check *check); /* after the account's record */

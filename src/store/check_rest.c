@@ -3,6 +3,7 @@
  */
 #include "base/error.h"
 #include "store/check_priv.h"
+#include "store/outgoing_priv.h"
 #include "store/seen_priv.h"
 
 enum { LEFT_OVER_MAXIMUM = 256 * 1024 * 1024 };
@@ -230,6 +231,31 @@ static bool is_note(struct check *check, struct slice key, const uint64_t *numbe
            !number_record_read(value, &begun);
 }
 
+static bool is_outgoing(struct check *check, struct slice key, const uint64_t *numbers,
+                        struct slice value)
+{
+    struct outgoing_record record;
+    (void)check, (void)key, (void)numbers;
+    return !outgoing_record_read(value, &record);
+}
+
+static bool of_outgoing(struct check *check, struct slice key, const uint64_t *numbers,
+                        struct slice value)
+{
+    struct key record;
+    (void)key, (void)value;
+    return !value_get(check->transaction, key_of_message(&record, KEY_OUTGOING, numbers[0]),
+                      &check->value);
+}
+
+static bool is_rate(struct check *check, struct slice key, const uint64_t *numbers,
+                    struct slice value)
+{
+    uint64_t until;
+    (void)check, (void)numbers;
+    return key.size == 1 && !number_record_read(value, &until);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
@@ -253,6 +279,9 @@ static const struct rule rules[] = {
     {KEY_SUMMARY, 1, of_message, "a summary"},
     {KEY_BODY, 1, of_message, "a body"},
     {KEY_HASH, 0, of_hash, "a hash"},
+    {KEY_OUTGOING, 1, is_outgoing, "a message on its way out"},
+    {KEY_OUTGOING_BODY, 1, of_outgoing, "the bytes of a message on its way out"},
+    {KEY_OUTGOING_RATE, 0, is_rate, "what has been sent in the last hour"},
 };
 
 static const struct rule *rule_of(struct slice key)

@@ -6,6 +6,7 @@
 #include "blob/blob.h"
 #include "store/annotation_priv.h"
 #include "store/delivered_priv.h"
+#include "store/outgoing_priv.h"
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
@@ -24,6 +25,7 @@ struct item {
 struct deliver_call {
     const struct delivery_plan *plan;
     struct item *items;
+    struct departing *departing;
     int64_t now; /* the save date */
 };
 
@@ -83,17 +85,17 @@ static int remember(struct change *change, const struct remembered *remembered)
     return change_put(change, key_remembered(&key, remembered->what), &change->value);
 }
 
-/* Whether the filing is to be made. */
-static int ask_once(struct change *change, const struct filing *filing, bool *wanted)
+/* Whether what is to be made once has not been made yet. */
+static int ask_once(struct change *change, const struct remembered *once, bool *wanted)
 {
     bool remembered = false;
     int error = 0;
-    if (filing->once.what)
-        error = is_remembered(change->transaction, filing->once.what, change->now, &change->value,
+    if (once->what)
+        error = is_remembered(change->transaction, once->what, change->now, &change->value,
                               &remembered);
     *wanted = !remembered;
-    if (!error && *wanted && filing->once.what)
-        error = remember(change, &filing->once);
+    if (!error && *wanted && once->what)
+        error = remember(change, once);
     return error;
 }
 
@@ -154,7 +156,7 @@ static int file(struct change *change, const struct deliver_call *call, struct i
     struct mailbox mailbox;
     bool wanted;
     item->made = false;
-    int error = ask_once(change, item->filing, &wanted);
+    int error = ask_once(change, &item->filing->once, &wanted);
     if (error || !wanted)
         return error;
     error = mailbox_open(change->transaction, item->filing->mailbox, &mailbox);
@@ -165,14 +167,23 @@ static int file(struct change *change, const struct deliver_call *call, struct i
     return error;
 }
 
+static int send_out(struct change *change, struct departing *departing)
+{
+    bool wanted;
+    departing->made = false;
+    int error = ask_once(change, &departing->departure->once, &wanted);
+    return error || !wanted ? error : outgoing_put(change, departing);
+}
+
 static int deliver(struct change *change, void *arg)
 {
     const struct deliver_call *call = arg;
     const struct delivery_plan *plan = call->plan;
-    int error = change->view->who.kind == WHO_KIND_SYSTEM ? delivered_note(change, plan->delivery)
-                                                          : ERROR_DENIED;
+    int error = delivered_note(change, plan->delivery);
     for (size_t i = 0; i < plan->filing_count && !error; i++)
         error = file(change, call, &call->items[i]);
+    for (size_t i = 0; i < plan->departure_count && !error; i++)
+        error = send_out(change, &call->departing[i]);
     for (size_t i = 0; i < plan->remembered_count && !error; i++)
         error = remember(change, &plan->remembered[i]);
     return error;
@@ -209,6 +220,20 @@ static int prepare(struct store_view *view, struct item *items, size_t at)
     return error;
 }
 
+/* The same of one that goes out. */
+static int prepare_departing(struct store_view *view, struct departing *departing)
+{
+    const struct departure *departure = departing->departure;
+    struct buffer *bytes = &departing->bytes;
+    for (size_t i = 0; i < DEPARTURE_PIECES; i++)
+        buffer_append(bytes, departure->pieces[i]);
+    int error = buffer_error(bytes);
+    if (!error && bytes->size > MESSAGE_INLINE_MAXIMUM)
+        error = blob_put(view->store->blob, view->account->space, buffer_slice(bytes),
+                         &departing->blob);
+    return error;
+}
+
 /* Of what was not stored in the end; equal messages share a blob. */
 static void drop_blobs(struct store_view *view, const struct deliver_call *call, bool all)
 {
@@ -216,6 +241,11 @@ static void drop_blobs(struct store_view *view, const struct deliver_call *call,
         const struct item *item = &call->items[i];
         if (item->message.blob.pack && !item->same && (all || !item->made))
             blob_drop(view->store->blob, view->account->space, item->message.blob);
+    }
+    for (size_t i = 0; i < call->plan->departure_count; i++) {
+        const struct departing *departing = &call->departing[i];
+        if (departing->blob.pack && (all || !departing->made))
+            blob_drop(view->store->blob, view->account->space, departing->blob);
     }
 }
 
@@ -238,6 +268,8 @@ static int run(struct store_view *view, struct deliver_call *call)
     gate_enter(); /* for the blobs and for what refers to them */
     for (size_t i = 0; i < call->plan->filing_count && !error; i++)
         error = prepare(view, call->items, i);
+    for (size_t i = 0; i < call->plan->departure_count && !error; i++)
+        error = prepare_departing(view, &call->departing[i]);
     if (!error)
         error = view_change(view, KV_DURABLE, deliver, call);
     if (!error || change_has_failed(error))
@@ -248,27 +280,53 @@ static int run(struct store_view *view, struct deliver_call *call)
     return error;
 }
 
-int store_deliver(struct store_view *view, const struct delivery_plan *plan)
+static int make_call(const struct delivery_plan *plan, struct deliver_call *call)
 {
-    if (plan->filing_count > FILINGS_MAXIMUM || plan->remembered_count > REMEMBERED_MAXIMUM)
-        return ERROR_LIMIT;
-    struct deliver_call call = {
+    *call = (struct deliver_call){
         .plan = plan,
-        .items = calloc(plan->filing_count + 1, sizeof(*call.items)),
+        .items = calloc(plan->filing_count + 1, sizeof(*call->items)),
+        .departing = calloc(plan->departure_count + 1, sizeof(*call->departing)),
         .now = clock_wall(),
     };
-    if (!call.items)
+    if (!call->items || !call->departing)
         return ERROR_MEMORY;
     for (size_t i = 0; i < plan->filing_count; i++) {
-        call.items[i].filing = &plan->filings[i];
-        buffer_init(&call.items[i].bytes, SIZE_MAX - 1);
-        buffer_init(&call.items[i].summary, SUMMARY_SIZE_MAXIMUM);
+        call->items[i].filing = &plan->filings[i];
+        buffer_init(&call->items[i].bytes, SIZE_MAX - 1);
+        buffer_init(&call->items[i].summary, SUMMARY_SIZE_MAXIMUM);
     }
-    int error = run(view, &call);
-    for (size_t i = 0; i < plan->filing_count; i++) {
-        buffer_release(&call.items[i].bytes);
-        buffer_release(&call.items[i].summary);
+    for (size_t i = 0; i < plan->departure_count; i++) {
+        call->departing[i].departure = &plan->departures[i];
+        buffer_init(&call->departing[i].bytes, SIZE_MAX - 1);
     }
-    free(call.items);
+    return 0;
+}
+
+static void release_call(struct deliver_call *call)
+{
+    for (size_t i = 0; i < call->plan->filing_count && call->items; i++) {
+        buffer_release(&call->items[i].bytes);
+        buffer_release(&call->items[i].summary);
+    }
+    for (size_t i = 0; i < call->plan->departure_count && call->departing; i++)
+        buffer_release(&call->departing[i].bytes);
+    free(call->items);
+    free(call->departing);
+}
+
+int store_deliver(struct store_view *view, const struct delivery_plan *plan)
+{
+    if (plan->filing_count > FILINGS_MAXIMUM || plan->remembered_count > REMEMBERED_MAXIMUM ||
+        plan->departure_count > DEPARTURES_MAXIMUM)
+        return ERROR_LIMIT;
+    if (view->who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    struct deliver_call call;
+    int error = make_call(plan, &call);
+    if (!error && plan->departure_count)
+        error = outgoing_note_begin(view->store, view->account->id);
+    if (!error)
+        error = run(view, &call);
+    release_call(&call);
     return error;
 }

@@ -9,10 +9,13 @@
 #define STORE_DELIVER_H
 
 #include "store/message.h"
+#include "store/outgoing.h"
 
 enum {
     FILINGS_MAXIMUM = 80,    /* of one delivery */
     REMEMBERED_MAXIMUM = 80, /* likewise */
+    DEPARTURES_MAXIMUM = 20, /* likewise */
+    DEPARTURE_PIECES = 3,
 };
 
 /* Something that is remembered of an account until a time: that a duplicate came, that somebody has
@@ -31,9 +34,19 @@ struct filing {
     struct remembered once; /* not 0: only when that is not remembered; it is from then on */
 };
 
+/* A message that goes out, to be sent by who sends (store/outgoing.h). Its bytes are the pieces,
+ * one behind the other, in lines that end in CRLF. */
+struct departure {
+    struct outgoing_envelope envelope;
+    struct slice pieces[DEPARTURE_PIECES];
+    struct remembered once; /* as of a filing */
+};
+
 struct delivery_plan {
     const struct filing *filings;
     size_t filing_count; /* 0: it is to be stored nowhere */
+    const struct departure *departures;
+    size_t departure_count;
     const struct remembered *remembered;
     size_t remembered_count;
     uint64_t delivery; /* prepared_message_delivery's, or 0 */
@@ -41,7 +54,9 @@ struct delivery_plan {
 
 /* Does all of it, with one flush, or nothing. ERROR_EXISTS: plan->delivery was made within
  * store_options.keep_delivered; ERROR_BUSY: a mailbox has gone since it was looked up (the caller
- * looks again); ERROR_QUOTA; ERROR_LIMIT (a mailbox is full, or the plan too large). */
+ * looks again), or no redirect can be taken for now, as too many wait; ERROR_QUOTA; ERROR_LIMIT (a
+ * mailbox is full, or the plan too large). Other departures than redirects are left out when
+ * too many wait. */
 int store_deliver(struct store_view *view, const struct delivery_plan *plan);
 
 /* The number of something about the account: of a kind ("duplicate"), and which one. */

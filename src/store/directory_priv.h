@@ -23,6 +23,7 @@
  *     m ID KIND ID     the group or alias has this member or target
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
  *     j ID             a move between accounts that is under way (intent_priv.h)
+ *     o ID             the account may have mail on its way out (outgoing_note.c)
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
  *                      account, g ID a group, e 0 anyone, n 0 anonymous
  *
@@ -78,6 +79,8 @@ struct slice directory_key_script(struct directory_key *key, char letter,
 int directory_key_script_read(struct slice key, struct site_script *script);
 /* NULL: the prefix of all. */
 struct slice directory_key_intent(struct directory_key *key, const struct account_id *id);
+/* NULL: the prefix of all. */
+struct slice directory_key_outgoing(struct directory_key *key, const struct account_id *id);
 
 /* ERROR_CORRUPT when the key is no entry's or edge's. */
 int directory_key_entry_read(struct slice key, struct directory_name *name);

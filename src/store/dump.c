@@ -3,6 +3,7 @@
 #include "format/text.h"
 #include "store/acl.h"
 #include "store/mailbox_priv.h"
+#include "store/outgoing_priv.h"
 
 #include <time.h>
 
@@ -407,6 +408,35 @@ static int say_seen(struct dump *dump, struct slice value)
     return error;
 }
 
+static int say_outgoing(struct dump *dump, struct slice value)
+{
+    struct outgoing_record record;
+    int error = outgoing_record_read(value, &record);
+    if (error)
+        return error;
+    const struct outgoing_message *message = &record.message;
+    const struct outgoing_envelope *envelope = &message->envelope;
+    say(dump, " kind=%s sender=", outgoing_kind_name(envelope->kind));
+    say_bytes(dump, envelope->sender);
+    say_number(dump, "size", message->size);
+    say(dump, " body=%s", record.in_blob ? "blob" : "inline");
+    say_date(dump, "created", message->created);
+    say_date(dump, "next", message->next);
+    if (message->claimed)
+        say_date(dump, "claimed", message->claimed);
+    say_number(dump, "attempts", message->attempts);
+    for (size_t i = 0; i < envelope->recipient_count && !error; i++) {
+        static const char *const states[] = {"waiting", "sent", "refused"};
+        const struct outgoing_recipient *recipient = &envelope->recipients[i];
+        error = end_line(dump);
+        say(dump, "    %s recipient=", states[recipient->state]);
+        say_bytes(dump, recipient->address);
+        say(dump, " reply=");
+        say_bytes(dump, recipient->reply);
+    }
+    return error;
+}
+
 /* --- keys --- */
 
 /* How many numbers a key begins with; what is behind them is shown as bytes. */
@@ -443,6 +473,9 @@ static const struct family {
     {KEY_DAY, "day", 1, say_number_record},
     {KEY_DELIVERED, "delivered", 0, say_number_record},
     {KEY_REMEMBERED, "remembered", 0, say_number_record},
+    {KEY_OUTGOING, "outgoing", 1, say_outgoing},
+    {KEY_OUTGOING_BODY, "outgoing-body", 1, say_size},
+    {KEY_OUTGOING_RATE, "outgoing-rate", 0, say_number_record},
 };
 
 static const struct family *find_family(struct slice key)

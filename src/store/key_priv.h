@@ -36,7 +36,10 @@
  *     x MODSEQ KIND NUMBER          tombstone of what was destroyed at MODSEQ
  *     y DAY                         modseq before the first change of that day
  *     z HASH64                      when this delivery was made
+ *     B NUMBER                      bytes of a message on its way out
  *     J HEX32                       messages have come by the move of that id
+ *     O NUMBER                      a message on its way out (outgoing_priv.h)
+ *     R                             until when what has been sent takes up the hourly rate
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -70,7 +73,10 @@ enum key_family {
     KEY_DESTROYED = 'x',
     KEY_DAY = 'y',
     KEY_DELIVERED = 'z',
+    KEY_OUTGOING_BODY = 'B',
     KEY_INTENT = 'J',
+    KEY_OUTGOING = 'O',
+    KEY_OUTGOING_RATE = 'R',
 };
 
 enum {
@@ -103,7 +109,7 @@ static inline struct slice key_of_collection(struct key *key, enum key_family fa
     return key_numbers(key, family, 1, (uint64_t[]){collection});
 }
 
-/* m, b, s. */
+/* m, b, s; O, B. */
 static inline struct slice key_of_message(struct key *key, enum key_family family, uint64_t message)
 {
     return key_numbers(key, family, 1, (uint64_t[]){message});

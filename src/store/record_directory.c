@@ -156,6 +156,14 @@ struct slice directory_key_intent(struct directory_key *key, const struct accoun
     return finished(key);
 }
 
+struct slice directory_key_outgoing(struct directory_key *key, const struct account_id *id)
+{
+    begin(key, 'o');
+    if (id)
+        append_id(key, *id);
+    return finished(key);
+}
+
 int directory_key_entry_read(struct slice key, struct directory_name *name)
 {
     struct directory_name read;

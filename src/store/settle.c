@@ -4,6 +4,7 @@
 #include "base/gate.h"
 #include "blob/blob.h"
 #include "store/mailbox_priv.h"
+#include "store/outgoing_priv.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@ enum { SETTLED_ACCOUNTS = 1000 /* looked at by one call of store_settle_used */ 
 
 struct settled {
     uint64_t message;
+    bool outgoing; /* it is one on its way out */
     struct blob_id blob;
 };
 
@@ -181,10 +183,11 @@ struct reclaiming {
     size_t found_count;
 };
 
+typedef int (*found_fn)(struct reclaiming *reclaiming, const struct settled *found);
+
 /* Calls fn for each message whose body is in a blob. */
-static int each_blob(struct reclaiming *reclaiming, struct kv_transaction *transaction,
-                     int (*fn)(struct reclaiming *reclaiming, uint64_t message,
-                               struct blob_id blob))
+static int each_message(struct reclaiming *reclaiming, struct kv_transaction *transaction,
+                        found_fn fn)
 {
     struct key prefix;
     struct kv_cursor *cursor;
@@ -202,7 +205,7 @@ static int each_blob(struct reclaiming *reclaiming, struct kv_transaction *trans
         if (!error)
             error = message_record_read(value, &record);
         if (!error && record.body == MESSAGE_IN_BLOB)
-            error = fn(reclaiming, number, record.blob);
+            error = fn(reclaiming, &(struct settled){number, false, record.blob});
         if (error)
             break;
     }
@@ -210,24 +213,36 @@ static int each_blob(struct reclaiming *reclaiming, struct kv_transaction *trans
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-static int read_blobs(struct reclaiming *reclaiming,
-                      int (*fn)(struct reclaiming *reclaiming, uint64_t message,
-                                struct blob_id blob))
+struct outgoing_search {
+    struct reclaiming *reclaiming;
+    found_fn fn;
+};
+
+static int show_outgoing(uint64_t number, const struct outgoing_record *record, void *arg)
+{
+    const struct outgoing_search *search = arg;
+    const struct settled found = {number, true, record->blob};
+    return record->in_blob ? search->fn(search->reclaiming, &found) : 0;
+}
+
+static int read_blobs(struct reclaiming *reclaiming, found_fn fn)
 {
     struct kv_transaction *transaction;
     int error = view_read(reclaiming->view, &transaction);
     if (error)
         return error;
-    error = each_blob(reclaiming, transaction, fn);
+    error = each_message(reclaiming, transaction, fn);
+    if (!error)
+        error =
+            outgoing_each(transaction, show_outgoing, &(struct outgoing_search){reclaiming, fn});
     view_read_end(reclaiming->view, &transaction);
     return error;
 }
 
-static int note_live(struct reclaiming *reclaiming, uint64_t message, struct blob_id blob)
+static int note_live(struct reclaiming *reclaiming, const struct settled *found)
 {
-    (void)message;
-    return !reclaiming->pack || blob.pack == reclaiming->pack
-               ? buffer_append(reclaiming->ids, slice_make(&blob, sizeof(blob)))
+    return !reclaiming->pack || found->blob.pack == reclaiming->pack
+               ? buffer_append(reclaiming->ids, slice_make(&found->blob, sizeof(found->blob)))
                : 0;
 }
 
@@ -248,13 +263,13 @@ static const struct blob_move *find_move(const struct reclaiming *reclaiming, st
     return NULL;
 }
 
-static int note_moved(struct reclaiming *reclaiming, uint64_t message, struct blob_id blob)
+static int note_moved(struct reclaiming *reclaiming, const struct settled *found)
 {
-    if (!find_move(reclaiming, blob))
+    if (!find_move(reclaiming, found->blob))
         return 0;
     if (reclaiming->found_count == BLOB_MOVES_MAXIMUM)
         return ERROR_CORRUPT; /* two messages with one blob */
-    reclaiming->found[reclaiming->found_count++] = (struct settled){message, blob};
+    reclaiming->found[reclaiming->found_count++] = *found;
     return 0;
 }
 
@@ -263,6 +278,9 @@ static int move_record(struct change *change, const struct reclaiming *reclaimin
 {
     struct message_record record;
     const struct blob_move *move = find_move(reclaiming, found->blob);
+    if (found->outgoing)
+        return outgoing_move_blob(change, found->message, move->from, move->to,
+                                  &moved[move - reclaiming->moves]);
     int error = message_read(change, found->message, &record);
     if (error || record.body != MESSAGE_IN_BLOB || record.blob.pack != move->from.pack ||
         record.blob.offset != move->from.offset)

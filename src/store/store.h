@@ -97,6 +97,7 @@ struct store_options {
     int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
     int64_t keep_changes;             /* seconds; likewise */
     int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
+    uint32_t outgoing_rate;           /* messages an account sends in an hour; 0: any number */
     int64_t (*clock)(void); /* seconds since 1970, to date what is kept; NULL: the wall's */
 };
 

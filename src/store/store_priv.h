@@ -65,6 +65,7 @@ struct store {
     size_t open_accounts;
     uint64_t limits[QUOTA_RESOURCES];                    /* of new accounts */
     int64_t keep_expunged, keep_changes, keep_delivered; /* seconds */
+    uint32_t outgoing_rate;
     int64_t (*clock)(void);
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t opened;

@@ -40,6 +40,7 @@ static void open_store(struct fixture *f)
                                     .keep_expunged = 30 * 24 * 60 * 60,
                                     .keep_changes = 90 * 24 * 60 * 60,
                                     .keep_delivered = 7 * 24 * 60 * 60,
+                                    .outgoing_rate = 60,
                                     .clock = read_clock};
     assert_int_equal(store_open(&options, &f->store), 0);
 }

@@ -2,33 +2,18 @@
  * Every call of the store, by everybody: with the rights it needs and no other, and with all rights
  * but one that it needs. `make lint` finds a call that is not in the table.
  */
+#include "rights_test.h"
 #include "store/acl.h"
 #include "store/annotation.h"
 #include "store/changes.h"
 #include "store/check.h"
-#include "store/deliver.h"
 #include "store/dump.h"
 #include "store/quota.h"
 #include "store/retained.h"
-#include "store/script.h"
 #include "store/settle.h"
-#include "store/site_script.h"
 #include "store/summaries.h"
 #include "store/thread.h"
 #include "store/transfer.h"
-#include "store_test.h"
-
-struct caller {
-    struct fixture *f;
-    struct store *store;
-    struct store_view *view;
-    struct who who;
-    collection_id mailbox; /* "Trial/Box": UIDs 1 to 3, 1 has \Deleted; 4 was expunged */
-    uint64_t number;       /* of message 2, which is in no other mailbox */
-    struct prepared_message *message;
-    struct range_set uids;
-    unsigned count;
-};
 
 static int call_list(struct caller *c)
 {
@@ -562,123 +547,6 @@ static int call_resolve(struct caller *c)
     return store_resolve(c->store, c->who, SLICE("alice"), &c->f->arena, &resolution);
 }
 
-/* --- Sieve scripts: "rules" is there once it has been put --- */
-
-static int call_script_put(struct caller *c)
-{
-    return script_put(c->view, SLICE("rules"), SLICE("keep;"));
-}
-
-static int call_script_list(struct caller *c)
-{
-    struct script *list;
-    size_t count;
-    return script_list(c->view, &c->f->arena, &list, &count);
-}
-
-static int call_script_find(struct caller *c)
-{
-    struct script script;
-    return script_find(c->view, SLICE("rules"), &c->f->arena, &script);
-}
-
-static int call_script_read(struct caller *c)
-{
-    struct script script = {0};
-    struct buffer text;
-    buffer_init(&text, 100);
-    script_find(c->f->view, SLICE("rules"), &c->f->arena, &script); /* it may not be there yet */
-    int error = script_read(c->view, &script, &text);
-    buffer_release(&text);
-    return error;
-}
-
-static int call_script_check_room(struct caller *c)
-{
-    return script_check_room(c->view, SLICE("rules"), 5);
-}
-
-static int call_script_rename(struct caller *c)
-{
-    int error = script_rename(c->view, SLICE("rules"), SLICE("other"));
-    return error ? error : script_rename(c->view, SLICE("other"), SLICE("rules"));
-}
-
-static int call_script_activate(struct caller *c)
-{
-    int error = script_activate(c->view, SLICE("rules"));
-    return error ? error : script_activate(c->view, SLICE(""));
-}
-
-static int call_script_delete(struct caller *c)
-{
-    int error = script_delete(c->view, SLICE("rules"));
-    return error ? error : script_put(c->view, SLICE("rules"), SLICE("keep;"));
-}
-
-static int call_deliver(struct caller *c)
-{
-    const struct remembered remembered = {5, 5};
-    const struct delivery_plan plan = {.remembered = &remembered, .remembered_count = 1};
-    return store_deliver(c->view, &plan);
-}
-
-static int call_remembers(struct caller *c)
-{
-    bool is;
-    return store_remembers(c->view, 5, &is);
-}
-
-static const struct site_script after_all = {.place = SITE_AFTER};
-
-static int call_site_put(struct caller *c)
-{
-    return site_script_put(c->store, c->who, &after_all, SLICE("keep;"));
-}
-
-static int call_site_list(struct caller *c)
-{
-    struct site_script *list;
-    size_t count;
-    return site_script_list(c->store, c->who, &c->f->arena, &list, &count);
-}
-
-static int call_site_find(struct caller *c)
-{
-    struct site_script script = after_all;
-    return site_script_find(c->store, c->who, &script);
-}
-
-static int call_site_read(struct caller *c)
-{
-    struct site_script script = after_all;
-    struct buffer text;
-    buffer_init(&text, 100);
-    int error = site_script_find(c->store, WHO_SYSTEM, &script);
-    if (!error)
-        error = site_script_read(c->store, c->who, &script, &text);
-    buffer_release(&text);
-    return error;
-}
-
-static int call_site_around(struct caller *c)
-{
-    struct site_script list[SITE_SCRIPTS_AROUND];
-    size_t count, before;
-    return site_scripts_around(c->store, c->who, SLICE(""), list, &count, &before);
-}
-
-static int call_site_activate(struct caller *c)
-{
-    return site_script_activate(c->store, c->who, &after_all, true);
-}
-
-static int call_site_delete(struct caller *c)
-{
-    int error = site_script_delete(c->store, c->who, &after_all);
-    return error ? error : call_site_put(c);
-}
-
 /* What one needs: rights on the mailbox (and, where it concerns what is below it, on its parent),
  * or to be the account's owner, or the system. */
 enum { OWNER = RIGHT_ALL + 1, SYSTEM };
@@ -749,6 +617,15 @@ static const struct {
     {"script_delete", call_script_delete, OWNER},
     {"store_deliver", call_deliver, SYSTEM},
     {"store_remembers", call_remembers, SYSTEM},
+    {"outgoing_list", call_outgoing_list, SYSTEM},
+    {"outgoing_claim", call_outgoing_claim, SYSTEM},
+    {"outgoing_read", call_outgoing_read, SYSTEM},
+    {"outgoing_settle", call_outgoing_settle, SYSTEM},
+    {"outgoing_retry", call_outgoing_retry, SYSTEM},
+    {"outgoing_remove", call_outgoing_remove, SYSTEM},
+    {"outgoing_notes", call_outgoing_notes, SYSTEM},
+    {"outgoing_note_of", call_outgoing_note_of, SYSTEM},
+    {"outgoing_note_next", call_outgoing_note_next, SYSTEM},
     {"site_script_put", call_site_put, SYSTEM},
     {"site_script_list", call_site_list, SYSTEM},
     {"site_script_find", call_site_find, SYSTEM},

@@ -1,0 +1,126 @@
+/*
+ * Mail on its way out: what an account wants sent (a message that is redirected, a response, a
+ * notification), kept from the very transaction that wanted it until the mail server has taken it.
+ * So a delivery that has been accepted never loses its redirect.
+ *
+ *     store_deliver(plan.outgoing) --> waiting --claim--> under way --settle--> gone, or waiting
+ * again
+ *
+ * Who sends first claims: then nobody else does, on any node, until the claim has run out. What was
+ * under way when everything was killed is sent again after that, for nobody can know whether it
+ * had been taken (RFC 5321 section 4.5.3.2.6); what is known is not sent twice.
+ *
+ * The directory knows which accounts may have such mail and when the next of it is due, so that who
+ * sends reads nothing of the others. That is noted before the account's own transaction and is
+ * cleared some time after the last message has gone: there may be a note too many, never one too
+ * few.
+ *
+ * An account sends so many messages an hour (store_options.outgoing_rate): what is beyond is
+ * sent later. Of those that wait it has OUTGOING_MAXIMUM at most, and OUTGOING_BYTES_MAXIMUM.
+ *
+ * Only WHO_SYSTEM: ERROR_DENIED.
+ */
+#ifndef STORE_OUTGOING_H
+#define STORE_OUTGOING_H
+
+#include "store/store.h"
+
+enum {
+    OUTGOING_MAXIMUM = 1000,                     /* messages of one account */
+    OUTGOING_BYTES_MAXIMUM = 1024 * 1024 * 1024, /* of them; one may be larger */
+    OUTGOING_RECIPIENTS_MAXIMUM = 100,           /* of one message: proto/smtp's */
+    OUTGOING_ADDRESS_MAXIMUM = 512,              /* bytes */
+    OUTGOING_REPLY_MAXIMUM = 256,                /* bytes of a mail server's reply that are kept */
+    OUTGOING_BURST = 30,       /* messages that need not wait for the rate to allow them */
+    OUTGOING_NOTE_MINUTE = 60, /* seconds in which an account is noted once in the directory */
+    OUTGOING_NOTE_KEPT = 600,  /* seconds that a note outlives what it was made for */
+};
+
+enum outgoing_kind {
+    OUTGOING_REDIRECT = 1, /* when it cannot be sent, the account's owner gets it back */
+    OUTGOING_RESPONSE,     /* of vacation */
+    OUTGOING_NOTIFICATION,
+    OUTGOING_REPORT, /* to the sender of a message that was rejected */
+};
+const char *outgoing_kind_name(enum outgoing_kind kind); /* "redirect", ... */
+
+enum outgoing_state { OUTGOING_WAITING, OUTGOING_SENT, OUTGOING_REFUSED };
+
+struct outgoing_recipient {
+    struct slice address;      /* without <> */
+    enum outgoing_state state; /* when read */
+    struct slice reply;        /* when read: the mail server's last, or why there was none */
+};
+
+/* What the mail server is told of a message (its size apart). */
+struct outgoing_envelope {
+    enum outgoing_kind kind;
+    bool eight_bit;      /* bytes beyond ASCII in it */
+    bool utf8;           /* in its header, or in an address (RFC 6531) */
+    uint8_t notify, ret; /* RFC 3461: enum smtp_notify bits; 'F', 'H' or 0 */
+    uint8_t by_mode;     /* RFC 2852: 'N' or 'R'; 0: no time was set */
+    bool by_trace;
+    int64_t by_until;    /* seconds since 1970 */
+    struct slice sender; /* without <>; empty: the null reverse-path */
+    const struct outgoing_recipient *recipients;
+    size_t recipient_count; /* 1 .. OUTGOING_RECIPIENTS_MAXIMUM */
+};
+
+/* One as it waits. */
+struct outgoing_message {
+    uint64_t number; /* within its account, never given twice */
+    struct outgoing_envelope envelope;
+    uint64_t size;   /* bytes */
+    int64_t created; /* seconds since 1970, as are the next two */
+    int64_t next;    /* not tried before then */
+    int64_t claimed; /* under way until then at most; 0: it is not */
+    uint32_t attempts;
+};
+
+/* All that wait, the oldest first, in the arena. */
+int outgoing_list(struct store_view *view, struct arena *arena, struct outgoing_message **list,
+                  size_t *count);
+
+/* Claims one that is due and not claimed, for so many seconds, and counts an attempt. Appends
+ * its bytes to `body`, not cleared. ERROR_NOT_FOUND: it has gone; ERROR_BUSY: it is claimed, or not
+ * due. */
+int outgoing_claim(struct store_view *view, uint64_t number, int64_t seconds, struct arena *arena,
+                   struct outgoing_message *message, struct buffer *body);
+
+/* Appends the bytes of one. ERROR_NOT_FOUND. */
+int outgoing_read(struct store_view *view, uint64_t number, struct buffer *body);
+
+/* What came of an attempt: the state and reply of each recipient, in order. One without a waiting
+ * recipient is removed; else it is tried again at `next`. ERROR_NOT_FOUND; ERROR_INVALID: another
+ * number of recipients. Durable. */
+int outgoing_settle(struct store_view *view, uint64_t number,
+                    const struct outgoing_recipient *recipients, size_t count, int64_t next);
+
+/* Lets the next attempt be now; or removes one unsent. ERROR_NOT_FOUND, ERROR_BUSY: it is under
+ * way. Durable. */
+int outgoing_retry(struct store_view *view, uint64_t number);
+int outgoing_remove(struct store_view *view, uint64_t number);
+
+/* --- which accounts --- */
+
+/* What the directory has noted of one. */
+struct outgoing_note {
+    struct account_id account;
+    int64_t noted; /* when a delivery said so last; seconds since 1970 */
+    int64_t due;   /* when the next message is to be tried */
+};
+
+/* Notes of what is due by then, as many as there is room for. */
+int outgoing_notes(struct store *store, struct who who, int64_t due, struct outgoing_note *notes,
+                   size_t room, size_t *count);
+
+/* The account's own; noted 0: there is none. */
+int outgoing_note_of(struct store *store, struct who who, struct account_id account,
+                     struct outgoing_note *note);
+
+/* The account's next message is due at `next`; 0: none waits. Does nothing when a delivery has
+ * noted something else since. */
+int outgoing_note_next(struct store *store, struct who who, const struct outgoing_note *note,
+                       int64_t next);
+
+#endif
