@@ -32,6 +32,7 @@ enum ipc_channel_kind {
     IPC_CHANNEL_LOGIN_AUTH,    /* chapar-login - chapar-auth */
     IPC_CHANNEL_SESSION_AUTH,  /* chapar-session - chapar-auth */
     IPC_CHANNEL_LOGIN_SESSION, /* chapar-login - chapar-session */
+    IPC_CHANNEL_SESSION_SEND,  /* chapar-session - chapar-send */
     IPC_CHANNEL_ADMIN,         /* chapar - chapard, then chapar-session or chapar-auth */
 };
 

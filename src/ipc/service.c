@@ -149,7 +149,7 @@ static int receive_peer(struct service *service, struct ipc_reader *reader,
 {
     enum ipc_channel_kind kind = (enum ipc_channel_kind)ipc_get_u8(reader);
     uint32_t slot = ipc_get_u32(reader);
-    if (kind < IPC_CHANNEL_LOGIN_AUTH || kind > IPC_CHANNEL_LOGIN_SESSION || slot >= SERVICE_SLOTS)
+    if (kind < IPC_CHANNEL_LOGIN_AUTH || kind > IPC_CHANNEL_SESSION_SEND || slot >= SERVICE_SLOTS)
         return ERROR_PROTOCOL;
     if (service->control) {
         service->handlers->peer(service, kind, slot, take_descriptor(message, 0));

@@ -54,6 +54,7 @@ enum {
     TICKET_SIZE = 32,
     STREAM_BACK_INPUT_MAXIMUM = 4096, /* bytes read already of a stream that is given back */
     CHANNEL_BINDING_MAXIMUM = 64,     /* bytes that a TLS connection is known by */
+    SEND_UNDER_WAY_MAXIMUM = 16,      /* messages of one chapar-session with chapar-send */
     SERVICE_LISTENERS_MAXIMUM = 64,
     SERVICE_SLOTS = 128, /* processes at a time; kv/notice_ring.h's NOTICE_SLOTS */
 };

@@ -61,8 +61,8 @@ static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_
     else if (kind == IPC_CHANNEL_SESSION_AUTH)
         error = handover_auth(session->handover, slot, socket);
     else
-        close(socket);
-    if (error)
+        close(socket); /* IPC_CHANNEL_SESSION_SEND: nothing is sent on yet */
+    if (error && kind != IPC_CHANNEL_SESSION_SEND)
         log_error("peer", LOG_NUMBER("kind", kind), LOG_TEXT("reason", error_name(error)));
 }
 

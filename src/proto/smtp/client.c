@@ -1,22 +1,50 @@
 #include "proto/smtp/client.h"
 #include "base/error.h"
+#include "format/base64.h"
+#include "proto/sasl/plain.h"
 
 #include <stdio.h>
 
 /*
- *     GREETING --> EHLO --> MAIL --> RCPT, one after the other --> DATA --> BODY --> END --> DONE
- *                    └--5yz--> HELO ──┘                 └--none accepted--> DONE
+ *     GREETING --> EHLO --> STARTTLS --> HANDSHAKE --> EHLO
+ *                   |  └--5yz--> HELO ──┐
+ *                   └---> AUTH, RESPONSE ┴--> READY
+ *
+ *     READY --> MAIL --> RCPT, one after the other --> DATA --> BODY --> END --> READY
+ *
+ * and from each of them to CLOSED.
  */
-enum state { GREETING, EHLO, HELO, MAIL, RCPT, DATA, BODY, END, DONE };
+enum state {
+    GREETING,
+    EHLO,
+    HELO,
+    STARTTLS,
+    HANDSHAKE,
+    AUTH,     /* the response has been sent */
+    RESPONSE, /* the response is asked for */
+    READY,
+    MAIL,
+    RCPT,
+    DATA,
+    BODY,
+    END,
+    CLOSED
+};
 
 enum extension {
     EXTENSION_SIZE = 1,
     EXTENSION_8BITMIME = 2,
     EXTENSION_SMTPUTF8 = 4,
     EXTENSION_DSN = 8,
+    EXTENSION_DELIVERBY = 16,
+    EXTENSION_STARTTLS = 32,
+    EXTENSION_AUTH = 64,
+    EXTENSION_AUTH_PLAIN = 128,
 };
 
 enum { LINE_BEGUN, LINE_START, LINE_CR }; /* where the message as it is written is */
+
+enum { COMMAND_LINE_MAXIMUM = 512 }; /* of a command without extensions (section 4.5.3.1.4) */
 
 /* --- what is sent --- */
 
@@ -40,15 +68,38 @@ static bool is_ascii(struct slice text)
     return true;
 }
 
-int smtp_client_init(struct smtp_client *client, const struct smtp_mail *mail)
+/* by-time ";" by-mode [by-trace], as RFC 6009 section 4 has the three parts. */
+static bool is_by(struct slice by)
+{
+    size_t i = by.size && by.data[0] == '-';
+    size_t digits = i;
+    while (i < by.size && by.data[i] >= '0' && by.data[i] <= '9')
+        i++;
+    if (i == digits || by.size > SMTP_BY_MAXIMUM)
+        return false;
+    struct slice mode = slice_sub(by, i, SIZE_MAX);
+    return slice_equal(mode, SLICE(";R")) || slice_equal(mode, SLICE(";N")) ||
+           slice_equal(mode, SLICE(";RT")) || slice_equal(mode, SLICE(";NT"));
+}
+
+int smtp_mail_check(const struct smtp_mail *mail)
 {
     if (!mail->recipient_count || mail->recipient_count > SMTP_RECIPIENTS_MAXIMUM ||
-        !is_address(mail->sender))
+        !is_address(mail->sender) || (mail->by.size && !is_by(mail->by)))
         return ERROR_INVALID;
     for (size_t i = 0; i < mail->recipient_count; i++)
         if (!mail->recipients[i].size || !is_address(mail->recipients[i]))
             return ERROR_INVALID;
-    *client = (struct smtp_client){.mail = mail, .state = GREETING};
+    return 0;
+}
+
+int smtp_client_init(struct smtp_client *client, const struct smtp_server *server)
+{
+    if (server->user.size > SMTP_USER_MAXIMUM || server->password.size > SMTP_PASSWORD_MAXIMUM ||
+        slice_find(server->user, '\0') < server->user.size ||
+        slice_find(server->password, '\0') < server->password.size)
+        return ERROR_INVALID;
+    *client = (struct smtp_client){.server = server, .state = GREETING};
     buffer_init(&client->line, SMTP_REPLY_LINE_MAXIMUM);
     return 0;
 }
@@ -81,6 +132,8 @@ static void say_mail(const struct smtp_client *client, struct buffer *output)
         buffer_append_string(output, " SMTPUTF8");
     if (client->offered & EXTENSION_DSN && mail->ret)
         buffer_append_string(output, mail->ret == 'F' ? " RET=FULL" : " RET=HDRS");
+    if (client->offered & EXTENSION_DELIVERBY && mail->by.size)
+        buffer_append_format(output, " BY=%.*s", SLICE_FORMAT(mail->by));
     buffer_append_string(output, "\r\n");
 }
 
@@ -114,10 +167,9 @@ static void set_text(struct smtp_result *result, struct slice text)
     result->text[size] = '\0';
 }
 
-static void set_result(struct smtp_client *client, size_t index, enum smtp_outcome outcome,
-                       struct slice text)
+static void set_result(struct smtp_client *client, struct smtp_result *result,
+                       enum smtp_outcome outcome, struct slice text)
 {
-    struct smtp_result *result = &client->results[index];
     result->outcome = outcome;
     result->code = client->code;
     set_text(result, text);
@@ -125,15 +177,33 @@ static void set_result(struct smtp_client *client, size_t index, enum smtp_outco
 
 /* Of all that have not been refused one by one. */
 static enum smtp_action finish(struct smtp_client *client, enum smtp_outcome outcome,
-                               struct slice text, struct buffer *output)
+                               struct slice text)
 {
     for (size_t i = 0; i < client->mail->recipient_count; i++)
         if (i >= client->recipient || client->results[i].outcome == SMTP_SENT)
-            set_result(client, i, outcome, text);
-    client->state = DONE;
+            set_result(client, &client->results[i], outcome, text);
+    client->mail = NULL;
+    client->state = READY;
+    return SMTP_DONE;
+}
+
+/* The connection ends; output NULL: without QUIT. */
+static enum smtp_action fail(struct smtp_client *client, enum smtp_outcome outcome,
+                             struct slice text, struct buffer *output)
+{
+    enum smtp_action action = client->mail ? finish(client, outcome, text) : SMTP_END;
+    set_result(client, &client->failure, SMTP_DEFERRED, text);
+    client->state = CLOSED;
     if (output)
         buffer_append_string(output, "QUIT\r\n");
-    return SMTP_DONE;
+    return action;
+}
+
+/* ... for a reason of ours. */
+static enum smtp_action give_up(struct smtp_client *client, const char *why, struct buffer *output)
+{
+    client->code = 0;
+    return fail(client, SMTP_DEFERRED, slice_from_string(why), output);
 }
 
 static enum smtp_outcome outcome_of(int code)
@@ -143,13 +213,39 @@ static enum smtp_outcome outcome_of(int code)
 
 void smtp_client_closed(struct smtp_client *client, const char *why)
 {
-    if (client->state == DONE)
-        return;
-    client->code = 0;
-    finish(client, SMTP_DEFERRED, slice_from_string(why), NULL);
+    if (client->state != CLOSED)
+        give_up(client, why, NULL);
 }
 
-/* --- replies --- */
+void smtp_client_quit(struct smtp_client *client, struct buffer *output)
+{
+    if (client->state == READY)
+        give_up(client, "the connection is not needed", output);
+}
+
+/* --- before the first message --- */
+
+/* The words behind AUTH (RFC 4954 section 3). */
+static bool has_word(struct slice words, struct slice word)
+{
+    while (words.size) {
+        size_t end = slice_find(words, ' ');
+        if (slice_equal_nocase(slice_sub(words, 0, end), word))
+            return true;
+        words = slice_sub(words, end + 1, SIZE_MAX);
+    }
+    return false;
+}
+
+static uint64_t read_size(struct slice number)
+{
+    uint64_t size = 0;
+    if (number.size > 18)
+        return 0;
+    for (size_t i = 0; i < number.size && number.data[i] >= '0' && number.data[i] <= '9'; i++)
+        size = size * 10 + (uint64_t)(number.data[i] - '0');
+    return size;
+}
 
 /* A line of EHLO's answer (section 4.1.1.1). */
 static void take_extension(struct smtp_client *client, struct slice text)
@@ -160,23 +256,139 @@ static void take_extension(struct smtp_client *client, struct slice text)
     } names[] = {{"SIZE", EXTENSION_SIZE},
                  {"8BITMIME", EXTENSION_8BITMIME},
                  {"SMTPUTF8", EXTENSION_SMTPUTF8},
-                 {"DSN", EXTENSION_DSN}};
+                 {"DSN", EXTENSION_DSN},
+                 {"DELIVERBY", EXTENSION_DELIVERBY},
+                 {"STARTTLS", EXTENSION_STARTTLS},
+                 {"AUTH", EXTENSION_AUTH}};
     size_t space = slice_find(text, ' ');
+    struct slice rest = slice_sub(text, space + 1, SIZE_MAX);
+    unsigned found = 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (slice_equal_nocase(slice_sub(text, 0, space), slice_from_string(names[i].name)))
-            client->offered |= names[i].extension;
-    struct slice number = slice_sub(text, space + 1, SIZE_MAX);
-    if (!slice_equal_nocase(slice_sub(text, 0, space), SLICE("SIZE")) || number.size > 18)
-        return;
-    uint64_t limit = 0;
-    for (size_t i = 0; i < number.size && number.data[i] >= '0' && number.data[i] <= '9'; i++)
-        limit = limit * 10 + (uint64_t)(number.data[i] - '0');
-    client->size_limit = limit;
+            found = names[i].extension;
+    if (found == EXTENSION_SIZE)
+        client->size_limit = read_size(rest);
+    if (found == EXTENSION_AUTH && has_word(rest, SLICE("PLAIN")))
+        found |= EXTENSION_AUTH_PLAIN;
+    client->offered |= found;
 }
+
+/* The server forgets what it knew, and so do we (RFC 3207 section 4.2). */
+static enum smtp_action greet(struct smtp_client *client, enum state state, struct buffer *output)
+{
+    client->state = state;
+    client->offered = 0;
+    client->size_limit = 0;
+    buffer_append_format(output, "%s %s\r\n", state == EHLO ? "EHLO" : "HELO",
+                         client->server->hostname);
+    return SMTP_MORE;
+}
+
+static enum smtp_action become_ready(struct smtp_client *client)
+{
+    client->state = READY;
+    return SMTP_READY;
+}
+
+/* `before` is an AUTH command that takes the response with it, or nothing. False: the line is
+ * longer than it may be. */
+static bool say_response(const struct smtp_client *client, const char *before, size_t maximum,
+                         struct buffer *output)
+{
+    struct buffer message, line;
+    buffer_init(&message, SMTP_USER_MAXIMUM + SMTP_PASSWORD_MAXIMUM + 2);
+    buffer_init(&line, SMTP_COMMAND_MAXIMUM);
+    char *room = buffer_reserve(&line, SMTP_COMMAND_MAXIMUM / 2);
+    sasl_plain_write(client->server->user, client->server->password, &message);
+    buffer_append_string(&line, before);
+    base64_encode(buffer_slice(&message), &line);
+    buffer_append_string(&line, "\r\n");
+    bool fits = room && !buffer_error(&line) && line.size <= maximum;
+    if (fits)
+        buffer_append(output, buffer_slice(&line));
+    if (message.data)
+        explicit_bzero(message.data, message.capacity);
+    if (line.data)
+        explicit_bzero(line.data, line.capacity);
+    buffer_release(&message);
+    buffer_release(&line);
+    return fits;
+}
+
+/* RFC 4954 section 4: the response goes with the command where the line is not too long for it. */
+static enum smtp_action authenticate(struct smtp_client *client, struct buffer *output)
+{
+    if (!(client->offered & EXTENSION_AUTH_PLAIN))
+        return give_up(client, "the server does not offer AUTH PLAIN", output);
+    if (!client->secured && !client->server->local)
+        return give_up(client, "a password is not sent without TLS", output);
+    client->state = AUTH;
+    if (!say_response(client, "AUTH PLAIN ", COMMAND_LINE_MAXIMUM, output)) {
+        client->state = RESPONSE;
+        buffer_append_string(output, "AUTH PLAIN\r\n");
+    }
+    return SMTP_MORE;
+}
+
+static enum smtp_action take_auth(struct smtp_client *client, struct slice text,
+                                  struct buffer *output)
+{
+    if (client->state == RESPONSE && client->code == 334) {
+        client->state = AUTH;
+        say_response(client, "", SMTP_COMMAND_MAXIMUM, output);
+        return SMTP_MORE;
+    }
+    if (client->state == AUTH && client->code / 100 == 2)
+        return become_ready(client);
+    if (client->code == 334) /* PLAIN has no second challenge: cancelled */
+        buffer_append_string(output, "*\r\n");
+    return fail(client, SMTP_DEFERRED, text, output);
+}
+
+/* Greeted, and under TLS if that is to be. */
+static enum smtp_action log_in(struct smtp_client *client, struct buffer *output)
+{
+    if (!client->secured && client->server->tls == SMTP_TLS_REQUIRED)
+        return give_up(client, "the server does not offer STARTTLS", output);
+    return client->server->user.size ? authenticate(client, output) : become_ready(client);
+}
+
+static enum smtp_action greeted(struct smtp_client *client, struct buffer *output)
+{
+    if (client->secured || client->server->tls == SMTP_TLS_NEVER ||
+        !(client->offered & EXTENSION_STARTTLS))
+        return log_in(client, output);
+    client->state = STARTTLS;
+    buffer_append_string(output, "STARTTLS\r\n");
+    return SMTP_MORE;
+}
+
+static enum smtp_action take_starttls(struct smtp_client *client, struct slice text,
+                                      struct buffer *output)
+{
+    if (client->code == 220) {
+        client->state = HANDSHAKE;
+        return SMTP_STARTTLS;
+    }
+    if (client->server->tls == SMTP_TLS_REQUIRED)
+        return fail(client, SMTP_DEFERRED, text, output);
+    return log_in(client, output);
+}
+
+void smtp_client_secured(struct smtp_client *client, struct buffer *output)
+{
+    client->secured = true;
+    if (client->state == HANDSHAKE)
+        greet(client, EHLO, output);
+}
+
+/* --- the message's commands --- */
 
 /* What the message needs, and the server lacks: NULL for nothing. */
 static const char *missing(const struct smtp_client *client)
 {
+    if (smtp_mail_check(client->mail))
+        return "SMTP cannot carry these addresses or parameters";
     if (needs_utf8(client->mail) && !(client->offered & EXTENSION_SMTPUTF8))
         return "the server does not take SMTPUTF8";
     if (client->mail->eight_bit && !(client->offered & EXTENSION_8BITMIME))
@@ -186,15 +398,32 @@ static const char *missing(const struct smtp_client *client)
     return NULL;
 }
 
-static enum smtp_action begin_mail(struct smtp_client *client, struct buffer *output)
+enum smtp_action smtp_client_begin(struct smtp_client *client, const struct smtp_mail *mail,
+                                   struct buffer *output)
 {
+    client->mail = mail;
+    client->recipient = client->accepted = 0;
     const char *why = missing(client);
     if (why) {
         client->code = 0;
-        return finish(client, SMTP_REFUSED, slice_from_string(why), output);
+        return finish(client, SMTP_REFUSED, slice_from_string(why));
     }
     client->state = MAIL;
     say_mail(client, output);
+    return SMTP_MORE;
+}
+
+/* When it is refused there is no transaction (section 3.3), and the next one can begin. */
+static enum smtp_action take_mail(struct smtp_client *client, struct slice text,
+                                  struct buffer *output)
+{
+    int kind = client->code / 100;
+    if (kind == 4 || kind == 5)
+        return finish(client, outcome_of(client->code), text);
+    if (kind != 2)
+        return fail(client, SMTP_DEFERRED, text, output);
+    client->state = RCPT;
+    say_rcpt(client, output);
     return SMTP_MORE;
 }
 
@@ -202,64 +431,75 @@ static enum smtp_action next_recipient(struct smtp_client *client, struct slice 
                                        struct buffer *output)
 {
     bool taken = client->code / 100 == 2;
-    set_result(client, client->recipient, taken ? SMTP_SENT : outcome_of(client->code), text);
+    set_result(client, &client->results[client->recipient],
+               taken ? SMTP_SENT : outcome_of(client->code), text);
     client->accepted += taken;
     if (++client->recipient < client->mail->recipient_count) {
         say_rcpt(client, output);
         return SMTP_MORE;
     }
     if (!client->accepted)
-        return finish(client, SMTP_DEFERRED, text, output);
+        return fail(client, SMTP_DEFERRED, text, output);
     client->state = DATA;
     buffer_append_string(output, "DATA\r\n");
     return SMTP_MORE;
 }
 
-static enum smtp_action greet(struct smtp_client *client, enum state state, struct buffer *output)
+static enum smtp_action take_data(struct smtp_client *client, struct slice text,
+                                  struct buffer *output)
 {
-    client->state = state;
-    client->offered = 0;
-    buffer_append_format(output, "%s %s\r\n", state == EHLO ? "EHLO" : "HELO",
-                         client->mail->hostname);
-    return SMTP_MORE;
+    if (client->code != 354)
+        return fail(client, outcome_of(client->code), text, output);
+    client->state = BODY;
+    client->written = LINE_START;
+    return SMTP_DATA;
+}
+
+static enum smtp_action take_end(struct smtp_client *client, struct slice text,
+                                 struct buffer *output)
+{
+    int kind = client->code / 100;
+    if (kind == 3)
+        return fail(client, SMTP_DEFERRED, text, output);
+    return finish(client, kind == 2 ? SMTP_SENT : outcome_of(client->code), text);
+}
+
+/* --- replies --- */
+
+/* The greeting, and the answers to EHLO and HELO. */
+static enum smtp_action take_hello(struct smtp_client *client, struct slice text,
+                                   struct buffer *output)
+{
+    int kind = client->code / 100;
+    if (client->state == GREETING && kind == 2)
+        return greet(client, EHLO, output);
+    if (client->state == EHLO && kind == 5) /* section 3.2 */
+        return greet(client, HELO, output);
+    return kind == 2 ? greeted(client, output) : fail(client, SMTP_DEFERRED, text, output);
+}
+
+/* What comes unasked, when nothing is under way, is a farewell. */
+static enum smtp_action take_unasked(struct smtp_client *client, struct slice text,
+                                     struct buffer *output)
+{
+    return fail(client, SMTP_DEFERRED, text, output);
 }
 
 /* The reply is whole: client->code, and the text of its last line. */
 static enum smtp_action take_reply(struct smtp_client *client, struct slice text,
                                    struct buffer *output)
 {
-    int kind = client->code / 100;
+    static enum smtp_action (*const takers[])(struct smtp_client * client, struct slice text,
+                                              struct buffer * output) = {
+        [GREETING] = take_hello,    [EHLO] = take_hello,        [HELO] = take_hello,
+        [STARTTLS] = take_starttls, [HANDSHAKE] = take_unasked, [AUTH] = take_auth,
+        [RESPONSE] = take_auth,     [READY] = take_unasked,     [MAIL] = take_mail,
+        [RCPT] = next_recipient,    [DATA] = take_data,         [BODY] = take_unasked,
+        [END] = take_end,
+    };
     if (client->code == 421) /* section 3.8: it goes away */
-        return finish(client, SMTP_DEFERRED, text, NULL);
-    switch (client->state) {
-    case GREETING:
-        return kind == 2 ? greet(client, EHLO, output)
-                         : finish(client, SMTP_DEFERRED, text, output);
-    case EHLO:
-        if (kind == 5) /* section 3.2 */
-            return greet(client, HELO, output);
-        return kind == 2 ? begin_mail(client, output) : finish(client, SMTP_DEFERRED, text, output);
-    case HELO:
-        return kind == 2 ? begin_mail(client, output) : finish(client, SMTP_DEFERRED, text, output);
-    case MAIL:
-        if (kind != 2)
-            return finish(client, outcome_of(client->code), text, output);
-        client->state = RCPT;
-        say_rcpt(client, output);
-        return SMTP_MORE;
-    case RCPT:
-        return next_recipient(client, text, output);
-    case DATA:
-        if (client->code != 354)
-            return finish(client, outcome_of(client->code), text, output);
-        client->state = BODY;
-        client->at_line_start = LINE_START;
-        return SMTP_DATA;
-    case END:
-        return finish(client, kind == 2 ? SMTP_SENT : outcome_of(client->code), text, output);
-    default:
-        return SMTP_DONE;
-    }
+        return fail(client, SMTP_DEFERRED, text, NULL);
+    return takers[client->state](client, text, output);
 }
 
 /* "250-text" or "250 text" or "250" (section 4.2). False: it is none. */
@@ -286,10 +526,8 @@ static enum smtp_action take_line(struct smtp_client *client, struct slice line,
     struct slice text;
     bool first = client->lines++ == 0;
     if (!read_line(line, &code, &last, &text) || (!first && code != client->code) ||
-        client->lines > SMTP_REPLY_LINES_MAXIMUM) {
-        client->code = 0;
-        return finish(client, SMTP_DEFERRED, SLICE("the server's answer makes no sense"), output);
-    }
+        client->lines > SMTP_REPLY_LINES_MAXIMUM)
+        return give_up(client, "the server's answer makes no sense", output);
     client->code = code;
     if (client->state == EHLO && code / 100 == 2 && !first)
         take_extension(client, text);
@@ -299,50 +537,91 @@ static enum smtp_action take_line(struct smtp_client *client, struct slice line,
     return take_reply(client, text, output);
 }
 
+/* What there is to do without input. */
+static enum smtp_action standing(const struct smtp_client *client)
+{
+    return client->state == CLOSED      ? SMTP_END
+           : client->state == READY     ? SMTP_READY
+           : client->state == HANDSHAKE ? SMTP_STARTTLS
+           : client->state == BODY      ? SMTP_DATA
+                                        : SMTP_MORE;
+}
+
+/* One line of input, or a part of it. */
+static enum smtp_action consume_line(struct smtp_client *client, struct slice *input,
+                                     struct buffer *output)
+{
+    size_t end = slice_find(*input, '\n');
+    buffer_append(&client->line, slice_sub(*input, 0, end));
+    bool whole = end < input->size;
+    *input = slice_sub(*input, end + 1, SIZE_MAX);
+    struct slice line = buffer_slice(&client->line);
+    if (buffer_error(&client->line))
+        return fail(client, SMTP_DEFERRED, SLICE("the server's answer is too long"), output);
+    if (!whole)
+        return standing(client);
+    if (line.size && line.data[line.size - 1] == '\r')
+        line.size--;
+    enum smtp_action action = take_line(client, line, output);
+    buffer_clear(&client->line);
+    /* What stands behind the answer came without TLS, and is nobody's word (RFC 3207 section 6). */
+    if (action == SMTP_STARTTLS && input->size)
+        action = give_up(client, "the server's answer makes no sense", NULL);
+    return action;
+}
+
 enum smtp_action smtp_client_consume(struct smtp_client *client, struct slice *input,
                                      struct buffer *output)
 {
     size_t before = output->size;
-    enum smtp_action action = client->state == DONE ? SMTP_DONE : SMTP_MORE;
-    while (action == SMTP_MORE && input->size && output->size == before) {
-        size_t end = slice_find(*input, '\n');
-        buffer_append(&client->line, slice_sub(*input, 0, end));
-        bool whole = end < input->size;
-        *input = slice_sub(*input, end + 1, SIZE_MAX);
-        struct slice line = buffer_slice(&client->line);
-        if (buffer_error(&client->line))
-            return finish(client, SMTP_DEFERRED, SLICE("the server's answer is too long"), output);
-        if (!whole)
-            break;
-        if (line.size && line.data[line.size - 1] == '\r')
-            line.size--;
-        action = take_line(client, line, output);
-        buffer_clear(&client->line);
-    }
+    enum smtp_action action = standing(client);
+    while ((action == SMTP_MORE || action == SMTP_READY) && input->size && output->size == before)
+        action = consume_line(client, input, output);
     return action;
 }
 
 /* --- the message --- */
 
+static void end_line(struct smtp_client *client, struct buffer *output)
+{
+    buffer_append_string(output, "\r\n");
+    client->written = LINE_START;
+}
+
+/* A CR waits for what comes behind it: with an LF it is one line end, else one by itself. */
+static void write_byte(struct smtp_client *client, char c, struct buffer *output)
+{
+    if (client->written == LINE_CR && c != '\n')
+        end_line(client, output);
+    if (c == '\n') {
+        end_line(client, output);
+    } else if (c == '\r') {
+        client->written = LINE_CR;
+    } else {
+        if (c == '.' && client->written == LINE_START)
+            buffer_append_byte(output, '.');
+        buffer_append_byte(output, c);
+        client->written = LINE_BEGUN;
+    }
+}
+
 void smtp_client_data(struct smtp_client *client, struct slice bytes, struct buffer *output)
 {
-    size_t from = 0;
-    for (size_t i = 0; i < bytes.size; i++) {
-        char c = bytes.data[i];
-        if (c == '.' && client->at_line_start == LINE_START) {
-            buffer_append(output, slice_sub(bytes, from, i - from));
-            buffer_append_byte(output, '.');
-            from = i;
-        }
-        client->at_line_start = c == '\r'                                       ? LINE_CR
-                                : c == '\n' && client->at_line_start == LINE_CR ? LINE_START
-                                                                                : LINE_BEGUN;
+    while (bytes.size) {
+        write_byte(client, bytes.data[0], output);
+        size_t end = 1;
+        while (client->written == LINE_BEGUN && end < bytes.size && bytes.data[end] != '\r' &&
+               bytes.data[end] != '\n')
+            end++;
+        buffer_append(output, slice_sub(bytes, 1, end - 1));
+        bytes = slice_sub(bytes, end, SIZE_MAX);
     }
-    buffer_append(output, slice_sub(bytes, from, SIZE_MAX));
 }
 
 void smtp_client_data_end(struct smtp_client *client, struct buffer *output)
 {
-    buffer_append_string(output, client->at_line_start == LINE_START ? ".\r\n" : "\r\n.\r\n");
+    if (client->written != LINE_START)
+        end_line(client, output);
+    buffer_append_string(output, ".\r\n");
     client->state = END;
 }

@@ -1,22 +1,30 @@
 /*
- * Sending one message by SMTP (RFC 5321) to a server that takes it from us, such as the mail server
- * on this machine, as an engine: no socket, no clock.
+ * Sending by SMTP (RFC 5321) to one server that takes messages from us, such as the mail server on
+ * this machine, as an engine: no socket, no TLS, no clock. One connection, one message after the
+ * other.
  *
- *     smtp_client_init(&client, &mail);
+ *     smtp_client_init(&client, &server);
  *     action = smtp_client_consume(&client, &input, &output);
  *
- *     SMTP_MORE  send output, come again with more input
- *     SMTP_DATA  the server wants the message: smtp_client_data with each piece of it, then
- *                smtp_client_data_end; send output, come again
- *     SMTP_DONE  results are there; send output (QUIT), close
+ *     SMTP_MORE      send output, come again with more input
+ *     SMTP_STARTTLS  do the handshake, then smtp_client_secured
+ *     SMTP_READY     nothing is under way: smtp_client_begin with a message, or smtp_client_quit;
+ *                    come again with what the server says meanwhile, which is its farewell
+ *     SMTP_DATA      the server wants the message: smtp_client_data with each piece of it, then
+ *                    smtp_client_data_end; send output, come again
+ *     SMTP_DONE      the message's results are there; come again, without input if there is none,
+ *                    for SMTP_READY or SMTP_END
+ *     SMTP_END       the connection is of no use any more: send output, close; `failure` says why
  *
- * A connection that ends before SMTP_DONE is told by smtp_client_closed. Then, and after any answer
- * that passes (4yz) or makes no sense, the recipients are deferred: to be tried again later. When
- * that happens after the end of the message and before its answer, nobody can know whether it has
- * been taken, and the next try may be the second one (RFC 5321 section 4.5.3.2.6 has it so).
+ * A connection that ends by itself is told by smtp_client_closed. Then, and after any answer that
+ * passes (4yz) or makes no sense, the recipients are deferred: to be tried again later. When that
+ * happens after the end of the message and before its answer, nobody can know whether it has been
+ * taken, and the next try may be the second one (RFC 5321 section 4.5.3.2.6 has it so).
  *
  * Commands go one by one: the server is near. Used when it offers them: SIZE (RFC 1870), 8BITMIME
- * (RFC 6152), SMTPUTF8 (RFC 6531), DSN (RFC 3461), ENHANCEDSTATUSCODES.
+ * (RFC 6152), SMTPUTF8 (RFC 6531), DSN (RFC 3461), DELIVERBY (RFC 2852), STARTTLS (RFC 3207), AUTH
+ * PLAIN (RFC 4954), ENHANCEDSTATUSCODES. A message is over when its recipients or DATA are refused,
+ * but not so the transaction: there the connection ends, so RSET is never needed.
  */
 #ifndef PROTO_SMTP_CLIENT_H
 #define PROTO_SMTP_CLIENT_H
@@ -30,6 +38,23 @@ enum {
     SMTP_RECIPIENTS_MAXIMUM = 100,  /* of one message (RFC 5321 section 4.5.3.1.8) */
     SMTP_ADDRESS_MAXIMUM = 512,     /* bytes of one address */
     SMTP_COMMAND_MAXIMUM = 2048,    /* bytes of a command that the engine writes */
+    SMTP_USER_MAXIMUM = 255,        /* bytes of a name to log in with (RFC 4616 section 2) */
+    SMTP_PASSWORD_MAXIMUM = 1024,   /* bytes of a password */
+    SMTP_BY_MAXIMUM = 16,           /* bytes of BY's value */
+};
+
+enum smtp_tls {
+    SMTP_TLS_NEVER,    /* STARTTLS is not used; the connection may be under TLS all the same */
+    SMTP_TLS_OFFERED,  /* where the server offers STARTTLS */
+    SMTP_TLS_REQUIRED, /* nothing is sent without */
+};
+
+/* How the server is spoken to. Nothing is owned, all must outlive the client. */
+struct smtp_server {
+    const char *hostname; /* ours, for EHLO */
+    enum smtp_tls tls;
+    struct slice user, password; /* for AUTH PLAIN; no user: no AUTH */
+    bool local; /* nobody listens on the way to it: the password may be sent without TLS */
 };
 
 /* Which delivery status notifications a recipient's sender wants (RFC 3461 section 4.1). */
@@ -41,9 +66,8 @@ enum smtp_notify {
     SMTP_NOTIFY_DELAY = 8,
 };
 
-/* What is to be sent. Nothing is owned, all must outlive the client. */
+/* What is to be sent. Nothing is owned, all must outlive its being under way. */
 struct smtp_mail {
-    const char *hostname;           /* ours, for EHLO */
     struct slice sender;            /* without <>; empty: the null reverse-path */
     const struct slice *recipients; /* without <> */
     size_t recipient_count;         /* 1 .. SMTP_RECIPIENTS_MAXIMUM */
@@ -52,6 +76,7 @@ struct smtp_mail {
     bool utf8;                      /* ... in its header too (RFC 6531 section 3.4) */
     unsigned notify;                /* enum smtp_notify bits, of every recipient */
     char ret;                       /* 'F' full, 'H' headers, 0: not said */
+    struct slice by;                /* the value of BY (RFC 2852), "120;RT"; empty: not said */
 };
 
 enum smtp_outcome {
@@ -66,25 +91,27 @@ struct smtp_result {
     char text[SMTP_RESULT_MAXIMUM]; /* its last line, or why; printable ASCII */
 };
 
-enum smtp_action { SMTP_MORE, SMTP_DATA, SMTP_DONE };
+enum smtp_action { SMTP_MORE, SMTP_STARTTLS, SMTP_READY, SMTP_DATA, SMTP_DONE, SMTP_END };
 
 struct smtp_client {
-    const struct smtp_mail *mail;
-    int state; /* private to client.c, as are the next ones */
+    const struct smtp_server *server;
+    const struct smtp_mail *mail; /* under way; NULL: none */
+    int state;                    /* private to client.c, as are the next ones */
     struct buffer line;
     size_t lines; /* of the reply at hand */
     int code;
     unsigned offered; /* extensions */
     uint64_t size_limit;
+    bool secured;
     size_t recipient; /* whose answer is awaited */
     size_t accepted;
-    int at_line_start;                                   /* of the message as it is written */
-    struct smtp_result results[SMTP_RECIPIENTS_MAXIMUM]; /* to be read after SMTP_DONE */
+    int written;                                         /* where the message as it is written is */
+    struct smtp_result results[SMTP_RECIPIENTS_MAXIMUM]; /* of the mail, after SMTP_DONE */
+    struct smtp_result failure; /* after SMTP_END; its outcome is DEFERRED */
 };
 
-/* ERROR_INVALID: no recipient, too many, an address that is too long or holds what no command can
- * (controls, blanks, angle brackets). */
-int smtp_client_init(struct smtp_client *client, const struct smtp_mail *mail);
+/* ERROR_INVALID: a name or password that is too long or holds a NUL. */
+int smtp_client_init(struct smtp_client *client, const struct smtp_server *server);
 void smtp_client_release(struct smtp_client *client);
 
 /* Takes what it needs from the front of *input and appends to output, SMTP_COMMAND_MAXIMUM bytes at
@@ -92,10 +119,28 @@ void smtp_client_release(struct smtp_client *client);
 enum smtp_action smtp_client_consume(struct smtp_client *client, struct slice *input,
                                      struct buffer *output);
 
-/* A piece of the message, whose lines end in CRLF; leading dots are doubled (section 4.5.2). At
- * most twice its size is appended. The end adds CRLF where it is missing. */
+/* From here on the connection is under TLS, with a server that is who it should be if that matters:
+ * after SMTP_STARTTLS, or before the first byte. */
+void smtp_client_secured(struct smtp_client *client, struct buffer *output);
+
+/* ERROR_INVALID: no recipient, too many, an address that is too long or holds what no command can
+ * (controls, blanks, angle brackets), a value of BY that is none. */
+int smtp_mail_check(const struct smtp_mail *mail);
+
+/* Begins with a message, when SMTP_READY; SMTP_DONE when its results are there at once: the server
+ * lacks what it needs, or it is none (smtp_mail_check), and so it is refused. */
+enum smtp_action smtp_client_begin(struct smtp_client *client, const struct smtp_mail *mail,
+                                   struct buffer *output);
+
+/* A piece of the message. Lines end in CRLF: where there is a CR or an LF alone it becomes one,
+ * since servers differ in whether they take it for one, and a message must not end within itself
+ * (section 2.3.8). Leading dots are doubled (section 4.5.2). At most twice its size and 2 are
+ * appended. The end adds CRLF where it is missing. */
 void smtp_client_data(struct smtp_client *client, struct slice bytes, struct buffer *output);
 void smtp_client_data_end(struct smtp_client *client, struct buffer *output);
+
+/* The farewell, when SMTP_READY: send output, close. */
+void smtp_client_quit(struct smtp_client *client, struct buffer *output);
 
 /* The connection has ended or was never there: whoever has no result yet is deferred, for that
  * reason. */

@@ -267,6 +267,10 @@ static void test_permission_table(void **state)
     assert_false(ipc_permitted(IPC_CHANNEL_LOGIN_SESSION, true, IPC_STATE_RUNNING, IPC_STREAM, 0));
     assert_false(
         ipc_permitted(IPC_CHANNEL_LOGIN_AUTH, true, IPC_STATE_RUNNING, IPC_TICKET_REDEEM, 0));
+    assert_true(
+        ipc_permitted(IPC_CHANNEL_SESSION_SEND, true, IPC_STATE_RUNNING, IPC_SEND_BEGIN, 1));
+    assert_false(
+        ipc_permitted(IPC_CHANNEL_SESSION_SEND, true, IPC_STATE_RUNNING, IPC_SEND_RESULT, 0));
     assert_false(
         ipc_permitted(IPC_CHANNEL_ADMIN, true, IPC_STATE_SETUP, IPC_ADMIN_PASSWORD_SET, 0));
 }
@@ -280,6 +284,7 @@ static void make_row(const struct ipc_description *row, char *line, size_t size)
         [IPC_CHANNEL_LOGIN_AUTH] = {"chapar-auth", "chapar-login"},
         [IPC_CHANNEL_SESSION_AUTH] = {"chapar-auth", "chapar-session"},
         [IPC_CHANNEL_LOGIN_SESSION] = {"chapar-session", "chapar-login"},
+        [IPC_CHANNEL_SESSION_SEND] = {"chapar-send", "chapar-session"},
         [IPC_CHANNEL_ADMIN] = {"server", "chapar"},
     };
     const char *states = row->states == IPC_STATE_ANY       ? "any"
