@@ -101,6 +101,7 @@ static int open_store(struct offline *offline)
                                     .keep_expunged = config->keep_expunged,
                                     .keep_changes = config->keep_changes,
                                     .keep_delivered = config->lmtp_duplicate_time,
+                                    .outgoing_rate = (uint32_t)config->outgoing_rate,
                                     .limits = {
                                         [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                         [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,

@@ -21,6 +21,7 @@
 #include "rados/cluster.h"
 #include "session/admin.h"
 #include "session/handover.h"
+#include "session/sender.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,7 @@ struct session {
     int spool_directory;
     struct worker *worker;
     struct handover *handover;
+    struct sender *sender;
     struct admin *admin;
 };
 
@@ -58,11 +60,13 @@ static void on_peer(struct service *service, enum ipc_channel_kind kind, uint32_
     int error = ERROR_INVALID;
     if (kind == IPC_CHANNEL_LOGIN_SESSION)
         error = handover_login(session->handover, slot, socket);
+    else if (kind == IPC_CHANNEL_SESSION_SEND)
+        error = sender_peer(session->sender, slot, socket);
     else if (kind == IPC_CHANNEL_SESSION_AUTH)
         error = handover_auth(session->handover, slot, socket);
     else
-        close(socket); /* IPC_CHANNEL_SESSION_SEND: nothing is sent on yet */
-    if (error && kind != IPC_CHANNEL_SESSION_SEND)
+        close(socket);
+    if (error)
         log_error("peer", LOG_NUMBER("kind", kind), LOG_TEXT("reason", error_name(error)));
 }
 
@@ -84,6 +88,7 @@ static void on_drain(struct service *service, uint32_t seconds)
     struct session *session = service_state(service);
     worker_drain(session->worker, seconds);
     handover_drain(session->handover);
+    sender_drain(session->sender, seconds);
 }
 
 static void on_admin_ended(void *arg)
@@ -96,17 +101,24 @@ static void on_drained(void *arg)
 {
     struct session *session = arg;
     handover_end(session->handover);
+    sender_end(session->sender);
     admin_end(session->admin);
+}
+
+static void on_departed(struct account_id account, void *arg)
+{
+    struct session *session = arg;
+    sender_departed(session->sender, account);
 }
 
 /* --- before confinement --- */
 
 /* Before anything runs in the pool. Threads that wait at the gate are replaced (session/worker.c);
- * two more are for maintenance and administration. */
+ * three more are for maintenance, administration and the sender. */
 static void set_threads(const struct config *config)
 {
     char text[24];
-    snprintf(text, sizeof(text), "%lld", 2 * (long long)config->session_threads + 2);
+    snprintf(text, sizeof(text), "%lld", 2 * (long long)config->session_threads + 3);
     setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 
@@ -204,6 +216,9 @@ static int open_store(struct session *session)
                                           .keep_expunged = config->keep_expunged,
                                           .keep_changes = config->keep_changes,
                                           .keep_delivered = config->lmtp_duplicate_time,
+                                          .outgoing_rate = (uint32_t)config->outgoing_rate,
+                                          .departed = on_departed,
+                                          .departed_arg = session,
                                           .limits = {
                                               [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                               [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,
@@ -248,6 +263,15 @@ static int start_worker(struct session *session)
         error = handover_create(loop, session->worker, protocols, &session->handover);
     if (!error)
         handover_on_lost(session->handover, on_peer_lost, session);
+    const struct sender_options sender = {.loop = loop,
+                                          .config = service_config(session->service),
+                                          .store = session->store,
+                                          .worker = session->worker,
+                                          .spool_directory = session->spool_directory,
+                                          .lost = on_peer_lost,
+                                          .arg = session};
+    if (!error)
+        error = sender_create(&sender, &session->sender);
     const struct admin_options admin = {.loop = loop,
                                         .store = session->store,
                                         .worker = session->worker,
@@ -274,6 +298,7 @@ static void finish(struct session *session)
 {
     admin_free(&session->admin);
     handover_free(&session->handover);
+    sender_free(&session->sender);
     worker_free(&session->worker);
     int error = store_maintain(session->store);
     if (error)

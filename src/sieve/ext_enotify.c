@@ -198,6 +198,31 @@ static struct slice field_text(struct run *run, const char *name)
     return value ? value->text : none;
 }
 
+static void take_addresses(struct run *run, struct slice list, struct slice *addresses,
+                           size_t *count)
+{
+    while (list.size && *count < SIEVE_REDIRECTS_MAXIMUM) {
+        size_t comma = slice_find(list, ',');
+        if (bare_address(slice_sub(list, 0, comma), &run->scratch))
+            addresses[(*count)++] = run_copy(run, buffer_slice(&run->scratch));
+        list = slice_sub(list, comma + 1, SIZE_MAX);
+    }
+}
+
+static void take_recipients(struct run *run, const struct mailto *mailto,
+                            struct sieve_action *action)
+{
+    struct slice *addresses =
+        arena_alloc_array(&run->arena, SIEVE_REDIRECTS_MAXIMUM, sizeof(*addresses));
+    if (!addresses) {
+        run_fail(run, "the notification is too large");
+        return;
+    }
+    take_addresses(run, buffer_slice(&mailto->to), addresses, &action->recipient_count);
+    take_addresses(run, buffer_slice(&mailto->cc), addresses, &action->recipient_count);
+    action->recipients = addresses;
+}
+
 static void put_subject(struct run *run, const struct sieve_action *action,
                         const struct mailto *mailto, struct buffer *header)
 {
@@ -229,6 +254,8 @@ static int compose_mailto(struct run *run, struct sieve_action *action)
     buffer_append_format(&header, "X-Priority: %u\r\n", action->importance * 2 - 1);
     mail_put_text(buffer_slice(&mailto.body), &header, &body);
     buffer_append_string(&header, "\r\n");
+    action->recipient_count = 0;
+    take_recipients(run, &mailto, action);
     mailto_release(&mailto);
     if (buffer_error(&header) || buffer_error(&body))
         run_fail(run, "the notification is too large");

@@ -30,7 +30,7 @@ enum sieve_action_kind {
     SIEVE_EREJECT,
     SIEVE_VACATION, /* header and body are the response, target whom it goes to */
     SIEVE_NOTIFY,   /* target: the method's URI, text: the message; for mailto, header and body are
-                       what is to be sent, to those of To and Cc */
+                       what is to be sent, to the recipients */
 };
 
 /* redirect-dsn (RFC 6009 section 3): which DSNs are asked for. */
@@ -68,7 +68,9 @@ struct sieve_action {
     struct slice subject;
     struct slice handle; /* vacation: what tells responses apart, a digest of it or :handle */
     uint64_t seconds;    /* vacation: no second response to target within this time */
-    unsigned importance; /* notify: 1 high, 2 normal, 3 low */
+    const struct slice *recipients; /* notify by mailto: bare addresses */
+    size_t recipient_count;
+    unsigned importance;         /* notify: 1 high, 2 normal, 3 low */
     const struct slice *options; /* notify: "name=value" each */
     size_t option_count;
 };

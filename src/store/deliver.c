@@ -262,6 +262,15 @@ static void count_stored(struct store_view *view, const struct deliver_call *cal
         account_mark_due(view->account, ACCOUNT_UNSETTLED);
 }
 
+static void tell_departed(const struct store_view *view, const struct deliver_call *call)
+{
+    bool departed = false;
+    for (size_t i = 0; i < call->plan->departure_count; i++)
+        departed = departed || call->departing[i].made;
+    if (departed && view->store->departed)
+        view->store->departed(view->account->id, view->store->departed_arg);
+}
+
 static int run(struct store_view *view, struct deliver_call *call)
 {
     int error = 0;
@@ -277,6 +286,8 @@ static int run(struct store_view *view, struct deliver_call *call)
     gate_leave();
     if (!error)
         count_stored(view, call);
+    if (!error)
+        tell_departed(view, call);
     return error;
 }
 

@@ -44,6 +44,15 @@ enum outgoing_kind {
 };
 const char *outgoing_kind_name(enum outgoing_kind kind); /* "redirect", ... */
 
+/* Which delivery status notifications are asked for (RFC 3461 section 4.1); the same values as
+ * proto/smtp's. */
+enum outgoing_notify {
+    OUTGOING_NOTIFY_NEVER = 1,
+    OUTGOING_NOTIFY_SUCCESS = 2,
+    OUTGOING_NOTIFY_FAILURE = 4,
+    OUTGOING_NOTIFY_DELAY = 8,
+};
+
 enum outgoing_state { OUTGOING_WAITING, OUTGOING_SENT, OUTGOING_REFUSED };
 
 struct outgoing_recipient {
@@ -57,7 +66,7 @@ struct outgoing_envelope {
     enum outgoing_kind kind;
     bool eight_bit;      /* bytes beyond ASCII in it */
     bool utf8;           /* in its header, or in an address (RFC 6531) */
-    uint8_t notify, ret; /* RFC 3461: enum smtp_notify bits; 'F', 'H' or 0 */
+    uint8_t notify, ret; /* RFC 3461: enum outgoing_notify bits; 'F', 'H' or 0 */
     uint8_t by_mode;     /* RFC 2852: 'N' or 'R'; 0: no time was set */
     bool by_trace;
     int64_t by_until;    /* seconds since 1970 */

@@ -98,6 +98,10 @@ struct store_options {
     int64_t keep_changes;             /* seconds; likewise */
     int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
     uint32_t outgoing_rate;           /* messages an account sends in an hour; 0: any number */
+    /* The account has put something on its way out (store/outgoing.h), and committed it. Called in
+     * the thread that delivers; NULL: nobody is told. */
+    void (*departed)(struct account_id account, void *arg);
+    void *departed_arg;
     int64_t (*clock)(void); /* seconds since 1970, to date what is kept; NULL: the wall's */
 };
 

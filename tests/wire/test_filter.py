@@ -189,13 +189,13 @@ def test_reject(alice, action):
 
 def test_reject_in_other_words(alice):
     """RFC 5429 sections 2.1.1 and 2.2: ereject with a reason that is not ASCII says another one;
-    reject may not."""
+    reject may not, and sends a report."""
     alice.script('require "ereject"; ereject "Nö";')
     reply = alice.receive("x")
     assert reply.startswith("550 5.7.1 ") and reply.isascii()
     alice.script('require "reject"; reject "Nö";')
     assert alice.receive("y") is None
-    assert alice.subjects() == ["y"]
+    assert alice.subjects() == []
 
 
 def test_a_long_reason_is_cut(alice):
@@ -214,15 +214,74 @@ def test_one_rejects_and_the_other_does_not(server):
     assert bob.subjects() == ["x"]
 
 
-@pytest.mark.parametrize("action", [
-    'redirect "other@example.net"', 'require "vacation"; vacation "away"',
-    'require "enotify"; notify "mailto:other@example.net"'])
-def test_what_would_be_sent_is_not_and_the_message_stays(alice, action):
-    alice.script(action + ";")
+def on_its_way_out(mail):
+    """What the account has of it, as the dump says it: "kind sender recipient recipient..."."""
+    dump = mail.server.run("account", "dump", mail.address).stdout
+    return sorted(" ".join([re.search(r"kind=(\w+)", record).group(1),
+                            re.search(r'sender="(.*?)"', record).group(1)] +
+                           re.findall(r'recipient="(.*?)"', record))
+                  for record in re.findall(r"(?m)^outgoing \d+:.*\n(?:    .*\n)*", dump))
+
+
+def test_redirect(alice):
+    alice.script('redirect "one@example.net"; redirect "two@example.net"; redirect "one@example.net";')
     alice.receive("x")
+    assert alice.subjects() == []
+    assert on_its_way_out(alice) == ["redirect sender@example.org one@example.net two@example.net"]
+
+
+def test_redirect_a_copy(alice):
+    alice.script('require ["copy", "editheader"]; redirect :copy "one@example.net";'
+                 ' addheader "X-Changed" "yes"; redirect :copy "two@example.net";')
+    alice.receive("x", sender="")
     assert alice.subjects() == ["x"]
-    alice.server.wait_for_log(r"event=sieve_not_done .* script=rules line=1 action="
-                              r"(redirect|vacation|notify)")
+    assert on_its_way_out(alice) == ["redirect  one@example.net", "redirect  two@example.net"]
+
+
+def test_redirect_to_oneself_keeps(alice):
+    alice.script(f'redirect "{alice.address}";')
+    alice.receive("x")
+    assert "x" in alice.subjects()
+    assert on_its_way_out(alice) == []
+
+
+def test_vacation_answers_once(alice):
+    alice.script('require "vacation"; vacation "away";')
+    for subject in "one", "two":
+        alice.receive(subject, To=alice.address)
+    alice.receive("three", To=alice.address, sender="other@example.org")
+    assert alice.subjects() == ["one", "two", "three"]
+    assert on_its_way_out(alice) == ["response  other@example.org", "response  sender@example.org"]
+
+
+def test_vacation_files_a_copy(alice):
+    alice.script('require ["vacation", "fcc", "mailbox", "imap4flags"];'
+                 'vacation :fcc "Answers" :create :flags "\\\\Seen" "away";')
+    for subject in "one", "two":
+        alice.receive(subject, To=alice.address)
+    (copy,) = alice.texts("Answers")
+    assert "Auto-Submitted: auto-replied" in copy and copy.startswith("Message-ID: <")
+    assert "To: sender@example.org" in copy and "\r\n\r\naway" in copy
+    assert alice.flags("Answers") == [{"\\Seen"}]
+
+
+def test_notify(alice):
+    alice.script('require "enotify";'
+                 ' notify "mailto:one@example.net?cc=two@example.net&body=mail";')
+    alice.receive("x")
+    assert on_its_way_out(alice) == [f"notification {alice.address} one@example.net two@example.net"]
+    alice.receive("x", sender="")
+    assert "notification  one@example.net two@example.net" in on_its_way_out(alice)
+
+
+def test_reject_in_words_that_no_reply_has(alice):
+    alice.script('require "reject"; reject "n\u00f6";')
+    assert alice.receive("x") is None
+    assert alice.subjects() == []
+    assert on_its_way_out(alice) == ["report  sender@example.org"]
+    alice.receive("x", sender="")  # there is nobody to tell
+    alice.receive("x", Auto_Submitted="auto-replied")
+    assert len(on_its_way_out(alice)) == 1
 
 
 # --- what scripts ask ---

@@ -191,7 +191,7 @@ static int store_all(struct delivery *delivery, struct store_view *view,
 {
     uint64_t number = prepared_message_delivery(delivery->prepared, delivery->next->address);
     struct delivery_plan plan = filter_plan(filter, number, false);
-    if (!plan.filing_count && !plan.remembered_count && !plan.delivery)
+    if (!plan.filing_count && !plan.departure_count && !plan.remembered_count && !plan.delivery)
         return 0;
     int error = store_deliver(view, &plan);
     if (error != ERROR_QUOTA)
@@ -232,6 +232,10 @@ static int store_message(struct delivery *delivery, const struct recipient *reci
         .message = delivery->message,
         .sender = sender.size ? sender : SLICE(""),
         .original = recipient->detail.size ? recipient->address : (struct slice){NULL, 0},
+        .notify = (uint8_t)recipient->notify,
+        .ret = delivery->lmtp->ret == LMTP_RETURN_FULL      ? 'F'
+               : delivery->lmtp->ret == LMTP_RETURN_HEADERS ? 'H'
+                                                            : 0,
         .hostname = delivery->stream->config->hostname,
         .id = delivery->id,
     };

@@ -23,6 +23,9 @@ static bool is_wanted(const struct filter *filter, const struct version *version
     for (size_t i = 0; i < filter->filing_count; i++)
         if (filter->filings[i].append.message == version->prepared)
             return true;
+    for (size_t i = 0; i < filter->departure_count; i++)
+        if (filter->departures[i].pieces[1].data == version->text.data)
+            return true;
     return false;
 }
 
@@ -55,8 +58,7 @@ static int make_version(struct version *version, const struct sieve_action *acti
     return error;
 }
 
-/* The message as it was when the script asked for the action. */
-static int find_version(struct filter *filter, const struct sieve_action *action,
+int filter_find_version(struct filter *filter, const struct sieve_action *action,
                         const struct version **version)
 {
     *version = filter->input;
@@ -136,7 +138,7 @@ static int take_flags(struct filter *filter, const struct sieve_action *action,
 static int make_filing(struct filter *filter, const struct sieve_action *action,
                        struct filing *filing, const struct version **version)
 {
-    int error = find_version(filter, action, version);
+    int error = filter_find_version(filter, action, version);
     if (error)
         return error;
     *filing = (struct filing){.mailbox = filter->facts.keep,
@@ -253,22 +255,29 @@ static bool is_ascii(struct slice text)
     return true;
 }
 
-/* What needs another message to be sent. */
-static void tell_not_done(const struct filter *filter, const struct sieve_action *action,
-                          const char *what)
+int filter_keep_instead(struct filter *filter, const struct sieve_action *action, const char *why)
 {
-    char account[ACCOUNT_ID_TEXT + 1];
-    account_id_format(filter->facts.account, account);
-    log_warning("sieve_not_done", LOG_TEXT("id", filter->facts.id), LOG_TEXT("account", account),
-                LOG_SLICE("script", filter->name), LOG_NUMBER("line", action->line),
-                LOG_TEXT("action", what));
+    filter_problem(filter, action->line, why);
+    return filter->kept ? 0 : keep(filter, action);
 }
 
-/* What would have been the message's way: it stays here. */
-static int keep_instead(struct filter *filter, const struct sieve_action *action, const char *what)
+int filter_file_copy(struct filter *filter, const struct sieve_action *action, struct slice prefix)
 {
-    tell_not_done(filter, action, what);
-    return filter->kept ? 0 : keep(filter, action);
+    struct sieve_action copy = *action;
+    const struct version *version;
+    struct filing filing;
+    copy.target = action->fcc;
+    int error = make_filing(filter, &copy, &filing, &version);
+    if (error || version == filter->input)
+        return error; /* there is no room for it, which has been told */
+    filing.append.prefix = prefix;
+    error = find_mailbox(filter, &copy, &filing.mailbox);
+    if (error && error_is_temporary(error))
+        return error;
+    if (error)
+        tell_no_mailbox(filter, &copy, error);
+    filter_file(filter, &filing);
+    return 0;
 }
 
 /* RFC 5429 sections 2.1.1 and 2.2: as a reply, reject only with its very words. */
@@ -276,7 +285,7 @@ static int reject(struct filter *filter, const struct sieve_action *action)
 {
     bool ascii = is_ascii(action->text);
     if (!ascii && action->kind == SIEVE_REJECT)
-        return keep_instead(filter, action, "reject");
+        return filter_report_rejection(filter, action);
     filter->rejected = true;
     counters_add(COUNTER_SIEVE_REJECTED, 1);
     filter->reason = ascii && action->text.size
@@ -297,13 +306,11 @@ int filter_perform(void *arg, const struct sieve_action *action)
     case SIEVE_EREJECT:
         return reject(filter, action);
     case SIEVE_REDIRECT:
-        return keep_instead(filter, action, "redirect");
+        return filter_redirect(filter, action);
     case SIEVE_VACATION:
-        tell_not_done(filter, action, "vacation");
-        return 0;
+        return filter_respond(filter, action);
     case SIEVE_NOTIFY:
-        tell_not_done(filter, action, "notify");
-        return 0;
+        return filter_notify(filter, action);
     case SIEVE_DISCARD:
         return 0;
     }

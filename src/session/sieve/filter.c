@@ -225,7 +225,7 @@ static int keep_alone(struct filter *filter, int error)
     account_id_format(filter->facts.account, account);
     log_error("sieve_failed", LOG_TEXT("id", filter->facts.id), LOG_TEXT("account", account),
               LOG_TEXT("error", error_name(error)));
-    filter->filing_count = filter->remembered_count = 0;
+    filter->filing_count = filter->remembered_count = filter->departure_count = 0;
     filter->rejected = false;
     prepared_message_free(&filter->notice);
     begin(filter);
@@ -271,6 +271,8 @@ struct delivery_plan filter_plan(const struct filter *filter, uint64_t delivery,
     return (struct delivery_plan){.filings = filter->filings,
                                   .filing_count =
                                       filter->filing_count - (bare && filter->notice != NULL),
+                                  .departures = filter->departures,
+                                  .departure_count = filter->departure_count,
                                   .remembered = filter->remembered,
                                   .remembered_count = filter->remembered_count,
                                   .delivery = filter->rejected ? 0 : delivery};

@@ -10,6 +10,9 @@
  * changed of it is what the next one sees, and what is stored. Each has the limits of
  * sieve/sieve.h.
  *
+ * What is to be sent (redirected, answered, notified of) is part of the plan: it is in the store
+ * with the delivery's own commit, and sent later (session/outgoing).
+ *
  * No message is lost to a script: after an error in one it is kept, and the owner finds a message
  * in INBOX, once a day at most, that says which script and line it was. What cannot be done for
  * want of the mailbox is done with the inbox's. Errors in scripts of the administrator are logged.
@@ -22,6 +25,7 @@
 #include "store/deliver.h"
 
 enum {
+    FILTER_RECIPIENTS_MAXIMUM = 8,            /* that one message is sent to together */
     FILTER_MEMORY_MAXIMUM = 24 * 1024 * 1024, /* bytes; the names of all mailboxes are in it */
     FILTER_VERSIONS_MAXIMUM = 6, /* of one message: as it came, and as scripts have changed it */
     FILTER_CHANGED_MAXIMUM =
@@ -42,6 +46,7 @@ struct filter_facts {
     struct slice sender;               /* the envelope's; empty: the null reverse-path */
     struct slice recipient;            /* local@domain */
     struct slice original;             /* with its detail as RCPT had it; data NULL: the same */
+    uint8_t notify, ret;               /* RFC 3461, as store/outgoing.h's envelope has them */
     const char *hostname;
     const char *id;     /* of the delivery, for logs */
     collection_id keep; /* where it goes that is kept */

@@ -3,6 +3,8 @@
  *
  *   filter.c    which scripts there are, and running them one after the other
  *   actions.c   what they want, as filings
+ *   departures.c what they want sent
+ *   rejection.c the report to the sender of a rejected message
  *   host.c      what they ask
  *   notice.c    the message about an error
  *   spam.c      the results of filters in front
@@ -44,6 +46,9 @@ struct filter {
     /* What there is to be done. */
     struct filing filings[FILINGS_MAXIMUM];
     size_t filing_count;
+    struct departure departures[DEPARTURES_MAXIMUM];
+    struct outgoing_recipient recipients[DEPARTURES_MAXIMUM][FILTER_RECIPIENTS_MAXIMUM];
+    size_t departure_count;
     struct remembered remembered[REMEMBERED_MAXIMUM];
     size_t remembered_count;
     bool rejected;
@@ -81,6 +86,36 @@ void filter_forget_versions(struct filter *filter, bool all);
 
 /* Adds a filing unless an equal one is there. */
 void filter_file(struct filter *filter, const struct filing *filing);
+
+/* The message as it was when the script asked for the action. */
+int filter_find_version(struct filter *filter, const struct sieve_action *action,
+                        const struct version **version);
+
+/* What would have been the message's way cannot be: it stays here. */
+int filter_keep_instead(struct filter *filter, const struct sieve_action *action, const char *why);
+
+/* Files a copy of what the action sends (RFC 8580), with these fields in front. */
+int filter_file_copy(struct filter *filter, const struct sieve_action *action, struct slice prefix);
+
+/* --- departures.c --- */
+
+int filter_redirect(struct filter *filter, const struct sieve_action *action);
+int filter_respond(struct filter *filter, const struct sieve_action *action);
+int filter_notify(struct filter *filter, const struct sieve_action *action);
+
+/* One more to be sent, which the caller fills in and adds, with FILTER_RECIPIENTS_MAXIMUM
+ * recipients at most. NULL: there are too many. */
+struct departure *filter_departure(struct filter *filter, enum outgoing_kind kind);
+int filter_add_recipient(struct filter *filter, struct departure *departure, struct slice address);
+void filter_add_departure(struct filter *filter, struct departure *departure);
+
+/* A field Message-ID that nothing else has, in the arena; data NULL: there is no room. */
+struct slice filter_message_id(struct filter *filter, const char *what);
+
+/* --- rejection.c --- */
+
+/* Sends the sender a report that the message was rejected (RFC 5429 section 2.2.1). */
+int filter_report_rejection(struct filter *filter, const struct sieve_action *action);
 
 /* --- host.c --- */
 

@@ -1,0 +1,415 @@
+#include "session/sender.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/gate.h"
+#include "base/log.h"
+#include "proto/smtp/client.h"
+#include "session/outgoing/sender_priv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void proceed(struct sender *sender);
+
+static uint64_t now_ms(const struct sender *sender)
+{
+    return uv_now(sender->options.loop);
+}
+
+/* --- draining --- */
+
+static bool is_idle(const struct sender *sender)
+{
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++)
+        if (sender->sendings[i].state != SENDING_FREE)
+            return false;
+    return !sender->working;
+}
+
+static void look_for_end(struct sender *sender)
+{
+    if (!sender->draining || !sender->holding || sender->working)
+        return;
+    if (!is_idle(sender) && now_ms(sender) < sender->drain_deadline)
+        return;
+    sender->holding = false;
+    worker_let_go(sender->options.worker);
+}
+
+void sender_drain(struct sender *sender, uint32_t seconds)
+{
+    sender->draining = true;
+    sender->drain_deadline =
+        seconds == UINT32_MAX ? UINT64_MAX : now_ms(sender) + (uint64_t)seconds * 1000;
+    look_for_end(sender);
+}
+
+/* --- what comes back --- */
+
+static void finish(struct sending *sending)
+{
+    if (sending->file >= 0)
+        close(sending->file);
+    sending->file = -1;
+    sending->channel = NULL;
+    sending->state = SENDING_FINISHED;
+}
+
+static struct sending *find(struct sender *sender, const struct ipc_channel *channel, uint64_t id)
+{
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        struct sending *sending = &sender->sendings[i];
+        if (sending->state == SENDING_UNDER_WAY && sending->channel == channel && sending->id == id)
+            return sending;
+    }
+    return NULL;
+}
+
+/* The index-th of those that were asked for. */
+static struct outgoing_recipient *asked(struct sending *sending, size_t index)
+{
+    const struct outgoing_envelope *envelope = &sending->message.envelope;
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        if (envelope->recipients[i].state == OUTGOING_WAITING && index-- == 0)
+            return &sending->results[i];
+    return NULL;
+}
+
+static int take_result(struct sender *sender, struct ipc_channel *channel,
+                       struct ipc_reader *reader)
+{
+    static const enum outgoing_state states[] = {[SMTP_DEFERRED] = OUTGOING_WAITING,
+                                                 [SMTP_SENT] = OUTGOING_SENT,
+                                                 [SMTP_REFUSED] = OUTGOING_REFUSED};
+    struct sending *sending = find(sender, channel, ipc_get_u64(reader));
+    uint32_t index = ipc_get_u32(reader);
+    uint8_t outcome = ipc_get_u8(reader);
+    ipc_get_u32(reader); /* the code, with which the text begins */
+    struct slice text = ipc_get_bytes(reader, SMTP_RESULT_MAXIMUM);
+    if (ipc_reader_finish(reader) || !sending || index != sending->answered ||
+        outcome > SMTP_REFUSED)
+        return ERROR_PROTOCOL;
+    struct outgoing_recipient *result = asked(sending, index);
+    if (!result)
+        return ERROR_PROTOCOL;
+    sending->answered++;
+    result->state = states[outcome];
+    result->reply = arena_copy(&sending->arena, text);
+    return 0;
+}
+
+static int take_done(struct sender *sender, struct ipc_channel *channel, struct ipc_reader *reader)
+{
+    struct sending *sending = find(sender, channel, ipc_get_u64(reader));
+    if (ipc_reader_finish(reader) || !sending || sending->answered != sending->asked)
+        return ERROR_PROTOCOL;
+    finish(sending);
+    proceed(sender);
+    return 0;
+}
+
+static int received(struct ipc_channel *channel, struct ipc_message *message, void *arg)
+{
+    struct peer *peer = arg;
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, message->body);
+    return message->type == IPC_SEND_RESULT ? take_result(peer->sender, channel, &reader)
+                                            : take_done(peer->sender, channel, &reader);
+}
+
+/* What it had not answered is tried again, though it may have been sent. */
+static void drop_channel(struct peer *peer)
+{
+    struct sender *sender = peer->sender;
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        struct sending *sending = &sender->sendings[i];
+        if (sending->state == SENDING_UNDER_WAY && sending->channel == peer->channel)
+            finish(sending);
+    }
+    ipc_channel_free(&peer->channel);
+}
+
+static void closed(struct ipc_channel *channel, int error, void *arg)
+{
+    struct peer *peer = arg;
+    struct sender *sender = peer->sender;
+    (void)channel;
+    log_warning("send_gone", LOG_TEXT("reason", error_name(error)));
+    drop_channel(peer);
+    if (sender->options.lost)
+        sender->options.lost(IPC_CHANNEL_SESSION_SEND, peer->slot, error, sender->options.arg);
+    proceed(sender);
+}
+
+int sender_peer(struct sender *sender, uint32_t slot, int socket)
+{
+    struct peer *peer = slot < SERVICE_SLOTS ? &sender->peers[slot] : NULL;
+    const struct ipc_channel_options options = {.kind = IPC_CHANNEL_SESSION_SEND,
+                                                .asking = true,
+                                                .state = IPC_STATE_RUNNING,
+                                                .received = received,
+                                                .closed = closed,
+                                                .arg = peer};
+    if (!peer || sender->ended) {
+        close(socket);
+        return ERROR_INVALID;
+    }
+    if (peer->channel)
+        drop_channel(peer);
+    *peer = (struct peer){.sender = sender, .slot = slot};
+    int error = ipc_channel_create(sender->options.loop, socket, &options, &peer->channel);
+    if (error) {
+        close(socket);
+        peer->channel = NULL;
+        return error;
+    }
+    sender->look = true;
+    proceed(sender);
+    return 0;
+}
+
+/* --- what is handed over --- */
+
+/* The one with the fewest messages under way. NULL: there is none. */
+static struct ipc_channel *choose_channel(struct sender *sender)
+{
+    struct ipc_channel *best = NULL;
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++) {
+        size_t count = 0;
+        if (!sender->peers[i].channel)
+            continue;
+        for (size_t j = 0; j < SEND_UNDER_WAY_MAXIMUM; j++)
+            count += sender->sendings[j].state == SENDING_UNDER_WAY &&
+                     sender->sendings[j].channel == sender->peers[i].channel;
+        if (count < least)
+            best = sender->peers[i].channel;
+        if (count < least)
+            least = count;
+    }
+    return best;
+}
+
+/* The time that is left, as BY says it (RFC 2852 section 4). */
+static void put_time(const struct outgoing_envelope *envelope, int64_t now, struct buffer *body)
+{
+    char text[32] = "";
+    if (envelope->by_mode)
+        snprintf(text, sizeof(text), "%lld;%c%s", (long long)(envelope->by_until - now),
+                 envelope->by_mode, envelope->by_trace ? "T" : "");
+    ipc_put_bytes(body, slice_from_string(text));
+}
+
+static int send_begin(const struct sending *sending, struct buffer *body)
+{
+    const struct outgoing_envelope *envelope = &sending->message.envelope;
+    buffer_clear(body);
+    ipc_put_u64(body, sending->id);
+    ipc_put_u64(body, sending->message.size);
+    ipc_put_u8(body, envelope->eight_bit);
+    ipc_put_u8(body, envelope->utf8);
+    ipc_put_u8(body, envelope->notify);
+    ipc_put_u8(body, envelope->ret);
+    put_time(envelope, clock_wall(), body);
+    ipc_put_bytes(body, envelope->sender);
+    return ipc_channel_send(sending->channel, IPC_SEND_BEGIN, body, &sending->file, 1);
+}
+
+static int send_recipients(struct sending *sending, struct buffer *body)
+{
+    const struct outgoing_envelope *envelope = &sending->message.envelope;
+    int error = 0;
+    sending->asked = sending->answered = 0;
+    for (size_t i = 0; i < envelope->recipient_count && !error; i++) {
+        if (envelope->recipients[i].state != OUTGOING_WAITING)
+            continue;
+        buffer_clear(body);
+        ipc_put_u64(body, sending->id);
+        ipc_put_bytes(body, envelope->recipients[i].address);
+        error = ipc_channel_send(sending->channel, IPC_SEND_RECIPIENT, body, NULL, 0);
+        sending->asked++;
+    }
+    return error;
+}
+
+static int hand_over(struct sending *sending)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    int error = send_begin(sending, &body);
+    if (!error)
+        error = send_recipients(sending, &body);
+    buffer_clear(&body);
+    ipc_put_u64(&body, sending->id);
+    if (!error)
+        error = ipc_channel_send(sending->channel, IPC_SEND_END, &body, NULL, 0);
+    buffer_release(&body);
+    return error;
+}
+
+static void hand_all_over(struct sender *sender)
+{
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        struct sending *sending = &sender->sendings[i];
+        if (sending->state != SENDING_CLAIMED)
+            continue;
+        sending->channel = choose_channel(sender);
+        sending->id = ++sender->last_id;
+        sending->state = SENDING_UNDER_WAY;
+        if (!sending->channel || hand_over(sending))
+            finish(sending);
+        if (sending->file >= 0)
+            close(sending->file);
+        sending->file = -1;
+        counters_add(COUNTER_OUTGOING_ATTEMPTS, 1);
+    }
+}
+
+/* --- when there is work --- */
+
+static void run_in_thread(uv_work_t *work)
+{
+    struct sender *sender = work->data;
+    job_run(sender, &sender->job);
+}
+
+static void remember(struct sender *sender, struct account_id account)
+{
+    pthread_mutex_lock(&sender->lock);
+    size_t i = 0;
+    while (i < sender->departed_count && !account_id_equal(sender->departed[i], account))
+        i++;
+    if (i == SENDER_ACCOUNTS)
+        sender->more_departed = true;
+    else if (i == sender->departed_count)
+        sender->departed[sender->departed_count++] = account;
+    pthread_mutex_unlock(&sender->lock);
+}
+
+static void run_done(uv_work_t *work, int status)
+{
+    struct sender *sender = work->data;
+    (void)status; /* is never cancelled */
+    sender->working = false;
+    for (size_t i = 0; i < sender->job.again_count; i++)
+        remember(sender, sender->job.again[i]);
+    if (!sender->ended)
+        hand_all_over(sender);
+    proceed(sender);
+}
+
+static bool has_channel(const struct sender *sender)
+{
+    for (size_t i = 0; i < SERVICE_SLOTS; i++)
+        if (sender->peers[i].channel)
+            return true;
+    return false;
+}
+
+static void take_departed(struct sender *sender, struct job *job)
+{
+    pthread_mutex_lock(&sender->lock);
+    memcpy(job->accounts, sender->departed, sizeof(job->accounts));
+    job->account_count = sender->departed_count;
+    job->looks = sender->look || sender->more_departed;
+    sender->departed_count = 0;
+    sender->more_departed = sender->look = false;
+    pthread_mutex_unlock(&sender->lock);
+}
+
+/* Whether there is something to do. */
+static bool make_job(struct sender *sender, struct job *job)
+{
+    *job = (struct job){.now_ms = now_ms(sender)};
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        struct sending *sending = &sender->sendings[i];
+        if (sending->state == SENDING_FINISHED && sending->settle_at <= job->now_ms)
+            job->finished[job->finished_count++] = sending;
+        else if (sending->state == SENDING_FREE)
+            job->vacant[job->vacant_count++] = sending;
+    }
+    job->claims = !sender->draining && has_channel(sender);
+    if (job->claims && job->vacant_count)
+        take_departed(sender, job);
+    return job->finished_count || job->account_count || job->looks;
+}
+
+static void proceed(struct sender *sender)
+{
+    if (!sender->working && !sender->ended && !gate_is_closed() && make_job(sender, &sender->job)) {
+        sender->working = true;
+        uv_queue_work(sender->options.loop, &sender->work, run_in_thread, run_done);
+    }
+    look_for_end(sender);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct sender *sender = timer->data;
+    if (now_ms(sender) >= sender->look_at) {
+        sender->look = true;
+        sender->look_at = now_ms(sender) + SENDER_LOOK_SECONDS * 1000;
+    }
+    proceed(sender);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    proceed(wake->data);
+}
+
+void sender_departed(struct sender *sender, struct account_id account)
+{
+    remember(sender, account);
+    uv_async_send(&sender->wake);
+}
+
+/* --- the sender --- */
+
+int sender_create(const struct sender_options *options, struct sender **sender)
+{
+    struct sender *made = calloc(1, sizeof(*made));
+    if (!made)
+        return ERROR_MEMORY;
+    made->options = *options;
+    made->work.data = made->timer.data = made->wake.data = made;
+    pthread_mutex_init(&made->lock, NULL);
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        made->sendings[i].file = -1;
+        arena_init(&made->sendings[i].arena, SENDING_MEMORY_MAXIMUM);
+    }
+    uv_timer_init(options->loop, &made->timer);
+    uv_async_init(options->loop, &made->wake, on_wake);
+    uv_timer_start(&made->timer, on_timer, 1000, 1000);
+    worker_hold(options->worker);
+    made->holding = true;
+    *sender = made;
+    return 0;
+}
+
+void sender_end(struct sender *sender)
+{
+    if (sender->ended)
+        return;
+    sender->ended = true;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++)
+        ipc_channel_free(&sender->peers[i].channel);
+    uv_close((uv_handle_t *)&sender->timer, NULL);
+    uv_close((uv_handle_t *)&sender->wake, NULL);
+}
+
+void sender_free(struct sender **sender)
+{
+    struct sender *old = *sender;
+    if (!old)
+        return;
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
+        if (old->sendings[i].file >= 0)
+            close(old->sendings[i].file);
+        arena_release(&old->sendings[i].arena);
+    }
+    pthread_mutex_destroy(&old->lock);
+    free(old);
+    *sender = NULL;
+}

@@ -1,0 +1,97 @@
+/*
+ * What the sender's files share.
+ *
+ *   sender.c       the loop's side: channels, what is under way, when there is work
+ *   work.c         the pool's side: claiming, settling
+ *   returned.c     the report to the owner of a message that could not be redirected
+ *
+ * A sending's life; `loop` and `pool` say who may touch it:
+ *
+ *     FREE --pool: claimed--> CLAIMED --loop: handed over--> UNDER_WAY --loop: done, or lost-->
+ * FINISHED
+ *       ^------------------------------pool: settled------------------------------------------'
+ *
+ * The pool's thread touches only those that the job names, and the loop none of these until the job
+ * is done.
+ */
+#ifndef SESSION_OUTGOING_SENDER_PRIV_H
+#define SESSION_OUTGOING_SENDER_PRIV_H
+
+#include "ipc/channel.h"
+#include "session/sender.h"
+#include "store/outgoing.h"
+
+#include <pthread.h>
+
+enum { SENDING_MEMORY_MAXIMUM = 512 * 1024 };
+
+enum sending_state { SENDING_FREE, SENDING_CLAIMED, SENDING_UNDER_WAY, SENDING_FINISHED };
+
+struct sending {
+    enum sending_state state;
+    uint64_t id;
+    struct account_id account;
+    struct arena arena; /* what follows */
+    struct outgoing_message message;
+    struct outgoing_recipient *results; /* of each recipient of the message */
+    size_t asked;                       /* of them, those that wait: they are handed over */
+    size_t answered;
+    int file; /* -1: none */
+    struct ipc_channel *channel;
+    uint64_t settle_at; /* not before then; the loop's milliseconds */
+};
+
+/* What the pool's thread is to do, and has done. */
+struct job {
+    uint64_t now_ms;
+    bool claims; /* it may claim */
+    bool looks;  /* it asks the directory which accounts there are */
+    struct account_id accounts[SENDER_ACCOUNTS];
+    size_t account_count;
+    struct sending *finished[SEND_UNDER_WAY_MAXIMUM]; /* to be settled */
+    size_t finished_count;
+    struct sending *vacant[SEND_UNDER_WAY_MAXIMUM]; /* to be filled */
+    size_t vacant_count, filled;
+    /* Accounts that have more than there was room for. */
+    struct account_id again[SENDER_ACCOUNTS];
+    size_t again_count;
+};
+
+struct peer {
+    struct sender *sender;
+    uint32_t slot;
+    struct ipc_channel *channel; /* NULL: there is none */
+};
+
+struct sender {
+    struct sender_options options;
+    uv_timer_t timer;
+    uv_async_t wake;
+    uv_work_t work;
+    bool working, look, draining, ended, holding;
+    uint64_t drain_deadline, look_at; /* the loop's milliseconds */
+    uint64_t last_id;
+    struct peer peers[SERVICE_SLOTS];
+    struct sending sendings[SEND_UNDER_WAY_MAXIMUM];
+    struct job job;
+    pthread_mutex_t lock; /* of what follows */
+    struct account_id departed[SENDER_ACCOUNTS];
+    size_t departed_count;
+    bool more_departed;
+};
+
+/* --- work.c --- */
+
+void job_run(struct sender *sender, struct job *job);
+
+/* Nothing is under way here any more. */
+void sending_clear(struct sending *sending);
+
+/* --- returned.c --- */
+
+/* Puts the report and the message into the owner's INBOX, once for each message. Errors of
+ * store_deliver. */
+int return_to_owner(const struct sender *sender, struct store_view *view,
+                    const struct sending *sending);
+
+#endif
