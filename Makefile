@@ -23,7 +23,7 @@ MESON = meson setup --prefix $(PREFIX)
 PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
 PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
-           src/session/chapar-session src/cli/chapar
+           src/session/chapar-session src/agents/send/chapar-send src/cli/chapar
 
 .PHONY: all run test test-cluster unit wire lint bench fuzz fuzz-quick crash freeze-load thread install clean \
         sanitized

@@ -70,11 +70,14 @@ FORBIDDEN_SYMBOLS = {
                                r"sieve_(?!extension_list$)\w+)$"),
     "chapar-auth": re.compile(r"^((blob|store|mailbox(?!_name)|collection|imap|lmtp|mta|summary|mime)_\w+|"
                               r"SSL_\w+)$"),
+    "chapar-send": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|mta_\w+|pop3_\w+|managesieve_\w+|"
+                              r"sieve_\w+|summary_\w+|mime_\w+)$"),
 }
 FORBIDDEN_LIBRARIES = {
     "chapard": ["libsqlite3", "librados", "libssl", "libicu", "libzstd"],
     "chapar-login": ["libsqlite3", "librados", "libzstd"],
     "chapar-auth": ["libssl", "libzstd"],
+    "chapar-send": ["libsqlite3", "librados", "libzstd"],
 }
 
 
@@ -151,7 +154,7 @@ def check_include(path, number, folder, included, rows):
     if other not in (folder, "base") and other not in rows[folder]:
         yield f"{where}: {folder} may not use {other} (src/README.md)"
     if included == "base/log.h" and folder.split("/")[0] not in (
-            "front", "session", "supervisor", "cli") and relative(path) not in LOGGING_ALLOWED:
+            "front", "agents", "session", "supervisor", "cli") and relative(path) not in LOGGING_ALLOWED:
         yield f"{where}: libraries return errors, they do not log"
 
 

@@ -258,6 +258,10 @@ static int resolve_paths(struct config *config)
     if (!error)
         error = make_absolute(&config->rados_config, directory);
     if (!error)
+        error = make_absolute(&config->outgoing_password_file, directory);
+    if (!error)
+        error = make_absolute(&config->outgoing_ca_file, directory);
+    if (!error)
         error = make_absolute(&config->admin_socket, config->data_directory);
     if (!error)
         error = make_listeners_absolute(&config->lmtp_listen, config->data_directory);
@@ -299,6 +303,31 @@ static void check_engine(struct reading *reading)
         problem(reading, 0, "rados_pool is for engine = \"rados\"");
 }
 
+/* What the password may be sent over is seen when the name has been looked up; what it may never be
+ * is seen here. */
+static void check_outgoing(struct reading *reading)
+{
+    static const char *const tls[] = {"never", "optional", "starttls", "tls"};
+    const struct config *config = reading->config;
+    struct listen_address address = {.kind = LISTEN_TCP};
+    bool known = false;
+    for (size_t i = 0; i < sizeof(tls) / sizeof(tls[0]); i++)
+        known = known || strcmp(config->outgoing_tls, tls[i]) == 0;
+    if (!known)
+        problem(reading, 0, "outgoing_tls: \"%s\" is none of never, optional, starttls, tls",
+                config->outgoing_tls);
+    if (*config->outgoing_server &&
+        (config_listen_address(config->outgoing_server, &address) || address.kind != LISTEN_TCP))
+        problem(reading, 0, "outgoing_server: \"%s\" is not HOST:PORT", config->outgoing_server);
+    else if (*config->outgoing_user && strcmp(config->outgoing_tls, "never") == 0 &&
+             !is_loopback(&address) && strcmp(address.text, "localhost") != 0)
+        problem(reading, 0, "outgoing_user: a password is not sent to another machine without TLS");
+    if (!*config->outgoing_user != !*config->outgoing_password_file)
+        problem(reading, 0, "outgoing_user and outgoing_password_file go together");
+    if (strlen(config->outgoing_user) > OUTGOING_USER_MAXIMUM)
+        problem(reading, 0, "outgoing_user is longer than %d bytes", OUTGOING_USER_MAXIMUM);
+}
+
 static void check_meaning(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -320,6 +349,7 @@ static void check_meaning(struct reading *reading)
     if (config->pop3s_listen.count && !*config->tls_key)
         problem(reading, 0, "pop3s_listen needs tls_certificate and tls_key");
     check_engine(reading);
+    check_outgoing(reading);
     if (strcmp(config->log_format, "text") != 0 && strcmp(config->log_format, "json") != 0)
         problem(reading, 0, "log_format: \"%s\" is neither text nor json", config->log_format);
     enum log_level level;

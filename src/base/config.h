@@ -12,7 +12,10 @@
 
 #include "base/buffer.h"
 
-enum { CONFIG_FILE_MAXIMUM = 1024 * 1024 }; /* bytes of the file */
+enum {
+    CONFIG_FILE_MAXIMUM = 1024 * 1024, /* bytes of the file */
+    OUTGOING_USER_MAXIMUM = 255, /* of outgoing_user: RFC 4616's, as proto/smtp/client.h has it */
+};
 
 struct config_list {
     char **items;

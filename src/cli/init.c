@@ -24,7 +24,7 @@ struct plan {
     const char *pool, *user;    /* of a Ceph cluster; NULL: the data is on this machine */
     char ceph_config[PATH_MAX]; /* absolute; empty: Ceph's own place */
     long ports;
-    char login_user[32], auth_user[32], session_user[32];
+    char login_user[32], auth_user[32], session_user[32], send_user[32];
 };
 
 /* --- the users --- */
@@ -46,6 +46,7 @@ static void choose_users(struct plan *plan)
     choose_user("chapar-login", 61190, plan->login_user);
     choose_user("chapar-auth", 61191, plan->auth_user);
     choose_user("chapar", 61192, plan->session_user);
+    choose_user("chapar-send", 61193, plan->send_user);
 }
 
 /* --- the directories --- */
@@ -142,8 +143,10 @@ static void put_config(FILE *file, const struct plan *plan)
     if (plan->pool && plan->user)
         fprintf(file, "rados_user = \"%s\"\n", plan->user);
     if (getuid() == 0)
-        fprintf(file, "\nlogin_user = \"%s\"\nauth_user = \"%s\"\nsession_user = \"%s\"\n",
-                plan->login_user, plan->auth_user, plan->session_user);
+        fprintf(file,
+                "\nlogin_user = \"%s\"\nauth_user = \"%s\"\nsession_user = \"%s\"\n"
+                "send_user = \"%s\"\n",
+                plan->login_user, plan->auth_user, plan->session_user, plan->send_user);
 }
 
 static int write_config(const struct plan *plan, const char *path)

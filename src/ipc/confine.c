@@ -41,6 +41,7 @@ static const struct row {
     {PROCESS_AUTH, true, true, CONFINE_FILES_TREE, NULL, 0},
     {PROCESS_SESSION, true, true, CONFINE_FILES_TREE, NULL, 0},
     {PROCESS_LOGIN, true, true, CONFINE_FILES_NONE, NULL, 0},
+    {PROCESS_SEND, true, true, CONFINE_FILES_NONE, NULL, 0},
 };
 
 /* The leak checker traces its own process, which a confined one may not. */

@@ -11,9 +11,11 @@
  * | login   | none                    | accepts and uses those given | open, socket, connect   |
  * | auth    | its own directory       | those given                  | socket, connect, accept |
  * | session | the mail root           | accepts and uses those given | socket, connect         |
+ * | send    | none; reads those given | those given; with `ports`    | open, accept            |
  *
- * With `ports` a process may connect over TCP: auth and session, whose data is in a cluster. To
- * which addresses the kernel cannot be told; to which ports Landlock sees to from its ABI 4 on.
+ * With `ports` a process may connect over TCP: send, to the mail server; auth and session, whose
+ * data is in a cluster. To which addresses the kernel cannot be told; to which ports Landlock sees
+ * to from its ABI 4 on.
  *
  * None but chapard may execve. What is not permitted fails with EPERM (seccomp) or EACCES
  * (Landlock).
@@ -36,7 +38,7 @@ struct confinement_ports {
 
 struct confinement_request {
     enum process_role role;
-    const char *root; /* the directory of the role's files; login: an empty directory */
+    const char *root; /* the directory of the role's files; login, send: an empty directory */
     const char *user; /* name or "#UID" */
     const struct confinement_ports *ports; /* NULL: none */
 };

@@ -120,6 +120,9 @@ static const int file_calls[] = {
     CALL(fstatfs),    CALL(umask),
 };
 
+/* Files that it was given open. */
+static const int given_file_calls[] = {CALL(pread64)};
+
 static const int accept_calls[] = {CALL(accept), CALL(accept4)};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -286,10 +289,12 @@ static int add_role(scmp_filter_ctx filter, enum process_role role, bool connect
         return add_calls(filter, SCMP_ACT_ERRNO(EPERM), supervisor_forbidden,
                          LENGTH(supervisor_forbidden));
     int result = add_base(filter);
-    if (!result && role != PROCESS_LOGIN)
+    if (!result && process_role_stores(role))
         result = add_calls(filter, SCMP_ACT_ALLOW, file_calls, LENGTH(file_calls));
-    if (!result && role != PROCESS_AUTH)
+    if (!result && (role == PROCESS_LOGIN || role == PROCESS_SESSION))
         result = add_calls(filter, SCMP_ACT_ALLOW, accept_calls, LENGTH(accept_calls));
+    if (!result && role == PROCESS_SEND)
+        result = add_calls(filter, SCMP_ACT_ALLOW, given_file_calls, LENGTH(given_file_calls));
     if (!result && role == PROCESS_LOGIN)
         result = add_socket_pairs(filter);
     if (!result && connects)

@@ -48,11 +48,16 @@ struct service {
 };
 
 static const char *const role_names[PROCESS_ROLES] = {"chapard", "chapar-auth", "chapar-session",
-                                                      "chapar-login"};
+                                                      "chapar-login", "chapar-send"};
 
 const char *process_role_name(enum process_role role)
 {
     return role_names[role];
+}
+
+bool process_role_stores(enum process_role role)
+{
+    return role == PROCESS_AUTH || role == PROCESS_SESSION;
 }
 
 /* --- set-up messages --- */
@@ -83,13 +88,12 @@ static int receive_shared(struct service *service, struct ipc_reader *reader,
         return ERROR_PROTOCOL;
     service->shared = true;
     service->slot = slot;
-    if (service->role != PROCESS_LOGIN)
+    if (process_role_stores(service->role))
         service->notices = take_descriptor(message, 1);
     int error = counters_attach(message->descriptors[0], (int)slot);
     if (!error)
         error = map_notes(service, message->descriptors[2]);
-    /* chapar-login stores nothing. */
-    if (!error && service->role != PROCESS_LOGIN)
+    if (!error && process_role_stores(service->role))
         error = gate_attach(message->descriptors[3], (int)slot);
     return error;
 }
@@ -287,7 +291,7 @@ static int read_config(struct service *service, const char *path)
 /* chapard made the directory. A process that can change its root sees it as "/". */
 static int set_root(struct service *service)
 {
-    static const char *const directories[PROCESS_ROLES] = {"", "auth", "mail", "empty"};
+    static const char *const directories[PROCESS_ROLES] = {"", "auth", "mail", "empty", "empty"};
     return asprintf(&service->root, "%s/%s", service->config->data_directory,
                     directories[service->role]) < 0
                ? ERROR_MEMORY
@@ -370,6 +374,8 @@ static const char *user_of(const struct service *service)
         return config->login_user;
     case PROCESS_AUTH:
         return config->auth_user;
+    case PROCESS_SEND:
+        return config->send_user;
     default:
         return config->session_user;
     }

@@ -31,9 +31,14 @@ enum process_role {
     PROCESS_AUTH,
     PROCESS_SESSION,
     PROCESS_LOGIN,
+    PROCESS_SEND,
     PROCESS_ROLES
 };
 const char *process_role_name(enum process_role role); /* "chapard", "chapar-auth", ... */
+
+/* Whether it works on stored data: such a process gets the notices, and changes only through the
+ * gate. */
+bool process_role_stores(enum process_role role);
 
 /* Protocols of listeners and streams. */
 enum service_protocol {
@@ -106,7 +111,8 @@ uint32_t service_slot(const struct service *service);
 struct service_listener *service_listeners(struct service *service, size_t *count);
 
 /* The notices ring's memory and SERVICE_SLOTS wake descriptors as received, for
- * kv/notice_ring.h; -1 and all -1 in a process that has no use for notices (chapar-login). */
+ * kv/notice_ring.h; -1 and all -1 in a process that has no use for notices (process_role_stores).
+ */
 int service_notices(const struct service *service, const int **wake);
 
 /* Paths as this process sees them after confinement: the mail root, the credentials' root

@@ -55,7 +55,7 @@ static void tell_shared(struct child *child, struct buffer *body)
     ipc_put_u32(body, child->slot);
     ipc_put_u32(body, child->generation);
     tell(child, IPC_SHARED, body, memory, 4);
-    for (uint32_t i = 0; i < SERVICE_SLOTS && child->role != PROCESS_LOGIN; i++) {
+    for (uint32_t i = 0; i < SERVICE_SLOTS && process_role_stores(child->role); i++) {
         ipc_put_u32(body, i);
         tell(child, IPC_WAKE, body, &shared->wake[i], 1);
     }
@@ -77,13 +77,15 @@ static void tell_listeners(struct child *child, struct buffer *body)
     }
 }
 
-static const struct {
+/* exposed: the side that strangers reach first, which is replaced when the channel was lost. */
+static const struct pair {
     enum ipc_channel_kind kind;
-    enum process_role asking, answering;
+    enum process_role asking, answering, exposed;
 } pairs[] = {
-    {IPC_CHANNEL_LOGIN_AUTH, PROCESS_LOGIN, PROCESS_AUTH},
-    {IPC_CHANNEL_SESSION_AUTH, PROCESS_SESSION, PROCESS_AUTH},
-    {IPC_CHANNEL_LOGIN_SESSION, PROCESS_LOGIN, PROCESS_SESSION},
+    {IPC_CHANNEL_LOGIN_AUTH, PROCESS_LOGIN, PROCESS_AUTH, PROCESS_LOGIN},
+    {IPC_CHANNEL_SESSION_AUTH, PROCESS_SESSION, PROCESS_AUTH, PROCESS_SESSION},
+    {IPC_CHANNEL_LOGIN_SESSION, PROCESS_LOGIN, PROCESS_SESSION, PROCESS_LOGIN},
+    {IPC_CHANNEL_SESSION_SEND, PROCESS_SESSION, PROCESS_SEND, PROCESS_SEND},
 };
 
 static void tell_peer(struct child *child, enum ipc_channel_kind kind, uint32_t slot, int socket)
@@ -121,17 +123,27 @@ void children_connect(struct child *one, struct child *other)
     }
 }
 
-/* Streams go to sessions that stay: of the login's own generation, or of an accepted newer one. */
+static bool can_ask(const struct child *asking, const struct child *answering)
+{
+    return answering->state != CHILD_DRAINING &&
+           (answering->generation == asking->generation ||
+            (answering->generation > asking->generation &&
+             answering->generation <= answering->supervisor->accepted));
+}
+
+/* Streams go to sessions that stay, and messages to a chapar-send that stays: of the own
+ * generation, or of an accepted newer one. */
 static bool are_peers(const struct child *one, const struct child *other)
 {
-    const struct child *login = one->role == PROCESS_LOGIN ? one : other;
-    const struct child *session = login == one ? other : one;
-    if (login->role != PROCESS_LOGIN || session->role != PROCESS_SESSION)
+    if (one->role == PROCESS_AUTH || other->role == PROCESS_AUTH)
         return true;
-    return session->state != CHILD_DRAINING &&
-           (session->generation == login->generation ||
-            (session->generation > login->generation &&
-             session->generation <= session->supervisor->accepted));
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (one->role == pairs[i].asking && other->role == pairs[i].answering)
+            return can_ask(one, other);
+        if (other->role == pairs[i].asking && one->role == pairs[i].answering)
+            return can_ask(other, one);
+    }
+    return false;
 }
 
 static void set_up(struct child *child)
@@ -173,16 +185,14 @@ static struct child *find_child(struct supervisor *supervisor, uint32_t slot)
     return child;
 }
 
-/* Which of the two a channel of that kind was asked through. NULL: it cannot join them. */
-static struct child *asking_side(struct child *one, struct child *other, unsigned kind)
+/* The exposed one of the two sides of a channel of that kind. NULL: it cannot join them. */
+static struct child *exposed_side(struct child *one, struct child *other, unsigned kind)
 {
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (pairs[i].kind != kind)
-            continue;
-        if (one->role == pairs[i].asking && other->role == pairs[i].answering)
-            return one;
-        if (other->role == pairs[i].asking && one->role == pairs[i].answering)
-            return other;
+        const struct pair *pair = &pairs[i];
+        if (pair->kind == kind && ((one->role == pair->asking && other->role == pair->answering) ||
+                                   (other->role == pair->asking && one->role == pair->answering)))
+            return one->role == pair->exposed ? one : other;
     }
     return NULL;
 }
@@ -199,7 +209,7 @@ static int lost_peer(struct child *child, struct ipc_channel *channel, struct ip
     struct child *peer = find_child(child->supervisor, slot);
     if (!peer)
         return 0;
-    struct child *replaced = asking_side(child, peer, kind);
+    struct child *replaced = exposed_side(child, peer, kind);
     if (!replaced)
         return ERROR_PROTOCOL;
     log_error("channel_breach", LOG_TEXT("told_by", process_role_name(child->role)),
@@ -428,6 +438,8 @@ static int64_t wanted_count(const struct config *config, enum process_role role)
 {
     if (role == PROCESS_LOGIN)
         return config->login_processes;
+    if (role == PROCESS_SEND)
+        return *config->outgoing_server ? 1 : 0;
     if (role != PROCESS_SESSION)
         return 1;
     if (config->session_processes)

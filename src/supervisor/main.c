@@ -7,14 +7,14 @@
  *
  * DESCRIPTION
  *   chapard opens the listeners named in FILE (see chapar.conf(5)), starts chapar-auth,
- *   chapar-session and chapar-login beside itself, and starts them again when they die. It runs in
- *   the foreground and logs to standard error, one line for each event. It reads nothing that
- *   comes from the network.
+ *   chapar-session, chapar-login and, with outgoing_server, chapar-send beside itself, and starts
+ *   them again when they die. It runs in the foreground and logs to standard error, one line for
+ *   each event. It reads nothing that comes from the network.
  *
  *   Started by root, each process gives up what it does not need as the last step of its set-up:
- *   it changes its root directory and its user (login_user, auth_user, session_user), drops all
- *   capabilities, and confines itself with Landlock and seccomp. Started by another user, it
- *   does all but the change of root directory and user; ports below 1024 then have to come from
+ *   it changes its root directory and its user (login_user, auth_user, session_user, send_user),
+ * drops all capabilities, and confines itself with Landlock and seccomp. Started by another user,
+ * it does all but the change of root directory and user; ports below 1024 then have to come from
  *   systemd. chapar(1) status shows what is really in force.
  *
  *   A process that dies is started again after 0.1 seconds, then after twice as long each time up
@@ -28,12 +28,12 @@
  *
  * SIGNALS
  *   SIGHUP            Read FILE again. If it is wrong, every problem is logged and nothing
- *                     changes. If it is right, new listeners are opened and new chapar-login and
- *                     chapar-session processes started; the old ones take nothing new and end
- *                     with their last connection. data_directory, engine, admin_socket and what
- *                     concerns chapar-auth need a restart.
- *   SIGTERM, SIGINT   Take nothing new, give sessions drain_time to end, then end. A second one
- *                     ends everything at once.
+ *                     changes. If it is right, new listeners are opened and new chapar-login,
+ *                     chapar-session and chapar-send processes started; the old ones take nothing
+ *                     new and end with their last connection or message. The name of
+ *                     outgoing_server is looked up again. data_directory, engine, admin_socket and
+ * what concerns chapar-auth need a restart. SIGTERM, SIGINT   Take nothing new, give sessions
+ * drain_time to end, then end. A second one ends everything at once.
  *
  * ENVIRONMENT
  *   NOTIFY_SOCKET                            systemd is told when the server is ready, reloads and
@@ -43,7 +43,7 @@
  *
  * FILES
  *   DATA/mail, DATA/auth, DATA/empty   Made when missing: the directories of chapar-session,
- *                                      chapar-auth and chapar-login.
+ *                                      chapar-auth, of chapar-login and chapar-send.
  *   DATA/active.conf                   The configuration in force, written for the processes
  *                                      chapard starts. Changing it changes nothing.
  *

@@ -162,21 +162,23 @@ void reload(struct supervisor *supervisor)
         error = children_start(supervisor, PROCESS_SESSION, supervisor->newest);
     if (!error)
         error = children_start(supervisor, PROCESS_LOGIN, supervisor->newest);
+    if (!error)
+        error = children_start(supervisor, PROCESS_SEND, supervisor->newest);
     if (error)
         reload_give_up(supervisor);
 }
 
-/* Old processes that still have connections before login can hand them to the new sessions. */
-static void connect_old_logins(struct supervisor *supervisor)
+/* Old processes of a role with the new ones of another. */
+static void connect_old(struct supervisor *supervisor, enum process_role asking,
+                        enum process_role answering)
 {
-    struct child *login, *session;
-    for (login = TAILQ_FIRST(&supervisor->children); login; login = TAILQ_NEXT(login, link)) {
-        if (login->role != PROCESS_LOGIN || login->generation == supervisor->newest)
+    struct child *old, *new;
+    for (old = TAILQ_FIRST(&supervisor->children); old; old = TAILQ_NEXT(old, link)) {
+        if (old->role != asking || old->generation == supervisor->newest)
             continue;
-        for (session = TAILQ_FIRST(&supervisor->children); session;
-             session = TAILQ_NEXT(session, link))
-            if (session->role == PROCESS_SESSION && session->generation == supervisor->newest)
-                children_connect(login, session);
+        for (new = TAILQ_FIRST(&supervisor->children); new; new = TAILQ_NEXT(new, link))
+            if (new->role == answering &&new->generation == supervisor->newest)
+                children_connect(old, new);
     }
 }
 
@@ -204,7 +206,10 @@ static void settle(struct supervisor *supervisor)
 void reload_finish(struct supervisor *supervisor)
 {
     supervisor->accepted = supervisor->newest;
-    connect_old_logins(supervisor);
+    /* Connections before login can be handed to the new sessions; streams that go on in old
+     * sessions can have messages sent by the new chapar-send. */
+    connect_old(supervisor, PROCESS_LOGIN, PROCESS_SESSION);
+    connect_old(supervisor, PROCESS_SESSION, PROCESS_SEND);
     drain_generations(supervisor, false);
     listeners_accept(&supervisor->listeners);
     supervisor_set_log(supervisor->config);

@@ -1,10 +1,10 @@
 /*
  * chapard's parts and the state they share. One thread, one loop.
  *
- * A generation is one set of chapar-login and chapar-session processes with one configuration and
- * one set of listeners; a reload starts the next. `accepted` is the newest whose processes have
- * all been ready; `newest` is above it only while a reload is under way. chapar-auth outlives
- * generations.
+ * A generation is one set of chapar-login, chapar-session and chapar-send processes with one
+ * configuration and one set of listeners; a reload starts the next. `accepted` is the newest whose
+ * processes have all been ready; `newest` is above it only while a reload is under way. chapar-auth
+ * outlives generations.
  */
 #ifndef SUPERVISOR_SUPERVISOR_PRIV_H
 #define SUPERVISOR_SUPERVISOR_PRIV_H

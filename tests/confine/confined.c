@@ -308,6 +308,7 @@ static enum process_role role_of(const char *name)
 {
     return strcmp(name, "login") == 0  ? PROCESS_LOGIN
            : strcmp(name, "auth") == 0 ? PROCESS_AUTH
+           : strcmp(name, "send") == 0 ? PROCESS_SEND
                                        : PROCESS_SESSION;
 }
 
@@ -319,7 +320,7 @@ int main(int count, char **arguments)
     listen(prepared_socket, 1);
     const struct confinement_ports ports = {{{CLUSTER_PORT, CLUSTER_PORT}}, 1};
     struct confinement_request request = {role_of(arguments[1]), arguments[2], arguments[3], NULL};
-    if (strcmp(arguments[1], "cluster") == 0)
+    if (strcmp(arguments[1], "cluster") == 0 || request.role == PROCESS_SEND)
         request.ports = &ports;
     struct confinement_result result;
     const char *step = "";

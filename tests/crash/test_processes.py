@@ -113,7 +113,8 @@ def test_crash_says_what_was_served(pair):
     pair.wait_for_log("crash")
 
 
-@pytest.mark.parametrize("role", ["chapar-auth", "chapar-login", "chapar-session"])
+@pytest.mark.parametrize("role", ["chapar-auth", "chapar-login", "chapar-session",
+                                  "chapar-send"])
 def test_killed_process_is_replaced(pair, role):
     """kill -9, several times: logins and deliveries work again; the delay grows, but not for ever."""
     account = pair.add_account("served")
@@ -314,7 +315,7 @@ def test_reload_again_and_again(pair):
         (status,) = [line for line in client.ok("STATUS INBOX (MESSAGES)") if "STATUS" in line]
         assert f"MESSAGES {len(delivered)}" in status
     # Old processes end with their last stream.
-    wait_until(lambda: len(pair.children()) == 4, 15)
+    wait_until(lambda: len(pair.children()) == 5, 15)  # auth, login, two sessions, send
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pair.process.pid)],
                             capture_output=True, text=True).stdout.split()
-    assert len(listed) == 4
+    assert len(listed) == 5

@@ -560,7 +560,7 @@ def test_status_json(live):
     status = live.json("status")
     roles = [process["role"] for process in status["processes"]]
     assert roles.count("chapard") == 1 and roles.count("chapar-auth") == 1
-    assert roles.count("chapar-login") == 1
+    assert roles.count("chapar-login") == 1 and roles.count("chapar-send") == 1
     assert roles.count("chapar-session") == len(os.sched_getaffinity(0)) or \
         roles.count("chapar-session") == os.cpu_count()
     for process in status["processes"]:
@@ -596,7 +596,7 @@ def test_status_counts(live):
 
 def test_status_text(live):
     text = live.run("status").stdout
-    for word in ("chapard", "chapar-login", "chapar-auth", "chapar-session", "filter",
+    for word in ("chapard", "chapar-login", "chapar-auth", "chapar-session", "chapar-send", "filter",
                  str(live.imaps_port), "lmtp_delivered"):
         assert word in text
     assert "None" not in text and "(null)" not in text

@@ -22,7 +22,9 @@ NO_PTRACE = "the kernel lets only root trace a process that is not dumpable"
 DENIED = {"EPERM", "EACCES"}
 # Chrooted, a file outside has no name at all.
 OUTSIDE = DENIED | {"ENOENT"}
-CONFINED = ["chapar-login", "chapar-auth", "chapar-session"]
+CONFINED = ["chapar-login", "chapar-auth", "chapar-session", "chapar-send"]
+WITHOUT_NETWORK = CONFINED[:-1]
+WITHOUT_FILES = ["chapar-login", "chapar-send"]
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +83,33 @@ def test_forbidden_to_all(server, role, call):
     assert inject(server, role, call, *arguments) <= DENIED
 
 
-@pytest.mark.parametrize("role", CONFINED)
+@pytest.mark.parametrize("role", WITHOUT_NETWORK)
 @pytest.mark.parametrize("family", ["inet", "inet6", "unix"])
 def test_no_socket_of_its_own(server, role, family):
     assert inject(server, role, "socket", family) <= DENIED
 
 
-@pytest.mark.parametrize("role", CONFINED)
+@pytest.mark.parametrize("role", WITHOUT_NETWORK)
 def test_no_connect(server, role):
     assert inject(server, role, "connect") <= DENIED
 
 
+def test_send_connects_to_one_port(server):
+    """TCP alone, and to outgoing_server's port, as far as Landlock knows ports (ABI 4)."""
+    assert inject(server, "chapar-send", "socket", "unix") <= DENIED
+    assert inject(server, "chapar-send", "socket", "inet") == {"OK"}
+    (process,) = [process for process in server.json("status")["processes"]
+                  if process["role"] == "chapar-send"]
+    port_1 = inject(server, "chapar-send", "connect")
+    assert port_1 == ({"EACCES"} if process["landlock"] >= 4 else {"ECONNREFUSED"})
+
+
+@pytest.mark.parametrize("role", WITHOUT_FILES)
 @pytest.mark.parametrize("path", ["/", ".", "/etc/passwd", "/proc/self/status", "/dev/null", "x"])
-def test_login_opens_nothing(server, path):
-    assert inject(server, "chapar-login", "open", path) <= DENIED
-    assert inject(server, "chapar-login", "create", path + "-new") <= DENIED
-    assert inject(server, "chapar-login", "unlink", path) <= DENIED
+def test_opens_nothing(server, role, path):
+    assert inject(server, role, "open", path) <= DENIED
+    assert inject(server, role, "create", path + "-new") <= DENIED
+    assert inject(server, role, "unlink", path) <= DENIED
 
 
 def outside(server):
@@ -195,9 +208,10 @@ def test_chapard_keeps_few_capabilities(server):
         assert not held & (1 << bit), word
 
 
-def test_descriptors_of_login(server):
-    """chapar-login holds sockets, pipes and shared memory: no file and no directory."""
-    for pid in server.children("chapar-login"):
+@pytest.mark.parametrize("role", WITHOUT_FILES)
+def test_descriptors(server, role):
+    """Who opens no file holds sockets, pipes and shared memory: no file and no directory."""
+    for pid in server.children(role):
         for entry in os.scandir(f"/proc/{pid}/fd"):
             target = os.readlink(entry.path)
             assert re.match(r"socket:|pipe:|anon_inode:|/memfd:|/dev/null", target) or \
@@ -240,7 +254,8 @@ print("all is well")
 
 
 def test_linker_fence():
-    """chapard and chapar-login link no storage, chapar-auth none but kv (docs/architecture.md)."""
+    """chapard, chapar-login and chapar-send link no storage, chapar-auth none but kv
+    (docs/architecture.md)."""
     result = subprocess.run([sys.executable, ROOT / "tools" / "lint.py", "symbols"], cwd=ROOT,
                             capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -12,7 +12,7 @@
  *
  *     READY --> MAIL --> RCPT, one after the other --> DATA --> BODY --> END --> READY
  *
- * and from each of them to CLOSED.
+ * and from each of them to CLOSED, from READY by QUITTING.
  */
 enum state {
     GREETING,
@@ -28,6 +28,7 @@ enum state {
     DATA,
     BODY,
     END,
+    QUITTING,
     CLOSED
 };
 
@@ -219,8 +220,10 @@ void smtp_client_closed(struct smtp_client *client, const char *why)
 
 void smtp_client_quit(struct smtp_client *client, struct buffer *output)
 {
-    if (client->state == READY)
-        give_up(client, "the connection is not needed", output);
+    if (client->state != READY)
+        return;
+    buffer_append_string(output, "QUIT\r\n");
+    client->state = QUITTING;
 }
 
 /* --- before the first message --- */
@@ -478,6 +481,14 @@ static enum smtp_action take_hello(struct smtp_client *client, struct slice text
     return kind == 2 ? greeted(client, output) : fail(client, SMTP_DEFERRED, text, output);
 }
 
+/* The answer to QUIT. */
+static enum smtp_action take_quit(struct smtp_client *client, struct slice text,
+                                  struct buffer *output)
+{
+    (void)output;
+    return fail(client, SMTP_DEFERRED, text, NULL);
+}
+
 /* What comes unasked, when nothing is under way, is a farewell. */
 static enum smtp_action take_unasked(struct smtp_client *client, struct slice text,
                                      struct buffer *output)
@@ -495,7 +506,7 @@ static enum smtp_action take_reply(struct smtp_client *client, struct slice text
         [STARTTLS] = take_starttls, [HANDSHAKE] = take_unasked, [AUTH] = take_auth,
         [RESPONSE] = take_auth,     [READY] = take_unasked,     [MAIL] = take_mail,
         [RCPT] = next_recipient,    [DATA] = take_data,         [BODY] = take_unasked,
-        [END] = take_end,
+        [END] = take_end,           [QUITTING] = take_quit,
     };
     if (client->code == 421) /* section 3.8: it goes away */
         return fail(client, SMTP_DEFERRED, text, NULL);

@@ -139,7 +139,7 @@ enum smtp_action smtp_client_begin(struct smtp_client *client, const struct smtp
 void smtp_client_data(struct smtp_client *client, struct slice bytes, struct buffer *output);
 void smtp_client_data_end(struct smtp_client *client, struct buffer *output);
 
-/* The farewell, when SMTP_READY: send output, close. */
+/* The farewell, when SMTP_READY: SMTP_END follows, when it has been answered (section 4.1.1.10). */
 void smtp_client_quit(struct smtp_client *client, struct buffer *output);
 
 /* The connection has ended or was never there: whoever has no result yet is deferred, for that

@@ -243,6 +243,33 @@ static void test_cluster(void **state)
     CHECK_ROLE("cluster", expected);
 }
 
+/* chapar-send: TCP to the mail server's port, and nothing of the disk but what it is given. */
+static void test_send(void **state)
+{
+    (void)state;
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    const struct expectation network[] = {
+        {"reach", "-", "ECONNREFUSED"},
+        {"reach-other", "-", abi >= 4 ? "EACCES" : "ECONNREFUSED"},
+        {"socket", "unix", "EPERM"},
+        {"datagram-socket", "-", "EPERM"},
+        {"bind", "-", "EPERM"},
+        {"accept", "-", "EPERM"},
+        {"pair", "-", "EPERM"},
+        {"fast-open", "-", "EPERM"},
+        {"fast-open-message", "-", "EPERM"},
+    };
+    static const struct expectation rest[] = {
+        {"read", "/", "EPERM"},    {"create", "%/file", "EPERM"},
+        {"mkfifo", "%/fifo", "!"}, {"execve", "/bin/true", "EPERM"},
+        {"fork", "-", "EPERM"},    {"ptrace", "-", "EPERM"},
+        {"kill", "-", "EPERM"},    {"setuid", "-", "EPERM"},
+        {"library", "-", "OK"},    {"executable-memory", "-", "EPERM"},
+    };
+    CHECK_ROLE("send", network);
+    CHECK_ROLE("send", rest);
+}
+
 /* Outside the root: Landlock refuses what the user could read. */
 static void test_outside_the_root(void **state)
 {
@@ -347,10 +374,15 @@ static void test_injected_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_may),     cmocka_unit_test(test_login),
-        cmocka_unit_test(test_auth),           cmocka_unit_test(test_session),
-        cmocka_unit_test(test_cluster),        cmocka_unit_test(test_outside_the_root),
-        cmocka_unit_test(test_unknown_user),   cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_nobody_may),
+        cmocka_unit_test(test_login),
+        cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_send),
+        cmocka_unit_test(test_outside_the_root),
+        cmocka_unit_test(test_unknown_user),
+        cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_injected_calls),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

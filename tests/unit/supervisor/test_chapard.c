@@ -50,7 +50,8 @@ static void write_config(const struct server *server, const char *more)
             "data_directory = \"data\"\nprogram_directory = \"%s\"\n"
             "imap_listen = {\"127.0.0.1:%u\"}\nlmtp_listen = {\"unix:lmtp.sock\"}\n"
             "login_connections = 10\nsession_connections = 10\nopen_accounts = 10\n"
-            "login_user = \"#60001\"\nauth_user = \"#60002\"\nsession_user = \"#60003\"\n%s",
+            "login_user = \"#60001\"\nauth_user = \"#60002\"\nsession_user = \"#60003\"\n"
+            "send_user = \"#60004\"\n%s",
             FAKE_DIRECTORY, server->port, more);
     fclose(file);
 }
@@ -273,13 +274,13 @@ static void test_starts_and_stops(void **state)
     assert_string_equal(imap.role, "chapar-login");
     assert_string_equal(lmtp.role, "chapar-session");
     assert_int_equal(imap.peers, 3); /* auth, two sessions */
-    assert_int_equal(lmtp.peers, 2); /* auth, login */
+    assert_int_equal(lmtp.peers, 3); /* auth, login, send */
     const char *text = status(&server);
-    assert_int_equal(occurrences(text, "\"state\":\"ready\""), 5);
-    assert_int_equal(occurrences(text, "\"seccomp\":2"), 5);
-    assert_int_equal(occurrences(text, "\"no_new_privs\":true"), 5);
-    assert_int_equal(occurrences(text, "\"capabilities\":\"0000000000000000\""), geteuid() ? 5 : 4);
-    assert_int_equal(occurrences(text, "\"chrooted\":true"), geteuid() ? 0 : 4);
+    assert_int_equal(occurrences(text, "\"state\":\"ready\""), 6);
+    assert_int_equal(occurrences(text, "\"seccomp\":2"), 6);
+    assert_int_equal(occurrences(text, "\"no_new_privs\":true"), 6);
+    assert_int_equal(occurrences(text, "\"capabilities\":\"0000000000000000\""), geteuid() ? 6 : 5);
+    assert_int_equal(occurrences(text, "\"chrooted\":true"), geteuid() ? 0 : 5);
     assert_int_equal(occurrences(text, "\"service\":\"lmtp\""), 1);
     if (geteuid() == 0)
         assert_non_null(strstr(text, "\"uid\":60001,\"gid\":60001"));
@@ -305,9 +306,9 @@ static void test_restarts_what_crashes(void **state)
     expect_status(&server, "\"crashes\":1,\"last_crash\":{\"time\"", 1);
     expect_status(&server, "\"signal\":11", 1);
     expect_status(&server, "\"serving\":\"imap alice@example.test FETCH\"", 1);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     expect_status(&server, "\"process_crashes\":1", 1);
-    expect_status(&server, "\"process_starts\":5", 1);
+    expect_status(&server, "\"process_starts\":6", 1);
     assert_true(log_has(&server, "event=child_crashed role=chapar-session"));
     /* Nobody else noticed; the login got a channel to the new process. */
     assert_int_equal(recv(other.socket, &byte, 1, MSG_DONTWAIT), -1);
@@ -333,7 +334,7 @@ static void test_exit_and_breach_are_crashes(void **state)
     assert_int_equal(write(victim.socket, "breach", 6), 6);
     expect_status(&server, "\"signal\":9", 1);
     assert_true(log_has(&server, "event=child_breach"));
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     struct greeting next = connect_imap(server.port);
     assert_int_equal(write(next.socket, "exit", 4), 4);
     expect_status(&server, "\"signal\":0,\"status\":3", 1);
@@ -357,7 +358,8 @@ static void expect_end(const struct greeting *child)
     close(child->socket);
 }
 
-/* Whichever side tells, the asking side's process is replaced, and then has all channels anew. */
+/* Whichever side tells, the process that strangers reach first is replaced, and then has all
+ * channels anew. */
 static void test_replaces_who_broke_a_channel(void **state)
 {
     (void)state;
@@ -366,21 +368,71 @@ static void test_replaces_who_broke_a_channel(void **state)
     struct greeting session = connect_lmtp(&server), login = connect_imap(server.port);
     say_lost(&session, IPC_CHANNEL_LOGIN_SESSION, login.slot);
     expect_end(&login);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     assert_true(log_has(&server, "event=channel_breach told_by=chapar-session"));
     login = connect_imap(server.port);
     assert_int_equal(login.peers, 3);
     say_lost(&login, IPC_CHANNEL_LOGIN_SESSION, session.slot);
     expect_end(&login);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     /* Nobody in that slot: it has gone for good. */
     say_lost(&session, IPC_CHANNEL_LOGIN_SESSION, SERVICE_SLOTS - 1);
     /* No such channel joins the two. */
     assert_false(log_has(&server, "event=child_breach"));
     say_lost(&session, IPC_CHANNEL_LOGIN_AUTH, session.slot);
     expect_end(&session);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     assert_true(log_has(&server, "event=child_breach role=chapar-session"));
+    stop_server(&server);
+}
+
+/* Of chapar-send it is the answering side, so that no session ends for what a mail server has made
+ * of chapar-send. */
+static void test_replaces_chapar_send(void **state)
+{
+    (void)state;
+    struct server server;
+    start_server(&server, default_options);
+    struct greeting session = connect_lmtp(&server);
+    const char *sender = strstr(status(&server), "\"role\":\"chapar-send\",\"slot\":");
+    assert_non_null(sender);
+    uint32_t slot = (uint32_t)strtoul(strstr(sender, "slot") + 6, NULL, 10);
+    say_lost(&session, IPC_CHANNEL_SESSION_SEND, slot);
+    expect_status(&server, "\"signal\":9", 1);
+    expect_status(&server, "\"state\":\"ready\"", 6);
+    assert_true(log_has(&server, "event=channel_breach told_by=chapar-session"));
+    assert_true(log_has(&server, "event=child_crashed role=chapar-send"));
+    char byte;
+    assert_int_equal(recv(session.socket, &byte, 1, MSG_DONTWAIT), -1);
+    close(session.socket);
+    session = connect_lmtp(&server);
+    assert_int_equal(session.peers, 4); /* auth, login, two of send's */
+    close(session.socket);
+    stop_server(&server);
+}
+
+static void test_without_outgoing_server(void **state)
+{
+    (void)state;
+    struct server server;
+    start_server(&server, "session_processes = 2\noutgoing_server = \"\"\n");
+    expect_status(&server, "\"state\":\"ready\"", 5);
+    assert_int_equal(occurrences(status(&server), "chapar-send"), 0);
+    struct greeting session = connect_lmtp(&server);
+    assert_int_equal(session.peers, 2); /* auth, login */
+    /* A reload starts one, and another one ends it. */
+    write_config(&server, "session_processes = 2\noutgoing_server = \"127.0.0.1:25\"\n");
+    kill(server.pid, SIGHUP);
+    expect_notice(&server, "RELOADING=1");
+    expect_notice(&server, "READY=1");
+    expect_status(&server, "\"role\":\"chapar-send\"", 1);
+    write_config(&server, "session_processes = 2\noutgoing_server = \"\"\n");
+    kill(server.pid, SIGHUP);
+    expect_notice(&server, "RELOADING=1");
+    expect_notice(&server, "READY=1");
+    expect_status(&server, "\"role\":\"chapar-send\"", 0);
+    assert_false(log_has(&server, "child_crashed"));
+    close(session.socket);
     stop_server(&server);
 }
 
@@ -445,7 +497,7 @@ static void test_reloads(void **state)
     assert_int_not_equal(after.pid, before.pid);
     assert_int_not_equal(after.slot, before.slot);
     assert_int_equal(after.peers, 3);
-    expect_status(&server, "\"generation\":2,\"pid\"", 4); /* chapard, login, two sessions */
+    expect_status(&server, "\"generation\":2,\"pid\"", 5); /* chapard, login, two sessions, send */
     expect_status(&server, "\"state\":\"draining\"", 1);   /* the old login */
     char byte;
     assert_int_equal(recv(before.socket, &byte, 1, MSG_DONTWAIT), -1);
@@ -488,7 +540,7 @@ static void test_refuses_a_wrong_reload(void **state)
     struct greeting victim = connect_imap(server.port);
     assert_int_equal(write(victim.socket, "crash", 5), 5);
     expect_status(&server, "\"restarts\":1,\"crashes\":1", 1);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     close(victim.socket);
     stop_server(&server);
 }
@@ -500,7 +552,7 @@ static void test_gives_up_a_hopeless_reload(void **state)
     start_server(&server, default_options);
     write_config(&server, "session_processes = 2\nhostname = \"fails\"\n");
     expect_refused_reload(&server, "event=reload_failed");
-    expect_status(&server, "\"role\"", 5);
+    expect_status(&server, "\"role\"", 6);
     write_config(&server, default_options);
     kill(server.pid, SIGHUP);
     expect_notice(&server, "RELOADING=1");
@@ -537,7 +589,7 @@ static void test_only_one_on_the_same_data(void **state)
     struct greeting victim = connect_imap(server.port);
     assert_int_equal(write(victim.socket, "crash", 5), 5);
     expect_status(&server, "\"restarts\":1,\"crashes\":1", 1);
-    expect_status(&server, "\"state\":\"ready\"", 5);
+    expect_status(&server, "\"state\":\"ready\"", 6);
     close(victim.socket);
     stop_server(&server);
 }
@@ -589,6 +641,8 @@ int main(void)
         cmocka_unit_test(test_restarts_what_crashes),
         cmocka_unit_test(test_exit_and_breach_are_crashes),
         cmocka_unit_test(test_replaces_who_broke_a_channel),
+        cmocka_unit_test(test_replaces_chapar_send),
+        cmocka_unit_test(test_without_outgoing_server),
         cmocka_unit_test(test_gives_up_a_hopeless_start),
         cmocka_unit_test(test_passes_admin_connections_on),
         cmocka_unit_test(test_reloads),
