@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 static const struct admin_operation *const tables[] = {
-    account_operations, alias_operations,   check_operations,   domain_operations,
-    group_operations,   mailbox_operations, purge_operations,   quota_operations,
-    share_operations,   sieve_operations,   undelete_operations};
+    account_operations, alias_operations,   check_operations,    domain_operations,
+    group_operations,   mailbox_operations, outgoing_operations, purge_operations,
+    quota_operations,   share_operations,   sieve_operations,    undelete_operations};
 
 const struct admin_operation *admin_operation_find(struct slice name)
 {

@@ -14,6 +14,7 @@ extern const struct admin_operation check_operations[];
 extern const struct admin_operation domain_operations[];
 extern const struct admin_operation group_operations[];
 extern const struct admin_operation mailbox_operations[];
+extern const struct admin_operation outgoing_operations[];
 extern const struct admin_operation purge_operations[];
 extern const struct admin_operation quota_operations[];
 extern const struct admin_operation sieve_operations[];

@@ -160,6 +160,16 @@ const struct verb verbs[] = {
     {"quota", "set", "ADDRESS RESOURCE LIMIT", "Limit what an account may use",
      "LIMIT may have K, M, G or T behind it; 0 takes the limit away.", NULL, "quota.set",
      "address resource limit", NULL},
+    {"outgoing", "list", "[ADDRESS...]", "List mail on its way out",
+     "What scripts of accounts redirect, answer and notify of, and the mail server has not taken "
+     "yet: a line for each recipient, with the reply to the last attempt. Without ADDRESS of all "
+     "accounts.",
+     NULL, "outgoing.list", "address...", NULL},
+    {"outgoing", "retry", "ADDRESS MESSAGE", "Try at once to send a message on its way out",
+     "MESSAGE is the number that outgoing list shows.", NULL, "outgoing.retry", "address message",
+     "due now"},
+    {"outgoing", "delete", "ADDRESS MESSAGE", "Remove a message on its way out, unsent", "", NULL,
+     "outgoing.delete", "address message", "deleted"},
     {"status", NULL, "", "Show the running server: processes, confinement, counters",
      "What each process may do is read back from the kernel, not from the configuration.",
      verb_status},

@@ -24,7 +24,8 @@
 
 enum {
     SENDER_LOOK_SECONDS = 15,
-    SENDER_CLAIM_SECONDS = 1800, /* after which a message that has no result is tried again */
+    SENDER_CLAIM_SECONDS = 300,  /* after which a message is tried again whose sender has died */
+    SENDER_RENEW_SECONDS = 100,  /* between two renewals of a claim */
     SENDER_RETRY_FIRST = 60,     /* seconds until the second attempt; each next one waits twice */
     SENDER_RETRY_MAXIMUM = 1800, /*  as long, up to this (RFC 5321 section 4.5.4.1) */
     SENDER_TURN = 4,             /* messages of one account before others have their turn */

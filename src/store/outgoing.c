@@ -336,6 +336,23 @@ int outgoing_claim(struct store_view *view, uint64_t number, int64_t seconds, st
     return error ? error : read_claimed(view, number, arena, message, body);
 }
 
+static int renew(struct change *change, void *arg)
+{
+    const struct attempt *attempt = arg;
+    struct outgoing_record record;
+    int error = begin(change, attempt, &record);
+    if (!error && record.message.claimed <= change->now)
+        error = ERROR_BUSY;
+    record.message.claimed = change->now + attempt->seconds;
+    return error ? error : write_record(change, &record);
+}
+
+int outgoing_renew(struct store_view *view, uint64_t number, int64_t seconds)
+{
+    struct attempt attempt = {.number = number, .seconds = seconds};
+    return change_one(view, KV_RELAXED, renew, &attempt);
+}
+
 static int settle(struct change *change, void *arg)
 {
     const struct attempt *attempt = arg;
@@ -383,7 +400,11 @@ int outgoing_retry(struct store_view *view, uint64_t number)
     int error = require_system(view);
     if (!error)
         error = outgoing_note_begin(view->store, view->account->id);
-    return error ? error : change_one(view, KV_DURABLE, retry, &attempt);
+    if (!error)
+        error = change_one(view, KV_DURABLE, retry, &attempt);
+    if (!error && view->store->departed)
+        view->store->departed(view->account->id, view->store->departed_arg);
+    return error;
 }
 
 static int remove_one(struct change *change, void *arg)

@@ -96,6 +96,10 @@ int outgoing_list(struct store_view *view, struct arena *arena, struct outgoing_
 int outgoing_claim(struct store_view *view, uint64_t number, int64_t seconds, struct arena *arena,
                    struct outgoing_message *message, struct buffer *body);
 
+/* Makes a claim that has not run out last for so many seconds from now. ERROR_NOT_FOUND,
+ * ERROR_BUSY: it has run out, and somebody else may send the message. */
+int outgoing_renew(struct store_view *view, uint64_t number, int64_t seconds);
+
 /* Appends the bytes of one. ERROR_NOT_FOUND. */
 int outgoing_read(struct store_view *view, uint64_t number, struct buffer *body);
 

@@ -112,17 +112,23 @@ void supervisor_child_fails(struct supervisor *supervisor)
     }
 }
 
-static void drain_role(struct supervisor *supervisor, bool auth, uint32_t seconds)
+/* The others may still have questions for chapar-auth, and messages under way with chapar-send; so
+ * these end last. */
+static bool is_served(const struct child *child)
+{
+    return child->role == PROCESS_AUTH || child->role == PROCESS_SEND;
+}
+
+static void drain(struct supervisor *supervisor, bool served, uint32_t seconds)
 {
     struct child *child = TAILQ_FIRST(&supervisor->children), *next;
     for (; child; child = next) {
         next = TAILQ_NEXT(child, link);
-        if ((child->role == PROCESS_AUTH) == auth)
+        if (is_served(child) == served)
             child_drain(child, seconds);
     }
 }
 
-/* The others may still have questions for chapar-auth; so it ends last. */
 void supervisor_child_gone(struct supervisor *supervisor)
 {
     struct child *child;
@@ -133,9 +139,9 @@ void supervisor_child_gone(struct supervisor *supervisor)
         return;
     }
     for (child = TAILQ_FIRST(&supervisor->children); child; child = TAILQ_NEXT(child, link))
-        if (child->role != PROCESS_AUTH || child->state == CHILD_DRAINING)
+        if (!is_served(child) || child->state == CHILD_DRAINING)
             return;
-    drain_role(supervisor, true, 0);
+    drain(supervisor, true, 0);
 }
 
 static void kill_all(struct supervisor *supervisor)
@@ -171,7 +177,7 @@ void supervisor_stop(struct supervisor *supervisor, int exit_status)
                    0);
     listeners_close(&supervisor->listeners);
     admin_close(&supervisor->admin);
-    drain_role(supervisor, false, seconds);
+    drain(supervisor, false, seconds);
     supervisor_child_gone(supervisor);
 }
 
@@ -373,8 +379,8 @@ static int run(struct supervisor *supervisor)
         supervisor->exit_status = 1;
         listeners_close(&supervisor->listeners);
         admin_close(&supervisor->admin);
-        drain_role(supervisor, false, 0);
-        drain_role(supervisor, true, 0);
+        drain(supervisor, false, 0);
+        drain(supervisor, true, 0);
     }
     if (!supervisor->stopping || !TAILQ_EMPTY(&supervisor->children))
         uv_run(&supervisor->loop, UV_RUN_DEFAULT);

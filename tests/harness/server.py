@@ -97,6 +97,8 @@ class Server:
         self.advice = made.stdout
         # Argon2id at its cheapest: the tests are about everything else.
         self.configure(password_memory=8192, password_passes=1, login_failure_delay=0)
+        # Nobody is there: what a test would send must not reach a mail server of this machine.
+        self.configure(outgoing_server="127.0.0.1:9")
 
     # --- addresses ---
 

@@ -218,6 +218,11 @@ static int filter_and_store(struct delivery *delivery, const struct filter_facts
     return error;
 }
 
+static bool sends(const struct config *config)
+{
+    return config->outgoing_server && *config->outgoing_server;
+}
+
 static int store_message(struct delivery *delivery, const struct recipient *recipient,
                          struct receiver *receiver, struct slice prefix)
 {
@@ -236,6 +241,7 @@ static int store_message(struct delivery *delivery, const struct recipient *reci
         .ret = delivery->lmtp->ret == LMTP_RETURN_FULL      ? 'F'
                : delivery->lmtp->ret == LMTP_RETURN_HEADERS ? 'H'
                                                             : 0,
+        .sends = sends(delivery->stream->config),
         .hostname = delivery->stream->config->hostname,
         .id = delivery->id,
     };

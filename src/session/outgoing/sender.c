@@ -76,6 +76,17 @@ static struct outgoing_recipient *asked(struct sending *sending, size_t index)
     return NULL;
 }
 
+/* "550 5.1.1 Nobody there"; only why when there was no reply. */
+static struct slice make_reply(struct sending *sending, uint32_t code, struct slice text)
+{
+    char reply[SMTP_RESULT_MAXIMUM + 16];
+    if (!code)
+        return arena_copy(&sending->arena, text);
+    int size = snprintf(reply, sizeof(reply), "%u %.*s", code, SLICE_FORMAT(text));
+    return arena_copy(&sending->arena,
+                      slice_make(reply, (size_t)size < sizeof(reply) ? (size_t)size : 0));
+}
+
 static int take_result(struct sender *sender, struct ipc_channel *channel,
                        struct ipc_reader *reader)
 {
@@ -85,7 +96,7 @@ static int take_result(struct sender *sender, struct ipc_channel *channel,
     struct sending *sending = find(sender, channel, ipc_get_u64(reader));
     uint32_t index = ipc_get_u32(reader);
     uint8_t outcome = ipc_get_u8(reader);
-    ipc_get_u32(reader); /* the code, with which the text begins */
+    uint32_t code = ipc_get_u32(reader);
     struct slice text = ipc_get_bytes(reader, SMTP_RESULT_MAXIMUM);
     if (ipc_reader_finish(reader) || !sending || index != sending->answered ||
         outcome > SMTP_REFUSED)
@@ -95,7 +106,7 @@ static int take_result(struct sender *sender, struct ipc_channel *channel,
         return ERROR_PROTOCOL;
     sending->answered++;
     result->state = states[outcome];
-    result->reply = arena_copy(&sending->arena, text);
+    result->reply = make_reply(sending, code, text);
     return 0;
 }
 
@@ -256,6 +267,7 @@ static void hand_all_over(struct sender *sender)
             continue;
         sending->channel = choose_channel(sender);
         sending->id = ++sender->last_id;
+        sending->renew_at = now_ms(sender) + SENDER_RENEW_SECONDS * 1000;
         sending->state = SENDING_UNDER_WAY;
         if (!sending->channel || hand_over(sending))
             finish(sending);
@@ -328,11 +340,15 @@ static bool make_job(struct sender *sender, struct job *job)
             job->finished[job->finished_count++] = sending;
         else if (sending->state == SENDING_FREE)
             job->vacant[job->vacant_count++] = sending;
+        else if (sending->state == SENDING_UNDER_WAY && sending->renew_at <= job->now_ms)
+            job->renewed[job->renewed_count++] = sending;
     }
     job->claims = !sender->draining && has_channel(sender);
     if (job->claims && job->vacant_count)
         take_departed(sender, job);
-    return job->finished_count || job->account_count || job->looks;
+    for (size_t i = 0; i < job->renewed_count; i++)
+        job->renewed[i]->renew_at = job->now_ms + SENDER_RENEW_SECONDS * 1000;
+    return job->finished_count || job->renewed_count || job->account_count || job->looks;
 }
 
 static void proceed(struct sender *sender)

@@ -12,7 +12,7 @@
  *       ^------------------------------pool: settled------------------------------------------'
  *
  * The pool's thread touches only those that the job names, and the loop none of these until the job
- * is done.
+ * is done; but for a claim that is renewed, of which the thread reads what stays the same.
  */
 #ifndef SESSION_OUTGOING_SENDER_PRIV_H
 #define SESSION_OUTGOING_SENDER_PRIV_H
@@ -38,7 +38,7 @@ struct sending {
     size_t answered;
     int file; /* -1: none */
     struct ipc_channel *channel;
-    uint64_t settle_at; /* not before then; the loop's milliseconds */
+    uint64_t settle_at, renew_at; /* not before then; the loop's milliseconds */
 };
 
 /* What the pool's thread is to do, and has done. */
@@ -50,6 +50,8 @@ struct job {
     size_t account_count;
     struct sending *finished[SEND_UNDER_WAY_MAXIMUM]; /* to be settled */
     size_t finished_count;
+    struct sending *renewed[SEND_UNDER_WAY_MAXIMUM]; /* whose claim is to be renewed */
+    size_t renewed_count;
     struct sending *vacant[SEND_UNDER_WAY_MAXIMUM]; /* to be filled */
     size_t vacant_count, filled;
     /* Accounts that have more than there was room for. */

@@ -311,8 +311,23 @@ static void add_noted(const struct sender *sender, struct job *job)
 
 /* --- the job --- */
 
+/* One that cannot be renewed may be sent by somebody else as well, some time later. */
+static void renew(const struct sender *sender, const struct sending *sending)
+{
+    struct store_view *view;
+    int error = store_view_open(sender->options.store, WHO_SYSTEM, sending->account, &view);
+    if (!error) {
+        error = outgoing_renew(view, sending->message.number, SENDER_CLAIM_SECONDS);
+        store_view_close(&view);
+    }
+    if (error && error != ERROR_NOT_FOUND)
+        log_failure("outgoing_renew", sending->account, error);
+}
+
 void job_run(struct sender *sender, struct job *job)
 {
+    for (size_t i = 0; i < job->renewed_count; i++)
+        renew(sender, job->renewed[i]);
     for (size_t i = 0; i < job->finished_count; i++) {
         struct account_id account = job->finished[i]->account;
         settle_one(sender, job, job->finished[i]);

@@ -36,13 +36,20 @@ static void describe(struct departure *departure)
 
 struct departure *filter_departure(struct filter *filter, enum outgoing_kind kind)
 {
-    if (filter->departure_count == DEPARTURES_MAXIMUM)
+    if (!filter->facts.sends || filter->departure_count == DEPARTURES_MAXIMUM)
         return NULL;
     size_t at = filter->departure_count;
     struct departure *departure = &filter->departures[at];
     *departure = (struct departure){
         .envelope = {.kind = kind, .sender = SLICE(""), .recipients = filter->recipients[at]}};
     return departure;
+}
+
+const char *filter_no_departure(const struct filter *filter)
+{
+    return filter->facts.sends
+               ? "too many messages are to be sent"
+               : "this server sends no mail, so nothing can be redirected or answered";
 }
 
 int filter_add_recipient(struct filter *filter, struct departure *departure, struct slice address)
@@ -161,7 +168,7 @@ int filter_redirect(struct filter *filter, const struct sieve_action *action)
         return error;
     struct departure *departure = departure_for(filter, action, version->text);
     if (!departure)
-        return filter_keep_instead(filter, action, "too many messages are to be sent");
+        return filter_keep_instead(filter, action, filter_no_departure(filter));
     error = filter_add_recipient(filter, departure, action->target);
     if (!error)
         filter_add_departure(filter, departure);
@@ -218,14 +225,16 @@ int filter_respond(struct filter *filter, const struct sieve_action *action)
 {
     uint64_t number = 0;
     bool answered = false;
+    if (action->target.size > OUTGOING_ADDRESS_MAXIMUM)
+        return 0; /* nobody's */
     int error = response_number(action, &number);
     if (!error)
         error = store_remembers(filter->facts.view, number, &answered);
     if (error || answered)
         return error;
     struct departure *departure = filter_departure(filter, OUTGOING_RESPONSE);
-    if (!departure || action->target.size > OUTGOING_ADDRESS_MAXIMUM) {
-        filter_problem(filter, action->line, "the response cannot be sent");
+    if (!departure) {
+        filter_problem(filter, action->line, filter_no_departure(filter));
         return 0;
     }
     /* RFC 5230 section 5.1 */
@@ -244,7 +253,7 @@ int filter_notify(struct filter *filter, const struct sieve_action *action)
 {
     struct departure *departure = filter_departure(filter, OUTGOING_NOTIFICATION);
     if (!departure) {
-        filter_problem(filter, action->line, "too many messages are to be sent");
+        filter_problem(filter, action->line, filter_no_departure(filter));
         return 0;
     }
     if (filter->facts.sender.size)

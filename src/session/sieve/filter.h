@@ -47,6 +47,7 @@ struct filter_facts {
     struct slice recipient;            /* local@domain */
     struct slice original;             /* with its detail as RCPT had it; data NULL: the same */
     uint8_t notify, ret;               /* RFC 3461, as store/outgoing.h's envelope has them */
+    bool sends;                        /* there is a mail server that takes what is sent */
     const char *hostname;
     const char *id;     /* of the delivery, for logs */
     collection_id keep; /* where it goes that is kept */

@@ -104,8 +104,10 @@ int filter_respond(struct filter *filter, const struct sieve_action *action);
 int filter_notify(struct filter *filter, const struct sieve_action *action);
 
 /* One more to be sent, which the caller fills in and adds, with FILTER_RECIPIENTS_MAXIMUM
- * recipients at most. NULL: there are too many. */
+ * recipients at most. NULL: nothing can be sent, or there are too many: filter_no_departure says
+ * which. */
 struct departure *filter_departure(struct filter *filter, enum outgoing_kind kind);
+const char *filter_no_departure(const struct filter *filter);
 int filter_add_recipient(struct filter *filter, struct departure *departure, struct slice address);
 void filter_add_departure(struct filter *filter, struct departure *departure);
 

@@ -167,7 +167,7 @@ int filter_report_rejection(struct filter *filter, const struct sieve_action *ac
         return 0;
     struct departure *departure = filter_departure(filter, OUTGOING_REPORT);
     if (!departure)
-        return filter_keep_instead(filter, action, "too many messages are to be sent");
+        return filter_keep_instead(filter, action, filter_no_departure(filter));
     departure->envelope.notify = OUTGOING_NOTIFY_NEVER;
     int error = filter_add_recipient(filter, departure, filter->facts.sender);
     if (!error)

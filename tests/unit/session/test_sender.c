@@ -165,8 +165,9 @@ static void answer(struct fixture *f, const struct asked *asked, uint32_t recipi
     ipc_put_u64(&body, asked->id);
     ipc_put_u32(&body, recipient);
     ipc_put_u8(&body, (uint8_t)outcome);
-    ipc_put_u32(&body, 0);
-    ipc_put_bytes(&body, slice_from_string(text));
+    bool coded = *text >= '2' && *text <= '5';
+    ipc_put_u32(&body, coded ? (uint32_t)strtoul(text, NULL, 10) : 0);
+    ipc_put_bytes(&body, slice_from_string(coded ? text + 4 : text));
     assert_int_equal(ipc_channel_send(f->send, IPC_SEND_RESULT, &body, NULL, 0), 0);
     buffer_release(&body);
 }

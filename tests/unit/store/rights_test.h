@@ -33,6 +33,7 @@ int call_deliver(struct caller *c);
 int call_remembers(struct caller *c);
 int call_outgoing_list(struct caller *c);
 int call_outgoing_claim(struct caller *c);
+int call_outgoing_renew(struct caller *c);
 int call_outgoing_read(struct caller *c);
 int call_outgoing_settle(struct caller *c);
 int call_outgoing_retry(struct caller *c);

@@ -114,7 +114,13 @@ static void test_whole_way(void **state)
     struct store_view *view = open_system(f);
     assert_int_equal(outgoing_remove(view, found->number), ERROR_BUSY);
     assert_int_equal(outgoing_retry(view, found->number), ERROR_BUSY);
-    f->now += 600;
+    /* It lasts as long as it is renewed. */
+    f->now += 599;
+    assert_int_equal(outgoing_renew(view, found->number, 600), 0);
+    f->now += 599;
+    assert_int_equal(claim(f, found->number, &message, &body), ERROR_BUSY);
+    f->now += 1;
+    assert_int_equal(outgoing_renew(view, found->number, 600), ERROR_BUSY);
     assert_int_equal(claim(f, found->number, &message, &body), 0);
     assert_int_equal(message.attempts, 2);
 

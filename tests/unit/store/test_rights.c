@@ -619,6 +619,7 @@ static const struct {
     {"store_remembers", call_remembers, SYSTEM},
     {"outgoing_list", call_outgoing_list, SYSTEM},
     {"outgoing_claim", call_outgoing_claim, SYSTEM},
+    {"outgoing_renew", call_outgoing_renew, SYSTEM},
     {"outgoing_read", call_outgoing_read, SYSTEM},
     {"outgoing_settle", call_outgoing_settle, SYSTEM},
     {"outgoing_retry", call_outgoing_retry, SYSTEM},
