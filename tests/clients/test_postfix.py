@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.sender import REFUSED, SENT, Sender
 from harness.server import PASSWORD, Server, message
+from harness.smtp import make_certificate
 
 # `POSTFIX_MESSAGES=10000 pytest -k killed` is the long one, for 100 accounts.
 MESSAGES = int(os.environ.get("POSTFIX_MESSAGES", "300"))
@@ -65,6 +67,7 @@ discard unix - - n - - discard
 lmtp unix - - {chroot} - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
 """
 
 
@@ -184,6 +187,40 @@ def test_postfix_delivers_and_keeps_what_it_cannot(both):
     with server.imap(account) as client:
         client.ok("SELECT INBOX")
         assert len(client.uids('SUBJECT "while away"')) == 1
+
+
+def test_postfix_takes_what_chapar_sends(top, chapar):
+    """The other way, over TLS: several messages on a connection, and each of them is one."""
+    server, account = chapar
+    server.start()
+    certificate, key = make_certificate(top, "localhost")
+    postfix = Postfix(top, f"virtual_mailbox_domains = {server.domain}\n"
+                      f"virtual_transport = lmtp:inet:127.0.0.1:{server.lmtp_port}\n"
+                      f"smtpd_tls_security_level = encrypt\nsmtpd_tls_loglevel = 1\n"
+                      f"smtpd_tls_cert_file = {certificate}\nsmtpd_tls_key_file = {key}\n"
+                      "smtpd_recipient_restrictions = check_recipient_access "
+                      f"inline:{{ nobody@{server.domain}=REJECT }}")
+    try:
+        with Sender(top / "sender", f"localhost:{postfix.port}", tls="starttls",
+                    ca_file=certificate) as sender:
+            session = sender.session()
+            numbers = [session.submit(message(f"sent {number}"), [account[0]])
+                       for number in range(16)]
+            for number in numbers:
+                ((outcome, code, text),) = session.answer(number)
+                assert (outcome, code) == (SENT, 250) and "queued as" in text, postfix.log()
+            smuggled = message("one").rstrip() + b"\n.\nMAIL FROM:<eve@example.org>\nRCPT TO:<" + \
+                account[0].encode() + b">\nDATA\nSubject: two\n\nx\n"
+            results = session.send(smuggled, [f"nobody@{server.domain}", account[0]], notify=2)
+            assert [result[0] for result in results] == [REFUSED, SENT]
+        postfix.wait_until_empty()
+    finally:
+        postfix.command("stop")
+    assert "TLS connection established" in postfix.log()
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        assert len(client.uids('SUBJECT "sent"')) == 16
+        assert len(client.uids('SUBJECT "one"')) == 1 and not client.uids('SUBJECT "two"')
 
 
 SCRIPT = """require ["fileinto", "copy", "mailbox", "editheader", "imap4flags"];

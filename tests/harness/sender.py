@@ -132,7 +132,8 @@ class Sender:
         self.log_path = self.directory / "log"
         address = server if isinstance(server, str) else f"127.0.0.1:{server.port}"
         options = {"timeout": 20, **options, "server": address}
-        lines = ['hostname = "here.test"', 'data_directory = "data"', 'send_user = "#61193"']
+        lines = ['hostname = "here.test"', 'data_directory = "data"', 'send_user = "#61193"',
+                 'log_level = "debug"']
         lines += [f'outgoing_{name} = ' + (f'"{value}"' if isinstance(value, (str, Path)) else
                                            str(value)) for name, value in options.items()]
         self.config.write_text("\n".join(lines) + "\n")

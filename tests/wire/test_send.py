@@ -1,5 +1,6 @@
 """chapar-send: what it says to a mail server, and what it says became of a message."""
 
+import contextlib
 import time
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_message(home):
         assert message["mail"] == f"MAIL FROM:<alice@example.test> SIZE={len(MESSAGE)}"
         assert message["recipients"] == ["RCPT TO:<bob@example.net>"]
         assert not message["tls"]
-        assert "outcome=sent" in sender.log() and "recipient=bob@example.net" in sender.log()
+        assert "event=smtp_result outcome=sent" in sender.log()
 
 
 def test_parameters(home):
@@ -411,7 +412,8 @@ BREACHES = {
 def test_a_breach_ends_the_channel(home, breach):
     with Smtp(faults={"END": [STALL]}) as server, Sender(home, server) as sender:
         other, session = sender.session(), sender.session()
-        BREACHES[breach](session)
+        with contextlib.suppress(BrokenPipeError):  # it ends as soon as it sees it
+            BREACHES[breach](session)
         assert session.ended()
         assert sender.lost() == (session.slot, ERROR_PROTOCOL)
         server.faults.clear()

@@ -81,6 +81,7 @@ static void send_answer(struct peer *peer, enum ipc_type type, struct buffer *bo
     buffer_clear(body);
 }
 
+/* chapar-session logs it as well, with the account that has it sent. */
 static void report(const struct message *message, size_t recipient,
                    const struct smtp_result *result)
 {
@@ -91,11 +92,11 @@ static void report(const struct message *message, size_t recipient,
                     [SMTP_SENT] = {"sent", COUNTER_SEND_SENT},
                     [SMTP_REFUSED] = {"refused", COUNTER_SEND_REFUSED}};
     counters_add(outcomes[result->outcome].counter, 1);
-    log_info("outgoing", LOG_TEXT("outcome", outcomes[result->outcome].name),
-             LOG_SLICE("sender", message->mail.sender),
-             LOG_SLICE("recipient", message->recipients[recipient]),
-             LOG_NUMBER("bytes", message->mail.size), LOG_NUMBER("code", result->code),
-             LOG_TEXT("answer", result->text));
+    log_debug("smtp_result", LOG_TEXT("outcome", outcomes[result->outcome].name),
+              LOG_SLICE("sender", message->mail.sender),
+              LOG_SLICE("recipient", message->recipients[recipient]),
+              LOG_NUMBER("bytes", message->mail.size), LOG_NUMBER("code", result->code),
+              LOG_TEXT("answer", result->text));
 }
 
 void message_finish(struct message *message, const struct smtp_result *results)

@@ -69,7 +69,7 @@ static size_t count_waiting(const struct sender *sender)
 static bool may_connect(const struct sender *sender)
 {
     return sender->connection_count < (size_t)sender->config->outgoing_connections &&
-           (!sender->connection_count || uv_now(sender->loop) >= sender->pause_until);
+           (!sender->connection_count || !uv_is_active((uv_handle_t *)&sender->pause_timer));
 }
 
 static struct connection *find_idle(const struct sender *sender)
@@ -143,7 +143,12 @@ void pool_put_back(struct sender *sender, struct message *message)
 void pool_connected(struct sender *sender)
 {
     sender->opening--;
-    sender->pause_until = 0;
+    uv_timer_stop(&sender->pause_timer);
+}
+
+static void pause_over(uv_timer_t *timer)
+{
+    serve_waiting(timer->data);
 }
 
 void pool_lost(struct sender *sender, bool served, const struct smtp_result *failure)
@@ -152,7 +157,7 @@ void pool_lost(struct sender *sender, bool served, const struct smtp_result *fai
         counters_add(COUNTER_SEND_CONNECTION_FAILURES, 1);
         log_warning("outgoing_failed", LOG_TEXT("server", sender->server.host),
                     LOG_NUMBER("code", failure->code), LOG_TEXT("reason", failure->text));
-        sender->pause_until = uv_now(sender->loop) + SEND_PAUSE * UINT64_C(1000);
+        uv_timer_start(&sender->pause_timer, pause_over, SEND_PAUSE * UINT64_C(1000), 0);
         if (!sender->connection_count)
             defer_waiting(sender, failure);
     }
@@ -168,7 +173,8 @@ void sender_init(struct sender *sender, uv_loop_t *loop, const struct config *co
     TAILQ_INIT(&sender->connections);
     TAILQ_INIT(&sender->waiting);
     uv_timer_init(loop, &sender->drain_timer);
-    sender->drain_timer.data = sender;
+    uv_timer_init(loop, &sender->pause_timer);
+    sender->drain_timer.data = sender->pause_timer.data = sender;
 }
 
 static void close_connections(struct sender *sender)
@@ -183,6 +189,7 @@ void sender_release(struct sender *sender)
     close_connections(sender);
     send_server_release(&sender->server);
     uv_close((uv_handle_t *)&sender->drain_timer, NULL);
+    uv_close((uv_handle_t *)&sender->pause_timer, NULL);
 }
 
 /* --- draining --- */

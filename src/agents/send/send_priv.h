@@ -84,9 +84,8 @@ struct sender {
     struct message_list waiting;
     size_t under_way;     /* messages that are complete and not answered */
     size_t address;       /* of the server's, which is tried first */
-    uint64_t pause_until; /* uv_now's milliseconds, as is the next one */
-    uint64_t plain_until;
-    uv_timer_t drain_timer;
+    uint64_t plain_until; /* uv_now's milliseconds */
+    uv_timer_t pause_timer, drain_timer;
     bool draining;
     void (*drained)(void *arg);
     void *drained_arg;

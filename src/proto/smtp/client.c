@@ -207,9 +207,11 @@ static enum smtp_action give_up(struct smtp_client *client, const char *why, str
     return fail(client, SMTP_DEFERRED, slice_from_string(why), output);
 }
 
+/* 530 to 538 are not about the message, but about who we are: that is to be put right (RFC 4954
+ * section 6, RFC 3207 section 4). */
 static enum smtp_outcome outcome_of(int code)
 {
-    return code >= 500 ? SMTP_REFUSED : SMTP_DEFERRED;
+    return code >= 500 && !(code >= 530 && code <= 538) ? SMTP_REFUSED : SMTP_DEFERRED;
 }
 
 void smtp_client_closed(struct smtp_client *client, const char *why)

@@ -124,6 +124,42 @@ static void contradictions_are_problems(void **state)
     assert_problem("data_directory = x\nlog_level = loud\nlog_format = xml\n", "log_format");
 }
 
+static void the_outgoing_server(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"localhost", "unix:/x", "systemd:x", "localhost:0",
+                                        "::1:25"};
+    struct config *config = NULL;
+    char text[600], name[300], expected[128];
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(text, sizeof(text), "data_directory = x\noutgoing_server = \"%s\"\n", wrong[i]);
+        assert_problem(text, "is not HOST:PORT");
+    }
+    assert_problem("data_directory = x\noutgoing_tls = maybe\n", "outgoing_tls: \"maybe\"");
+    assert_problem("data_directory = x\noutgoing_user = me\n", "go together");
+    assert_problem("data_directory = x\noutgoing_password_file = f\n", "go together");
+    assert_problem("data_directory = x\noutgoing_user = me\noutgoing_password_file = f\n"
+                   "outgoing_server = \"mail.example.org:25\"\noutgoing_tls = never\n",
+                   "a password is not sent to another machine without TLS");
+    memset(name, 'n', sizeof(name));
+    name[OUTGOING_USER_MAXIMUM + 1] = '\0';
+    snprintf(text, sizeof(text),
+             "data_directory = x\noutgoing_password_file = f\noutgoing_user = %s\n", name);
+    assert_problem(text, "outgoing_user is longer than 255 bytes");
+    assert_int_equal(read_text("data_directory = x\noutgoing_user = me\n"
+                               "outgoing_password_file = f\noutgoing_tls = never\n"
+                               "outgoing_ca_file = c\noutgoing_server = \"[::1]:25\"\n",
+                               &config),
+                     0);
+    snprintf(expected, sizeof(expected), "%s/f", directory);
+    assert_string_equal(config->outgoing_password_file, expected);
+    snprintf(expected, sizeof(expected), "%s/c", directory);
+    assert_string_equal(config->outgoing_ca_file, expected);
+    config_free(&config);
+    assert_int_equal(read_text("data_directory = x\noutgoing_server = \"\"\n", &config), 0);
+    config_free(&config);
+}
+
 static void a_missing_file_is_said_so(void **state)
 {
     (void)state;
@@ -181,6 +217,7 @@ int main(void)
         cmocka_unit_test(lines_are_counted_with_comments),
         cmocka_unit_test(problems_name_file_and_line),
         cmocka_unit_test(contradictions_are_problems),
+        cmocka_unit_test(the_outgoing_server),
         cmocka_unit_test(a_missing_file_is_said_so),
         cmocka_unit_test(shown_values_can_be_read_again),
         cmocka_unit_test(listen_addresses),

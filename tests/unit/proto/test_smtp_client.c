@@ -232,6 +232,8 @@ static void test_refusals(void **state)
     RUN(&plain, HELLO QUIT, "deferred 450 later", "220 a\r\n", "450 later\r\n");
     RUN(&plain, HELLO "MAIL FROM:<s@x.test>\r\n" QUIT, "deferred 451 4.3.0 later", "220 a\r\n",
         "250 a\r\n", "451 4.3.0 later\r\n");
+    RUN(&plain, HELLO "MAIL FROM:<s@x.test>\r\n" QUIT, "deferred 530 5.7.0 log in first",
+        "220 a\r\n", "250 a\r\n", "530 5.7.0 log in first\r\n");
     RUN(&plain, "", "deferred 0 closed", "");
 }
 
