@@ -127,6 +127,15 @@ const struct definition definition_fileinto = {.name = "fileinto",
                                                .check = check_fileinto,
                                                .run = run_fileinto};
 
+/* Whether a command of SMTP can have it. */
+static bool is_sendable(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
 /* Section 2.4.2.3: an address with or without a name before it, and nothing else. *bare is
  * local@domain, in the address's own bytes or in the buffer. */
 bool bare_address(struct slice text, struct buffer *bare)
@@ -137,9 +146,8 @@ bool bare_address(struct slice text, struct buffer *bare)
     if (!address_next(&parser, &address) || address.kind != ADDRESS_MAILBOX ||
         !address.local.size || !address.domain.size || address.route.size)
         return false;
-    for (size_t i = 0; i < address.local.size; i++)
-        if ((unsigned char)address.local.data[i] <= ' ')
-            return false;
+    if (!is_sendable(address.local) || !is_sendable(address.domain))
+        return false;
     buffer_clear(bare);
     buffer_append(bare, address.local);
     buffer_append_byte(bare, '@');

@@ -1,6 +1,6 @@
 /*
- * A script and a message, with a NUL between them: whatever both are, the message is stored,
- * refused by the script, or discarded by it, and nothing else.
+ * A script and a message, with a NUL between them: whatever both are, the message is stored, sent
+ * on, refused by the script, or discarded by it, and nothing else. What is sent goes to addresses.
  */
 #include "base/error.h"
 #include "base/log.h"
@@ -64,6 +64,19 @@ static bool says(struct slice script, struct slice word)
     return false;
 }
 
+/* Nothing that would end a command of SMTP. */
+static void check_departure(const struct departure *departure)
+{
+    const struct outgoing_envelope *envelope = &departure->envelope;
+    check(envelope->recipient_count > 0);
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct slice address = envelope->recipients[i].address;
+        check(address.size > 0 && address.size <= OUTGOING_ADDRESS_MAXIMUM);
+        for (size_t j = 0; j < address.size; j++)
+            check((unsigned char)address.data[j] >= ' ' && address.data[j] != 0x7f);
+    }
+}
+
 static void deliver(struct slice script, struct slice message)
 {
     struct filter *filter = NULL;
@@ -78,6 +91,7 @@ static void deliver(struct slice script, struct slice message)
                                  .sender = SLICE("s@x.test"),
                                  .recipient = SLICE("alice@example.test"),
                                  .original = SLICE("alice+a@example.test"),
+                                 .sends = true,
                                  .hostname = "mx.example.test",
                                  .id = "1",
                                  .keep = house.inbox};
@@ -86,10 +100,13 @@ static void deliver(struct slice script, struct slice message)
     check(!filter_create(&facts, &filter));
     struct delivery_plan plan = filter_plan(filter, 0, false);
     bool rejected = filter_rejects(filter, &reason);
-    check(plan.filing_count || rejected || says(script, SLICE("discard")));
+    check(plan.filing_count || plan.departure_count || rejected || says(script, SLICE("discard")) ||
+          says(script, SLICE("reject")));
+    for (size_t i = 0; i < plan.departure_count; i++)
+        check_departure(&plan.departures[i]);
     check(!rejected || (says(script, SLICE("reject")) && reason.data));
     int error = store_deliver(house.view, &plan);
-    check(!error || error == ERROR_LIMIT);
+    check(!error || error == ERROR_LIMIT || error == ERROR_BUSY); /* too many are on their way */
     filter_free(&filter);
     prepared_message_free(&facts.prepared);
 }

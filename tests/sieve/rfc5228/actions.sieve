@@ -63,6 +63,8 @@ test "redirect: what is no address" {
     test_refuses "redirect \"<@route.example:a@b.example>\";" "is no address";
     test_refuses "redirect \"\";" "is no address";
     test_refuses "redirect \"a@\";" "is no address";
+    test_refuses "redirect \"a@b.example\";" "is no address";
+    test_refuses "redirect \"a@b.examplec\";" "is no address";
 }
 test "redirects have a limit (section 10)" {
     test_fails text:

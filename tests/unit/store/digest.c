@@ -1,4 +1,5 @@
 #include "digest.h"
+#include "store/outgoing.h"
 #include "store/site_script.h"
 
 #include <stdlib.h>
@@ -108,6 +109,30 @@ static uint64_t digest_scripts(uint64_t digest, struct fixture *f)
     return digest;
 }
 
+/* What waits, and for whom. */
+static uint64_t digest_outgoing(uint64_t digest, struct fixture *f)
+{
+    struct store_view *system = NULL;
+    struct outgoing_message *list;
+    struct buffer bytes;
+    size_t count;
+    buffer_init(&bytes, SIZE_MAX - 1);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    assert_int_equal(outgoing_list(system, &f->arena, &list, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&bytes);
+        assert_int_equal(outgoing_read(system, list[i].number, &bytes), 0);
+        assert_int_equal(bytes.size, list[i].size);
+        digest = mix(digest, bytes.data, bytes.size);
+        for (size_t j = 0; j < list[i].envelope.recipient_count; j++)
+            digest = mix(digest, &list[i].envelope.recipients[j].state,
+                         sizeof(list[i].envelope.recipients[j].state));
+    }
+    store_view_close(&system);
+    buffer_release(&bytes);
+    return digest;
+}
+
 uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
 {
     struct collection *list;
@@ -119,6 +144,7 @@ uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
     for (size_t i = 0; i < count; i++)
         digest = digest_mailbox(digest, f, &list[i]);
     digest = digest_scripts(digest, f);
+    digest = digest_outgoing(digest, f);
     return which == DIGEST_ORDER ? digest_order(digest)
                                  : mix(digest, modseqs.met, modseqs.count * sizeof(modseqs.met[0]));
 }

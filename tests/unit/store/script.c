@@ -59,7 +59,8 @@ static int append(struct fixture *f, const struct command *command, size_t size)
     return error;
 }
 
-/* Into two mailboxes (or one, twice), and into one of them with something in front. */
+/* Into two mailboxes (or one, twice), and into one of them with something in front; it may be sent
+ * on as well. */
 static int deliver_any(struct fixture *f, const struct command *command, size_t size)
 {
     char *bytes = malloc(size + 256);
@@ -69,7 +70,14 @@ static int deliver_any(struct fixture *f, const struct command *command, size_t 
                                 {.mailbox = pick(f, command->c)},
                                 {.mailbox = pick(f, command->a)}};
     const struct remembered remembered = {command->b % TEXTS + 1, f->now + 1000};
-    const struct delivery_plan plan = {.filings = filings,
+    const struct outgoing_recipient recipients[2] = {{.address = SLICE("one@example.org")},
+                                                     {.address = SLICE("two@example.org")}};
+    const struct departure departure = {
+        .envelope = {.kind = OUTGOING_REDIRECT, .recipients = recipients, .recipient_count = 2},
+        .pieces = {SLICE("X-Way: out\r\n"), slice_make(bytes, (size_t)head + size)}};
+    const struct delivery_plan plan = {.departures = &departure,
+                                       .departure_count = command->b % 3 == 0,
+                                       .filings = filings,
                                        .filing_count = 1 + command->c % 3,
                                        .remembered = &remembered,
                                        .remembered_count = command->a % 2};
@@ -99,6 +107,24 @@ static int deliver_large(struct fixture *f, const struct command *command)
 }
 
 /* --- Sieve scripts: few names, so that they meet --- */
+
+/* Says of one message on its way out that a recipient has got it, or all have. */
+static int settle_outgoing(struct fixture *f, const struct command *command)
+{
+    struct outgoing_message *list;
+    size_t count;
+    struct store_view *system = NULL;
+    const struct outgoing_recipient results[2] = {
+        {.state = OUTGOING_SENT, .reply = SLICE("250 Ok")},
+        {.state = command->b % 2 ? OUTGOING_SENT : OUTGOING_WAITING}};
+    arena_clear(&f->arena);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    int error = outgoing_list(system, &f->arena, &list, &count);
+    if (!error && count)
+        error = outgoing_settle(system, list[command->a % count].number, results, 2, f->now);
+    store_view_close(&system);
+    return error;
+}
 
 static struct slice script_name(uint32_t number)
 {
@@ -367,6 +393,7 @@ static const struct command_kind kinds[] = {
     {"append large", append_large, SCRIPT_ACCOUNT, 2, false, false},
     {"deliver small", deliver_small, SCRIPT_ACCOUNT, 5, false, false},
     {"deliver large", deliver_large, SCRIPT_ACCOUNT, 2, false, false},
+    {"settle outgoing", settle_outgoing, SCRIPT_ACCOUNT, 3, false, false},
     {"put script", put_script, SCRIPT_ACCOUNT, 2, false, false},
     {"activate script", activate_script, SCRIPT_ACCOUNT, 1, false, false},
     {"delete script", delete_script, SCRIPT_ACCOUNT, 1, false, false},
