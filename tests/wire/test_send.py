@@ -103,7 +103,8 @@ def test_what_smtp_cannot_carry(home):
         session = sender.session()
         for options in ({"sender": "a> SIZE=1"}, {"recipients": ["a b@example.net"]},
                         {"recipients": ["b@example.net\r\nDATA"]}, {"by": "1;R SMTPUTF8"},
-                        {"sender": "a" * 513}, {"recipients": [""]}):
+                        {"sender": "a" * 513}, {"recipients": ["a" * 8192]}, {"recipients": [""]},
+                        {"by": "1" * 8192}):
             assert session.send(**options)[0][:2] == (REFUSED, 0), options
         assert session.send()[0][0] == SENT
         assert len(server.messages) == 1 and server.connections == 1

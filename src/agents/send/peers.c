@@ -43,9 +43,10 @@ static void message_free(struct message *message)
     free(message);
 }
 
-/* Empty: no memory is taken. */
+/* Of what is longer than SMTP carries, as much as it takes to be refused. */
 static int copy_slice(struct slice from, struct slice *to)
 {
+    from = slice_sub(from, 0, SMTP_ADDRESS_MAXIMUM + 1);
     char *bytes = from.size ? malloc(from.size) : NULL;
     if (from.size && !bytes)
         return ERROR_MEMORY;
