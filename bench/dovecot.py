@@ -62,6 +62,7 @@ namespace inbox {{
 
 class Dovecot(Peer):
     name = "Dovecot sdbox"
+    more = ""  # behind the configuration
 
     @staticmethod
     def missing():
@@ -76,7 +77,7 @@ class Dovecot(Peer):
             (self.directory / folder).mkdir(parents=True)
         os.chown(self.directory / "mail", owner.pw_uid, owner.pw_gid)
         configuration = self.directory / "dovecot.conf"
-        configuration.write_text(CONFIGURATION.format(
+        configuration.write_text((CONFIGURATION + self.more).format(
             directory=self.directory, name=f"bench-{self.lmtp_port}", password=PASSWORD, user=USER,
             imap_port=self.imap_port, lmtp_port=self.lmtp_port))
         self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", configuration])
@@ -86,3 +87,29 @@ class Dovecot(Peer):
     def add_account(self, name):
         """Every name is an account."""
         return (f"{name}@example.test", PASSWORD)
+
+
+class Pigeonhole(Dovecot):
+    """The same with Sieve: every account runs the one script that put_script has put."""
+    name = "Pigeonhole"
+    more = """
+protocol lmtp {{
+  mail_plugins = sieve
+}}
+plugin {{
+  sieve = file:{directory}/rules.sieve
+}}
+"""
+
+    @staticmethod
+    def missing():
+        reason = Dovecot.missing()
+        if not reason and not shutil.which("sievec", path="/usr/bin"):
+            reason = "dovecot-sieve is not installed"
+        return reason
+
+    def put_script(self, text):
+        """Compiled, as Pigeonhole wants it of scripts that its users may not write."""
+        (self.directory / "rules.sieve").write_text(text)
+        subprocess.run(["sievec", "-c", self.directory / "dovecot.conf",
+                        self.directory / "rules.sieve"], check=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login] [store] [gate] [disk] [cluster]
+Usage: bench/run.py [delivery] [mailbox] [idle] [login] [sieve] [store] [gate] [disk] [cluster]
        all of them by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
@@ -26,11 +26,12 @@ from work import BINARIES, PROGRAMS, ROOT, connect, drain, load, show, timed
 import cluster  # noqa: E402
 import corpus  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
-from dovecot import Dovecot  # noqa: E402
+from dovecot import Dovecot, Pigeonhole  # noqa: E402
 from harness.server import Server, message  # noqa: E402
 
 DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
+SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
 MAILBOX = 50000
 IDLE_STEPS = (200, 1000)
@@ -156,6 +157,52 @@ def bench_mailbox(server, peers):
                           for peer, figure in zip(peers, figures[1:]))
         show(f"{commands[0][:56]}, ms", f"{figures[0]:.1f}", f"over IMAP, median of 5   {ratios}")
 
+# None is meant for the messages that lmtp_load makes, so that all are tried.
+RULES = (
+    'header :contains "list-id" "project{n}.lists.example.org"',
+    'address :is ["from", "sender"] "colleague{n}@example.com"',
+    'header :matches "subject" "*[ticket-{n}]*"',
+    'anyof (address :domain :is "to" "shop{n}.example", header :is "x-shop" "{n}")',
+    'allof (header :contains "x-spam-score" "9{n}", size :over 100K)',
+)
+
+def sieve_rules(count):
+    rules = "".join(f'if {RULES[n % len(RULES)].format(n=n)} {{ fileinto "folder {n}"; stop; }}\n'
+                    for n in range(count))
+    return 'require "fileinto";\n' + rules
+
+def bench_sieve(server, peers):
+    """A Sieve script of 50 rules, at delivery."""
+    output = subprocess.run([SIEVE_BENCH], capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
+        name, value = line[:44].strip(), line[44:].strip()
+        show(name, value, "sieve_bench")
+    size, how = 2000, f"CPU of the server, lmtp_load PORT 1 {MESSAGES} 2000 BOX*{FEW}"
+    recipients = [server.add_account(f"sieve{i}")[0] for i in range(FEW)]
+    def cpu(each):
+        load(each, 1, 300, size, recipients)
+        before = cpu_seconds(each)
+        load(each, 1, MESSAGES, size, recipients)
+        return (cpu_seconds(each) - before) / MESSAGES * 1e6
+    plain = cpu(server)
+    for recipient in recipients:
+        server.run("sieve", "put", "--activate", recipient, "rules", "-", text=sieve_rules(50))
+    ruled = cpu(server)
+    show("a delivery of 2 KB without a script, us", round(plain), how)
+    show("with 50 rules, us", round(ruled), how)
+    show("so the script takes, us", round(ruled - plain), how)
+    reason = Pigeonhole.missing()
+    if reason:
+        print(f"without {Pigeonhole.name}: {reason}")
+        return
+    peer = Pigeonhole(DIRECTORY / "pigeonhole").start()
+    try:
+        peer.put_script(sieve_rules(50))
+        theirs = cpu(peer)
+    finally:
+        peer.stop()
+    show(f"{peer.name}: with 50 rules, us", round(theirs), f"{how}   {theirs / ruled:.1f} times")
+
 def proportional_bytes(pids):
     total = 0
     for pid in pids:
@@ -261,7 +308,7 @@ def bench_cluster(server, peers):
     cluster.measure(DIRECTORY / "cluster", osds=1)
 
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "store": bench_store, "gate": bench_gate, "disk": bench_disk,
+           "login": bench_login, "sieve": bench_sieve, "store": bench_store, "gate": bench_gate, "disk": bench_disk,
            "cluster": bench_cluster}
 BESIDE_PEERS = {"delivery", "mailbox"}
 
