@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness.sender import DEFERRED, ERROR_PROTOCOL, MESSAGE, REFUSED, SENT, Sender
+from harness.server import free_offset
 from harness.smtp import CLOSE, RESET, STALL, Smtp, make_certificate
 from harness.wait import wait_until
 
@@ -174,8 +175,7 @@ def test_the_server_closes_what_is_idle(home):
 
 
 def test_a_server_that_comes_back(home):
-    with Smtp() as server:
-        port = server.port
+    port = 2525 + free_offset()  # not one that a connection is given meanwhile
     with Sender(home, f"127.0.0.1:{port}") as sender:
         session = sender.session()
         ((outcome, code, text),) = session.send()
