@@ -146,7 +146,7 @@ static void closed(struct ipc_channel *channel, int error, void *arg)
     struct peer *peer = arg;
     struct sender *sender = peer->sender;
     (void)channel;
-    log_warning("send_gone", LOG_TEXT("reason", error_name(error)));
+    log_info("send_gone", LOG_TEXT("reason", error_name(error)));
     drop_channel(peer);
     if (sender->options.lost)
         sender->options.lost(IPC_CHANNEL_SESSION_SEND, peer->slot, error, sender->options.arg);
@@ -168,7 +168,7 @@ int sender_peer(struct sender *sender, uint32_t slot, int socket)
     }
     if (peer->channel)
         drop_channel(peer);
-    *peer = (struct peer){.sender = sender, .slot = slot};
+    *peer = (struct peer){.sender = sender, .slot = slot, .since = ++sender->last_peer};
     int error = ipc_channel_create(sender->options.loop, socket, &options, &peer->channel);
     if (error) {
         close(socket);
@@ -182,24 +182,14 @@ int sender_peer(struct sender *sender, uint32_t slot, int socket)
 
 /* --- what is handed over --- */
 
-/* The one with the fewest messages under way. NULL: there is none. */
-static struct ipc_channel *choose_channel(struct sender *sender)
+/* The newest: an older one is about to end. NULL: there is none. */
+static struct ipc_channel *choose_channel(const struct sender *sender)
 {
-    struct ipc_channel *best = NULL;
-    size_t least = SIZE_MAX;
-    for (size_t i = 0; i < SERVICE_SLOTS; i++) {
-        size_t count = 0;
-        if (!sender->peers[i].channel)
-            continue;
-        for (size_t j = 0; j < SEND_UNDER_WAY_MAXIMUM; j++)
-            count += sender->sendings[j].state == SENDING_UNDER_WAY &&
-                     sender->sendings[j].channel == sender->peers[i].channel;
-        if (count < least)
-            best = sender->peers[i].channel;
-        if (count < least)
-            least = count;
-    }
-    return best;
+    const struct peer *newest = NULL;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++)
+        if (sender->peers[i].channel && (!newest || sender->peers[i].since > newest->since))
+            newest = &sender->peers[i];
+    return newest ? newest->channel : NULL;
 }
 
 /* The time that is left, as BY says it (RFC 2852 section 4). */

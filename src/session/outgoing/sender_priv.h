@@ -63,6 +63,7 @@ struct peer {
     struct sender *sender;
     uint32_t slot;
     struct ipc_channel *channel; /* NULL: there is none */
+    uint64_t since;              /* the later, the greater */
 };
 
 struct sender {
@@ -72,7 +73,7 @@ struct sender {
     uv_work_t work;
     bool working, look, draining, ended, holding;
     uint64_t drain_deadline, look_at; /* the loop's milliseconds */
-    uint64_t last_id;
+    uint64_t last_id, last_peer;
     struct peer peers[SERVICE_SLOTS];
     struct sending sendings[SEND_UNDER_WAY_MAXIMUM];
     struct job job;

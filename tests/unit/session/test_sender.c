@@ -144,7 +144,7 @@ static void on_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *
     f->lost = error;
 }
 
-static void connect_send(struct fixture *f)
+static void connect_to_slot(struct fixture *f, uint32_t slot)
 {
     int sockets[2];
     const struct ipc_channel_options options = {.kind = IPC_CHANNEL_SESSION_SEND,
@@ -154,7 +154,12 @@ static void connect_send(struct fixture *f)
                                                 .arg = f};
     assert_int_equal(ipc_pair(sockets), 0);
     assert_int_equal(ipc_channel_create(&f->loop, sockets[0], &options, &f->send), 0);
-    assert_int_equal(sender_peer(f->sender, SLOT, sockets[1]), 0);
+    assert_int_equal(sender_peer(f->sender, slot, sockets[1]), 0);
+}
+
+static void connect_send(struct fixture *f)
+{
+    connect_to_slot(f, SLOT);
 }
 
 static void answer(struct fixture *f, const struct asked *asked, uint32_t recipient,
@@ -591,6 +596,22 @@ static void many_have_their_turn(void **state)
     wait_until(f, "0");
 }
 
+/* After a reload there are two for some time. */
+static void the_newest_is_chosen(void **state)
+{
+    struct fixture *f = *state;
+    connect_send(f);
+    struct ipc_channel *old = f->send;
+    connect_to_slot(f, SLOT + 1);
+    depart(f, of_kind(OUTGOING_RESPONSE, 1), "x");
+    run_until_asked(f, 1);
+    answer(f, &f->asked[0], 0, SMTP_SENT, "250 Ok");
+    done(f, &f->asked[0]);
+    wait_until(f, "0");
+    ipc_channel_free(&old);
+    run_for(f, 20);
+}
+
 /* A process that ends waits for what is under way, and begins nothing. */
 static void draining(void **state)
 {
@@ -639,6 +660,7 @@ int main(void)
         TEST(an_answer_for_each),
         TEST(an_unknown_id_is_a_breach),
         TEST(many_have_their_turn),
+        TEST(the_newest_is_chosen),
         TEST(draining),
         TEST(draining_has_an_end),
     };
