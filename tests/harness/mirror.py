@@ -9,7 +9,7 @@ import re
 import threading
 
 NUMBERED = ("FETCH", "STORE", "SEARCH")  # RFC 9051 section 7.5.1: no EXPUNGE in answer to these
-TRANSCRIPT = 40
+TRANSCRIPT, HISTORY = 60, 10
 
 
 def numbers_of(text):
@@ -51,13 +51,14 @@ class Ledger:
 
 
 class Seen:
-    """One message as it was told of; None: not told."""
+    """One message as it was told of; None: not told. history: the last that was said of it."""
 
-    __slots__ = ("uid", "flags", "modseq")
+    __slots__ = ("uid", "flags", "modseq", "history")
 
     def __init__(self):
         self.uid = self.flags = None
         self.modseq = 0
+        self.history = []
 
 
 class Mirror:
@@ -95,7 +96,7 @@ class Mirror:
         self.client.send(head.encode() + b"\r\n" + (literal + b"\r\n" if literal is not None else b""))
         self.note("C: " + head)
         words = text.split()
-        self.running.append((tag, words[0] if words[0] != "UID" else "UID " + words[1]))
+        self.running.append((tag, words[0] if words[0] != "UID" else "UID " + words[1], text))
         silent = re.search(r"([+-])FLAGS.SILENT \((\S+)\)", text)
         self.silent = silent and silent.groups()  # what the client knows without being told
         self.copyuids = []
@@ -112,9 +113,9 @@ class Mirror:
         return self.finish(self.send(text, literal))
 
     def ok(self, text, literal=None):
-        """EXPUNGEISSUED: of a message that has gone, which cannot be told yet (RFC 5530)."""
+        """Or NO of a message that has gone, which cannot be told yet (RFC 5530, RFC 7162 section 3.1.3)."""
         status = self.say(text, literal)
-        assert status.startswith(("OK", "NO [EXPUNGEISSUED]")), self.problem(f"{text}: {status}")
+        assert status.startswith(("OK", "NO [EXPUNGEISSUED]", "NO [MODIFIED ")), self.problem(f"{text}: {status}")
         return status
 
     # --- hearing ---
@@ -123,7 +124,7 @@ class Mirror:
         self.transcript = [*self.transcript[-TRANSCRIPT:], line]
 
     def problem(self, text):
-        return "\n".join([f"{self.kind} client in {self.mailbox}: {text}", *self.transcript])
+        return "\n".join([f"{self.kind} client of {self.user} in {self.mailbox}: {text}", *self.transcript])
 
     def hear(self):
         line = self.client.line()
@@ -199,6 +200,7 @@ class Mirror:
     def hear_fetch(self, number, text):
         assert 1 <= number <= len(self.messages), f"FETCH of {number} of {len(self.messages)}"
         message = self.messages[number - 1]
+        message.history = [*message.history[-HISTORY:], f"{self.running[:1]} {number} {text}"]
         uid, modseq = (re.search(rf"[ (]{name} \(?(\d+)", text) for name in ("UID", "MODSEQ"))
         flags, identity = (re.search(rf"[ (]{name} \(([^)]*)\)", text) for name in ("FLAGS", "EMAILID"))
         if uid:

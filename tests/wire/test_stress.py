@@ -164,7 +164,8 @@ class Actor(Mirror):
             self.learn_uids()
             picture = self.picture()
             if self.chance.random() < 0.05 and None not in picture and None not in picture.values():
-                self.states = [*self.states[1 - STATES_MAXIMUM:], (self.mailbox, self.modseq, picture)]
+                self.states = [*self.states[1 - STATES_MAXIMUM:], (self.mailbox, self.modseq, picture,
+                               {one.uid: one.history for one in self.messages})]
 
     def work(self, ended, calm):
         self.lost = lambda: time.monotonic() < calm and self.chance.random() < LOST
@@ -238,22 +239,22 @@ def check_actor(actor, there):
     told = actor.picture() if None not in actor.picture() else None
     known = [one.flags for one in actor.messages]
     if actor.messages:
-        actor.ok("FETCH 1:* (UID FLAGS)")
+        actor.ok(f"FETCH 1:* (UID FLAGS{actor.also})")
     assert list(actor.picture()) == list(there), actor.problem(f"there are {list(there)}")
     assert actor.picture() == there, actor.problem(f"the truth is {there}")
     assert told is None or list(told) == list(there)
     for before, one in zip(known, actor.messages):
         assert before in (None, one.flags), \
-            actor.problem(f"UID {one.uid}: believed {before}, is {one.flags}")
+            actor.problem(f"UID {one.uid}: believed {before}, is {one.flags}: {one.history}")
 
 
 def check_states(actor, truths, chance):
     returning = Returning(actor.server, actor.account, actor.ledger, actor.names, "qresync")
-    for mailbox, modseq, kept in actor.states:
-        found = returning.come_back(mailbox, modseq, kept, chance)
-        there = truths[mailbox]
-        assert found == there, returning.problem(
-            f"from {modseq} with {kept}\nit is {found},\nnot {there}")
+    for mailbox, modseq, kept, histories in actor.states:
+        found, there = returning.come_back(mailbox, modseq, kept, chance), truths[mailbox]
+        wrong = [(uid, found.get(uid), there.get(uid), kept.get(uid), histories.get(uid))
+                 for uid in sorted({*found, *there}) if found.get(uid) != there.get(uid)]
+        assert not wrong, returning.problem(f"from {modseq}, UID, what it is, should be and was: {wrong}")
     if returning.client:
         returning.client.close()
 
