@@ -65,7 +65,15 @@ test: unit wire fuzz-quick
 unit: sanitized
 	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS) --timeout-multiplier 6
 
-wire: all sanitized
+# Node.js' packages: those that the lock file names, from the registry that npm knows.
+build/imapflow/installed: tests/clients/imapflow/package.json tests/clients/imapflow/package-lock.json
+	@tools/packages test
+	@mkdir -p build/imapflow
+	@cp $^ build/imapflow
+	@cd build/imapflow && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+wire: all sanitized build/imapflow/installed
 	@$(PYTEST) -n $(JOBS) --ignore tests/cluster/long tests
 
 test-cluster: sanitized

@@ -177,7 +177,12 @@ class Mirror:
             return self.forgotten(set(numbers_of(uids)))
         assert self.may_remove(), f"VANISHED while {self.running[:1]} is under way"
         for uid in numbers_of(uids):
-            del self.messages[self.place(uid)]
+            place = self.place(uid)
+            if self.messages[place].uid is None:  # which of them it was is not known
+                for message in self.messages:
+                    if message.uid is None:
+                        message.flags, message.modseq = None, 0
+            del self.messages[place]
 
     def forgotten(self, uids):
         """For who has kept something of an earlier session."""
