@@ -74,7 +74,7 @@ class Mirror:
 
     def forget(self):
         self.mailbox, self.messages = None, []
-        self.modseq = self.told = self.code = 0
+        self.modseq = self.told = self.code = self.first = 0
         self.silent = None
 
     def connect(self):
@@ -150,6 +150,7 @@ class Mirror:
         elif found := re.search(r"\[UIDVALIDITY (\d+)\]", line):
             self.ledger.agree(self.ledger.validities, self.mailbox, int(found[1]))
         elif found := re.search(r"\[UIDNEXT (\d+)\]", line):
+            assert int(found[1]) >= self.first, f"UIDNEXT below {self.first}"
             self.ledger.raise_to(self.ledger.first, self.mailbox, int(found[1]))
         self.copyuids += re.findall(r"\[COPYUID (\d+) (\S+) (\S+)\]", line)
         if found := re.search(r"\[HIGHESTMODSEQ (\d+)\]", line):
@@ -247,15 +248,13 @@ class Mirror:
     # --- whole commands ---
 
     def select(self, mailbox, parameters="", verb="SELECT"):
-        """What others were told before is in the mailbox."""
-        floor, first = self.ledger.floor.get(mailbox, 0), self.ledger.first.get(mailbox, 1)
-        self.mailbox, self.modseq = mailbox, 0
-        tag = self.send(f'{verb} "{self.names[mailbox]}"{parameters}')
-        status = self.finish(tag)
+        """What anybody was told before is in the mailbox."""
+        floor = self.ledger.floor.get(mailbox, 0)
+        self.mailbox, self.modseq, self.first = mailbox, 0, self.ledger.first.get(mailbox, 1)
+        status = self.say(f'{verb} "{self.names[mailbox]}"{parameters}')
         assert status.startswith("OK"), self.problem(status)
         if self.kind != "plain":
             assert self.modseq >= floor, self.problem(f"HIGHESTMODSEQ below {floor}")
-        return first
 
     def learn_uids(self):
         """Of messages that were announced only."""

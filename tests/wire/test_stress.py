@@ -37,7 +37,8 @@ class Actor(Mirror):
         self.chance = random.Random(f"{SEED} {number}")
         self.kept = 0         # messages it has put into the mailboxes where nothing is lost
         self.states = []      # earlier states of mailboxes: (mailbox, modseq, picture)
-        self.losses = self.deeds = 0
+        self.losses = self.deeds = self.calm = 0
+        self.ended = None
 
     # --- parameters ---
 
@@ -167,9 +168,10 @@ class Actor(Mirror):
                 self.states = [*self.states[1 - STATES_MAXIMUM:], (self.mailbox, self.modseq, picture,
                                {one.uid: one.history for one in self.messages})]
 
-    def work(self, ended, calm):
-        self.lost = lambda: time.monotonic() < calm and self.chance.random() < LOST
-        while not ended.is_set():
+    def work(self):
+        """Until it has ended; before that comes a calm, in which no connection is lost."""
+        self.lost = lambda: time.monotonic() < self.calm and self.chance.random() < LOST
+        while not self.ended.is_set():
             try:
                 if not self.client:
                     self.again()
@@ -187,7 +189,7 @@ class Returning(Mirror):
     """A client that comes back with what it has kept: flags by UID, and a modseq."""
 
     def come_back(self, mailbox, modseq, kept, chance):
-        self.kept, self.asked = dict(kept), True
+        self.kept = dict(kept)
         known = f" 1:{max(kept)}" if kept and chance.random() < 0.3 else ""
         if kept and chance.random() < 0.3:
             uids = sorted(kept)
@@ -301,9 +303,9 @@ def test_everybody_is_told_the_truth(tmp_path):
         actors, viewers = make_actors(server)
         chance, end = random.Random(SEED), time.monotonic() + SECONDS
         while time.monotonic() < end:
-            calm = time.monotonic() + ROUND - CALM
-            threads = Threads([])
-            threads.__init__([(lambda actor: actor.work(threads.ended, calm), actor) for actor in actors])
+            threads = Threads([(Actor.work, actor) for actor in actors])
+            for actor in actors:
+                actor.ended, actor.calm = threads.ended, time.monotonic() + ROUND - CALM
             with threads:
                 time.sleep(ROUND)
             check_all(server, actors, viewers, chance)
