@@ -8,6 +8,7 @@
 #   make bench    figures, each with the command that repeats it
 #   make fuzz     every fuzzer for FUZZ_SECONDS (60)
 #   make crash    the store killed at any moment, by random scripts, for CRASH_SECONDS (3600)
+#   make stress   many IMAP clients at once, each checking what it is told, for STRESS_SECONDS (3600)
 #   make freeze-load  freezes of a busy server for FREEZE_SECONDS (120), its data below TMPDIR
 #   make thread   the unit tests under the thread sanitizer (librados was not built for it)
 #   make install  to PREFIX (/usr/local)
@@ -17,6 +18,7 @@ MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 CRASH_SECONDS ?= 3600
+STRESS_SECONDS ?= 3600
 FREEZE_SECONDS ?= 120
 JOBS ?= $(shell nproc)
 MESON = meson setup --prefix $(PREFIX)
@@ -25,7 +27,7 @@ PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
 PROGRAMS = src/supervisor/chapard src/front/login/chapar-login src/front/auth/chapar-auth \
            src/session/chapar-session src/agents/send/chapar-send src/cli/chapar
 
-.PHONY: all run test test-cluster unit wire lint bench fuzz fuzz-quick crash freeze-load thread install clean \
+.PHONY: all run test test-cluster unit wire lint bench fuzz fuzz-quick crash stress freeze-load thread install clean \
         sanitized
 
 all: build/release/build.ninja
@@ -63,7 +65,15 @@ test: unit wire fuzz-quick
 unit: sanitized
 	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS) --timeout-multiplier 6
 
-wire: all sanitized
+# Node.js' packages: those that the lock file names, from the registry that npm knows.
+build/imapflow/installed: tests/clients/imapflow/package.json tests/clients/imapflow/package-lock.json
+	@tools/packages test
+	@mkdir -p build/imapflow
+	@cp $^ build/imapflow
+	@cd build/imapflow && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+wire: all sanitized build/imapflow/installed
 	@$(PYTEST) -n $(JOBS) --ignore tests/cluster/long tests
 
 test-cluster: sanitized
@@ -82,6 +92,9 @@ crash: TMPDIR ?= $(firstword $(wildcard /dev/shm /tmp))
 crash: sanitized
 	@TMPDIR=$(TMPDIR) CHAPAR_FAULT_POINTS=0 build/sanitized/tests/unit/store/test_store_faults
 	@TMPDIR=$(TMPDIR) CHAPAR_CRASH_SECONDS=$(CRASH_SECONDS) build/sanitized/tests/unit/store/test_store_lives
+
+stress: sanitized
+	@CHAPAR_STRESS_SECONDS=$(STRESS_SECONDS) $(PYTEST) -s tests/wire/test_stress.py
 
 freeze-load: all
 	@tools/packages test

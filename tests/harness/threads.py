@@ -16,7 +16,7 @@ class Threads:
         try:
             run(argument)
         except Exception as problem:  # noqa: BLE001: told at the end
-            self.problems.append(f"{run.__name__} {argument}: {problem!r}")
+            self.problems.append(f"{run.__name__} {argument}: {type(problem).__name__}: {problem}")
 
     def __enter__(self):
         for thread in self.threads:
@@ -27,4 +27,4 @@ class Threads:
         self.ended.set()
         for thread in self.threads:
             thread.join()
-        assert not self.problems, self.problems
+        assert not self.problems, "\n".join(self.problems)

@@ -240,6 +240,13 @@ static bool is_own(const struct imap_session *session, uint64_t modseq)
     return low < session->own_change_count && session->own_changes[low] == modseq;
 }
 
+/* Whether the command itself has made this change, and its answer has told of it. One that changed
+ * nothing may have remembered another session's, of other messages. */
+static bool is_answered(const struct imap_session *session, const struct entry *entry)
+{
+    return is_own(session, entry->modseq) && range_set_contains(&session->uids, entry->uid);
+}
+
 /* A change that cannot be remembered is told once more than needed. */
 static void remember_own(struct imap_session *session, uint64_t modseq)
 {
@@ -299,7 +306,7 @@ static enum progress sync_changes(struct imap_session *session, struct mailbox_s
     entry_cursor_init(&cursor, snapshot, view->sync_uid, view->modseq);
     bool over = false;
     while (!over && (*error = entry_cursor_next(&cursor, &entry)) == 0) {
-        if (entry.created_modseq <= view->modseq && !is_own(session, entry.modseq) &&
+        if (entry.created_modseq <= view->modseq && !is_answered(session, &entry) &&
             range_set_contains(&view->uids, entry.uid))
             view_write_flags(session, &cache, &entry, mailbox_snapshot_keywords(snapshot),
                              TELL_UID | TELL_FLAGS);
@@ -459,10 +466,10 @@ int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapsh
     return error;
 }
 
-/* Whether one of the UIDs has been changed by others since the client was told. *highest: the
+/* Whether one of the UIDs has been changed after `since`, but not by this command. *highest: the
  * mailbox's modseq at that moment. */
 static int changed_by_others(struct imap_session *session, const struct range_set *uids,
-                             bool *changed, uint64_t *highest)
+                             uint64_t since, bool *changed, uint64_t *highest)
 {
     struct mailbox_snapshot *snapshot;
     int error = session_snapshot(session, &snapshot);
@@ -472,7 +479,7 @@ static int changed_by_others(struct imap_session *session, const struct range_se
     struct entry entry;
     *highest = mailbox_snapshot_collection(snapshot)->highest_modseq;
     *changed = false;
-    entry_cursor_init(&cursor, snapshot, range_set_next(uids, 1), session->mailbox.modseq);
+    entry_cursor_init(&cursor, snapshot, range_set_next(uids, 1), since);
     while (!*changed && (error = entry_cursor_next(&cursor, &entry)) == 0 &&
            entry.uid <= range_set_last(uids))
         *changed = !is_own(session, entry.modseq) && range_set_contains(uids, entry.uid);
@@ -481,7 +488,43 @@ static int changed_by_others(struct imap_session *session, const struct range_se
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
-/* When nothing changed the modseq given is an older one, perhaps another session's. */
+/* Of the messages that have been left alone, since they had changed: those that the client did not
+ * want left alone are changed now. What another session did to one after `highest`, the client has
+ * not been told: then the sync tells it all. */
+static int change_others(struct imap_session *session, struct store_view *view,
+                         const struct range_set *others, const struct flag_change *change,
+                         uint64_t highest, bool *changed, struct range_set *failed)
+{
+    uint64_t modseq;
+    int error = changed_by_others(session, others, highest, changed, &modseq);
+    if (error)
+        return error;
+    return mailbox_change_flags(view, session->mailbox.id, others, change, &modseq, failed);
+}
+
+/* Changes what nobody has changed after `highest`, then the rest: between looking and changing
+ * another session may have been there. When nothing changed, the modseq given is an older one, or
+ * that of another session's change of other messages. */
+static int change_as_own(struct imap_session *session, struct store_view *view,
+                         const struct range_set *uids, const struct flag_change *change,
+                         uint64_t highest, struct range_set *failed)
+{
+    struct flag_change guarded = *change;
+    struct range_set others;
+    uint64_t modseq = 0;
+    bool changed = false;
+    if (highest < guarded.unchanged_since)
+        guarded.unchanged_since = highest;
+    range_set_init(&others, SESSION_UID_RANGES_MAXIMUM);
+    int error = mailbox_change_flags(view, session->mailbox.id, uids, &guarded, &modseq, &others);
+    if (!error && others.count)
+        error = change_others(session, view, &others, change, highest, &changed, failed);
+    if (!error && !changed && modseq > highest)
+        remember_own(session, modseq);
+    range_set_release(&others);
+    return error;
+}
+
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
                       const struct flag_change *change, bool answered, struct range_set *failed)
 {
@@ -490,10 +533,10 @@ int view_change_flags(struct imap_session *session, const struct range_set *uids
     struct store_view *view;
     int error = session_selected_view(session, &view);
     if (!error && answered)
-        error = changed_by_others(session, uids, &changed, &highest);
-    if (!error)
-        error = mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, failed);
-    if (!error && answered && !changed && modseq > highest)
-        remember_own(session, modseq);
-    return error;
+        error = changed_by_others(session, uids, session->mailbox.modseq, &changed, &highest);
+    if (error)
+        return error;
+    if (answered && !changed)
+        return change_as_own(session, view, uids, change, highest, failed);
+    return mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, failed);
 }
