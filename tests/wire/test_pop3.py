@@ -152,7 +152,7 @@ def read_all(client):
 
 
 def test_lines_have_a_limit(shared_server, account):
-    """POP3_LINE_MAXIMUM and POP3_DISCARD_MAXIMUM, before login and after it."""
+    """POP3_LINE_MAXIMUM and LINE_DISCARD_MAXIMUM, before login and after it."""
     with raw(shared_server) as client:
         client.sendall(b"USER " + b"x" * 250 + b"\r\nUSER " + b"x" * 10000 + b"\r\nUSER " +
                        b"x" * 248 + b"\r\nQUIT\r\n")

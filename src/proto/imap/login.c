@@ -170,9 +170,10 @@ static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
 
 /* --- the exchange --- */
 
-static enum login_action exchange_failed(struct login_engine *engine, const char *reason,
-                                         struct buffer *output)
+static enum login_action exchange_failed(struct login_engine *engine, enum login_problem problem,
+                                         const char *reason, struct buffer *output)
 {
+    (void)problem;
     return bad(engine, buffer_slice(&engine->exchange.tag), reason, output);
 }
 
@@ -223,7 +224,7 @@ static enum login_action take_event(struct login_engine *engine, const struct im
     default:
         snprintf(text, sizeof(text), "%.*s", SLICE_FORMAT(event->text));
         if (engine->exchanging)
-            return login_engine_end_exchange(engine, text, output);
+            return login_engine_end_exchange(engine, LOGIN_BAD, text, output);
         return bad(engine, event->tag, text, output);
     }
 }

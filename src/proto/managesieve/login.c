@@ -39,26 +39,11 @@ static enum login_action end(struct login_engine *engine, const char *text, stru
     return LOGIN_CLOSE;
 }
 
-/* RFC 5804 section 2: whatever is not understood has a NO. */
-static enum login_action bad(struct login_engine *engine, const char *text, struct buffer *output)
-{
-    if (++engine->bad_count == MANAGESIEVE_BAD_MAXIMUM)
-        return end(engine, "Too many bad commands", output);
-    managesieve_write_no(output, NULL, text);
-    return LOGIN_MORE;
-}
-
 /* --- one function for each command --- */
 
 typedef enum login_action login_handler(struct login_engine *engine,
                                         const struct managesieve_command *command,
                                         struct buffer *output);
-
-static enum login_action no(const char *code, const char *text, struct buffer *output)
-{
-    managesieve_write_no(output, code, text);
-    return LOGIN_MORE;
-}
 
 static enum login_action do_capability(struct login_engine *engine,
                                        const struct managesieve_command *command,
@@ -91,29 +76,14 @@ static enum login_action do_starttls(struct login_engine *engine,
                                      struct buffer *output)
 {
     (void)command;
-    if (engine->tls)
-        return bad(engine, "TLS is active already", output);
-    if (!engine->options.tls_available)
-        return no(NULL, "TLS is not available", output);
-    managesieve_write_ok(output, "Begin TLS negotiation");
-    return LOGIN_STARTTLS;
+    return login_engine_start_tls(engine, output);
 }
 
 static enum login_action do_authenticate(struct login_engine *engine,
                                          const struct managesieve_command *command,
                                          struct buffer *output)
 {
-    struct slice mechanism = login_find_mechanism(login_engine_mechanisms(engine), command->first);
-    if (!login_engine_password_allowed(engine))
-        return no("ENCRYPT-NEEDED", "Start TLS first", output);
-    if (mechanism.size == 0)
-        return no(NULL, "Unknown mechanism", output);
-    login_exchange_begin(&engine->exchange, SLICE(""), mechanism, false);
-    if (command->second.data)
-        return login_engine_take_response(engine, command->second, output);
-    if (!slice_equal(mechanism, SLICE("PLAIN")))
-        return login_engine_ask(engine);
-    return login_engine_request_response(engine, SLICE(""), output);
+    return login_engine_authenticate(engine, SLICE(""), command->first, command->second, output);
 }
 
 /* The states of the command table leave these only. */
@@ -133,11 +103,11 @@ static enum login_action take_line(struct login_engine *engine, const struct man
     struct managesieve_command command;
     const char *problem;
     if (engine->exchanging && (line->argument_count != 1 || line->arguments[0].is_number))
-        return login_engine_end_exchange(engine, "Not a string", output);
+        return login_engine_end_exchange(engine, LOGIN_BAD, "Not a string", output);
     if (engine->exchanging)
         return login_engine_take_response(engine, line->arguments[0].string, output);
     if (managesieve_command_parse(line, MANAGESIEVE_NOT_AUTHENTICATED, &command, &problem))
-        return bad(engine, problem, output);
+        return login_engine_bad(engine, LOGIN_BAD, problem, output);
     return handlers[command.id](engine, &command, output);
 }
 
@@ -145,8 +115,8 @@ static enum login_action refuse_line(struct login_engine *engine, const char *pr
                                      struct buffer *output)
 {
     if (engine->exchanging)
-        return login_engine_end_exchange(engine, problem, output);
-    return bad(engine, problem, output);
+        return login_engine_end_exchange(engine, LOGIN_BAD, problem, output);
+    return login_engine_bad(engine, LOGIN_BAD, problem, output);
 }
 
 static bool step(struct login_engine *engine, struct slice *input, struct buffer *output,
@@ -179,10 +149,15 @@ static void expect_response(struct login_engine *engine)
     managesieve_reader_expect_string(&managesieve_of(engine)->reader);
 }
 
-static enum login_action exchange_failed(struct login_engine *engine, const char *reason,
-                                         struct buffer *output)
+static void ok(const char *text, struct buffer *output)
 {
-    return bad(engine, reason, output);
+    managesieve_write_ok(output, text);
+}
+
+/* RFC 5804 section 2: whatever is not understood has a NO. */
+static void no(enum login_problem problem, const char *text, struct buffer *output)
+{
+    managesieve_write_no(output, problem == LOGIN_NEEDS_TLS ? "ENCRYPT-NEEDED" : NULL, text);
 }
 
 static void refused(struct login_engine *engine, int error, struct buffer *output)
@@ -202,14 +177,17 @@ static void tls_started(struct login_engine *engine, struct buffer *output)
 
 static const struct login_functions functions = {
     .reply_maximum = MANAGESIEVE_LOGIN_REPLY_MAXIMUM,
+    .bad_maximum = MANAGESIEVE_BAD_MAXIMUM,
     .challenge_before = "\"",
     .challenge_after = "\"\r\n",
     .release = release,
     .greet = greet,
     .step = step,
+    .ok = ok,
+    .no = no,
     .expect_response = expect_response,
     .wipe_line = release,
-    .exchange_failed = exchange_failed,
+    .exchange_failed = login_engine_bad,
     .refused = refused,
     .bye = bye,
     .tls_started = tls_started,

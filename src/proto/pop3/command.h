@@ -3,46 +3,18 @@
  * (RFC 6856).
  *
  * A command is one line: a keyword and what follows it. Both engines, before and after login, read
- * lines with a pop3_reader and take them apart with pop3_command_parse.
+ * lines with a line_reader (proto/sasl/line.h) and take them apart with pop3_command_parse.
  */
 #ifndef PROTO_POP3_COMMAND_H
 #define PROTO_POP3_COMMAND_H
 
-#include "base/buffer.h"
+#include "proto/sasl/line.h"
 
 enum {
-    POP3_LINE_MAXIMUM = 255,            /* bytes of a command, CRLF included (RFC 2449 section 4) */
-    POP3_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of a line that is too long before the end */
-    POP3_BAD_MAXIMUM = 10,              /* commands in a row that are none, before the end */
-    POP3_REPLY_MAXIMUM = 512,           /* bytes of a reply's line (RFC 1939 section 3) */
+    POP3_LINE_MAXIMUM = 255,  /* bytes of a command, CRLF included (RFC 2449 section 4) */
+    POP3_BAD_MAXIMUM = 10,    /* commands in a row that are none, before the end */
+    POP3_REPLY_MAXIMUM = 512, /* bytes of a reply's line (RFC 1939 section 3) */
 };
-
-/* --- lines --- */
-
-struct pop3_reader {
-    struct buffer line; /* what came of it so far */
-    size_t maximum;     /* bytes of a line without its end */
-    uint64_t discarded; /* bytes of a line that is too long */
-    bool taken;         /* the line was returned: forgotten with the next call */
-};
-
-enum pop3_line {
-    POP3_LINE_MORE,     /* needs more input */
-    POP3_LINE_COMPLETE, /* *line, without CRLF or a bare LF, valid until the next call */
-    POP3_LINE_TOO_LONG, /* a line over the maximum has ended */
-    POP3_LINE_FLOOD,    /* over POP3_DISCARD_MAXIMUM bytes without an end: give up */
-};
-
-void pop3_reader_init(struct pop3_reader *reader, size_t maximum);
-
-/* Wipes: a line may be a password. */
-void pop3_reader_release(struct pop3_reader *reader);
-
-/* Takes what it needs from the front of *input. */
-enum pop3_line pop3_reader_next(struct pop3_reader *reader, struct slice *input,
-                                struct slice *line);
-
-/* --- commands --- */
 
 enum pop3_state { POP3_AUTHORIZATION = 1, POP3_TRANSACTION = 2 };
 

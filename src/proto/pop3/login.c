@@ -11,7 +11,7 @@ static struct pop3_login *pop3_of(struct login_engine *engine)
 static void release(struct login_engine *engine)
 {
     struct pop3_login *login = pop3_of(engine);
-    pop3_reader_release(&login->reader);
+    line_reader_release(&login->reader);
     buffer_release(&login->name);
 }
 
@@ -27,26 +27,10 @@ static void bye(struct login_engine *engine, bool unavailable, const char *text,
     pop3_write_error(output, unavailable ? "SYS/TEMP" : NULL, text);
 }
 
-static enum login_action bad(struct login_engine *engine, const char *text, struct buffer *output)
-{
-    if (++engine->bad_count < POP3_BAD_MAXIMUM) {
-        pop3_write_error(output, NULL, text);
-        return LOGIN_MORE;
-    }
-    login_engine_bye(engine, false, "Too many bad commands", output);
-    return LOGIN_CLOSE;
-}
-
 /* --- one function for each command --- */
 
 typedef enum login_action login_handler(struct login_engine *engine,
                                         const struct pop3_command *command, struct buffer *output);
-
-static enum login_action no(const char *code, const char *text, struct buffer *output)
-{
-    pop3_write_error(output, code, text);
-    return LOGIN_MORE;
-}
 
 static enum login_action do_capa(struct login_engine *engine, const struct pop3_command *command,
                                  struct buffer *output)
@@ -94,14 +78,10 @@ static enum login_action do_quit(struct login_engine *engine, const struct pop3_
 static enum login_action do_stls(struct login_engine *engine, const struct pop3_command *command,
                                  struct buffer *output)
 {
-    struct pop3_login *login = pop3_of(engine);
     (void)command;
-    if (engine->tls)
-        return bad(engine, "TLS is active already", output);
-    if (!engine->options.tls_available || login->utf8)
-        return no(NULL, login->utf8 ? "Not after UTF8" : "TLS is not available", output);
-    pop3_write_ok(output, "Begin TLS negotiation");
-    return LOGIN_STARTTLS;
+    if (!engine->tls && pop3_of(engine)->utf8)
+        return login_engine_no(engine, LOGIN_BAD, "Not after UTF8", output);
+    return login_engine_start_tls(engine, output);
 }
 
 static enum login_action do_user(struct login_engine *engine, const struct pop3_command *command,
@@ -109,22 +89,21 @@ static enum login_action do_user(struct login_engine *engine, const struct pop3_
 {
     struct pop3_login *login = pop3_of(engine);
     if (!login_engine_password_allowed(engine))
-        return no(NULL, "Start TLS first", output);
+        return login_engine_no(engine, LOGIN_NEEDS_TLS, "Start TLS first", output);
     buffer_clear(&login->name);
     if (buffer_append(&login->name, command->argument)) {
         buffer_clear(&login->name);
-        return bad(engine, "The name is too long", output);
+        return login_engine_bad(engine, LOGIN_BAD, "The name is too long", output);
     }
     /* Whether there is such an account is nobody's business yet (RFC 1939 section 13). */
     pop3_write_ok(output, "Now the password");
     return LOGIN_MORE;
 }
 
-static void begin_exchange(struct login_engine *engine, struct slice mechanism, bool has_response)
+/* What the session is to know. */
+static struct slice tag_of(struct login_engine *engine)
 {
-    struct pop3_login *login = pop3_of(engine);
-    struct slice tag = login->utf8 ? SLICE(POP3_TAG_UTF8) : SLICE("");
-    login_exchange_begin(&engine->exchange, tag, mechanism, has_response);
+    return pop3_of(engine)->utf8 ? SLICE(POP3_TAG_UTF8) : SLICE("");
 }
 
 static enum login_action do_pass(struct login_engine *engine, const struct pop3_command *command,
@@ -132,8 +111,8 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
 {
     struct pop3_login *login = pop3_of(engine);
     if (login->name.size == 0)
-        return bad(engine, "USER comes first", output);
-    begin_exchange(engine, SLICE("PLAIN"), true);
+        return login_engine_bad(engine, LOGIN_BAD, "USER comes first", output);
+    login_exchange_begin(&engine->exchange, tag_of(engine), SLICE("PLAIN"), true);
     int error =
         login_exchange_set_plain(&engine->exchange, buffer_slice(&login->name), command->argument);
     buffer_release(&login->name);
@@ -146,23 +125,8 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
 static enum login_action do_auth(struct login_engine *engine, const struct pop3_command *command,
                                  struct buffer *output)
 {
-    struct slice mechanism =
-        login_find_mechanism(login_engine_mechanisms(engine), command->argument);
-    bool initial = command->second.data != NULL;
-    if (!login_engine_password_allowed(engine))
-        return no(NULL, "Start TLS first", output);
-    if (mechanism.size == 0)
-        return no(NULL, "Unknown mechanism", output);
-    begin_exchange(engine, mechanism, false);
-    if (initial && slice_equal(command->second, SLICE("="))) {
-        engine->exchange.has_response = true;
-        return login_engine_ask(engine);
-    }
-    if (initial)
-        return login_engine_take_response(engine, command->second, output);
-    if (!slice_equal(mechanism, SLICE("PLAIN")))
-        return login_engine_ask(engine);
-    return login_engine_request_response(engine, SLICE(""), output);
+    return login_engine_authenticate(engine, tag_of(engine), command->argument,
+                                     login_initial_response(command->second), output);
 }
 
 /* The states of the command table leave these only. */
@@ -171,66 +135,41 @@ static login_handler *const handlers[POP3_COMMANDS] = {
     [POP3_QUIT] = do_quit, [POP3_STLS] = do_stls, [POP3_USER] = do_user, [POP3_UTF8] = do_utf8,
 };
 
-/* --- events --- */
+/* --- lines --- */
 
 static enum login_action take_line(struct login_engine *engine, struct slice line,
                                    struct buffer *output)
 {
     struct pop3_command command;
     const char *problem;
-    if (engine->exchanging)
-        return login_engine_take_response(engine, line, output);
     if (line.size + 2 > POP3_LINE_MAXIMUM)
-        return bad(engine, "The line is too long", output);
+        return login_engine_bad(engine, LOGIN_BAD, "The line is too long", output);
     if (pop3_command_parse(line, POP3_AUTHORIZATION, &command, &problem))
-        return bad(engine, problem, output);
+        return login_engine_bad(engine, LOGIN_BAD, problem, output);
     return handlers[command.id](engine, &command, output);
-}
-
-static enum login_action take_event(struct login_engine *engine, enum pop3_line kind,
-                                    struct slice line, struct buffer *output)
-{
-    switch (kind) {
-    case POP3_LINE_COMPLETE:
-        return take_line(engine, line, output);
-    case POP3_LINE_TOO_LONG:
-        return engine->exchanging
-                   ? login_engine_end_exchange(engine, "The response is too long", output)
-                   : bad(engine, "The line is too long", output);
-    default:
-        login_engine_bye(engine, false, "The line is too long", output);
-        return LOGIN_CLOSE;
-    }
 }
 
 static bool step(struct login_engine *engine, struct slice *input, struct buffer *output,
                  enum login_action *action)
 {
-    struct slice line = {0};
-    enum pop3_line kind = pop3_reader_next(&pop3_of(engine)->reader, input, &line);
-    if (kind == POP3_LINE_MORE)
-        return false;
-    *action = take_event(engine, kind, line, output);
-    return true;
+    return login_engine_step_line(engine, &pop3_of(engine)->reader, take_line, input, output,
+                                  action);
 }
 
-/* --- the exchange --- */
-
-/* Responses are lines as commands are. */
-static void expect_response(struct login_engine *engine)
+static void ok(const char *text, struct buffer *output)
 {
-    (void)engine;
+    pop3_write_ok(output, text);
+}
+
+static void no(enum login_problem problem, const char *text, struct buffer *output)
+{
+    (void)problem;
+    pop3_write_error(output, NULL, text);
 }
 
 static void wipe_line(struct login_engine *engine)
 {
-    pop3_reader_release(&pop3_of(engine)->reader);
-}
-
-static enum login_action exchange_failed(struct login_engine *engine, const char *reason,
-                                         struct buffer *output)
-{
-    return bad(engine, reason, output);
+    line_reader_release(&pop3_of(engine)->reader);
 }
 
 static void refused(struct login_engine *engine, int error, struct buffer *output)
@@ -241,7 +180,7 @@ static void refused(struct login_engine *engine, int error, struct buffer *outpu
 
 static void reset(struct pop3_login *login)
 {
-    pop3_reader_init(&login->reader, POP3_LOGIN_LINE_MAXIMUM);
+    line_reader_init(&login->reader, POP3_LOGIN_LINE_MAXIMUM);
     buffer_init(&login->name, POP3_LOGIN_NAME_MAXIMUM);
 }
 
@@ -254,14 +193,16 @@ static void tls_started(struct login_engine *engine, struct buffer *output)
 
 static const struct login_functions functions = {
     .reply_maximum = POP3_REPLY_MAXIMUM,
+    .bad_maximum = POP3_BAD_MAXIMUM,
     .challenge_before = "+ ",
     .challenge_after = "\r\n",
     .release = release,
     .greet = greet,
     .step = step,
-    .expect_response = expect_response,
+    .ok = ok,
+    .no = no,
     .wipe_line = wipe_line,
-    .exchange_failed = exchange_failed,
+    .exchange_failed = login_engine_bad,
     .refused = refused,
     .bye = bye,
     .tls_started = tls_started,

@@ -28,7 +28,7 @@ enum {
 
 struct pop3_login {
     struct login_engine engine;
-    struct pop3_reader reader;
+    struct line_reader reader;
     bool utf8;
     struct buffer name; /* of USER; empty: none */
 };

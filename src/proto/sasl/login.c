@@ -178,16 +178,17 @@ enum login_action login_engine_request_response(struct login_engine *engine, str
     base64_encode(challenge, output);
     buffer_append_string(output, engine->functions->challenge_after);
     engine->exchanging = true;
-    engine->functions->expect_response(engine);
+    if (engine->functions->expect_response)
+        engine->functions->expect_response(engine);
     return LOGIN_MORE;
 }
 
-enum login_action login_engine_end_exchange(struct login_engine *engine, const char *reason,
-                                            struct buffer *output)
+enum login_action login_engine_end_exchange(struct login_engine *engine, enum login_problem problem,
+                                            const char *reason, struct buffer *output)
 {
     engine->exchanging = false;
     login_exchange_wipe(&engine->exchange);
-    return engine->functions->exchange_failed(engine, reason, output);
+    return engine->functions->exchange_failed(engine, problem, reason, output);
 }
 
 enum login_action login_engine_take_response(struct login_engine *engine, struct slice line,
@@ -195,8 +196,91 @@ enum login_action login_engine_take_response(struct login_engine *engine, struct
 {
     int error = login_exchange_take(&engine->exchange, line);
     if (error == ERROR_CLOSED)
-        return login_engine_end_exchange(engine, "Authentication cancelled", output);
+        return login_engine_end_exchange(engine, LOGIN_CANCELLED, "Authentication cancelled",
+                                         output);
     if (error)
-        return login_engine_end_exchange(engine, "The response is not base64", output);
+        return login_engine_end_exchange(engine, LOGIN_NO_BASE64, "The response is not base64",
+                                         output);
     return login_engine_ask(engine);
+}
+
+/* --- what protocols without tags do the same way --- */
+
+enum login_action login_engine_no(struct login_engine *engine, enum login_problem problem,
+                                  const char *text, struct buffer *output)
+{
+    engine->functions->no(problem, text, output);
+    return LOGIN_MORE;
+}
+
+enum login_action login_engine_bad(struct login_engine *engine, enum login_problem problem,
+                                   const char *text, struct buffer *output)
+{
+    if (++engine->bad_count < engine->functions->bad_maximum)
+        return login_engine_no(engine, problem, text, output);
+    login_engine_bye(engine, false, "Too many bad commands", output);
+    return LOGIN_CLOSE;
+}
+
+enum login_action login_engine_start_tls(struct login_engine *engine, struct buffer *output)
+{
+    if (engine->tls)
+        return login_engine_bad(engine, LOGIN_BAD, "TLS is active already", output);
+    if (!engine->options.tls_available)
+        return login_engine_no(engine, LOGIN_NO_TLS, "TLS is not available", output);
+    engine->functions->ok("Begin TLS negotiation", output);
+    return LOGIN_STARTTLS;
+}
+
+enum login_action login_engine_authenticate(struct login_engine *engine, struct slice tag,
+                                            struct slice mechanism, struct slice initial,
+                                            struct buffer *output)
+{
+    struct slice found = login_find_mechanism(login_engine_mechanisms(engine), mechanism);
+    if (!login_engine_password_allowed(engine))
+        return login_engine_no(engine, LOGIN_NEEDS_TLS, "Start TLS first", output);
+    if (found.size == 0)
+        return login_engine_no(engine, LOGIN_NO_MECHANISM, "Unknown mechanism", output);
+    login_exchange_begin(&engine->exchange, tag, found, false);
+    if (initial.data)
+        return login_engine_take_response(engine, initial, output);
+    if (!slice_equal(found, SLICE("PLAIN")))
+        return login_engine_ask(engine);
+    return login_engine_request_response(engine, SLICE(""), output);
+}
+
+struct slice login_initial_response(struct slice argument)
+{
+    return slice_equal(argument, SLICE("=")) ? SLICE("") : argument;
+}
+
+static enum login_action take_too_long(struct login_engine *engine, struct buffer *output)
+{
+    if (engine->exchanging)
+        return login_engine_end_exchange(engine, LOGIN_TOO_LONG, "The response is too long",
+                                         output);
+    return login_engine_bad(engine, LOGIN_BAD, "The line is too long", output);
+}
+
+bool login_engine_step_line(struct login_engine *engine, struct line_reader *reader,
+                            login_take_line *take, struct slice *input, struct buffer *output,
+                            enum login_action *action)
+{
+    struct slice line = {0};
+    switch (line_reader_next(reader, input, &line)) {
+    case LINE_MORE:
+        return false;
+    case LINE_COMPLETE:
+        *action = engine->exchanging ? login_engine_take_response(engine, line, output)
+                                     : take(engine, line, output);
+        return true;
+    case LINE_TOO_LONG:
+        *action = take_too_long(engine, output);
+        return true;
+    case LINE_FLOOD:
+        login_engine_bye(engine, false, "The line is too long", output);
+        *action = LOGIN_CLOSE;
+        return true;
+    }
+    return false;
 }

@@ -16,7 +16,7 @@
 #ifndef PROTO_SASL_LOGIN_H
 #define PROTO_SASL_LOGIN_H
 
-#include "base/buffer.h"
+#include "proto/sasl/line.h"
 
 enum {
     LOGIN_MECHANISM_MAXIMUM =
@@ -81,9 +81,21 @@ int login_exchange_take(struct login_exchange *exchange, struct slice line);
 
 struct login_engine;
 
+/* Why a command is refused, for protocols that say it in a code; a text says it in words. */
+enum login_problem {
+    LOGIN_BAD,          /* it is no command, or not now */
+    LOGIN_NO_TLS,       /* there is none */
+    LOGIN_NEEDS_TLS,    /* first */
+    LOGIN_NO_MECHANISM, /* of that name */
+    LOGIN_CANCELLED,    /* by the client: an exchange */
+    LOGIN_NO_BASE64,    /* a response */
+    LOGIN_TOO_LONG,     /* likewise */
+};
+
 /* What a protocol does its own way. All but step write no more than reply_maximum bytes. */
 struct login_functions {
     size_t reply_maximum;         /* bytes of the answers to one command */
+    int bad_maximum;              /* login_engine_bad as often ends it */
     const char *challenge_before; /* what stands around a challenge's base64 */
     const char *challenge_after;
     void (*release)(struct login_engine *engine);
@@ -91,13 +103,18 @@ struct login_functions {
     /* Takes the next command or line; false: it needs more input. Sets *action. */
     bool (*step)(struct login_engine *engine, struct slice *input, struct buffer *output,
                  enum login_action *action);
-    /* The next line is the client's response; what the reader has of the last one is wiped. */
+    /* A command's answers, for what login_engine_bad and the next ones do; NULL with a protocol
+     * that does that itself. */
+    void (*ok)(const char *text, struct buffer *output);
+    void (*no)(enum login_problem problem, const char *text, struct buffer *output);
+    /* The next line is the client's response; what the reader has of the last one is wiped. NULL:
+     * responses are lines as commands are. */
     void (*expect_response)(struct login_engine *engine);
     /* Nothing is read for a while: what the reader has of the last line is wiped. */
     void (*wipe_line)(struct login_engine *engine);
     /* Answers the command that began the exchange: it is over, for this reason. */
-    enum login_action (*exchange_failed)(struct login_engine *engine, const char *reason,
-                                         struct buffer *output);
+    enum login_action (*exchange_failed)(struct login_engine *engine, enum login_problem problem,
+                                         const char *reason, struct buffer *output);
     void (*refused)(struct login_engine *engine, int error, struct buffer *output);
     void (*bye)(struct login_engine *engine, bool unavailable, const char *text,
                 struct buffer *output);
@@ -166,7 +183,37 @@ enum login_action login_engine_take_response(struct login_engine *engine, struct
                                              struct buffer *output);
 
 /* The exchange is over without an answer of the caller's. */
-enum login_action login_engine_end_exchange(struct login_engine *engine, const char *reason,
+enum login_action login_engine_end_exchange(struct login_engine *engine, enum login_problem problem,
+                                            const char *reason, struct buffer *output);
+
+/* For protocols without tags: what each would do the same way. */
+
+/* Says no, or goodbye when there have been too many of these. Fits as exchange_failed. */
+enum login_action login_engine_bad(struct login_engine *engine, enum login_problem problem,
+                                   const char *text, struct buffer *output);
+
+/* Says no, however often. */
+enum login_action login_engine_no(struct login_engine *engine, enum login_problem problem,
+                                  const char *text, struct buffer *output);
+
+/* The command that starts TLS. */
+enum login_action login_engine_start_tls(struct login_engine *engine, struct buffer *output);
+
+/* The command that begins an exchange. initial: the response that came with it, in base64; data
+ * NULL: none. */
+enum login_action login_engine_authenticate(struct login_engine *engine, struct slice tag,
+                                            struct slice mechanism, struct slice initial,
                                             struct buffer *output);
+
+/* The initial response as a line has it, where "=" is an empty one (RFC 4954 section 4, RFC 5034
+ * section 4). */
+struct slice login_initial_response(struct slice argument);
+
+/* A step of a protocol of lines: take is given each that is no response. */
+typedef enum login_action login_take_line(struct login_engine *engine, struct slice line,
+                                          struct buffer *output);
+bool login_engine_step_line(struct login_engine *engine, struct line_reader *reader,
+                            login_take_line *take, struct slice *input, struct buffer *output,
+                            enum login_action *action);
 
 #endif

@@ -26,7 +26,7 @@ static int pop3_open(struct stream *stream)
         return ERROR_MEMORY;
     session->stream = stream;
     session->utf8 = stream->tag && strcmp(stream->tag, POP3_TAG_UTF8) == 0;
-    pop3_reader_init(&session->reader, POP3_LINE_MAXIMUM - 2);
+    line_reader_init(&session->reader, POP3_LINE_MAXIMUM - 2);
     maildrop_init(&session->maildrop);
     stream->state = session;
     return 0;
@@ -36,7 +36,7 @@ static void pop3_close(struct stream *stream, const char *why)
 {
     struct pop3_session *session = stream->state;
     (void)why;
-    pop3_reader_release(&session->reader);
+    line_reader_release(&session->reader);
     maildrop_release(&session->maildrop);
     stream->state = NULL;
     free(session);
@@ -137,13 +137,13 @@ static void take_line(struct pop3_session *session, struct slice line)
 static bool read_line(struct pop3_session *session)
 {
     struct slice line;
-    switch (pop3_reader_next(&session->reader, &session->stream->input, &line)) {
-    case POP3_LINE_MORE:
+    switch (line_reader_next(&session->reader, &session->stream->input, &line)) {
+    case LINE_MORE:
         return false;
-    case POP3_LINE_COMPLETE:
+    case LINE_COMPLETE:
         take_line(session, line);
         return true;
-    case POP3_LINE_TOO_LONG:
+    case LINE_TOO_LONG:
         bad(session, "The line is too long");
         return true;
     default:

@@ -65,7 +65,7 @@ enum pop3_phase { POP3_READING, POP3_LISTING, POP3_SENDING, POP3_UPDATING };
 
 struct pop3_session {
     struct stream *stream;
-    struct pop3_reader reader;
+    struct line_reader reader;
     struct maildrop maildrop;
     struct store_view *view; /* only while it runs */
     enum pop3_phase phase;
