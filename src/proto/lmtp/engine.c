@@ -8,12 +8,13 @@
  *                           +--- RSET, LHLO --+   (else back)               |
  *                           +----------------- a reply for each recipient --+
  *     CLOSED: QUIT, or too many bad commands
+ *
+ * XCLIENT leads from READY back to CONNECTED.
  */
 #include "proto/lmtp/engine_priv.h"
 
 #include "base/error.h"
-
-#include <ctype.h>
+#include "proto/lmtp/hello_priv.h"
 
 enum { CONNECTED, READY, TRANSACTION, ASKING, DATA, CHUNK, DELIVERING, CLOSED };
 
@@ -22,6 +23,7 @@ void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits
     *lmtp = (struct lmtp){.limits = *limits, .hostname = hostname};
     buffer_init(&lmtp->line, LMTP_LINE_MAXIMUM);
     buffer_init(&lmtp->client, LMTP_ADDRESS_MAXIMUM);
+    buffer_init(&lmtp->told, INET6_ADDRSTRLEN);
     buffer_init(&lmtp->sender, LMTP_ADDRESS_MAXIMUM);
     buffer_init(&lmtp->address, LMTP_ADDRESS_MAXIMUM);
     buffer_init(&lmtp->envelope_id, LMTP_ENVELOPE_ID_MAXIMUM);
@@ -32,6 +34,7 @@ void lmtp_release(struct lmtp *lmtp)
 {
     buffer_release(&lmtp->line);
     buffer_release(&lmtp->client);
+    buffer_release(&lmtp->told);
     buffer_release(&lmtp->sender);
     buffer_release(&lmtp->address);
     buffer_release(&lmtp->envelope_id);
@@ -40,7 +43,7 @@ void lmtp_release(struct lmtp *lmtp)
 
 void lmtp_greet(struct lmtp *lmtp, struct buffer *output)
 {
-    buffer_append_format(output, "220 %s LMTP ready\r\n", lmtp->hostname);
+    lmtp_hello_greet(lmtp->hostname, output);
 }
 
 void lmtp_bye(struct lmtp *lmtp, const char *enhanced, const char *text, struct buffer *output)
@@ -86,23 +89,51 @@ static void reset(struct lmtp *lmtp)
 typedef enum lmtp_action command_handler(struct lmtp *lmtp, struct slice argument,
                                          struct buffer *output);
 
-static enum lmtp_action do_lhlo(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+/* The client's name. */
+static int take_hello(struct lmtp *lmtp, struct slice name)
 {
-    bool printable = argument.size > 0;
-    for (size_t i = 0; i < argument.size; i++)
-        printable = printable && isgraph((unsigned char)argument.data[i]);
-    if (!printable || argument.size > lmtp->client.maximum)
-        return bad(lmtp, "501 5.5.4 LHLO needs a host name", output);
+    if (!lmtp_hello_is_name(name))
+        return ERROR_SYNTAX;
     reset(lmtp);
     lmtp->bad_count = 0;
     buffer_clear(&lmtp->client);
-    buffer_append(&lmtp->client, argument);
-    buffer_append_format(output,
-                         "250-%s\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"
-                         "250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n"
-                         "250 SIZE %llu\r\n",
-                         lmtp->hostname, (unsigned long long)lmtp->limits.message);
+    return buffer_append(&lmtp->client, name);
+}
+
+static void answer_hello(const struct lmtp *lmtp, struct buffer *output)
+{
+    static const char *const more[] = {
+        [0] = "",
+        [LMTP_PERMIT_XCLIENT] = "XCLIENT ADDR\n",
+        [LMTP_PERMIT_IGNOREQUOTA] = "IGNOREQUOTA\n",
+        [LMTP_PERMIT_XCLIENT | LMTP_PERMIT_IGNOREQUOTA] = "IGNOREQUOTA\nXCLIENT ADDR\n",
+    };
+    lmtp_hello_answer(lmtp->hostname, lmtp->limits.message, more[lmtp->permissions], output);
+}
+
+static enum lmtp_action do_lhlo(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (take_hello(lmtp, argument))
+        return bad(lmtp, "501 5.5.4 LHLO needs a host name", output);
+    answer_hello(lmtp, output);
     return LMTP_RESET;
+}
+
+int lmtp_resume(struct lmtp *lmtp, struct slice tag, struct buffer *output)
+{
+    bool authenticated = slice_starts_with(tag, SLICE("AUTH "));
+    if (!authenticated && !slice_starts_with(tag, SLICE("LHLO ")))
+        return ERROR_SYNTAX;
+    int error = take_hello(lmtp, slice_sub(tag, 5, SIZE_MAX));
+    if (error)
+        return error;
+    lmtp->resumed = true;
+    lmtp->authenticated = authenticated;
+    if (authenticated)
+        buffer_append_string(output, "235 2.7.0 Authentication succeeded\r\n");
+    else
+        answer_hello(lmtp, output);
+    return 0;
 }
 
 static enum lmtp_action do_helo(struct lmtp *lmtp, struct slice argument, struct buffer *output)
@@ -272,6 +303,34 @@ static enum lmtp_action do_bdat(struct lmtp *lmtp, struct slice argument, struct
     return lmtp->chunk.left ? LMTP_MORE : end_chunk(lmtp, output);
 }
 
+/* RFC 4954 section 4, RFC 3207 section 4.2: not a second time. Where nobody logs in, neither is
+ * known. */
+static enum lmtp_action do_login(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    (void)argument;
+    return bad(lmtp,
+               lmtp->resumed ? "503 5.5.1 You may deliver already" : "500 5.5.1 Unknown command",
+               output);
+}
+
+/* It lasts for the session, and LHLO has to be said again. */
+static enum lmtp_action do_xclient(struct lmtp *lmtp, struct slice argument, struct buffer *output)
+{
+    if (!(lmtp->permissions & LMTP_PERMIT_XCLIENT))
+        return bad(lmtp, "550 5.7.0 Not permitted", output);
+    if (lmtp->state == TRANSACTION)
+        return bad(lmtp, "503 5.5.1 There is a transaction", output);
+    const char *problem = lmtp_xclient_parameters(lmtp, argument);
+    if (problem)
+        return bad(lmtp, problem, output);
+    reset(lmtp);
+    lmtp->state = CONNECTED;
+    lmtp->bad_count = 0;
+    buffer_clear(&lmtp->client);
+    lmtp_hello_greet(lmtp->hostname, output);
+    return LMTP_RESET;
+}
+
 static enum lmtp_action do_rset(struct lmtp *lmtp, struct slice argument, struct buffer *output)
 {
     if (!is_bare(argument))
@@ -312,9 +371,10 @@ static const struct {
     const char *name;
     command_handler *handler;
 } commands[] = {
-    {"LHLO", do_lhlo}, {"HELO", do_helo}, {"EHLO", do_helo}, {"MAIL", do_mail},
-    {"RCPT", do_rcpt}, {"DATA", do_data}, {"BDAT", do_bdat}, {"RSET", do_rset},
-    {"NOOP", do_noop}, {"VRFY", do_vrfy}, {"HELP", do_help}, {"QUIT", do_quit},
+    {"LHLO", do_lhlo},  {"HELO", do_helo},      {"EHLO", do_helo},       {"MAIL", do_mail},
+    {"RCPT", do_rcpt},  {"DATA", do_data},      {"BDAT", do_bdat},       {"RSET", do_rset},
+    {"NOOP", do_noop},  {"VRFY", do_vrfy},      {"HELP", do_help},       {"QUIT", do_quit},
+    {"AUTH", do_login}, {"STARTTLS", do_login}, {"XCLIENT", do_xclient},
 };
 
 static enum lmtp_action do_command(struct lmtp *lmtp, struct slice line, struct buffer *output)

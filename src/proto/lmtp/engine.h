@@ -6,8 +6,9 @@
  * The caller answers what the engine asks: is this recipient known, here is data, deliver now.
  * Commands: LHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, HELP, QUIT; SIZE (RFC 1870), 8BITMIME
  * (RFC 6152), CHUNKING and BINARYMIME (RFC 3030), SMTPUTF8 (RFC 6531), PIPELINING (RFC 2920),
- * ENHANCEDSTATUSCODES (RFC 2034). Every reply carries an enhanced status code (RFC 3463). Replies
- * to pipelined commands are gathered in output. The end of a command line may be a bare LF.
+ * ENHANCEDSTATUSCODES (RFC 2034). Where somebody has logged in, MAIL takes AUTH (RFC 4954 section
+ * 5), which means nothing here. Every reply carries an enhanced status code (RFC 3463). Replies to
+ * pipelined commands are gathered in output. The end of a command line may be a bare LF.
  *
  * DSN's parameters (RFC 3461) are taken and checked, but DSN is not announced: a server that
  * announces it promises to report success itself (section 5.2.3), and one that only takes mail in
@@ -31,7 +32,8 @@ enum {
     LMTP_ADDRESS_MAXIMUM = 512, /* local part, "@" and domain (section 4.5.3.1: 64 + 1 + 255) */
     LMTP_BAD_MAXIMUM = 10,      /* 5xx answers to commands in a row before 421; a recipient
                                    that the caller refuses is none */
-    LMTP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of an overlong line before 421 */
+    LMTP_DISCARD_MAXIMUM = 1024 * 1024,          /* bytes of an overlong line before 421 */
+    LMTP_TAG_MAXIMUM = LMTP_ADDRESS_MAXIMUM + 5, /* lmtp_resume's, "AUTH name" */
     LMTP_REPLY_MAXIMUM = 512,       /* bytes of a reply (section 4.5.3.1.5), with all its lines */
     LMTP_ENVELOPE_ID_MAXIMUM = 100, /* ENVID as it is encoded (RFC 3461 section 4.4) */
     LMTP_ORIGINAL_RECIPIENT_MAXIMUM = 500, /* ORCPT as it is encoded (section 4.2) */
@@ -51,6 +53,14 @@ enum lmtp_notify {
 /* RET's value (section 4.3). */
 enum lmtp_return { LMTP_RETURN_DEFAULT, LMTP_RETURN_FULL, LMTP_RETURN_HEADERS };
 
+/* What not every client may: bits. */
+enum lmtp_permission {
+    LMTP_PERMIT_XCLIENT = 1,     /* to tell whom the message came from: XCLIENT as Postfix describes
+                                    it in XCLIENT_README, with the attribute ADDR */
+    LMTP_PERMIT_IGNOREQUOTA = 2, /* to deliver over a recipient's quota: RCPT's parameter of
+                                    draft-murchison-lmtp-ignorequota-02, as Cyrus has it */
+};
+
 struct lmtp_limits {
     uint64_t message;  /* bytes; announced by SIZE */
     size_t recipients; /* of one transaction */
@@ -62,14 +72,17 @@ enum lmtp_action {
     LMTP_DATA,      /* take lmtp->data (a piece of the message) */
     LMTP_DELIVER,   /* the message is complete: call lmtp_delivered once for each recipient that
                        was accepted, in order; input is not taken before the last */
-    LMTP_RESET,     /* forget the transaction and its data (RSET, LHLO, message too big) */
+    LMTP_RESET,     /* forget the transaction and its data (RSET, LHLO, XCLIENT, message too big) */
     LMTP_CLOSE,     /* send output and close */
 };
 
 struct lmtp {
     struct lmtp_limits limits;
     const char *hostname; /* not owned */
+    unsigned permissions; /* enum lmtp_permission; the caller's to set, after lmtp_init */
     int state;            /* private to engine.c, as are the next ones */
+    bool resumed;         /* by lmtp_resume */
+    bool authenticated;   /* likewise, behind AUTH */
     struct buffer line;
     uint64_t discarded; /* bytes of a line over LMTP_LINE_MAXIMUM */
     int bad_count;
@@ -86,10 +99,12 @@ struct lmtp {
     } chunk;
     /* what the caller may read: */
     struct buffer client;      /* LHLO's name */
+    struct buffer told;        /* XCLIENT's ADDR, a numeric address; empty: none */
     struct buffer sender;      /* MAIL's address without <>; empty: the null sender */
     struct buffer envelope_id; /* MAIL's ENVID, decoded; empty: none */
     struct buffer address;     /* RCPT's address without <>, unquoted; UTF-8 when utf8 */
     struct buffer original;    /* RCPT's ORCPT "type;address", still encoded; empty: none */
+    bool ignore_quota;         /* RCPT's IGNOREQUOTA */
     uint32_t notify;           /* RCPT's NOTIFY: enum lmtp_notify bits */
     enum lmtp_body body;       /* MAIL's BODY */
     enum lmtp_return ret;      /* MAIL's RET */
@@ -103,6 +118,11 @@ void lmtp_init(struct lmtp *lmtp, const char *hostname, const struct lmtp_limits
 void lmtp_release(struct lmtp *lmtp);
 
 void lmtp_greet(struct lmtp *lmtp, struct buffer *output);
+
+/* Instead of the greeting: goes on with a session that the engine before login (login.h) began, and
+ * answers the command with which it was handed over. tag: that engine's. ERROR_SYNTAX: it is none
+ * of its; nothing is written. */
+int lmtp_resume(struct lmtp *lmtp, struct slice tag, struct buffer *output);
 
 /* Takes what it needs from the front of *input. It stops with LMTP_MORE and input left when output
  * has less than LMTP_REPLY_MAXIMUM bytes of room: send, then call again. The replies to a message

@@ -6,6 +6,8 @@
 
 #include "proto/lmtp/engine.h"
 
+#include <netinet/in.h>
+
 /* --- path.c --- */
 
 /* A path at the front of *text (RFC 5321 section 4.1.2): "<", an address or nothing, ">". Its
@@ -23,9 +25,11 @@ int lmtp_parameter_next(struct slice *text, struct lmtp_parameter *parameter);
 
 /* --- parameters.c --- */
 
-/* The parameters behind the path of MAIL, or of RCPT. NULL, or the reply they deserve. */
+/* The parameters behind the path of MAIL, or of RCPT, and what XCLIENT has. NULL, or the reply they
+ * deserve. */
 const char *lmtp_mail_parameters(struct lmtp *lmtp, struct slice text);
 const char *lmtp_rcpt_parameters(struct lmtp *lmtp, struct slice text);
+const char *lmtp_xclient_parameters(struct lmtp *lmtp, struct slice text);
 
 /* Up to 20 digits (RFC 1870 section 6, RFC 3030 section 2); UINT64_MAX when it is more than that.
  * ERROR_SYNTAX. */

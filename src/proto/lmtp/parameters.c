@@ -1,11 +1,13 @@
 /*
  * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531),
- * and DSN's RET, ENVID, NOTIFY and ORCPT (RFC 3461 section 4). Each may be there once.
+ * DSN's RET, ENVID, NOTIFY and ORCPT (RFC 3461 section 4), AUTH (RFC 4954 section 5), IGNOREQUOTA;
+ * and the attributes of XCLIENT. Each may be there once.
  */
 #include "base/error.h"
 #include "format/text.h"
 #include "proto/lmtp/engine_priv.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 
 int lmtp_number_parse(struct slice digits, uint64_t *number)
@@ -80,6 +82,20 @@ static const char *take_utf8(struct lmtp *lmtp, struct slice value)
     return value.size ? "501 5.5.4 SMTPUTF8 takes no value" : NULL;
 }
 
+/* Whose message it was first is nothing to who only takes it in: it is read, and forgotten. */
+static const char *take_auth(struct lmtp *lmtp, struct slice value)
+{
+    struct buffer decoded;
+    if (!lmtp->authenticated)
+        return "555 5.5.4 Unknown parameter";
+    if (slice_equal(value, SLICE("<>")))
+        return NULL;
+    buffer_init(&decoded, LMTP_ADDRESS_MAXIMUM);
+    bool good = value.size > 0 && decode_xtext(value, &decoded) == 0;
+    buffer_release(&decoded);
+    return good ? NULL : "501 5.5.4 Malformed AUTH";
+}
+
 static const char *take_ret(struct lmtp *lmtp, struct slice value)
 {
     bool full = slice_equal_nocase(value, SLICE("FULL"));
@@ -132,6 +148,14 @@ static const char *take_notify(struct lmtp *lmtp, struct slice value)
     return NULL;
 }
 
+static const char *take_ignore_quota(struct lmtp *lmtp, struct slice value)
+{
+    if (!(lmtp->permissions & LMTP_PERMIT_IGNOREQUOTA))
+        return "555 5.5.4 Unknown parameter";
+    lmtp->ignore_quota = true;
+    return value.size ? "501 5.5.4 IGNOREQUOTA takes no value" : NULL;
+}
+
 static bool is_type_byte(char c)
 {
     return isalnum((unsigned char)c) || c == '-';
@@ -157,6 +181,26 @@ static const char *take_orcpt(struct lmtp *lmtp, struct slice value)
         return "501 5.5.4 Malformed ORCPT";
     buffer_clear(&lmtp->original);
     buffer_append(&lmtp->original, value);
+    return NULL;
+}
+
+/* "192.0.2.1", "IPV6:2001:db8::1", or that it is not known. */
+static const char *take_address(struct lmtp *lmtp, struct slice value)
+{
+    struct slice prefix = SLICE("IPV6:");
+    char text[INET6_ADDRSTRLEN];
+    uint8_t bytes[sizeof(struct in6_addr)];
+    bool six = slice_equal_nocase(slice_sub(value, 0, prefix.size), prefix);
+    struct slice address = slice_sub(value, six ? prefix.size : 0, SIZE_MAX);
+    if (slice_equal_nocase(value, SLICE("[UNAVAILABLE]"))) {
+        buffer_clear(&lmtp->told);
+        return NULL;
+    }
+    snprintf(text, sizeof(text), "%.*s", SLICE_FORMAT(address));
+    if (address.size >= sizeof(text) || inet_pton(six ? AF_INET6 : AF_INET, text, bytes) != 1)
+        return "501 5.5.4 Malformed ADDR";
+    buffer_clear(&lmtp->told);
+    buffer_append(&lmtp->told, address);
     return NULL;
 }
 
@@ -199,7 +243,8 @@ const char *lmtp_mail_parameters(struct lmtp *lmtp, struct slice text)
 {
     static const struct parameter_row rows[] = {
         {"SIZE", take_size}, {"BODY", take_body},   {"SMTPUTF8", take_utf8},
-        {"RET", take_ret},   {"ENVID", take_envid}, {NULL, NULL},
+        {"RET", take_ret},   {"ENVID", take_envid}, {"AUTH", take_auth},
+        {NULL, NULL},
     };
     return take_parameters(lmtp, rows, text);
 }
@@ -209,9 +254,25 @@ const char *lmtp_rcpt_parameters(struct lmtp *lmtp, struct slice text)
     static const struct parameter_row rows[] = {
         {"NOTIFY", take_notify},
         {"ORCPT", take_orcpt},
+        {"IGNOREQUOTA", take_ignore_quota},
         {NULL, NULL},
     };
     lmtp->notify = 0;
+    lmtp->ignore_quota = false;
     buffer_clear(&lmtp->original);
     return take_parameters(lmtp, rows, text);
+}
+
+const char *lmtp_xclient_parameters(struct lmtp *lmtp, struct slice text)
+{
+    static const struct parameter_row rows[] = {{"ADDR", take_address}, {NULL, NULL}};
+    struct buffer behind;
+    if (text.size == 0)
+        return "501 5.5.4 XCLIENT needs an attribute";
+    buffer_init(&behind, LMTP_LINE_MAXIMUM);
+    buffer_append_byte(&behind, ' '); /* as behind a path */
+    buffer_append(&behind, text);
+    const char *problem = take_parameters(lmtp, rows, buffer_slice(&behind));
+    buffer_release(&behind);
+    return problem;
 }

@@ -149,9 +149,9 @@ static void expect_response(struct login_engine *engine)
     managesieve_reader_expect_string(&managesieve_of(engine)->reader);
 }
 
-static void ok(const char *text, struct buffer *output)
+static void tls_begins(struct buffer *output)
 {
-    managesieve_write_ok(output, text);
+    managesieve_write_ok(output, "Begin TLS negotiation");
 }
 
 /* RFC 5804 section 2: whatever is not understood has a NO. */
@@ -183,7 +183,7 @@ static const struct login_functions functions = {
     .release = release,
     .greet = greet,
     .step = step,
-    .ok = ok,
+    .tls_begins = tls_begins,
     .no = no,
     .expect_response = expect_response,
     .wipe_line = release,

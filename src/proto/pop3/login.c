@@ -80,7 +80,7 @@ static enum login_action do_stls(struct login_engine *engine, const struct pop3_
 {
     (void)command;
     if (!engine->tls && pop3_of(engine)->utf8)
-        return login_engine_no(engine, LOGIN_BAD, "Not after UTF8", output);
+        return login_engine_no(engine, LOGIN_NOT_NOW, "Not after UTF8", output);
     return login_engine_start_tls(engine, output);
 }
 
@@ -111,7 +111,7 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
 {
     struct pop3_login *login = pop3_of(engine);
     if (login->name.size == 0)
-        return login_engine_bad(engine, LOGIN_BAD, "USER comes first", output);
+        return login_engine_bad(engine, LOGIN_NOT_NOW, "USER comes first", output);
     login_exchange_begin(&engine->exchange, tag_of(engine), SLICE("PLAIN"), true);
     int error =
         login_exchange_set_plain(&engine->exchange, buffer_slice(&login->name), command->argument);
@@ -156,9 +156,9 @@ static bool step(struct login_engine *engine, struct slice *input, struct buffer
                                   action);
 }
 
-static void ok(const char *text, struct buffer *output)
+static void tls_begins(struct buffer *output)
 {
-    pop3_write_ok(output, text);
+    pop3_write_ok(output, "Begin TLS negotiation");
 }
 
 static void no(enum login_problem problem, const char *text, struct buffer *output)
@@ -199,7 +199,7 @@ static const struct login_functions functions = {
     .release = release,
     .greet = greet,
     .step = step,
-    .ok = ok,
+    .tls_begins = tls_begins,
     .no = no,
     .wipe_line = wipe_line,
     .exchange_failed = login_engine_bad,

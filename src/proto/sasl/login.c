@@ -225,10 +225,10 @@ enum login_action login_engine_bad(struct login_engine *engine, enum login_probl
 enum login_action login_engine_start_tls(struct login_engine *engine, struct buffer *output)
 {
     if (engine->tls)
-        return login_engine_bad(engine, LOGIN_BAD, "TLS is active already", output);
+        return login_engine_bad(engine, LOGIN_NOT_NOW, "TLS is active already", output);
     if (!engine->options.tls_available)
         return login_engine_no(engine, LOGIN_NO_TLS, "TLS is not available", output);
-    engine->functions->ok("Begin TLS negotiation", output);
+    engine->functions->tls_begins(output);
     return LOGIN_STARTTLS;
 }
 

@@ -40,6 +40,8 @@ struct login_options {
     bool plaintext_allowed;     /* passwords without TLS */
     const char *mechanisms;     /* separated by spaces, such as "PLAIN" */
     const char *tls_mechanisms; /* those with TLS; NULL: the same */
+    uint64_t message;           /* bytes that one may have; LMTP's only */
+    bool trusted;               /* may deliver over TLS without logging in; LMTP's only */
 };
 
 /* The first of the words, which are separated by spaces, taken off; empty at the end. */
@@ -83,9 +85,12 @@ struct login_engine;
 
 /* Why a command is refused, for protocols that say it in a code; a text says it in words. */
 enum login_problem {
-    LOGIN_BAD,          /* it is no command, or not now */
+    LOGIN_BAD,          /* it is no command */
+    LOGIN_BAD_ARGUMENT, /* it is not said so */
+    LOGIN_NOT_NOW,      /* it is, but another one comes first, or it is too late for it */
+    LOGIN_NEEDS_LOGIN,  /* first */
+    LOGIN_NEEDS_TLS,    /* likewise */
     LOGIN_NO_TLS,       /* there is none */
-    LOGIN_NEEDS_TLS,    /* first */
     LOGIN_NO_MECHANISM, /* of that name */
     LOGIN_CANCELLED,    /* by the client: an exchange */
     LOGIN_NO_BASE64,    /* a response */
@@ -103,9 +108,9 @@ struct login_functions {
     /* Takes the next command or line; false: it needs more input. Sets *action. */
     bool (*step)(struct login_engine *engine, struct slice *input, struct buffer *output,
                  enum login_action *action);
-    /* A command's answers, for what login_engine_bad and the next ones do; NULL with a protocol
-     * that does that itself. */
-    void (*ok)(const char *text, struct buffer *output);
+    /* What login_engine_bad and the next ones answer; NULL with a protocol that does all of that
+     * itself. tls_begins: to the command that starts TLS. */
+    void (*tls_begins)(struct buffer *output);
     void (*no)(enum login_problem problem, const char *text, struct buffer *output);
     /* The next line is the client's response; what the reader has of the last one is wiped. NULL:
      * responses are lines as commands are. */

@@ -11,7 +11,12 @@ static void run(uint8_t options, struct slice input, size_t piece, struct lmtp_c
     static const int errors[] = {0, ERROR_SPACE, ERROR_BUSY, ERROR_DENIED};
     lmtp_caller_init(caller, options & 1 ? 40 : 100000, options & 2 ? 1 : 20);
     caller->delivery_error = errors[options / 4 % 4];
-    lmtp_greet(&caller->lmtp, &caller->output);
+    caller->lmtp.permissions = options / 16 % 4;
+    if (options & 64)
+        (void)lmtp_resume(&caller->lmtp, options & 128 ? SLICE("AUTH a") : SLICE("LHLO a"),
+                          &caller->output);
+    else
+        lmtp_greet(&caller->lmtp, &caller->output);
     lmtp_caller_run(caller, input, piece);
     if (buffer_error(&caller->output) || buffer_error(&caller->log))
         abort();

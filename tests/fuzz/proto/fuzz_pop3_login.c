@@ -5,3 +5,8 @@ static void set_up(struct login_caller *caller, const struct login_options *opti
 {
     pop3_login_init(&caller->login.pop3, options, tls);
 }
+
+static void check_granted(const struct login_caller *caller)
+{
+    (void)caller;
+}

@@ -9,8 +9,9 @@
 
 #include <stdlib.h>
 
-/* The engine of the fuzzer that includes this. */
+/* The engine of the fuzzer that includes this; what it has granted. */
 static void set_up(struct login_caller *caller, const struct login_options *options, bool tls);
+static void check_granted(const struct login_caller *caller);
 
 static void run(uint8_t options_byte, struct slice input, size_t piece, struct login_caller *caller)
 {
@@ -19,14 +20,19 @@ static void run(uint8_t options_byte, struct slice input, size_t piece, struct l
         .tls_available = options_byte & 1,
         .plaintext_allowed = options_byte & 2,
         .mechanisms = options_byte & 4 ? "PLAIN" : "SCRAM-SHA-256 PLAIN",
+        .message = 1000,
+        .trusted = options_byte & 16,
     };
     login_caller_init(caller);
+    caller->external_error = options_byte & 32 ? ERROR_DENIED : options_byte & 64 ? ERROR_BUSY : 0;
     set_up(caller, &options, options_byte & 8);
     login_engine_greet(&caller->login.engine, &caller->output);
     login_caller_send(caller);
     login_caller_run(caller, input, piece);
     if (buffer_error(&caller->output) || buffer_error(&caller->log))
         abort();
+    if (caller->granted)
+        check_granted(caller);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

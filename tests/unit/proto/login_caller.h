@@ -3,13 +3,15 @@
  * it is, what the engine asks for in brackets. Shared by unit tests and the fuzzer.
  *
  * A PLAIN response is granted for the user "alice", refused for others, and met with ERROR_BUSY
- * for "busy". Any other mechanism is given two challenges before it is refused.
+ * for "busy". EXTERNAL comes to external_error. Any other mechanism is given two challenges before
+ * it is refused.
  */
 #ifndef TESTS_UNIT_PROTO_LOGIN_CALLER_H
 #define TESTS_UNIT_PROTO_LOGIN_CALLER_H
 
 #include "base/error.h"
 #include "proto/imap/login.h"
+#include "proto/lmtp/login.h"
 #include "proto/managesieve/login.h"
 #include "proto/pop3/login.h"
 #include "proto/sasl/plain.h"
@@ -18,6 +20,7 @@ struct login_caller {
     union {
         struct login_engine engine;
         struct imap_login imap;
+        struct lmtp_login lmtp;
         struct managesieve_login managesieve;
         struct pop3_login pop3;
     } login;
@@ -25,6 +28,7 @@ struct login_caller {
     struct buffer log;
     struct buffer rest; /* the input that the session would get */
     int challenges;
+    int external_error; /* 0: granted */
     bool granted;
 };
 
@@ -55,6 +59,12 @@ static inline void login_caller_answer(struct login_caller *caller)
 {
     struct login_engine *engine = &caller->login.engine;
     struct sasl_plain plain = {0};
+    if (strcmp(engine->exchange.mechanism, "EXTERNAL") == 0) {
+        caller->granted = !caller->external_error;
+        if (caller->external_error)
+            login_engine_refused(engine, caller->external_error, &caller->output);
+        return;
+    }
     if (strcmp(engine->exchange.mechanism, "PLAIN") != 0) {
         if (engine->exchange.first_response)
             caller->challenges = 0;

@@ -550,6 +550,135 @@ static void test_bye(void **state)
     lmtp_caller_release(&caller);
 }
 
+/* What a client that may more than others says; resumed with a tag, unless that is NULL. */
+static void check_permitted(unsigned permissions, const char *tag, const char *input,
+                            const char *expected)
+{
+    static const size_t pieces[] = {SIZE_MAX, 1, 5};
+    for (size_t i = 0; i < 3; i++) {
+        struct lmtp_caller caller;
+        lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+        caller.lmtp.permissions = permissions;
+        if (tag)
+            assert_int_equal(lmtp_resume(&caller.lmtp, slice_from_string(tag), &caller.output), 0);
+        lmtp_caller_run(&caller, slice_from_string(input), pieces[i]);
+        assert_slice_equal(buffer_slice(&caller.log), expected);
+        lmtp_caller_release(&caller);
+    }
+}
+
+#define AUTHENTICATED "235 2.7.0 Authentication succeeded\r\n"
+#define NO_SECOND     "503 5.5.1 You may deliver already\r\n"
+
+/* RFC 4954 section 4, RFC 3207 section 4.2: neither a second time, nor announced. */
+static void test_resume(void **state)
+{
+    (void)state;
+    check_permitted(0, "AUTH mx.example.org",
+                    "MAIL FROM:<a>\r\nRSET\r\nAUTH PLAIN =\r\nSTARTTLS\r\nLHLO b\r\n",
+                    AUTHENTICATED SENT "250 2.0.0 Reset\r\n" NO_SECOND NO_SECOND LHLO);
+    check_permitted(0, "LHLO mx.example.org", "AUTH PLAIN\r\nMAIL FROM:<a>\r\n",
+                    LHLO NO_SECOND SENT);
+    check("AUTH PLAIN =\r\nSTARTTLS\r\n",
+          "500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n");
+}
+
+static void test_resume_with_nonsense(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "AUTH", "AUTH ", "LHLO", "LHLO a b", "auth a", "x a"};
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(lmtp_resume(&caller.lmtp, slice_from_string(wrong[i]), &caller.output),
+                         ERROR_SYNTAX);
+    assert_int_equal(caller.output.size, 0);
+    assert_int_equal(lmtp_resume(&caller.lmtp, SLICE("AUTH mx.example.org"), &caller.output), 0);
+    assert_slice_equal(buffer_slice(&caller.lmtp.client), "mx.example.org");
+    lmtp_caller_release(&caller);
+}
+
+/* RFC 4954 section 5.1's examples. */
+static void test_auth_parameter(void **state)
+{
+    (void)state;
+    check_permitted(0, "AUTH a",
+                    "MAIL FROM:<e=mc2@example.com> AUTH=e+3Dmc2@example.com\r\nRSET\r\n"
+                    "MAIL FROM:<john+@example.org> AUTH=<>\r\nRSET\r\n"
+                    "MAIL FROM:<a> AUTH=+3\r\nMAIL FROM:<a> AUTH\r\n",
+                    AUTHENTICATED SENT "250 2.0.0 Reset\r\n" SENT "250 2.0.0 Reset\r\n"
+                                       "501 5.5.4 Malformed AUTH\r\n501 5.5.4 Malformed AUTH\r\n");
+    check_permitted(0, "LHLO a", "MAIL FROM:<a> AUTH=<>\r\n",
+                    LHLO "555 5.5.4 Unknown parameter\r\n");
+    check_greeted("MAIL FROM:<a> AUTH=<>\r\n", "555 5.5.4 Unknown parameter\r\n");
+}
+
+#define LHLO_WITH(more)                                                                            \
+    "250-mx.example.test\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"                    \
+    "250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n" more "250 SIZE 1000\r\n"
+#define READY     "220 mx.example.test LMTP ready\r\n"
+#define MALFORMED "501 5.5.4 Malformed ADDR\r\n"
+
+/* Postfix's XCLIENT_README: the session begins anew, and what was told remains. */
+static void test_xclient(void **state)
+{
+    (void)state;
+    check_permitted(LMTP_PERMIT_XCLIENT, "LHLO a",
+                    "xclient addr=192.0.2.1\r\nMAIL FROM:<a>\r\nLHLO b\r\nMAIL FROM:<a>\r\n"
+                    "XCLIENT ADDR=192.0.2.1\r\n",
+                    LHLO_WITH("250-XCLIENT ADDR\r\n") READY
+                    "503 5.5.1 Say LHLO first\r\n" LHLO_WITH("250-XCLIENT ADDR\r\n") SENT
+                    "503 5.5.1 There is a transaction\r\n");
+    check_permitted(LMTP_PERMIT_XCLIENT, NULL,
+                    "XCLIENT ADDR=ipv6:2001:db8::1\r\nXCLIENT ADDR=[UNAVAILABLE]\r\n", READY READY);
+    check_permitted(
+        LMTP_PERMIT_XCLIENT, NULL,
+        "XCLIENT\r\nXCLIENT ADDR\r\nXCLIENT ADDR=mx\r\nXCLIENT ADDR=2001:db8::1\r\n"
+        "XCLIENT ADDR=IPV6:192.0.2.1\r\nXCLIENT NAME=a\r\n"
+        "XCLIENT ADDR=192.0.2.1 ADDR=192.0.2.2\r\n",
+        "501 5.5.4 XCLIENT needs an attribute\r\n" MALFORMED MALFORMED MALFORMED MALFORMED
+        "555 5.5.4 Unknown parameter\r\n501 5.5.4 The same parameter twice\r\n");
+    check("XCLIENT ADDR=192.0.2.1\r\n", "550 5.7.0 Not permitted\r\n");
+}
+
+static void test_xclient_is_kept(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    caller.lmtp.permissions = LMTP_PERMIT_XCLIENT;
+    lmtp_caller_run(&caller, SLICE("XCLIENT ADDR=IPV6:2001:db8::1\r\nLHLO b\r\nRSET\r\n"),
+                    SIZE_MAX);
+    assert_slice_equal(buffer_slice(&caller.lmtp.told), "2001:db8::1");
+    lmtp_caller_run(&caller, SLICE("XCLIENT ADDR=bad\r\n"), SIZE_MAX);
+    assert_slice_equal(buffer_slice(&caller.lmtp.told), "2001:db8::1");
+    lmtp_caller_run(&caller, SLICE("XCLIENT ADDR=[unavailable]\r\n"), SIZE_MAX);
+    assert_int_equal(caller.lmtp.told.size, 0);
+    lmtp_caller_release(&caller);
+}
+
+/* draft-murchison-lmtp-ignorequota-02: of one recipient, without a value. */
+static void test_ignore_quota(void **state)
+{
+    (void)state;
+    struct lmtp_caller caller;
+    check_permitted(LMTP_PERMIT_IGNOREQUOTA | LMTP_PERMIT_XCLIENT, NULL,
+                    "LHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b> ignorequota\r\n"
+                    "RCPT TO:<b> IGNOREQUOTA=1\r\n",
+                    LHLO_WITH("250-IGNOREQUOTA\r\n250-XCLIENT ADDR\r\n") SENT
+                    "[a -> b]\n" KNOWN "501 5.5.4 IGNOREQUOTA takes no value\r\n");
+    check_greeted("MAIL FROM:<a>\r\nRCPT TO:<b> IGNOREQUOTA\r\n",
+                  SENT "555 5.5.4 Unknown parameter\r\n");
+    lmtp_caller_init(&caller, MESSAGE_MAXIMUM, RECIPIENTS_MAXIMUM);
+    caller.lmtp.permissions = LMTP_PERMIT_IGNOREQUOTA;
+    lmtp_caller_run(&caller, SLICE("LHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b> IGNOREQUOTA\r\n"),
+                    SIZE_MAX);
+    assert_true(caller.lmtp.ignore_quota);
+    lmtp_caller_run(&caller, SLICE("RCPT TO:<c>\r\n"), SIZE_MAX);
+    assert_false(caller.lmtp.ignore_quota);
+    lmtp_caller_release(&caller);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +707,12 @@ int main(void)
         cmocka_unit_test(test_bad_limit),
         cmocka_unit_test(test_output_limit),
         cmocka_unit_test(test_bye),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_resume_with_nonsense),
+        cmocka_unit_test(test_auth_parameter),
+        cmocka_unit_test(test_xclient),
+        cmocka_unit_test(test_xclient_is_kept),
+        cmocka_unit_test(test_ignore_quota),
     };
     return cmocka_run_group_tests_name("lmtp", tests, NULL, NULL);
 }
