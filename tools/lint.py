@@ -66,7 +66,7 @@ RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close", "store_now"}
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"
 FORBIDDEN_SYMBOLS = {
     "chapard": re.compile(rf"^({STORAGE}|imap_\w+|lmtp_\w+|mta_\w+|summary_\w+|mime_\w+|SSL_\w+)$"),
-    "chapar-login": re.compile(rf"^({STORAGE}|lmtp_\w+|mta_\w+|summary_\w+|mime_\w+|"
+    "chapar-login": re.compile(rf"^({STORAGE}|lmtp_(?!(login|hello)_)\w+|mta_\w+|summary_\w+|mime_\w+|"
                                r"sieve_(?!extension_list$)\w+)$"),
     "chapar-auth": re.compile(r"^((blob|store|mailbox(?!_name)|collection|imap|lmtp|mta|summary|mime)_\w+|"
                               r"SSL_\w+)$"),

@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/network.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -290,6 +291,23 @@ static void check_listeners(struct reading *reading, const char *name,
     }
 }
 
+/* One that listens needs a certificate. */
+static void check_tls(struct reading *reading, const char *name, const struct config_list *list)
+{
+    if (list->count && !*reading->config->tls_key)
+        problem(reading, 0, "%s needs tls_certificate and tls_key", name);
+}
+
+static void check_networks(struct reading *reading, const char *name,
+                           const struct config_list *list)
+{
+    struct network network;
+    for (size_t i = 0; i < list->count; i++)
+        if (network_parse(list->items[i], &network))
+            problem(reading, 0, "%s: \"%s\" is neither an address nor a network", name,
+                    list->items[i]);
+}
+
 static void check_engine(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -337,6 +355,7 @@ static void check_meaning(struct reading *reading)
     check_listeners(reading, "pop3s_listen", &config->pop3s_listen, false);
     check_listeners(reading, "sieve_listen", &config->sieve_listen, false);
     check_listeners(reading, "lmtp_listen", &config->lmtp_listen, true);
+    check_listeners(reading, "lmtp_remote_listen", &config->lmtp_remote_listen, false);
     check_listeners(reading, "mta_listen", &config->mta_listen, true);
     if (!*config->data_directory)
         problem(reading, 0, "data_directory is not set");
@@ -344,10 +363,11 @@ static void check_meaning(struct reading *reading)
         problem(reading, 0, "hostname is empty");
     if (!*config->tls_certificate != !*config->tls_key)
         problem(reading, 0, "tls_certificate and tls_key go together");
-    if (config->imaps_listen.count && !*config->tls_key)
-        problem(reading, 0, "imaps_listen needs tls_certificate and tls_key");
-    if (config->pop3s_listen.count && !*config->tls_key)
-        problem(reading, 0, "pop3s_listen needs tls_certificate and tls_key");
+    check_tls(reading, "imaps_listen", &config->imaps_listen);
+    check_tls(reading, "pop3s_listen", &config->pop3s_listen);
+    if (!config->plaintext_login) /* nobody could log in */
+        check_tls(reading, "lmtp_remote_listen", &config->lmtp_remote_listen);
+    check_networks(reading, "lmtp_trusted", &config->lmtp_trusted);
     check_engine(reading);
     check_outgoing(reading);
     if (strcmp(config->log_format, "text") != 0 && strcmp(config->log_format, "json") != 0)

@@ -230,7 +230,10 @@ static void print_next_steps(const struct plan *plan)
            "In the DNS:  %s. MX 10 %s.\n"
            "             _imaps._tcp.%s. SRV 0 1 %ld %s.\n"
            "             _sieve._tcp.%s. SRV 0 1 %ld %s.\n"
-           "Accounts:    chapar -c %s/chapar.conf account add ADDRESS\n",
+           "Accounts:    chapar -c %s/chapar.conf account add ADDRESS\n"
+           "A mail server on another machine: lmtp_remote_listen and lmtp_accounts in "
+           "chapar.conf(5);\n"
+           "             lmtp_tls_security_level and lmtp_sasl_password_maps in its Postfix\n",
            plan->domain, 24 + plan->ports, 26 + plan->ports, 26 + plan->ports, plan->domain,
            plan->hostname, plan->domain, 993 + plan->ports, plan->hostname, plan->domain,
            4190 + plan->ports, plan->hostname, plan->directory);

@@ -5,7 +5,7 @@
 #include "cli/cli_priv.h"
 #include "format/mime.h"
 #include "proto/imap/login.h"
-#include "proto/lmtp/engine.h"
+#include "proto/lmtp/login.h"
 #include "proto/mta/engine.h"
 #include "proto/sasl/plain.h"
 #include "sieve/sieve.h"
@@ -104,6 +104,7 @@ static const struct {
     {LMTP_ADDRESS_MAXIMUM, "bytes of an address in LMTP"},
     {LMTP_BAD_MAXIMUM, "bad LMTP commands in a row until the connection is closed"},
     {LMTP_DISCARD_MAXIMUM, "bytes of an LMTP line until the connection is closed"},
+    {LMTP_LOGIN_LINE_MAXIMUM, "bytes of an LMTP line before login"},
     {LMTP_ENVELOPE_ID_MAXIMUM, "bytes of ENVID in LMTP"},
     {LMTP_ORIGINAL_RECIPIENT_MAXIMUM, "bytes of ORCPT in LMTP"},
     {MTA_LOOKUP_MAXIMUM, "bytes of a socketmap's request"},

@@ -116,6 +116,7 @@ static const char *const protocol_names[] = {
     [PROTOCOL_POP3] = "pop3",
     [PROTOCOL_POP3S] = "pop3s",
     [PROTOCOL_MANAGESIEVE] = "managesieve",
+    [PROTOCOL_LMTP_REMOTE] = "lmtp-remote",
 };
 enum { PROTOCOLS = sizeof(protocol_names) / sizeof(protocol_names[0]) };
 

@@ -48,7 +48,8 @@ enum service_protocol {
     PROTOCOL_MTA,
     PROTOCOL_POP3,
     PROTOCOL_POP3S,
-    PROTOCOL_MANAGESIEVE
+    PROTOCOL_MANAGESIEVE,
+    PROTOCOL_LMTP_REMOTE, /* a listener's: what is behind the login is PROTOCOL_LMTP */
 };
 /* "imap", ... : of the enum, or "unknown" for another number. */
 const char *service_protocol_name(unsigned protocol);

@@ -123,9 +123,9 @@ static int adopt(struct handover *handover, const struct waiting *stream, struct
     arena_init(&arena, 8 * IPC_STRING_MAXIMUM);
     struct worker_facts facts = {
         .protocol = stream->protocol,
-        .has_account = true,
+        .has_account = user.size > 0,
         .account = account,
-        .user = arena_string(&arena, user),
+        .user = user.size ? arena_string(&arena, user) : NULL,
         .client = arena_string(&arena, stream->client),
         .tls = stream->tls.size ? arena_string(&arena, stream->tls) : NULL,
         .tag = stream->tag.size ? arena_string(&arena, stream->tag) : NULL,
@@ -149,7 +149,8 @@ static int granted(struct handover *handover, struct ipc_reader *reader)
     struct waiting *stream = find(handover, id);
     if (!stream)
         return 0;
-    error = adopt(handover, stream, account, user);
+    error = user.size || stream->protocol->serves_nobody ? adopt(handover, stream, account, user)
+                                                         : ERROR_DENIED;
     if (error)
         give_up(handover, stream, error);
     else

@@ -4,9 +4,9 @@
  *     chapar-session -c FILE            (started by chapard, chapard(8))
  *
  * One loop owns every socket; a bounded pool of threads runs the commands (session_threads).
- * Streams come from chapar-login with a ticket that chapar-auth redeems; connections of the MTA
- * (LMTP, questions about recipients) are accepted here. The process sees its mail root and nothing
- * else.
+ * Streams come from chapar-login with a ticket that chapar-auth redeems; connections of the MTA on
+ * this machine (LMTP, questions about recipients) are accepted here. The process sees its mail root
+ * and nothing else.
  *
  * Order: listeners and shared memory from chapard, and of a cluster (engine = "rados") how to reach
  * it
@@ -50,6 +50,7 @@ struct session {
 static const struct handover_protocol protocols[] = {{PROTOCOL_IMAP, &imap_protocol},
                                                      {PROTOCOL_POP3, &pop3_protocol},
                                                      {PROTOCOL_MANAGESIEVE, &managesieve_protocol},
+                                                     {PROTOCOL_LMTP, &lmtp_protocol},
                                                      {0, NULL}};
 
 /* --- what chapard asks --- */

@@ -58,8 +58,8 @@ struct stream {
     struct service *service;
     struct store *store;
     int spool_directory;       /* for base/spool.h */
-    struct account_id account; /* not for LMTP and the MTA's questions */
-    const char *user;          /* login name; NULL for these */
+    struct account_id account; /* of who has logged in */
+    const char *user;          /* login name; NULL: nobody has (LMTP, the MTA's questions) */
     const char *client;        /* address, for logs and Received */
     const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
     const char *tag;           /* what the engine before login left (its header); NULL: nothing */
@@ -92,7 +92,9 @@ struct stream_protocol {
     int (*open)(struct stream *stream);
     /* In a pool thread. Called first with no input, for the greeting. */
     enum stream_need (*run)(struct stream *stream);
-    /* What a stream that was logged in and cannot be served is told, before it is closed: instead
+    /* chapar-login may hand over a stream that nobody has logged in on. */
+    bool serves_nobody;
+    /* What a stream that was handed over and cannot be served is told, before it is closed: instead
      * of the answer to the command of that tag (empty: none). ERROR_LIMIT: there are too many; else
      * it may be tried again. NULL for a protocol without login. */
     void (*refuse)(struct slice tag, int error, struct buffer *output);

@@ -50,6 +50,7 @@ struct delivery_plan {
     const struct remembered *remembered;
     size_t remembered_count;
     uint64_t delivery; /* prepared_message_delivery's, or 0 */
+    bool ignore_quota; /* never ERROR_QUOTA for messages; they count all the same */
 };
 
 /* Does all of it, with one flush, or nothing. ERROR_EXISTS: plan->delivery was made within

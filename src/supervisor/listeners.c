@@ -239,7 +239,7 @@ int listeners_open(struct listener_list *listeners, const struct config *config,
         {"imap", &config->imap_listen},         {"imaps", &config->imaps_listen},
         {"pop3", &config->pop3_listen},         {"pop3s", &config->pop3s_listen},
         {"lmtp", &config->lmtp_listen},         {"mta", &config->mta_listen},
-        {"managesieve", &config->sieve_listen},
+        {"managesieve", &config->sieve_listen}, {"lmtp-remote", &config->lmtp_remote_listen},
     };
     int error = 0;
     struct listener *listener;

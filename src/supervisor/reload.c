@@ -63,6 +63,7 @@ static const struct {
     {"admin_socket", true},         {"auth_user", false},
     {"password_memory", false},     {"password_passes", false},
     {"password_cache_time", false}, {"scram_iterations", false},
+    {"lmtp_accounts", false},       {"lmtp_trusted", false},
 };
 
 static bool is_same(const struct config *one, const struct config *other,

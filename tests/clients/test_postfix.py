@@ -66,6 +66,7 @@ retry unix - - n - - error
 discard unix - - n - - discard
 lmtp unix - - {chroot} - - lmtp
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 """
@@ -331,3 +332,75 @@ def test_postfix_refuses_while_the_client_is_there(top, chapar):
             assert rcpt(smtp, f"nobody@{domain}")[0] == 451
     finally:
         postfix.command("stop")
+
+
+def remote(server, top, **settings):
+    """Postfix as on another machine: it looks at the certificate, and logs in."""
+    address, password = server.mail_server()
+    passwords = top / "sasl_passwords"
+    passwords.write_text(f"[127.0.0.1]:{server.lmtp_remote_port} {address}:{password}\n")
+    certificate = server.directory / "tls" / "certificate.pem"
+    shutil.copy(certificate, top / "ca.pem")
+    lines = {"virtual_mailbox_domains": server.domain,
+             "virtual_transport": f"lmtp:inet:[127.0.0.1]:{server.lmtp_remote_port}",
+             "lmtp_tls_security_level": "verify", "lmtp_tls_CAfile": top / "ca.pem",
+             "lmtp_tls_verify_cert_match": server.domain, "lmtp_sasl_auth_enable": "yes",
+             "lmtp_sasl_password_maps": f"texthash:{passwords}",
+             "lmtp_sasl_security_options": "noanonymous",
+             "lmtp_tls_loglevel": "1", **settings}
+    return Postfix(top, "\n".join(f"{name} = {value}" for name, value in lines.items()))
+
+
+def send(postfix, account, subjects):
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as smtp:
+        for subject in subjects:
+            smtp.sendmail("sender@example.org", [account[0]], message(subject))
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256"])
+def test_postfix_on_another_machine(top, chapar, mechanism):
+    """RFC 3207 and RFC 4954 as a real mail server speaks them: STARTTLS, a certificate that it trusts,
+    AUTH. While its account is not among lmtp_accounts, nothing is lost: it waits."""
+    server, account = chapar
+    server.start()
+    postfix = remote(server, top, lmtp_sasl_mechanism_filter=mechanism)
+    try:
+        send(postfix, account, [f"over TLS {number}" for number in range(20)])
+        postfix.wait_until_empty()
+        assert "Verified TLS connection established to 127.0.0.1" in postfix.log()
+        server.stop()
+        server.configure(lmtp_accounts=[])
+        server.start()
+        send(postfix, account, ["not yet"])
+        server.wait_for_log("event=may_not_deliver name=mx@example.test")
+        assert len(postfix.queue()) == 1
+        server.stop()
+        server.configure(lmtp_accounts=["mx"])
+        server.start()
+        postfix.command("flush")
+        postfix.wait_until_empty()
+    finally:
+        postfix.command("stop")
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        assert len(client.uids('SUBJECT "over TLS"')) == 20
+        assert len(client.uids('SUBJECT "not yet"')) == 1
+        (line,) = client.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (Received)]")
+        assert "(Chapar) with LMTPSA id" in line
+
+
+def test_postfix_that_is_trusted_by_its_address(top, chapar):
+    """Over TLS, without a login."""
+    server, account = chapar
+    server.configure(lmtp_accounts=[], lmtp_trusted=["127.0.0.0/8"])
+    server.start()
+    postfix = remote(server, top, lmtp_sasl_auth_enable="no")
+    try:
+        send(postfix, account, ["trusted"])
+        postfix.wait_until_empty()
+    finally:
+        postfix.command("stop")
+    with server.imap(account) as client:
+        client.ok("SELECT INBOX")
+        (line,) = client.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (Received)]")
+        assert "(Chapar) with LMTPS id" in line

@@ -9,6 +9,8 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @managesieve          connect to ManageSieve with TLS and log in to a fresh account
     @managesieve plain    connect without TLS, do not log in; tls: with TLS, do not log in
     @lmtp                 connect to LMTP
+    @lmtp remote          connect as a mail server on another machine, without TLS; its account, the
+                          only one that may deliver, is {mx_plain}
     @second               a second connection, logged in to the same account; its lines are C2, S2
     @account              a second account: {address2} {user2} {password2}
     @deliver SUBJECT      a message with this subject arrives through LMTP
@@ -116,7 +118,7 @@ class Dialogue:
             self.clients["2"] = self.server.imap(self.account)
         elif words[0] == "@lmtp":
             self.need_account()
-            self.clients["1"] = Imap("127.0.0.1", self.server.lmtp_port)
+            self.clients["1"] = self.lmtp(remote="remote" in words)
         elif words[0] == "@deliver":
             refused = self.server.deliver(message(line[9:].strip()), self.account[0])
             assert not refused, refused
@@ -151,6 +153,11 @@ class Dialogue:
                 answer = client.line()
                 assert answer.startswith("+OK"), answer
         return client
+
+    def lmtp(self, remote):
+        if remote:
+            self.values["mx_plain"] = self.names(self.server.mail_server())["plain"]
+        return Imap("127.0.0.1", self.server.lmtp_remote_port if remote else self.server.lmtp_port)
 
     def managesieve(self, mode):
         if mode == "plain":

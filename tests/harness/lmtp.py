@@ -1,5 +1,6 @@
 """An LMTP client (RFC 2033): one reply for each recipient, which smtplib does not read."""
 
+import base64
 import re
 
 from .imap import Imap
@@ -10,9 +11,28 @@ class Lmtp(Imap):
         super().__init__(host, port, **options)
         self.greeting = self.reply()
         assert self.greeting.startswith("220"), self.greeting
-        self.send("LHLO client.example.org\r\n")
-        self.extensions = self.reply()
+        self.hello()
+
+    def hello(self):
+        self.extensions = self.ask("LHLO client.example.org")
         assert self.extensions.startswith("250"), self.extensions
+
+    def ask(self, line):
+        self.send(line + "\r\n")
+        return self.reply()
+
+    def starttls(self, tls):
+        """RFC 3207, and LHLO anew."""
+        answer = self.ask("STARTTLS")
+        assert answer.startswith("220"), answer
+        self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+        self.hello()
+        return self
+
+    def login(self, user, password):
+        """RFC 4954; returns the reply."""
+        response = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        return self.ask(f"AUTH PLAIN {response}")
 
     def reply(self):
         """One reply with all its lines."""

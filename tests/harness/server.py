@@ -54,7 +54,7 @@ def free_offset():
     """An offset for `--ports` with which every standard port is free, and stays so."""
     while True:
         offset = random.randrange(12000, 28000)
-        names = [reserve(port + offset) for port in (24, 26, 110, 143, 993, 995, 4190)]
+        names = [reserve(port + offset) for port in (24, 25, 26, 110, 143, 993, 995, 4190)]
         if all(names):
             reserved.extend(names)
             return offset
@@ -99,6 +99,9 @@ class Server:
         self.configure(password_memory=8192, password_passes=1, login_failure_delay=0)
         # Nobody is there: what a test would send must not reach a mail server of this machine.
         self.configure(outgoing_server="127.0.0.1:9")
+        # For mail servers on other machines, of which one may deliver (mail_server).
+        self.configure(lmtp_remote_listen=[f"127.0.0.1:{self.lmtp_remote_port}"], lmtp_accounts=["mx"])
+        self.mx = None
 
     # --- addresses ---
 
@@ -109,6 +112,7 @@ class Server:
     pop3s_port = property(lambda self: self.offset + 995)
     sieve_port = property(lambda self: self.offset + 4190)
     lmtp_port = property(lambda self: self.offset + 24)
+    lmtp_remote_port = property(lambda self: self.offset + 25)
     mta_port = property(lambda self: self.offset + 26)
     config = property(lambda self: self.directory / "chapar.conf")
     lmtp_socket = property(lambda self: self.directory / "data" / "lmtp.sock")
@@ -149,6 +153,8 @@ class Server:
                     value = str(value).lower()
                 elif isinstance(value, str):
                     value = f'"{value}"'
+                elif isinstance(value, list):
+                    value = "{" + ", ".join(f'"{item}"' for item in value) + "}"
                 file.write(f"{name} = {value}\n")
 
     def add_account(self, name, password=PASSWORD):
@@ -157,6 +163,11 @@ class Server:
 
     def fresh_account(self):
         return self.add_account(f"user{os.getpid()}-{next(numbers)}")
+
+    def mail_server(self):
+        """The account that may deliver from another machine, made when it is first asked for."""
+        self.mx = self.mx or self.add_account("mx")
+        return self.mx
 
     # --- its life ---
 
@@ -292,6 +303,11 @@ class Server:
 
     def lmtp(self):
         return Lmtp(self.lmtp_port)
+
+    def lmtp_remote(self, tls=True):
+        """As a mail server on another machine connects; not logged in."""
+        return Lmtp(self.lmtp_remote_port).starttls(self.tls_context()) if tls else \
+            Lmtp(self.lmtp_remote_port)
 
     def deliver(self, message, *recipients, sender="sender@example.org"):
         """Delivers over LMTP; returns {recipient: reply} of those that were refused."""

@@ -180,7 +180,7 @@ def test_plaintext_login_can_be_permitted(server):
     server.stop()
     server.configure(plaintext_login=False, tls_certificate="", tls_key="")
     with open(server.config, "a") as file:
-        file.write("imaps_listen = {}\npop3s_listen = {}\n")
+        file.write("imaps_listen = {}\npop3s_listen = {}\nlmtp_remote_listen = {}\n")
     server.start()
     with server.managesieve(tls=False) as client:
         assert not {"SASL", "STARTTLS"} & client.capabilities.keys()

@@ -4,6 +4,7 @@
  *   peers.c     channels: who may ask, the table of requests
  *   requests.c  a login's request: SASL exchange, remembered password, Argon2id, ticket
  *   scram.c     SCRAM's part of it (request_priv.h)
+ *   deliver.c   who may deliver by LMTP
  *   redeem.c    a session redeems a ticket
  *   admin.c     an administrator sets or deletes a password
  *   jobs.c      slow work in the thread pool
@@ -12,6 +13,7 @@
 #ifndef FRONT_AUTH_AUTH_PRIV_H
 #define FRONT_AUTH_AUTH_PRIV_H
 
+#include "base/config.h"
 #include "credentials/credentials.h"
 #include "front/auth/cache_priv.h"
 #include "front/auth/jobs_priv.h"
@@ -27,6 +29,8 @@ enum {
 struct auth {
     uv_loop_t *loop;
     const char *default_domain; /* not owned */
+    /* Who may deliver. Set by who made the auth; not owned. */
+    struct config_list lmtp_accounts, lmtp_trusted;
     struct credentials *credentials;
     struct cache *cache;
     struct tickets *tickets;

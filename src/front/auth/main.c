@@ -9,8 +9,8 @@
  * Argon2id runs in the thread pool, two at a time with a bounded queue before them; a password
  * verified within password_cache_time is answered from memory and never waits behind them.
  *
- * Options of chapar.conf: default_domain, password_memory, password_passes, scram_iterations,
- * password_cache_time.
+ * Options of chapar.conf: default_domain, lmtp_accounts, lmtp_trusted, password_memory,
+ * password_passes, scram_iterations, password_cache_time.
  */
 #include "front/auth/auth_priv.h"
 
@@ -129,6 +129,8 @@ int main(int count, char **arguments)
     if (auth_init(&program.auth, service_loop(program.service), config->default_domain,
                   (uint64_t)config->password_cache_time))
         return 1;
+    program.auth.lmtp_accounts = config->lmtp_accounts;
+    program.auth.lmtp_trusted = config->lmtp_trusted;
     program.auth.peer_lost = on_peer_lost;
     program.auth.peer_lost_arg = &program;
     return run(&program);

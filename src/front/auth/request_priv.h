@@ -3,6 +3,7 @@
  *
  *   requests.c  messages, answers, PLAIN
  *   scram.c     SCRAM-SHA-256 and SCRAM-SHA-256-PLUS
+ *   deliver.c   EXTERNAL: mail servers that need not log in
  */
 #ifndef FRONT_AUTH_REQUEST_PRIV_H
 #define FRONT_AUTH_REQUEST_PRIV_H
@@ -35,6 +36,7 @@ struct request {
     const struct mechanism *mechanism;
     bool exchange; /* waits for the client's response */
     bool tls;
+    bool trusted; /* by its address: nobody logs in */
     char client[AUTH_CLIENT_MAXIMUM + 1];
     struct ticket_facts facts; /* name is empty when what was given is no login name */
     struct buffer password;    /* of PLAIN */
@@ -44,7 +46,7 @@ struct request {
     int error;
 };
 
-/* Each answers and frees the request. */
+/* Each answers and frees the request. What is to be granted is refused to who is not permitted. */
 void request_refuse(struct request *request, int error);
 void request_grant(struct request *request, bool remembered);
 
@@ -60,6 +62,14 @@ int request_set_name(struct request *request, struct slice name, struct slice au
 void request_submit(struct request *request, void (*work)(struct job *job),
                     void (*done)(struct job *job));
 struct request *request_of(struct job *job);
+
+/* --- deliver.c --- */
+
+/* Whether who this is may use the protocol: with LMTP, only some may. Logs a no. */
+bool request_is_permitted(const struct request *request);
+
+/* For LMTP only: grants over TLS to an address of lmtp_trusted. */
+void external_respond(struct request *request, struct slice response);
 
 /* --- scram.c --- */
 

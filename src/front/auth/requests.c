@@ -100,13 +100,17 @@ void request_refuse(struct request *request, int error)
 }
 
 /* Accounts' ids are random, but that is not this process's to know. The key is fixed, so that an
- * account's worker stays the same when this process is restarted. */
-static uint64_t route_of(const uint8_t account[16])
+ * account's worker stays the same when this process is restarted. Where there is no account, any
+ * worker will do. */
+static uint64_t route_of(const struct request *request)
 {
     static const uint8_t key[crypto_shorthash_KEYBYTES];
     uint8_t hash[crypto_shorthash_BYTES];
     uint64_t route;
-    crypto_shorthash(hash, account, 16, key);
+    if (request->trusted)
+        randombytes_buf(hash, sizeof hash);
+    else
+        crypto_shorthash(hash, request->facts.account, 16, key);
     memcpy(&route, hash, sizeof route);
     return route;
 }
@@ -117,7 +121,7 @@ static void send_granted(struct request *request, const uint8_t ticket[TICKET_SI
     buffer_init(&body, 512);
     ipc_put_u64(&body, request->id);
     buffer_append(&body, slice_make(ticket, TICKET_SIZE));
-    ipc_put_u64(&body, route_of(request->facts.account));
+    ipc_put_u64(&body, route_of(request));
     ipc_put_bytes(&body, slice_from_string(request->facts.name));
     peer_send(request->peer, IPC_AUTH_GRANTED, &body);
     secret_release(&body);
@@ -126,6 +130,10 @@ static void send_granted(struct request *request, const uint8_t ticket[TICKET_SI
 void request_grant(struct request *request, bool remembered)
 {
     uint8_t ticket[TICKET_SIZE];
+    if (!request_is_permitted(request)) {
+        request_refuse(request, ERROR_DENIED);
+        return;
+    }
     int error = request->peer ? tickets_issue(request->auth->tickets, &request->facts,
                                               clock_monotonic_us(), ticket)
                               : ERROR_CLOSED;
@@ -251,6 +259,7 @@ static const struct mechanism mechanisms[] = {
     {.name = "PLAIN", .respond = respond_plain},
     {.name = "SCRAM-SHA-256", .respond = scram_respond},
     {.name = "SCRAM-SHA-256-PLUS", .respond = scram_respond, .binds = true},
+    {.name = "EXTERNAL", .respond = external_respond},
 };
 
 static const struct mechanism *find_mechanism(struct slice name)

@@ -209,10 +209,12 @@ static int take_proof(struct slice text, uint8_t proof[SCRAM_KEY_SIZE])
     return error;
 }
 
-/* Whether everything fits: one answer to whatever is wrong. */
-static int take_final(struct scram_exchange *exchange, struct slice response,
+/* Whether everything fits: one answer to whatever is wrong. The signature would say that the
+ * password was right. */
+static int take_final(const struct request *request, struct slice response,
                       uint8_t signature[SCRAM_KEY_SIZE])
 {
+    struct scram_exchange *exchange = request->scram;
     struct sasl_scram_final final;
     uint8_t proof[SCRAM_KEY_SIZE];
     int error = sasl_scram_final_parse(response, &final);
@@ -228,14 +230,14 @@ static int take_final(struct scram_exchange *exchange, struct slice response,
     if (error)
         return error;
     bool right = scram_verify(&exchange->keys, buffer_slice(&exchange->messages), proof, signature);
-    return right && exchange->known ? 0 : ERROR_DENIED;
+    return right && exchange->known && request_is_permitted(request) ? 0 : ERROR_DENIED;
 }
 
 static void respond_final(struct request *request, struct slice response)
 {
     uint8_t signature[SCRAM_KEY_SIZE];
     struct buffer message;
-    int error = take_final(request->scram, response, signature);
+    int error = take_final(request, response, signature);
     if (error) {
         request_refuse(request, error);
         return;

@@ -27,6 +27,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/network.h"
 
 #include <netinet/in.h>
 #include <sodium.h>
@@ -469,6 +470,8 @@ static int start(struct connection *connection, const struct returned *returned)
         .plaintext_allowed = config->plaintext_login,
         .mechanisms = "SCRAM-SHA-256 PLAIN",
         .tls_mechanisms = tls_mechanisms(connection),
+        .message = (uint64_t)config->message_size,
+        .trusted = network_list_contains(&config->lmtp_trusted, connection->client),
     };
     bool tls = connection->protocol->tls && !returned;
     if (tls && (!login->tls || transport_start_tls(&connection->transport, login->tls)))

@@ -16,6 +16,11 @@ static void init_managesieve(union login_engines *engines, const struct login_op
     managesieve_login_init(&engines->managesieve, options, tls);
 }
 
+static void init_lmtp(union login_engines *engines, const struct login_options *options, bool tls)
+{
+    lmtp_login_init(&engines->lmtp, options, tls);
+}
+
 static const struct login_protocol protocols[] = {
     {.listener = PROTOCOL_IMAP,
      .number = PROTOCOL_IMAP,
@@ -31,6 +36,10 @@ static const struct login_protocol protocols[] = {
      .number = PROTOCOL_MANAGESIEVE,
      .busy = "BYE (TRYLATER) \"Too many connections, try again later\"\r\n",
      .init = init_managesieve},
+    {.listener = PROTOCOL_LMTP_REMOTE,
+     .number = PROTOCOL_LMTP,
+     .busy = "421 4.3.2 Too many connections, try again later\r\n",
+     .init = init_lmtp},
 };
 
 const struct login_protocol *login_protocol_find(enum service_protocol listener)

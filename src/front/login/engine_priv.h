@@ -6,6 +6,7 @@
 
 #include "ipc/service.h"
 #include "proto/imap/login.h"
+#include "proto/lmtp/login.h"
 #include "proto/managesieve/login.h"
 #include "proto/pop3/login.h"
 
@@ -13,6 +14,7 @@
 union login_engines {
     struct login_engine engine; /* the first member of each */
     struct imap_login imap;
+    struct lmtp_login lmtp;
     struct managesieve_login managesieve;
     struct pop3_login pop3;
 };
@@ -46,5 +48,9 @@ _Static_assert((int)LOGIN_ENGINE_HEAP_MAXIMUM >=
                            MANAGESIEVE_LOGIN_RESPONSE_MAXIMUM + MANAGESIEVE_LOGIN_TAG_MAXIMUM &&
                    (int)LOGIN_ENGINE_OUTPUT_MAXIMUM >= MANAGESIEVE_LOGIN_OUTPUT_MAXIMUM,
                "nor does ManageSieve");
+_Static_assert((int)LOGIN_ENGINE_HEAP_MAXIMUM >=
+                       2 * LMTP_LOGIN_LINE_MAXIMUM + LMTP_ADDRESS_MAXIMUM + LMTP_TAG_MAXIMUM &&
+                   (int)LOGIN_ENGINE_OUTPUT_MAXIMUM >= LMTP_LOGIN_OUTPUT_MAXIMUM,
+               "nor does LMTP");
 
 #endif

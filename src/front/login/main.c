@@ -7,9 +7,9 @@
  * end of a pair, for which chapar-login encrypts and decrypts until it ends. It knows no mail and
  * no password of anybody, and once confined it can open neither file nor socket.
  *
- * Options of chapar.conf: hostname, the listeners but those of the mail server, tls_certificate,
- * tls_key, plaintext_login, login_connections, login_client_connections, login_timeout,
- * login_attempts, login_failure_delay, write_timeout.
+ * Options of chapar.conf: hostname, the listeners but lmtp_listen and mta_listen, lmtp_trusted,
+ * message_size, tls_certificate, tls_key, plaintext_login, login_connections,
+ * login_client_connections, login_timeout, login_attempts, login_failure_delay, write_timeout.
  */
 #include "front/login/engine_priv.h"
 #include "front/login/login_priv.h"

@@ -79,6 +79,7 @@ static int add_recipient(struct delivery *delivery, struct slice address,
                                     .address = copy,
                                     .detail = detail,
                                     .original = original,
+                                    .ignore_quota = delivery->lmtp->ignore_quota,
                                     .notify = delivery->lmtp->notify};
     delivery->accounts += resolution->count;
     *delivery->last = recipient;
@@ -191,12 +192,14 @@ static int store_all(struct delivery *delivery, struct store_view *view,
 {
     uint64_t number = prepared_message_delivery(delivery->prepared, delivery->next->address);
     struct delivery_plan plan = filter_plan(filter, number, false);
+    plan.ignore_quota = delivery->next->ignore_quota;
     if (!plan.filing_count && !plan.departure_count && !plan.remembered_count && !plan.delivery)
         return 0;
     int error = store_deliver(view, &plan);
     if (error != ERROR_QUOTA)
         return error;
     plan = filter_plan(filter, number, true);
+    plan.ignore_quota = delivery->next->ignore_quota;
     return store_deliver(view, &plan);
 }
 
@@ -256,6 +259,13 @@ static int store_message(struct delivery *delivery, const struct recipient *reci
     return error;
 }
 
+/* Whom the message comes from: the mail server, or who that has told. */
+static struct slice client_of(const struct delivery *delivery)
+{
+    struct slice told = buffer_slice(&delivery->lmtp->told);
+    return told.size ? told : slice_from_string(delivery->stream->client);
+}
+
 static int deliver(struct delivery *delivery, const struct recipient *recipient,
                    struct receiver *receiver)
 {
@@ -267,9 +277,11 @@ static int deliver(struct delivery *delivery, const struct recipient *recipient,
     const struct trace_facts facts = {.sender = buffer_slice(&delivery->lmtp->sender),
                                       .recipient = recipient->address,
                                       .client_name = buffer_slice(&delivery->lmtp->client),
-                                      .client = stream->client,
+                                      .client = client_of(delivery),
                                       .hostname = stream->config->hostname,
                                       .utf8 = delivery->lmtp->utf8,
+                                      .tls = stream->tls,
+                                      .authenticated = stream->user,
                                       .id = delivery->id,
                                       .date = delivery->date};
     struct buffer prefix;
@@ -281,14 +293,16 @@ static int deliver(struct delivery *delivery, const struct recipient *recipient,
     return error;
 }
 
-/* The same account behind an earlier recipient, or NULL. Another detail is another mailbox. */
+/* The same account behind an earlier recipient, or NULL. Another detail is another mailbox, and a
+ * quota may not count for this one. */
 static const struct receiver *find_earlier(const struct delivery *delivery,
                                            const struct recipient *recipient,
                                            struct account_id account)
 {
     for (const struct recipient *other = delivery->first; other != recipient; other = other->next)
         for (size_t i = 0; i < other->count && slice_equal(other->detail, recipient->detail); i++)
-            if (account_id_equal(other->receivers[i].account, account))
+            if (account_id_equal(other->receivers[i].account, account) &&
+                !(recipient->ignore_quota && other->receivers[i].error == ERROR_QUOTA))
                 return &other->receivers[i];
     return NULL;
 }
@@ -326,7 +340,9 @@ static void log_delivery(const struct delivery *delivery, const struct recipient
              LOG_SLICE("original", recipient->original),
              LOG_SLICE("envelope_id", buffer_slice(&delivery->lmtp->envelope_id)),
              LOG_SLICE("sender", buffer_slice(&delivery->lmtp->sender)),
-             LOG_TEXT("client", delivery->stream->client), LOG_NUMBER("size", delivery->spool.size),
+             LOG_SLICE("client", client_of(delivery)),
+             LOG_TEXT("server", delivery->lmtp->told.size ? delivery->stream->client : NULL),
+             LOG_TEXT("user", delivery->stream->user), LOG_NUMBER("size", delivery->spool.size),
              LOG_NUMBER("accounts", (int64_t)recipient->count),
              LOG_NUMBER("duplicates", (int64_t)recipient->duplicates),
              LOG_TEXT("result", error_name(recipient->error)));

@@ -4,13 +4,14 @@
  *
  *     reading  --the message is complete-->  delivering, one recipient a step  -->  reading
  *
- * Who connects is trusted (loopback, or a Unix socket's permissions): what is stored is stored by
- * the system.
+ * Who connects is trusted (loopback, or a Unix socket's permissions), or comes from chapar-login as
+ * somebody who may deliver (front/auth/deliver.c): what is stored is stored by the system.
  */
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/gate.h"
+#include "base/network.h"
 #include "session/lmtp/lmtp_priv.h"
 
 #include <stdlib.h>
@@ -20,6 +21,16 @@ struct lmtp_session {
     struct delivery delivery;
     bool greeted;
 };
+
+static unsigned permissions(const struct stream *stream)
+{
+    const struct config *config = stream->config;
+    bool trusted = network_list_contains(&config->lmtp_trusted, stream->client);
+    unsigned bits = trusted ? LMTP_PERMIT_XCLIENT : 0;
+    if (config->lmtp_ignore_quota && (trusted || !stream->tag))
+        bits |= LMTP_PERMIT_IGNOREQUOTA;
+    return bits;
+}
 
 static int lmtp_open(struct stream *stream)
 {
@@ -33,6 +44,7 @@ static int lmtp_open(struct stream *stream)
     if (!session)
         return ERROR_MEMORY;
     lmtp_init(&session->engine, config->hostname, &limits);
+    session->engine.permissions = permissions(stream);
     delivery_init(&session->delivery, stream, &session->engine);
     stream->state = session;
     return 0;
@@ -148,14 +160,23 @@ static bool ends(struct stream *stream, struct lmtp_session *session)
     return true;
 }
 
+/* The greeting, or the answer to the command that chapar-login has handed it over with. */
+static int greet(struct stream *stream, struct lmtp_session *session)
+{
+    session->greeted = true;
+    if (stream->tag)
+        return lmtp_resume(&session->engine, slice_from_string(stream->tag), &stream->output);
+    lmtp_greet(&session->engine, &stream->output);
+    return 0;
+}
+
 static enum stream_need lmtp_run(struct stream *stream)
 {
     struct lmtp_session *session = stream->state;
     uint64_t start = clock_monotonic_us();
     enum stream_need need = STREAM_NEED_OUTPUT;
-    if (!session->greeted)
-        lmtp_greet(&session->engine, &stream->output);
-    session->greeted = true;
+    if (!session->greeted && greet(stream, session))
+        return STREAM_NEED_CLOSE;
     while (stream->output.size <= STREAM_OUTPUT_MARK &&
            clock_monotonic_us() - start < STREAM_SLICE_US) {
         if (session->delivery.next && gate_is_closed())
@@ -170,9 +191,19 @@ static enum stream_need lmtp_run(struct stream *stream)
     return STREAM_NEED_OUTPUT;
 }
 
+static void lmtp_refuse(struct slice tag, int error, struct buffer *output)
+{
+    (void)tag;
+    buffer_append_format(output, "421 4.3.2 %s\r\n",
+                         error == ERROR_LIMIT ? "too many connections, try again later"
+                                              : "try again later");
+}
+
 const struct stream_protocol lmtp_protocol = {.name = "lmtp",
                                               .open = lmtp_open,
                                               .run = lmtp_run,
+                                              .serves_nobody = true,
+                                              .refuse = lmtp_refuse,
                                               .idle_limit = lmtp_idle_limit,
                                               .idle_limit_name = "lmtp_timeout",
                                               .close = lmtp_close};

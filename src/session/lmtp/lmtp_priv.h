@@ -41,10 +41,11 @@ bool trace_is_loop(const struct trace *trace, struct slice address);
 struct trace_facts {
     struct slice sender, recipient;
     struct slice client_name; /* as it said in LHLO */
-    const char *client;       /* address */
+    struct slice client;      /* address */
     const char *hostname;
     const char *id;
     bool utf8; /* SMTPUTF8 */
+    bool tls, authenticated;
     int64_t date;
 };
 
@@ -71,6 +72,7 @@ struct recipient {
     struct slice address;
     struct slice detail;   /* of "local+detail@domain"; empty: none */
     struct slice original; /* ORCPT's, encoded; empty: none */
+    bool ignore_quota;     /* IGNOREQUOTA */
     struct slice reason;   /* of ERROR_DENIED */
     uint32_t notify;       /* enum lmtp_notify */
 };

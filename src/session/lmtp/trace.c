@@ -99,8 +99,10 @@ int trace_prefix(const struct trace_facts *facts, struct buffer *prefix)
     append_clean(prefix, facts->recipient);
     buffer_append_string(prefix, "\r\nReceived: from ");
     append_clean(prefix, slice_sub(facts->client_name, 0, DELIVERY_NAME_MAXIMUM));
-    buffer_append_format(prefix, " (%s)\r\n\tby %s" OWN_MARK "%s id %s\r\n\tfor <", facts->client,
-                         facts->hostname, facts->utf8 ? "UTF8LMTP" : "LMTP", facts->id);
+    /* RFC 6531 section 4.3: which LMTP this is. */
+    buffer_append_format(prefix, " (%.*s)\r\n\tby %s" OWN_MARK "%sLMTP%s%s id %s\r\n\tfor <",
+                         SLICE_FORMAT(facts->client), facts->hostname, facts->utf8 ? "UTF8" : "",
+                         facts->tls ? "S" : "", facts->authenticated ? "A" : "", facts->id);
     append_clean(prefix, facts->recipient);
     buffer_append_string(prefix, ">; ");
     date_format_rfc5322(facts->date, prefix);

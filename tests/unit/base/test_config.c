@@ -120,6 +120,12 @@ static void contradictions_are_problems(void **state)
     assert_problem("data_directory = x\nlmtp_listen = {\"0.0.0.0:24\"}\n",
                    "\"0.0.0.0:24\" is not a loopback address");
     assert_problem("data_directory = x\nimap_listen = {\"localhost\"}\n", "imap_listen");
+    assert_problem("data_directory = x\nlmtp_remote_listen = {\"0.0.0.0:24\"}\n",
+                   "lmtp_remote_listen needs tls_certificate and tls_key");
+    assert_problem("data_directory = x\nlmtp_remote_listen = {\"unix:lmtp\"}\n",
+                   "\"unix:lmtp\" is not an address to listen on");
+    assert_problem("data_directory = x\nlmtp_trusted = {\"192.0.2.0/24\", \"mx.example.org\"}\n",
+                   "lmtp_trusted: \"mx.example.org\" is neither an address nor a network");
     assert_problem("data_directory = x\nengine = papyrus\n", "engine");
     assert_problem("data_directory = x\nlog_level = loud\nlog_format = xml\n", "log_format");
 }
@@ -157,6 +163,18 @@ static void the_outgoing_server(void **state)
     assert_string_equal(config->outgoing_ca_file, expected);
     config_free(&config);
     assert_int_equal(read_text("data_directory = x\noutgoing_server = \"\"\n", &config), 0);
+    config_free(&config);
+}
+
+/* A login needs TLS, or that passwords may go without. */
+static void plaintext_login_needs_no_certificate(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    assert_int_equal(read_text("data_directory = x\nplaintext_login = true\n"
+                               "lmtp_remote_listen = {\"0.0.0.0:24\"}\n",
+                               &config),
+                     0);
     config_free(&config);
 }
 
@@ -218,6 +236,7 @@ int main(void)
         cmocka_unit_test(problems_name_file_and_line),
         cmocka_unit_test(contradictions_are_problems),
         cmocka_unit_test(the_outgoing_server),
+        cmocka_unit_test(plaintext_login_needs_no_certificate),
         cmocka_unit_test(a_missing_file_is_said_so),
         cmocka_unit_test(shown_values_can_be_read_again),
         cmocka_unit_test(listen_addresses),

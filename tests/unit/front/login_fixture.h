@@ -29,6 +29,9 @@ struct fixture {
     struct buffer body;
     struct ipc_message message;
     char line[4096];
+    /* What is expected of questions and streams. */
+    enum service_protocol protocol;
+    const char *mechanism;
 };
 
 static inline void tick(uv_timer_t *timer)
@@ -76,7 +79,7 @@ static inline int set_up(void **state)
 {
     static struct fixture fixture;
     static char hostname[] = "mail.example.test";
-    fixture = (struct fixture){.client = -1};
+    fixture = (struct fixture){.client = -1, .protocol = PROTOCOL_IMAP, .mechanism = "PLAIN"};
     fixture.config.hostname = hostname;
     fixture.config.login_connections = 100;
     fixture.config.login_client_connections = 100;
@@ -203,10 +206,10 @@ static inline uint64_t expect_question_bound(struct fixture *fixture, struct sli
 {
     struct ipc_reader reader = expect(fixture, fixture->auth, IPC_AUTH_BEGIN);
     uint64_t id = ipc_get_u64(&reader);
-    assert_int_equal(ipc_get_u8(&reader), PROTOCOL_IMAP);
+    assert_int_equal(ipc_get_u8(&reader), fixture->protocol);
     assert_int_equal(ipc_get_u8(&reader), tls);
     assert_slice_equal(ipc_get_bytes(&reader, 100), "192.0.2.1");
-    assert_slice_equal(ipc_get_bytes(&reader, 100), "PLAIN");
+    assert_slice_equal(ipc_get_bytes(&reader, 100), fixture->mechanism);
     assert_int_equal(ipc_get_u8(&reader), 1);
     assert_true(slice_equal(ipc_get_bytes(&reader, 1000), response));
     assert_int_equal(ipc_get_bytes(&reader, 100).size, bound ? TLS_EXPORTER_SIZE : 0);
@@ -251,7 +254,7 @@ static inline int expect_stream(struct fixture *fixture, const char *tls, const 
 {
     uint8_t ticket[TICKET_SIZE];
     struct ipc_reader reader = expect(fixture, fixture->session, IPC_STREAM);
-    assert_int_equal(ipc_get_u8(&reader), PROTOCOL_IMAP);
+    assert_int_equal(ipc_get_u8(&reader), fixture->protocol);
     ipc_get_fixed(&reader, ticket, sizeof ticket);
     assert_memory_equal(ticket, TICKET, sizeof ticket);
     assert_slice_equal(ipc_get_bytes(&reader, 100), "192.0.2.1");

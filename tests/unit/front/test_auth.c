@@ -28,6 +28,8 @@ struct fixture {
     struct buffer body;
     struct ipc_message message;
     const char *exporter, *unique, *end_point; /* NULL: no channel is bound to */
+    enum service_protocol protocol;            /* of what is begun */
+    bool tls;                                  /* likewise */
 };
 
 static int connect_peer(struct fixture *fixture, enum ipc_channel_kind kind)
@@ -56,6 +58,8 @@ static int set_up(void **state)
                      0);
     fixture.lost = (struct lost){0};
     fixture.exporter = fixture.unique = fixture.end_point = NULL;
+    fixture.protocol = PROTOCOL_IMAP;
+    fixture.tls = true;
     fixture.auth.peer_lost = on_lost;
     fixture.auth.peer_lost_arg = &fixture;
     fixture.login = connect_peer(&fixture, IPC_CHANNEL_LOGIN_AUTH);
@@ -99,8 +103,8 @@ static void begin(struct fixture *fixture, uint64_t id, const char *mechanism, b
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     ipc_put_u64(&body, id);
-    ipc_put_u8(&body, PROTOCOL_IMAP);
-    ipc_put_u8(&body, 1);
+    ipc_put_u8(&body, (uint8_t)fixture->protocol);
+    ipc_put_u8(&body, fixture->tls);
     ipc_put_bytes(&body, SLICE("192.0.2.1"));
     ipc_put_bytes(&body, slice_from_string(mechanism));
     ipc_put_u8(&body, has_response);
@@ -202,15 +206,21 @@ static void expect_refused(struct fixture *fixture, uint64_t id, int error)
     assert_int_equal(ipc_reader_finish(&reader), 0);
 }
 
-static uint64_t expect_granted(struct fixture *fixture, uint64_t id, uint8_t ticket[TICKET_SIZE])
+static uint64_t expect_granted_to(struct fixture *fixture, uint64_t id, const char *name,
+                                  uint8_t ticket[TICKET_SIZE])
 {
     struct ipc_reader reader = expect(fixture, fixture->login, IPC_AUTH_GRANTED);
     assert_int_equal(ipc_get_u64(&reader), id);
     ipc_get_fixed(&reader, ticket, TICKET_SIZE);
     uint64_t route = ipc_get_u64(&reader);
-    assert_slice_equal(ipc_get_bytes(&reader, 400), NAME);
+    assert_slice_equal(ipc_get_bytes(&reader, 400), name);
     assert_int_equal(ipc_reader_finish(&reader), 0);
     return route;
+}
+
+static uint64_t expect_granted(struct fixture *fixture, uint64_t id, uint8_t ticket[TICKET_SIZE])
+{
+    return expect_granted_to(fixture, id, NAME, ticket);
 }
 
 static void expect_result(struct fixture *fixture, int error)
@@ -537,6 +547,104 @@ static void test_scram_abandoned(void **state)
 }
 
 /* A remembered password is answered before the slow ones that came first. */
+/* --- who may deliver --- */
+
+static char listed[] = "Alice", other[] = "bob@example.test", near[] = "192.0.2.0/24";
+static char *names[] = {other, listed}, *networks[] = {near};
+
+/* What the ticket says, for LMTP. */
+static void expect_redeemed(struct fixture *fixture, const uint8_t ticket[TICKET_SIZE],
+                            const char *name)
+{
+    uint8_t account[16], nobody[16] = {0};
+    redeem_ticket(fixture, ticket, PROTOCOL_LMTP);
+    struct ipc_reader reader = expect(fixture, fixture->session, IPC_TICKET_GRANTED);
+    assert_int_equal(ipc_get_u64(&reader), 99);
+    ipc_get_fixed(&reader, account, sizeof account);
+    assert_memory_equal(account, *name ? ALICE : nobody, sizeof account);
+    assert_slice_equal(ipc_get_bytes(&reader, 400), name);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+}
+
+/* Nobody, but those whom the administrator names; whether the password is right is not told. */
+static void test_who_may_deliver(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    fixture->protocol = PROTOCOL_LMTP;
+    for (uint64_t id = 1; id <= 2; id++) { /* asked, and remembered */
+        begin_plain(fixture, id, NAME, PASSWORD);
+        expect_refused(fixture, id, ERROR_DENIED);
+    }
+    fixture->auth.lmtp_accounts = (struct config_list){names, 1};
+    begin_plain(fixture, 3, NAME, PASSWORD);
+    expect_refused(fixture, 3, ERROR_DENIED);
+    fixture->auth.lmtp_accounts = (struct config_list){names, 2};
+    begin_plain(fixture, 4, NAME, PASSWORD);
+    expect_granted(fixture, 4, ticket);
+    expect_redeemed(fixture, ticket, NAME);
+    begin_plain(fixture, 5, NAME, "wrong horse");
+    expect_refused(fixture, 5, ERROR_DENIED);
+    fixture->auth.lmtp_accounts = (struct config_list){0};
+    fixture->protocol = PROTOCOL_IMAP;
+    begin_plain(fixture, 6, NAME, PASSWORD);
+    expect_granted(fixture, 6, ticket);
+}
+
+/* The server's signature would say that the password was right. */
+static void test_who_may_deliver_by_scram(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_client client;
+    uint8_t ticket[TICKET_SIZE];
+    fixture->protocol = PROTOCOL_LMTP;
+    begin_scram(fixture, 1, "SCRAM-SHA-256", "n,,", NAME, &client);
+    expect_challenge(fixture, 1, &client);
+    respond(fixture, 1, make_final(&client, PASSWORD, NULL));
+    expect_refused(fixture, 1, ERROR_DENIED);
+    fixture->auth.lmtp_accounts = (struct config_list){names, 2};
+    begin_scram(fixture, 2, "SCRAM-SHA-256", "n,,", NAME, &client);
+    expect_challenge(fixture, 2, &client);
+    respond(fixture, 2, make_final(&client, PASSWORD, NULL));
+    expect_signature(fixture, 2, &client);
+    respond(fixture, 2, SLICE(""));
+    expect_granted(fixture, 2, ticket);
+    expect_redeemed(fixture, ticket, NAME);
+}
+
+static void begin_external(struct fixture *fixture, uint64_t id, enum service_protocol protocol,
+                           bool tls)
+{
+    fixture->protocol = protocol;
+    fixture->tls = tls;
+    begin(fixture, id, "EXTERNAL", true, SLICE(""));
+}
+
+/* By its address, over TLS, for nothing but LMTP; as nobody. */
+static void test_trusted_to_deliver(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t ticket[TICKET_SIZE];
+    begin_external(fixture, 1, PROTOCOL_LMTP, true);
+    expect_refused(fixture, 1, ERROR_DENIED);
+    fixture->auth.lmtp_trusted = (struct config_list){networks, 1};
+    begin_external(fixture, 2, PROTOCOL_IMAP, true);
+    expect_refused(fixture, 2, ERROR_DENIED);
+    begin_external(fixture, 3, PROTOCOL_LMTP, false);
+    expect_refused(fixture, 3, ERROR_DENIED);
+    begin_external(fixture, 4, PROTOCOL_LMTP, true);
+    uint64_t route = expect_granted_to(fixture, 4, "", ticket);
+    expect_redeemed(fixture, ticket, "");
+    /* Every session gets its share. */
+    uint64_t id = 5;
+    do
+        begin_external(fixture, id, PROTOCOL_LMTP, true);
+    while (expect_granted_to(fixture, id++, "", ticket) == route);
+    memcpy(near, "192.0.3.0/24", sizeof near);
+    begin_external(fixture, id, PROTOCOL_LMTP, true);
+    expect_refused(fixture, id, ERROR_DENIED);
+}
+
 static void test_remembered(void **state)
 {
     struct fixture *fixture = *state;
@@ -701,6 +809,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_scram_denied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scram_first_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scram_abandoned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_may_deliver, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_may_deliver_by_scram, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trusted_to_deliver, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),

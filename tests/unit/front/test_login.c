@@ -110,6 +110,72 @@ static void test_starttls(void **state)
     hear(fixture, NULL);
 }
 
+/* Whole lines of LHLO's answer, to the last. */
+static void hear_hello(struct fixture *fixture)
+{
+    do
+        hear(fixture, "250");
+    while (fixture->line[3] == '-');
+}
+
+static void connect_lmtp(struct fixture *fixture)
+{
+    fixture->protocol = PROTOCOL_LMTP;
+    fixture->client = connect_client(fixture, PROTOCOL_LMTP_REMOTE);
+    hear(fixture, "220 mail.example.test LMTP");
+    say(fixture, "LHLO mx.example.org\r\n");
+    hear_hello(fixture);
+    say(fixture, "STARTTLS\r\n");
+    hear(fixture, "220 2.0.0 ");
+    client_start_tls(fixture);
+}
+
+/* The session answers AUTH, and knows the name that LHLO gave. */
+static void test_lmtp_login(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_lmtp(fixture);
+    say(fixture, "LHLO mx.example.org\r\n");
+    hear_hello(fixture);
+    say(fixture, "AUTH PLAIN AGFsaWNlAGNvcnJlY3QgaG9yc2U=\r\nMAIL FROM:<>\r\n");
+    uint64_t id = expect_question(fixture, RESPONSE, true);
+    grant(fixture, id);
+    int stream = expect_stream(fixture, "TLSv1.3 TLS_AES_256_GCM_SHA384", "AUTH mx.example.org",
+                               "MAIL FROM:<>\r\n");
+    assert_int_equal(send(stream, "235 2.7.0\r\n", 11, 0), 11);
+    hear(fixture, "235 2.7.0");
+    close(stream);
+    hear(fixture, NULL);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+}
+
+/* lmtp_trusted: handed over at LHLO over TLS, if chapar-auth agrees. */
+static void test_lmtp_trusted(void **state)
+{
+    struct fixture *fixture = *state;
+    char network[] = "192.0.2.0/24", *items[] = {network};
+    fixture->config.lmtp_trusted = (struct config_list){items, 1};
+    fixture->mechanism = "EXTERNAL";
+    connect_lmtp(fixture);
+    say(fixture, "LHLO a\r\n");
+    refuse(fixture, expect_question(fixture, SLICE(""), true), ERROR_DENIED);
+    hear_hello(fixture);
+    say(fixture, "MAIL FROM:<>\r\n");
+    hear(fixture, "530 5.7.0 ");
+    disconnect(fixture);
+    wait_until_closed(fixture);
+    connect_lmtp(fixture);
+    say(fixture, "LHLO mx.example.org\r\nMAIL FROM:<>\r\n");
+    grant(fixture, expect_question(fixture, SLICE(""), true));
+    int stream = expect_stream(fixture, "TLSv1.3 TLS_AES_256_GCM_SHA384", "LHLO mx.example.org",
+                               "MAIL FROM:<>\r\n");
+    close(stream);
+    hear(fixture, NULL);
+    disconnect(fixture);
+    wait_until_closed(fixture);
+}
+
 static void test_no_certificate(void **state)
 {
     struct fixture *fixture = *state;
@@ -631,6 +697,8 @@ int main(void)
         TEST(test_large_record),
         TEST(test_starttls),
         TEST(test_no_certificate),
+        TEST(test_lmtp_login),
+        TEST(test_lmtp_trusted),
         TEST(test_one_byte_at_a_time),
         TEST(test_refused),
         TEST(test_failure_delay),

@@ -75,9 +75,9 @@ static int hello_open(struct stream *stream)
 static enum stream_need hello_run(struct stream *stream)
 {
     if (stream->commands++ == 0)
-        buffer_append_format(&stream->output, "%s %s %s %s %02x\n", stream->tag, stream->user,
-                             stream->client, stream->tls ? stream->tls : "plain",
-                             stream->account.bytes[15]);
+        buffer_append_format(&stream->output, "%s %s %s %s %02x\n", stream->tag,
+                             stream->user ? stream->user : "nobody", stream->client,
+                             stream->tls ? stream->tls : "plain", stream->account.bytes[15]);
     if (slice_starts_with(stream->input, SLICE("leave\n"))) {
         buffer_append_string(&stream->output, "left\n");
         stream->input = slice_sub(stream->input, 6, SIZE_MAX);
@@ -116,7 +116,16 @@ static const struct stream_protocol hello = {.name = "hello",
                                              .idle_limit = hello_idle_limit,
                                              .idle_limit_name = "idle_timeout",
                                              .close = hello_close};
-static const struct handover_protocol protocols[] = {{PROTOCOL_IMAP, &hello}, {0, NULL}};
+static const struct stream_protocol open_hello = {.name = "open",
+                                                  .open = hello_open,
+                                                  .run = hello_run,
+                                                  .serves_nobody = true,
+                                                  .refuse = hello_refuse,
+                                                  .idle_limit = hello_idle_limit,
+                                                  .idle_limit_name = "idle_timeout",
+                                                  .close = hello_close};
+static const struct handover_protocol protocols[] = {
+    {PROTOCOL_IMAP, &hello}, {PROTOCOL_LMTP, &open_hello}, {0, NULL}};
 
 /* --- the processes around it --- */
 
@@ -235,7 +244,7 @@ static int next_message(struct fixture *f, int socket, struct buffer *body,
 }
 
 /* What chapar-auth is asked; the request's id. */
-static uint64_t asked(struct fixture *f)
+static uint64_t asked_for(struct fixture *f, enum service_protocol protocol)
 {
     struct buffer body;
     struct ipc_message message;
@@ -247,23 +256,33 @@ static uint64_t asked(struct fixture *f)
     ipc_reader_init(&reader, message.body);
     uint64_t id = ipc_get_u64(&reader);
     ipc_get_fixed(&reader, ticket, sizeof(ticket));
-    assert_int_equal(ipc_get_u8(&reader), PROTOCOL_IMAP);
+    assert_int_equal(ipc_get_u8(&reader), protocol);
     assert_int_equal(ipc_reader_finish(&reader), 0);
     assert_string_equal(ticket, "a ticket");
     buffer_release(&body);
     return id;
 }
 
-static void grant(struct fixture *f, uint64_t id)
+static uint64_t asked(struct fixture *f)
 {
-    struct account_id account = {.bytes = {[15] = 0xab}};
+    return asked_for(f, PROTOCOL_IMAP);
+}
+
+static void grant_name(struct fixture *f, uint64_t id, const char *name)
+{
+    struct account_id account = {.bytes = {[15] = *name ? 0xab : 0}};
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
     ipc_put_u64(&body, id);
     buffer_append(&body, slice_make(account.bytes, sizeof(account.bytes)));
-    ipc_put_bytes(&body, SLICE("alice@example.test"));
+    ipc_put_bytes(&body, slice_from_string(name));
     assert_int_equal(ipc_send(f->auth, IPC_TICKET_GRANTED, buffer_slice(&body), NULL, 0), 0);
     buffer_release(&body);
+}
+
+static void grant(struct fixture *f, uint64_t id)
+{
+    grant_name(f, id, "alice@example.test");
 }
 
 static void refuse_ticket(struct fixture *f, uint64_t id)
@@ -297,6 +316,24 @@ static void redeemed_ticket_opens_the_stream(void **state)
     grant(f, asked(f));
     expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\nalready read");
     close(client);
+}
+
+/* A mail server that may deliver without logging in; account_connections, 1 here, is not for it. */
+static void nobody_is_served_where_that_is_meant(void **state)
+{
+    struct fixture *f = *state;
+    int clients[2];
+    for (int i = 0; i < 2; i++) {
+        clients[i] = hand_over(f, PROTOCOL_LMTP, "LHLO a", "");
+        grant_name(f, asked_for(f, PROTOCOL_LMTP), "");
+        expect(f, clients[i], "LHLO a nobody 192.0.2.7 TLSv1.3 00\n");
+    }
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    grant_name(f, asked(f), "");
+    expect(f, client, "a1 NO [UNAVAILABLE] try again later\r\n");
+    close(client);
+    close(clients[0]);
+    close(clients[1]);
 }
 
 static void refused_ticket_refuses_the_login(void **state)
@@ -425,7 +462,7 @@ static void wrong_message_ends_the_login(void **state)
     struct fixture *f = *state;
     struct buffer body;
     struct ipc_message message;
-    int client = hand_over(f, PROTOCOL_LMTP, "a1", "");
+    int client = hand_over(f, PROTOCOL_POP3, "a1", "");
     buffer_init(&body, IPC_BODY_MAXIMUM);
     assert_int_equal(next_message(f, f->login, &body, &message), ERROR_CLOSED);
     assert_int_equal(f->lost, IPC_CHANNEL_LOGIN_SESSION);
@@ -491,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_HANDOVER(redeemed_ticket_opens_the_stream),
+        WITH_HANDOVER(nobody_is_served_where_that_is_meant),
         WITH_HANDOVER(refused_ticket_refuses_the_login),
         WITH_HANDOVER(account_limit_is_told),
         WITH_HANDOVER(streams_are_refused_while_auth_is_away),

@@ -688,6 +688,117 @@ static void draining_waits_for_the_transaction(void **state)
     assert_int_equal(count(f, f->alice, "INBOX"), 1);
 }
 
+/* --- from other machines --- */
+
+/* The stream anew, as chapar-login hands it over. */
+static void hand_over(struct fixture *f, const char *tag, const char *user, const char *client)
+{
+    lmtp_protocol.close(&f->stream, "logout");
+    f->stream.tag = tag;
+    f->stream.user = user;
+    f->stream.client = client;
+    f->stream.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
+    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
+    f->need = STREAM_NEED_INPUT;
+    run(f);
+}
+
+static void expect_received(struct fixture *f, const char *wanted)
+{
+    struct buffer message;
+    buffer_init(&message, 65536);
+    fetch(f, f->alice, "INBOX", &message);
+    if (!strstr(message.data, wanted))
+        fail_msg("no \"%s\" in \"%s\"", wanted, message.data);
+    buffer_release(&message);
+}
+
+/* RFC 4954 section 4: LHLO need not be said again. */
+static void login_of_a_mail_server_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    hand_over(f, "AUTH mx.example.org", "mx@example.test", "192.0.2.1");
+    say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\nAUTH PLAIN =\r\nSTARTTLS\r\n"
+                                         "XCLIENT ADDR=192.0.2.9\r\n");
+    expect(f, "235 2.7.0, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0, 503 5.5.1, 503 5.5.1, 550 5.7.0");
+    expect_received(f, "Received: from mx.example.org (192.0.2.1)\r\n"
+                       "\tby mail.example.test (Chapar) with LMTPSA id ");
+}
+
+static void trust(struct fixture *f)
+{
+    static char network[] = "192.0.2.0/24", *items[] = {network};
+    f->config.lmtp_trusted = (struct config_list){items, 1};
+}
+
+static void trusted_server_tells_its_client(void **state)
+{
+    struct fixture *f = *state;
+    trust(f);
+    hand_over(f, "LHLO mx.example.org", NULL, "192.0.2.1");
+    assert_non_null(strstr(f->replies.data, "250-XCLIENT ADDR\r\n"));
+    assert_null(strstr(f->replies.data, "IGNOREQUOTA"));
+    say(f, "XCLIENT ADDR=IPV6:2001:db8::1\r\n" HELLO FROM TO(
+               "alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    expect(f, "250, 220, 250, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
+    expect_received(f, "Received: from mta.example.org (2001:db8::1)\r\n"
+                       "\tby mail.example.test (Chapar) with LMTPS id ");
+    hand_over(f, "LHLO mx.example.org", NULL, "192.0.3.1");
+    say(f, "XCLIENT ADDR=192.0.2.9\r\n");
+    expect(f, "250, 550 5.7.0");
+}
+
+static void tag_that_is_none_ends_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    hand_over(f, "nonsense", "mx@example.test", "192.0.2.1");
+    assert_int_equal(f->need, STREAM_NEED_CLOSE);
+    assert_int_equal(f->replies.size, 0);
+}
+
+static void refused_stream_is_told_to_come_again(void **state)
+{
+    (void)state;
+    struct buffer output;
+    buffer_init(&output, 1000);
+    lmtp_protocol.refuse(SLICE("AUTH a"), ERROR_LIMIT, &output);
+    lmtp_protocol.refuse(SLICE(""), ERROR_BUSY, &output);
+    assert_string_equal(output.data, "421 4.3.2 too many connections, try again later\r\n"
+                                     "421 4.3.2 try again later\r\n");
+    buffer_release(&output);
+}
+
+/* Of the recipient that it is said of; the same account may be full for another one. */
+static void quota_is_ignored_where_that_is_permitted(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t one_byte[QUOTA_RESOURCES] = {[QUOTA_STORAGE] = 1};
+    struct store_view *view;
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &view), 0);
+    assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, one_byte), 0);
+    store_view_close(&view);
+    greet(f);
+    say(f, HELLO FROM "RCPT TO:<alice@example.test> IGNOREQUOTA\r\n");
+    expect(f, "250, 250 2.1.0, 555 5.5.4");
+    f->config.lmtp_ignore_quota = true;
+    hand_over(f, NULL, NULL, "local");
+    say(f, HELLO FROM TO("alice@example.test") "RCPT TO:<Alice@example.test> IGNOREQUOTA\r\n" TO(
+               "alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
+    expect(f, "220, 250, 250 2.1.0, 250 2.1.5, 250 2.1.5, 250 2.1.5, 354, 452 4.2.2, 250 2.0.0, "
+              "452 4.2.2");
+    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    /* Who has logged in is not trusted so far; nor is an address without the option. */
+    hand_over(f, "AUTH mx.example.org", "mx@example.test", "192.0.2.1");
+    say(f, FROM "RCPT TO:<alice@example.test> IGNOREQUOTA\r\n");
+    expect(f, "235 2.7.0, 250 2.1.0, 555 5.5.4");
+    trust(f);
+    hand_over(f, "LHLO mx.example.org", NULL, "192.0.2.1");
+    assert_non_null(strstr(f->replies.data, "250-IGNOREQUOTA\r\n"));
+    say(f, FROM "RCPT TO:<alice@example.test> IGNOREQUOTA\r\nDATA\r\n" MESSAGE ".\r\n");
+    expect(f, "250, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
+    assert_int_equal(count(f, f->alice, "INBOX"), 2);
+}
+
 static void strangers_cannot_forge_fields(void **state)
 {
     (void)state;
@@ -695,7 +806,7 @@ static void strangers_cannot_forge_fields(void **state)
     const struct trace_facts facts = {.sender = SLICE("a\nb@example.org"),
                                       .recipient = SLICE("c\rd@example.test"),
                                       .client_name = SLICE("x\ty"),
-                                      .client = "192.0.2.1",
+                                      .client = SLICE("192.0.2.1"),
                                       .hostname = "mail.example.test",
                                       .id = "1",
                                       .date = 0};
@@ -741,6 +852,11 @@ int main(void)
         WITH_STORE(half_closed_connection_delivers_what_is_complete),
         WITH_STORE(timeout_says_goodbye),
         WITH_STORE(draining_waits_for_the_transaction),
+        WITH_STORE(login_of_a_mail_server_is_answered),
+        WITH_STORE(trusted_server_tells_its_client),
+        WITH_STORE(tag_that_is_none_ends_the_stream),
+        WITH_STORE(quota_is_ignored_where_that_is_permitted),
+        cmocka_unit_test(refused_stream_is_told_to_come_again),
         cmocka_unit_test(strangers_cannot_forge_fields),
     };
     log_init("test_lmtp", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);

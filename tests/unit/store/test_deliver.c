@@ -137,6 +137,31 @@ static void test_large(void **state)
     free(text);
 }
 
+/* Over the quota, where that is asked for; it counts all the same. */
+static void test_ignored_quota(void **state)
+{
+    struct fixture *f = *state;
+    struct prepared_message *message = prepare(SLICE("Subject: a\r\n\r\nx"));
+    collection_id inbox = find_mailbox(f, "INBOX");
+    const struct filing filings[] = {{inbox, {.message = message}, {0}},
+                                     {inbox, {.message = message}, {0}}};
+    struct delivery_plan plan = {.filings = filings, .filing_count = 2};
+    const uint64_t limits[QUOTA_RESOURCES] = {[QUOTA_MESSAGE] = 1, [QUOTA_STORAGE] = 1};
+    struct quota quota;
+    struct store_view *view = open_as(f, WHO_SYSTEM);
+    assert_int_equal(quota_set(view, 1U << QUOTA_MESSAGE | 1U << QUOTA_STORAGE, limits), 0);
+    store_view_close(&view);
+    assert_int_equal(deliver(f, &plan), ERROR_QUOTA);
+    plan.ignore_quota = true;
+    assert_int_equal(deliver(f, &plan), 0);
+    assert_int_equal(quota_get(f->view, inbox, &quota), 0);
+    assert_int_equal(quota.usage[QUOTA_MESSAGE], 2);
+    plan.ignore_quota = false;
+    assert_int_equal(deliver(f, &plan), ERROR_QUOTA);
+    check_account(f);
+    prepared_message_free(&message);
+}
+
 /* All or nothing. */
 static void test_failures(void **state)
 {
@@ -263,8 +288,9 @@ static void test_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_several),  ON_BOTH(test_large),      ON_BOTH(test_failures),
-        ON_BOTH(test_keywords), ON_BOTH(test_remembered), ON_BOTH(test_once),
+        ON_BOTH(test_several),  ON_BOTH(test_large),    ON_BOTH(test_ignored_quota),
+        ON_BOTH(test_failures), ON_BOTH(test_keywords), ON_BOTH(test_remembered),
+        ON_BOTH(test_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
