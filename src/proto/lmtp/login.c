@@ -5,16 +5,10 @@
 
 #define EXTERNAL "EXTERNAL"
 
-static struct lmtp_login *lmtp_of(struct login_engine *engine)
+/* LHLO's; empty: it has not been said. */
+static struct buffer *name_of(struct login_engine *engine)
 {
-    return (struct lmtp_login *)engine;
-}
-
-static void release(struct login_engine *engine)
-{
-    struct lmtp_login *login = lmtp_of(engine);
-    line_reader_release(&login->reader);
-    buffer_release(&login->name);
+    return &((struct lmtp_login *)engine)->lines.name;
 }
 
 static void greet(struct login_engine *engine, struct buffer *output)
@@ -39,7 +33,7 @@ static enum login_action reply(const char *text, struct buffer *output)
 static struct slice make_tag(struct login_engine *engine, const char *command,
                              char text[LMTP_TAG_MAXIMUM + 1])
 {
-    struct slice name = buffer_slice(&lmtp_of(engine)->name);
+    struct slice name = buffer_slice(name_of(engine));
     int size = snprintf(text, LMTP_TAG_MAXIMUM + 1, "%s %.*s", command, SLICE_FORMAT(name));
     return slice_make(text, (size_t)size);
 }
@@ -68,7 +62,7 @@ static enum login_action answer_hello(struct login_engine *engine, struct buffer
 static enum login_action do_lhlo(struct login_engine *engine, struct slice argument,
                                  struct buffer *output)
 {
-    struct buffer *name = &lmtp_of(engine)->name;
+    struct buffer *name = name_of(engine);
     char tag[LMTP_TAG_MAXIMUM + 1];
     if (!lmtp_hello_is_name(argument))
         return login_engine_bad(engine, LOGIN_BAD_ARGUMENT, "LHLO needs a host name", output);
@@ -103,12 +97,12 @@ static enum login_action do_auth(struct login_engine *engine, struct slice argum
     struct slice initial = slice_sub(argument, mechanism.size + 1, SIZE_MAX);
     if (mechanism.size == 0)
         return login_engine_bad(engine, LOGIN_BAD_ARGUMENT, "AUTH needs a mechanism", output);
-    if (lmtp_of(engine)->name.size == 0)
+    if (name_of(engine)->size == 0)
         return login_engine_bad(engine, LOGIN_NOT_NOW, "Say LHLO first", output);
     if (mechanism.size == argument.size)
         initial.data = NULL;
     return login_engine_authenticate(engine, make_tag(engine, "AUTH", tag), mechanism,
-                                     login_initial_response(initial), output);
+                                     login_lines_initial(initial), output);
 }
 
 static enum login_action do_noop(struct login_engine *engine, struct slice argument,
@@ -162,13 +156,6 @@ static enum login_action take_line(struct login_engine *engine, struct slice lin
 
 /* --- what the shared part asks --- */
 
-static bool step(struct login_engine *engine, struct slice *input, struct buffer *output,
-                 enum login_action *action)
-{
-    return login_engine_step_line(engine, &lmtp_of(engine)->reader, take_line, input, output,
-                                  action);
-}
-
 static void tls_begins(struct buffer *output)
 {
     reply("220 2.0.0 Ready to start TLS", output);
@@ -187,18 +174,13 @@ static void no(enum login_problem problem, const char *text, struct buffer *outp
     buffer_append_format(output, "%s %s\r\n", codes[problem], text);
 }
 
-static void wipe_line(struct login_engine *engine)
-{
-    line_reader_release(&lmtp_of(engine)->reader);
-}
-
 /* Who was believed to be trusted, and is not, has said LHLO as everybody does. */
 static void refused(struct login_engine *engine, int error, struct buffer *output)
 {
     bool trusted = strcmp(engine->exchange.mechanism, EXTERNAL) == 0;
     bool temporary = error_is_temporary(error);
     if (trusted && temporary) {
-        buffer_clear(&lmtp_of(engine)->name);
+        buffer_clear(name_of(engine));
         reply("451 4.3.0 Try again later", output);
     } else if (trusted) {
         engine->options.trusted = false;
@@ -210,40 +192,29 @@ static void refused(struct login_engine *engine, int error, struct buffer *outpu
     }
 }
 
-static void reset(struct lmtp_login *login)
-{
-    line_reader_init(&login->reader, LMTP_LOGIN_LINE_MAXIMUM);
-    buffer_init(&login->name, LMTP_ADDRESS_MAXIMUM);
-}
-
-/* RFC 3207 section 4.2: what was said in the clear is forgotten, the name too. */
-static void tls_started(struct login_engine *engine, struct buffer *output)
-{
-    (void)output;
-    release(engine);
-    reset(lmtp_of(engine));
-}
-
 static const struct login_functions functions = {
     .reply_maximum = LMTP_REPLY_MAXIMUM,
     .bad_maximum = LMTP_BAD_MAXIMUM,
     .challenge_before = "334 ",
     .challenge_after = "\r\n",
-    .release = release,
+    .release = login_lines_release,
     .greet = greet,
-    .step = step,
+    .step = login_lines_step,
     .tls_begins = tls_begins,
     .no = no,
-    .wipe_line = wipe_line,
+    .wipe_line = login_lines_wipe,
     .exchange_failed = login_engine_bad,
     .refused = refused,
     .bye = bye,
-    .tls_started = tls_started,
+    .tls_started = login_lines_tls_started,
 };
 
 void lmtp_login_init(struct lmtp_login *login, const struct login_options *options, bool tls)
 {
-    login_engine_init(&login->engine, &functions, options, tls);
-    login_exchange_init(&login->engine.exchange, LMTP_TAG_MAXIMUM, LMTP_LOGIN_LINE_MAXIMUM);
-    reset(login);
+    static const struct login_lines_options lines = {.functions = &functions,
+                                                     .take = take_line,
+                                                     .line_maximum = LMTP_LOGIN_LINE_MAXIMUM,
+                                                     .name_maximum = LMTP_ADDRESS_MAXIMUM,
+                                                     .tag_maximum = LMTP_TAG_MAXIMUM};
+    login_lines_init(&login->lines, &lines, options, tls);
 }

@@ -19,7 +19,7 @@
 #define PROTO_LMTP_LOGIN_H
 
 #include "proto/lmtp/engine.h"
-#include "proto/sasl/login.h"
+#include "proto/sasl/login_lines.h"
 
 enum {
     LMTP_LOGIN_LINE_MAXIMUM = 4096, /* bytes of a line without its end; responses of the mechanisms
@@ -28,9 +28,7 @@ enum {
 };
 
 struct lmtp_login {
-    struct login_engine engine;
-    struct line_reader reader;
-    struct buffer name; /* LHLO's; empty: it has not been said */
+    struct login_lines lines; /* with the name of LHLO */
 };
 
 /* Refusals are 535 5.7.8 or 454 4.7.0. Released by login_engine_release. */

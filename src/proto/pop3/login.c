@@ -8,13 +8,6 @@ static struct pop3_login *pop3_of(struct login_engine *engine)
     return (struct pop3_login *)engine;
 }
 
-static void release(struct login_engine *engine)
-{
-    struct pop3_login *login = pop3_of(engine);
-    line_reader_release(&login->reader);
-    buffer_release(&login->name);
-}
-
 static void greet(struct login_engine *engine, struct buffer *output)
 {
     buffer_append_format(output, "+OK %s ready\r\n", engine->options.hostname);
@@ -90,9 +83,9 @@ static enum login_action do_user(struct login_engine *engine, const struct pop3_
     struct pop3_login *login = pop3_of(engine);
     if (!login_engine_password_allowed(engine))
         return login_engine_no(engine, LOGIN_NEEDS_TLS, "Start TLS first", output);
-    buffer_clear(&login->name);
-    if (buffer_append(&login->name, command->argument)) {
-        buffer_clear(&login->name);
+    buffer_clear(&login->lines.name);
+    if (buffer_append(&login->lines.name, command->argument)) {
+        buffer_clear(&login->lines.name);
         return login_engine_bad(engine, LOGIN_BAD, "The name is too long", output);
     }
     /* Whether there is such an account is nobody's business yet (RFC 1939 section 13). */
@@ -110,12 +103,12 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
                                  struct buffer *output)
 {
     struct pop3_login *login = pop3_of(engine);
-    if (login->name.size == 0)
+    if (login->lines.name.size == 0)
         return login_engine_bad(engine, LOGIN_NOT_NOW, "USER comes first", output);
     login_exchange_begin(&engine->exchange, tag_of(engine), SLICE("PLAIN"), true);
-    int error =
-        login_exchange_set_plain(&engine->exchange, buffer_slice(&login->name), command->argument);
-    buffer_release(&login->name);
+    int error = login_exchange_set_plain(&engine->exchange, buffer_slice(&login->lines.name),
+                                         command->argument);
+    buffer_release(&login->lines.name);
     if (!error)
         return login_engine_ask(engine);
     pop3_write_refusal(output, ERROR_DENIED);
@@ -126,7 +119,7 @@ static enum login_action do_auth(struct login_engine *engine, const struct pop3_
                                  struct buffer *output)
 {
     return login_engine_authenticate(engine, tag_of(engine), command->argument,
-                                     login_initial_response(command->second), output);
+                                     login_lines_initial(command->second), output);
 }
 
 /* The states of the command table leave these only. */
@@ -149,13 +142,6 @@ static enum login_action take_line(struct login_engine *engine, struct slice lin
     return handlers[command.id](engine, &command, output);
 }
 
-static bool step(struct login_engine *engine, struct slice *input, struct buffer *output,
-                 enum login_action *action)
-{
-    return login_engine_step_line(engine, &pop3_of(engine)->reader, take_line, input, output,
-                                  action);
-}
-
 static void tls_begins(struct buffer *output)
 {
     pop3_write_ok(output, "Begin TLS negotiation");
@@ -167,28 +153,10 @@ static void no(enum login_problem problem, const char *text, struct buffer *outp
     pop3_write_error(output, NULL, text);
 }
 
-static void wipe_line(struct login_engine *engine)
-{
-    line_reader_release(&pop3_of(engine)->reader);
-}
-
 static void refused(struct login_engine *engine, int error, struct buffer *output)
 {
     (void)engine;
     pop3_write_refusal(output, error);
-}
-
-static void reset(struct pop3_login *login)
-{
-    line_reader_init(&login->reader, POP3_LOGIN_LINE_MAXIMUM);
-    buffer_init(&login->name, POP3_LOGIN_NAME_MAXIMUM);
-}
-
-static void tls_started(struct login_engine *engine, struct buffer *output)
-{
-    (void)output;
-    release(engine);
-    reset(pop3_of(engine));
 }
 
 static const struct login_functions functions = {
@@ -196,22 +164,25 @@ static const struct login_functions functions = {
     .bad_maximum = POP3_BAD_MAXIMUM,
     .challenge_before = "+ ",
     .challenge_after = "\r\n",
-    .release = release,
+    .release = login_lines_release,
     .greet = greet,
-    .step = step,
+    .step = login_lines_step,
     .tls_begins = tls_begins,
     .no = no,
-    .wipe_line = wipe_line,
+    .wipe_line = login_lines_wipe,
     .exchange_failed = login_engine_bad,
     .refused = refused,
     .bye = bye,
-    .tls_started = tls_started,
+    .tls_started = login_lines_tls_started,
 };
 
 void pop3_login_init(struct pop3_login *login, const struct login_options *options, bool tls)
 {
-    login_engine_init(&login->engine, &functions, options, tls);
-    login_exchange_init(&login->engine.exchange, POP3_LOGIN_TAG_MAXIMUM, POP3_LOGIN_LINE_MAXIMUM);
+    static const struct login_lines_options lines = {.functions = &functions,
+                                                     .take = take_line,
+                                                     .line_maximum = POP3_LOGIN_LINE_MAXIMUM,
+                                                     .name_maximum = POP3_LOGIN_NAME_MAXIMUM,
+                                                     .tag_maximum = POP3_LOGIN_TAG_MAXIMUM};
+    login_lines_init(&login->lines, &lines, options, tls);
     login->utf8 = false;
-    reset(login);
 }

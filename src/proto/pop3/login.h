@@ -14,7 +14,7 @@
 #define PROTO_POP3_LOGIN_H
 
 #include "proto/pop3/command.h"
-#include "proto/sasl/login.h"
+#include "proto/sasl/login_lines.h"
 
 #define POP3_TAG_UTF8 "UTF8"
 
@@ -27,10 +27,8 @@ enum {
 };
 
 struct pop3_login {
-    struct login_engine engine;
-    struct line_reader reader;
+    struct login_lines lines; /* with the name of USER */
     bool utf8;
-    struct buffer name; /* of USER; empty: none */
 };
 
 /* Refusals are -ERR [AUTH] or [SYS/TEMP] (RFC 3206). Released by login_engine_release. */

@@ -248,39 +248,3 @@ enum login_action login_engine_authenticate(struct login_engine *engine, struct 
         return login_engine_ask(engine);
     return login_engine_request_response(engine, SLICE(""), output);
 }
-
-struct slice login_initial_response(struct slice argument)
-{
-    return slice_equal(argument, SLICE("=")) ? SLICE("") : argument;
-}
-
-static enum login_action take_too_long(struct login_engine *engine, struct buffer *output)
-{
-    if (engine->exchanging)
-        return login_engine_end_exchange(engine, LOGIN_TOO_LONG, "The response is too long",
-                                         output);
-    return login_engine_bad(engine, LOGIN_BAD, "The line is too long", output);
-}
-
-bool login_engine_step_line(struct login_engine *engine, struct line_reader *reader,
-                            login_take_line *take, struct slice *input, struct buffer *output,
-                            enum login_action *action)
-{
-    struct slice line = {0};
-    switch (line_reader_next(reader, input, &line)) {
-    case LINE_MORE:
-        return false;
-    case LINE_COMPLETE:
-        *action = engine->exchanging ? login_engine_take_response(engine, line, output)
-                                     : take(engine, line, output);
-        return true;
-    case LINE_TOO_LONG:
-        *action = take_too_long(engine, output);
-        return true;
-    case LINE_FLOOD:
-        login_engine_bye(engine, false, "The line is too long", output);
-        *action = LOGIN_CLOSE;
-        return true;
-    }
-    return false;
-}

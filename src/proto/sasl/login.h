@@ -16,7 +16,7 @@
 #ifndef PROTO_SASL_LOGIN_H
 #define PROTO_SASL_LOGIN_H
 
-#include "proto/sasl/line.h"
+#include "base/buffer.h"
 
 enum {
     LOGIN_MECHANISM_MAXIMUM =
@@ -209,16 +209,5 @@ enum login_action login_engine_start_tls(struct login_engine *engine, struct buf
 enum login_action login_engine_authenticate(struct login_engine *engine, struct slice tag,
                                             struct slice mechanism, struct slice initial,
                                             struct buffer *output);
-
-/* The initial response as a line has it, where "=" is an empty one (RFC 4954 section 4, RFC 5034
- * section 4). */
-struct slice login_initial_response(struct slice argument);
-
-/* A step of a protocol of lines: take is given each that is no response. */
-typedef enum login_action login_take_line(struct login_engine *engine, struct slice line,
-                                          struct buffer *output);
-bool login_engine_step_line(struct login_engine *engine, struct line_reader *reader,
-                            login_take_line *take, struct slice *input, struct buffer *output,
-                            enum login_action *action);
 
 #endif
