@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "store/dump.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing the accounts may take */ };
-
 static int answer_info(struct admin_call *call, const struct account_info *info)
 {
     char id[ACCOUNT_ID_TEXT + 1];
@@ -74,7 +72,7 @@ static int list(struct admin_call *call)
     struct arena arena;
     struct account_info *accounts;
     size_t count;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = store_account_list(call->store, WHO_SYSTEM, &arena, &accounts, &count);
     for (size_t i = 0; i < count && !error; i++)
         error = answer_info(call, &accounts[i]);
@@ -88,7 +86,7 @@ static int answer_holders(struct admin_call *call, struct account_id id)
     struct arena arena;
     struct directory_entry *holders;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = store_directory_holders(call->store, WHO_SYSTEM, id, &arena, &holders, &count);
     for (size_t i = 0; i < count && !error; i++)
         error = admin_answer_entry(call, &holders[i]);

@@ -110,11 +110,23 @@ int admin_open_view(struct admin_call *call, struct store_view **view)
     return error ? error : store_view_open(call->store, WHO_SYSTEM, id, view);
 }
 
-int admin_find_mailbox(struct admin_call *call, struct store_view *view, struct slice path,
-                       struct arena *arena, struct collection *found)
+int admin_work_begin(struct admin_call *call, struct admin_work *work)
 {
-    int error = collection_find(view, COLLECTION_MAILBOX, path, arena, found);
-    return error ? admin_fail(call, error, "mailbox %.*s", SLICE_FORMAT(path)) : 0;
+    *work = (struct admin_work){.call = call};
+    arena_init(&work->arena, ADMIN_LIST_MEMORY);
+    return admin_open_view(call, &work->view);
+}
+
+void admin_work_end(struct admin_work *work)
+{
+    store_view_close(&work->view);
+    arena_release(&work->arena);
+}
+
+int admin_find_mailbox(struct admin_work *work, struct slice path, struct collection *found)
+{
+    int error = collection_find(work->view, COLLECTION_MAILBOX, path, &work->arena, found);
+    return error ? admin_fail(work->call, error, "mailbox %.*s", SLICE_FORMAT(path)) : 0;
 }
 
 bool admin_read_number(struct slice text, uint64_t *number)

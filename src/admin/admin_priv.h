@@ -7,6 +7,8 @@
 #include "admin/admin.h"
 #include "store/collection.h"
 
+enum { ADMIN_LIST_MEMORY = 256 * 1024 * 1024 /* bytes that an operation's lists may take */ };
+
 /* Of each file; a name of NULL ends it. */
 extern const struct admin_operation account_operations[];
 extern const struct admin_operation alias_operations[];
@@ -40,9 +42,19 @@ int admin_find_account(struct admin_call *call, struct slice address, struct acc
 /* A view of the system's on the account of the argument "address". */
 int admin_open_view(struct admin_call *call, struct store_view **view);
 
+/* An operation on the account of the argument "address". */
+struct admin_work {
+    struct admin_call *call;
+    struct store_view *view; /* the system's, of the account */
+    struct arena arena;      /* ADMIN_LIST_MEMORY */
+};
+
+/* Opens the view. admin_work_end comes after it in any case. */
+int admin_work_begin(struct admin_call *call, struct admin_work *work);
+void admin_work_end(struct admin_work *work);
+
 /* The mailbox of a path, in the arena. ERROR_NOT_FOUND with a detail. */
-int admin_find_mailbox(struct admin_call *call, struct store_view *view, struct slice path,
-                       struct arena *arena, struct collection *found);
+int admin_find_mailbox(struct admin_work *work, struct slice path, struct collection *found);
 
 /* Digits alone; with K, M, G or T behind them (units of 1024). Whether it is one. */
 bool admin_read_number(struct slice text, uint64_t *number);

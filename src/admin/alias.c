@@ -4,8 +4,6 @@
 #include "admin/admin_priv.h"
 #include "base/error.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing the aliases may take */ };
-
 static int explain(struct admin_call *call, int error, struct slice address)
 {
     if (error == ERROR_EXISTS)
@@ -60,7 +58,7 @@ static int answer_targets(struct admin_call *call, const struct directory_entry 
     struct arena arena;
     struct directory_entry *targets;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error =
         store_directory_members(call->store, WHO_SYSTEM, alias->address, &arena, &targets, &count);
     for (size_t i = 0; i < count && !error; i++) {
@@ -81,7 +79,7 @@ static int list(struct admin_call *call)
     struct arena arena;
     struct directory_entry *aliases;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error =
         store_directory_list(call->store, WHO_SYSTEM, DIRECTORY_ALIAS, &arena, &aliases, &count);
     for (size_t i = 0; i < count && !error; i++)

@@ -6,8 +6,6 @@
 #include "admin/admin_priv.h"
 #include "base/error.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing the accounts may take */ };
-
 struct checking {
     struct admin_call *call;
     struct check_options options;
@@ -80,7 +78,7 @@ static int check_all(struct checking *checking)
 {
     struct arena arena;
     struct account_info *accounts;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = check_directory(checking);
     if (!error)
         error = store_account_list(checking->call->store, WHO_SYSTEM, &arena, &accounts,

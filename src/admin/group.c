@@ -4,8 +4,6 @@
 #include "admin/admin_priv.h"
 #include "base/error.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing groups or members may take */ };
-
 static int add(struct admin_call *call)
 {
     struct slice address;
@@ -35,7 +33,7 @@ static int list(struct admin_call *call)
     struct arena arena;
     struct directory_entry *groups;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error =
         store_directory_list(call->store, WHO_SYSTEM, DIRECTORY_GROUP, &arena, &groups, &count);
     for (size_t i = 0; i < count && !error; i++)
@@ -102,7 +100,7 @@ static int members(struct admin_call *call)
     struct slice address;
     struct directory_entry group, *entries;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = admin_argument(call, "address", &address);
     if (!error)
         error = store_directory_find(call->store, WHO_SYSTEM, address, &arena, &group);

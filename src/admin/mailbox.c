@@ -5,28 +5,6 @@
 #include "base/error.h"
 #include "store/transfer.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that listing mailboxes may take */ };
-
-/* A command on the mailboxes of one account. */
-struct work {
-    struct admin_call *call;
-    struct store_view *view;
-    struct arena arena;
-};
-
-static int begin(struct admin_call *call, struct work *work)
-{
-    *work = (struct work){.call = call};
-    arena_init(&work->arena, LIST_MEMORY);
-    return admin_open_view(call, &work->view);
-}
-
-static void end(struct work *work)
-{
-    store_view_close(&work->view);
-    arena_release(&work->arena);
-}
-
 static int answer(struct admin_call *call, const struct collection *mailbox)
 {
     const char *use = collection_role_name(mailbox->role);
@@ -42,24 +20,24 @@ static int answer(struct admin_call *call, const struct collection *mailbox)
     return call->row(call, fields, sizeof(fields) / sizeof(fields[0])) ? ERROR_CLOSED : 0;
 }
 
-static int answer_path(struct work *work, struct slice path)
+static int answer_path(struct admin_work *work, struct slice path)
 {
     struct collection found;
-    int error = admin_find_mailbox(work->call, work->view, path, &work->arena, &found);
+    int error = admin_find_mailbox(work, path, &found);
     return error ? error : answer(work->call, &found);
 }
 
 static int list(struct admin_call *call)
 {
-    struct work work;
+    struct admin_work work;
     struct collection *mailboxes;
     size_t count = 0;
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = collection_list(work.view, COLLECTION_MAILBOX, &work.arena, &mailboxes, &count);
     for (size_t i = 0; i < count && !error; i++)
         error = answer(call, &mailboxes[i]);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
@@ -99,11 +77,11 @@ static int read_use(struct admin_call *call, enum collection_role *role)
 
 static int create(struct admin_call *call)
 {
-    struct work work;
+    struct admin_work work;
     struct slice path = SLICE("");
     enum collection_role role = ROLE_NONE;
     collection_id id = 0;
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_argument(call, "path", &path);
     if (!error)
@@ -116,42 +94,42 @@ static int create(struct admin_call *call)
         error = collection_subscribe(work.view, id, true);
     if (!error)
         error = answer_path(&work, path);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
 static int delete (struct admin_call *call)
 {
-    struct work work;
+    struct admin_work work;
     struct slice path = SLICE("");
     struct collection found = {0};
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_argument(call, "path", &path);
     if (!error)
-        error = admin_find_mailbox(call, work.view, path, &work.arena, &found);
+        error = admin_find_mailbox(&work, path, &found);
     if (!error)
         error = collection_delete(work.view, found.id);
     if (error == ERROR_INVALID)
         admin_fail(call, error, "INBOX stays, and so does a mailbox with others below it");
     if (!error)
         error = answer(call, &found);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
 static int rename_to(struct admin_call *call)
 {
-    struct work work;
+    struct admin_work work;
     struct slice path = SLICE(""), to = SLICE("");
     struct collection found = {0};
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_argument(call, "path", &path);
     if (!error)
         error = admin_argument(call, "to", &to);
     if (!error)
-        error = admin_find_mailbox(call, work.view, path, &work.arena, &found);
+        error = admin_find_mailbox(&work, path, &found);
     if (!error) {
         error = explain(call, collection_rename(work.view, found.id, to), to);
         if (error == ERROR_INVALID)
@@ -159,7 +137,7 @@ static int rename_to(struct admin_call *call)
     }
     if (!error)
         error = answer_path(&work, to);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
@@ -169,7 +147,7 @@ static int rename_to(struct admin_call *call)
 enum { MOVED_AT_ONCE = 500, MOVED_RANGES = 4 * 1024 * 1024 };
 
 struct moving {
-    struct work *work;
+    struct admin_work *work;
     struct store_view *target_view;
     collection_id mailbox, target;
     struct range_set uids;
@@ -240,9 +218,9 @@ static int move_all(struct moving *moving)
 /* An empty mailbox goes, but for INBOX, and one with others below it. */
 static int move_between(struct moving *moving, struct slice path, struct slice to_path)
 {
-    struct work *work = moving->work;
+    struct admin_work *work = moving->work;
     struct collection found;
-    int error = admin_find_mailbox(work->call, work->view, path, &work->arena, &found);
+    int error = admin_find_mailbox(work, path, &found);
     if (error)
         return error;
     moving->mailbox = found.id;
@@ -280,13 +258,13 @@ static int open_target(struct admin_call *call, struct moving *moving)
 
 static int move_to(struct admin_call *call)
 {
-    struct work work;
+    struct admin_work work;
     struct moving moving = {.work = &work};
     struct slice path = SLICE(""), to_path = SLICE("");
     range_set_init(&moving.uids, MOVED_AT_ONCE);
     range_set_init(&moving.result.from, MOVED_AT_ONCE);
     range_set_init(&moving.result.to, MOVED_AT_ONCE);
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_argument(call, "path", &path);
     if (!error)
@@ -300,7 +278,7 @@ static int move_to(struct admin_call *call)
     range_set_release(&moving.uids);
     range_set_release(&moving.result.from);
     range_set_release(&moving.result.to);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 

@@ -7,39 +7,17 @@
 #include "base/error.h"
 
 enum {
-    LIST_MEMORY = 256 * 1024 * 1024, /* bytes that listing entries or accounts may take */
-    UID_RANGES = 100000,             /* in --uids */
+    UID_RANGES = 100000, /* in --uids */
     RESTORED_RANGES = 4 * 1024 * 1024,
     SUBJECT_SHOWN = 200, /* bytes */
     SNAPSHOT_MESSAGES = 200,
     DAY_SECONDS = 24 * 60 * 60,
 };
 
-/* A command on one account. */
-struct undeleting {
-    struct admin_call *call;
-    struct store_view *view;
-    struct arena arena;
-};
-
-static int begin(struct admin_call *call, struct undeleting *undeleting)
-{
-    *undeleting = (struct undeleting){.call = call};
-    arena_init(&undeleting->arena, LIST_MEMORY);
-    return admin_open_view(call, &undeleting->view);
-}
-
-static void end(struct undeleting *undeleting)
-{
-    store_view_close(&undeleting->view);
-    arena_release(&undeleting->arena);
-}
-
-static int find_mailbox(struct undeleting *undeleting, struct slice path, collection_id *id)
+static int find_mailbox(struct admin_work *work, struct slice path, collection_id *id)
 {
     struct collection found;
-    int error =
-        admin_find_mailbox(undeleting->call, undeleting->view, path, &undeleting->arena, &found);
+    int error = admin_find_mailbox(work, path, &found);
     if (!error)
         *id = found.id;
     return error;
@@ -106,13 +84,13 @@ static int answer_mailbox(struct admin_call *call, const struct retained_collect
     return call->row(call, fields, sizeof(fields) / sizeof(fields[0]));
 }
 
-static int list_mailboxes(struct undeleting *undeleting)
+static int list_mailboxes(struct admin_work *work)
 {
     struct retained_collection *list;
     size_t count = 0;
-    int error = retained_collections(undeleting->view, &undeleting->arena, &list, &count);
+    int error = retained_collections(work->view, &work->arena, &list, &count);
     for (size_t i = 0; i < count && !error; i++)
-        if (list[i].type == COLLECTION_MAILBOX && answer_mailbox(undeleting->call, &list[i]))
+        if (list[i].type == COLLECTION_MAILBOX && answer_mailbox(work->call, &list[i]))
             error = ERROR_CLOSED;
     return error;
 }
@@ -150,52 +128,51 @@ static int answer_message(struct admin_call *call, struct mailbox_snapshot *snap
 }
 
 /* In snapshots of some hundred: the listing may be long. */
-static int answer_messages(struct undeleting *undeleting, collection_id mailbox,
+static int answer_messages(struct admin_work *work, collection_id mailbox,
                            const struct retained_entry *list, size_t count)
 {
     int error = 0;
     for (size_t i = 0; i < count && !error;) {
         struct mailbox_snapshot *snapshot;
         size_t last = i + SNAPSHOT_MESSAGES;
-        error = mailbox_snapshot_open(undeleting->view, mailbox, &snapshot);
+        error = mailbox_snapshot_open(work->view, mailbox, &snapshot);
         if (error)
             break;
         for (; i < count && i < last && !error; i++)
-            error = answer_message(undeleting->call, snapshot, &list[i]);
+            error = answer_message(work->call, snapshot, &list[i]);
         mailbox_snapshot_close(&snapshot);
     }
     return error;
 }
 
-static int list_messages(struct undeleting *undeleting, struct slice path,
+static int list_messages(struct admin_work *work, struct slice path,
                          const struct retained_filter *filter)
 {
     collection_id mailbox;
     struct retained_entry *list;
     size_t count = 0;
-    int error = find_mailbox(undeleting, path, &mailbox);
+    int error = find_mailbox(work, path, &mailbox);
     if (!error)
-        error =
-            retained_entries(undeleting->view, mailbox, filter, &undeleting->arena, &list, &count);
-    return error ? error : answer_messages(undeleting, mailbox, list, count);
+        error = retained_entries(work->view, mailbox, filter, &work->arena, &list, &count);
+    return error ? error : answer_messages(work, mailbox, list, count);
 }
 
 static int list(struct admin_call *call)
 {
-    struct undeleting undeleting;
+    struct admin_work work;
     struct retained_filter filter;
     struct range_set uids;
     struct slice path;
     range_set_init(&uids, UID_RANGES);
     int error = read_filter(call, &uids, &filter);
     if (!error) {
-        error = begin(call, &undeleting);
+        error = admin_work_begin(call, &work);
         if (!error && admin_has_argument(call, "mailbox"))
             error = admin_argument(call, "mailbox", &path);
         if (!error)
-            error = admin_has_argument(call, "mailbox") ? list_messages(&undeleting, path, &filter)
-                                                        : list_mailboxes(&undeleting);
-        end(&undeleting);
+            error = admin_has_argument(call, "mailbox") ? list_messages(&work, path, &filter)
+                                                        : list_mailboxes(&work);
+        admin_work_end(&work);
     }
     range_set_release(&uids);
     return error;
@@ -203,25 +180,25 @@ static int list(struct admin_call *call)
 
 /* --- bringing back --- */
 
-static int restore_messages(struct undeleting *undeleting, const struct retained_filter *filter)
+static int restore_messages(struct admin_work *work, const struct retained_filter *filter)
 {
-    struct admin_call *call = undeleting->call;
+    struct admin_call *call = work->call;
     struct slice path, target;
     collection_id from, to = 0;
     struct copy_result result;
     int error = admin_argument(call, "mailbox", &path);
     if (!error)
-        error = find_mailbox(undeleting, path, &from);
+        error = find_mailbox(work, path, &from);
     if (!error && admin_has_argument(call, "to")) {
         error = admin_argument(call, "to", &target);
         if (!error)
-            error = find_mailbox(undeleting, target, &to);
+            error = find_mailbox(work, target, &to);
     }
     if (error)
         return error;
     range_set_init(&result.from, RESTORED_RANGES);
     range_set_init(&result.to, RESTORED_RANGES);
-    error = retained_restore(undeleting->view, from, filter, to, &result);
+    error = retained_restore(work->view, from, filter, to, &result);
     if (error == ERROR_NOT_FOUND)
         error = admin_fail(call, error, "no such message of %.*s is kept", SLICE_FORMAT(path));
     if (!error) {
@@ -238,24 +215,24 @@ static int restore_messages(struct undeleting *undeleting, const struct retained
 
 static int messages(struct admin_call *call)
 {
-    struct undeleting undeleting;
+    struct admin_work work;
     struct retained_filter filter;
     struct range_set uids;
     range_set_init(&uids, UID_RANGES);
     int error = read_filter(call, &uids, &filter);
     if (!error) {
-        error = begin(call, &undeleting);
+        error = admin_work_begin(call, &work);
         if (!error)
-            error = restore_messages(&undeleting, &filter);
-        end(&undeleting);
+            error = restore_messages(&work, &filter);
+        admin_work_end(&work);
     }
     range_set_release(&uids);
     return error;
 }
 
-static int restore_mailbox(struct undeleting *undeleting)
+static int restore_mailbox(struct admin_work *work)
 {
-    struct admin_call *call = undeleting->call;
+    struct admin_call *call = work->call;
     struct slice text, path = {NULL, 0};
     uint64_t id = 0;
     int error = admin_argument(call, "id", &text);
@@ -265,8 +242,8 @@ static int restore_mailbox(struct undeleting *undeleting)
     if (!error && admin_has_argument(call, "to"))
         error = admin_argument(call, "to", &path);
     if (!error)
-        error = retained_restore_collection(undeleting->view, (collection_id)id, path,
-                                            &undeleting->arena, &path);
+        error =
+            retained_restore_collection(work->view, (collection_id)id, path, &work->arena, &path);
     if (error)
         return error;
     const struct admin_field fields[] = {admin_text("mailbox", path),
@@ -276,11 +253,11 @@ static int restore_mailbox(struct undeleting *undeleting)
 
 static int mailbox(struct admin_call *call)
 {
-    struct undeleting undeleting;
-    int error = begin(call, &undeleting);
+    struct admin_work work;
+    int error = admin_work_begin(call, &work);
     if (!error)
-        error = restore_mailbox(&undeleting);
-    end(&undeleting);
+        error = restore_mailbox(&work);
+    admin_work_end(&work);
     return error;
 }
 
@@ -313,7 +290,7 @@ static int purge_all(struct admin_call *call)
     struct arena arena;
     struct account_info *accounts;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = store_account_list(call->store, WHO_SYSTEM, &arena, &accounts, &count);
     for (size_t i = 0; i < count && !error; i++) {
         error = purge_account(call, accounts[i].id, accounts[i].address);

@@ -5,28 +5,6 @@
 #include "base/error.h"
 #include "store/acl.h"
 
-enum { LIST_MEMORY = 256 * 1024 * 1024 /* bytes that lists may take */ };
-
-/* A command on what one account shares. */
-struct work {
-    struct admin_call *call;
-    struct store_view *view;
-    struct arena arena;
-};
-
-static int begin(struct admin_call *call, struct work *work)
-{
-    *work = (struct work){.call = call};
-    arena_init(&work->arena, LIST_MEMORY);
-    return admin_open_view(call, &work->view);
-}
-
-static void end(struct work *work)
-{
-    store_view_close(&work->view);
-    arena_release(&work->arena);
-}
-
 /* --- rights in words --- */
 
 static const struct {
@@ -62,7 +40,7 @@ static int answer(struct admin_call *call, struct slice path, const struct acl_e
 }
 
 /* The owner, who is first in the list, shares nothing with himself. */
-static int answer_list(struct work *work, const struct collection *mailbox)
+static int answer_list(struct admin_work *work, const struct collection *mailbox)
 {
     struct acl_entry *entries;
     size_t count = 0;
@@ -72,7 +50,7 @@ static int answer_list(struct work *work, const struct collection *mailbox)
     return error;
 }
 
-static int list_all(struct work *work)
+static int list_all(struct admin_work *work)
 {
     struct collection *mailboxes;
     size_t count = 0;
@@ -84,30 +62,30 @@ static int list_all(struct work *work)
     return error;
 }
 
-static int list_one(struct work *work)
+static int list_one(struct admin_work *work)
 {
     struct slice path = SLICE("");
     struct collection found = {0};
     int error = admin_argument(work->call, "mailbox", &path);
     if (!error)
-        error = admin_find_mailbox(work->call, work->view, path, &work->arena, &found);
+        error = admin_find_mailbox(work, path, &found);
     return error ? error : answer_list(work, &found);
 }
 
 static int list(struct admin_call *call)
 {
-    struct work work;
-    int error = begin(call, &work);
+    struct admin_work work;
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_has_argument(call, "mailbox") ? list_one(&work) : list_all(&work);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
 /* --- changing --- */
 
 /* "bob", or "-bob" (RFC 4314 section 2) with --deny. In the arena. */
-static int read_identifier(struct work *work, struct slice *identifier)
+static int read_identifier(struct admin_work *work, struct slice *identifier)
 {
     struct slice with;
     int error = admin_argument(work->call, "with", &with);
@@ -136,11 +114,11 @@ static int explain(struct admin_call *call, int error, struct slice identifier)
 
 static int set(struct admin_call *call, enum acl_operation operation, bool all)
 {
-    struct work work;
+    struct admin_work work;
     struct slice path = SLICE(""), with = SLICE("");
     struct collection found = {0};
     uint32_t rights = all ? RIGHT_ALL : 0;
-    int error = begin(call, &work);
+    int error = admin_work_begin(call, &work);
     if (!error)
         error = admin_argument(call, "path", &path);
     if (!error)
@@ -148,12 +126,12 @@ static int set(struct admin_call *call, enum acl_operation operation, bool all)
     if (!error && !all)
         error = read_rights(call, &rights);
     if (!error)
-        error = admin_find_mailbox(call, work.view, path, &work.arena, &found);
+        error = admin_find_mailbox(&work, path, &found);
     if (!error)
         error = explain(call, acl_set(work.view, found.id, with, operation, rights), with);
     if (!error)
         error = answer_list(&work, &found);
-    end(&work);
+    admin_work_end(&work);
     return error;
 }
 
@@ -206,7 +184,7 @@ static int with(struct admin_call *call)
     struct account_id account = {{0}};
     struct account_info *owners;
     size_t count = 0;
-    arena_init(&arena, LIST_MEMORY);
+    arena_init(&arena, ADMIN_LIST_MEMORY);
     int error = admin_argument(call, "address", &address);
     if (!error)
         error = admin_find_account(call, address, &account);
