@@ -5,7 +5,7 @@
 
 static struct buffer *output(struct managesieve_session *session)
 {
-    return &session->stream->output;
+    return &session->turns.stream->output;
 }
 
 /* --- answers --- */
@@ -31,7 +31,7 @@ static void fail(struct managesieve_session *session, int error)
         managesieve_write_no(output(session), refusals[i].code, refusals[i].text);
         return;
     }
-    log_warning("managesieve_error", LOG_TEXT("user", session->stream->user),
+    log_warning("managesieve_error", LOG_TEXT("user", session->turns.stream->user),
                 LOG_TEXT("error", error_name(error)));
     managesieve_write_no(output(session), error_is_temporary(error) ? "TRYLATER" : NULL,
                          error_text(error));
@@ -48,8 +48,8 @@ static void answer(struct managesieve_session *session, int error, const char *t
 /* What somebody has done to scripts is worth a line: they decide where mail goes. */
 static void log_change(struct managesieve_session *session, const char *event, struct slice name)
 {
-    log_info(event, LOG_TEXT("user", session->stream->user),
-             LOG_TEXT("client", session->stream->client), LOG_SLICE("script", name));
+    log_info(event, LOG_TEXT("user", session->turns.stream->user),
+             LOG_TEXT("client", session->turns.stream->client), LOG_SLICE("script", name));
 }
 
 static void answer_change(struct managesieve_session *session, int error, const char *event,
@@ -68,7 +68,7 @@ typedef void command_handler(struct managesieve_session *session,
 static void do_capability(struct managesieve_session *session,
                           const struct managesieve_command *command)
 {
-    const struct managesieve_capabilities capabilities = {.owner = session->stream->user};
+    const struct managesieve_capabilities capabilities = {.owner = session->turns.stream->user};
     (void)command;
     managesieve_write_capabilities(output(session), &capabilities);
 }
@@ -83,7 +83,7 @@ static void do_logout(struct managesieve_session *session,
 {
     (void)command;
     managesieve_write_ok(output(session), "Goodbye");
-    session->closing = true;
+    session->turns.closing = true;
 }
 
 /* RFC 5804 section 2.14.1. */
@@ -92,14 +92,14 @@ static void do_unauthenticate(struct managesieve_session *session,
 {
     (void)command;
     managesieve_write_ok(output(session), "Logged out");
-    session->unauthenticated = true;
+    session->turns.leaving = true;
 }
 
 static void do_havespace(struct managesieve_session *session,
                          const struct managesieve_command *command)
 {
     struct store_view *view;
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_check_room(view, command->first, command->number);
     answer(session, error, "There is room");
@@ -141,7 +141,7 @@ static void put_script(struct managesieve_session *session,
                        const struct managesieve_command *command, const struct buffer *warnings)
 {
     struct store_view *view;
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_put(view, command->first, command->second);
     if (error) {
@@ -176,7 +176,7 @@ static void do_listscripts(struct managesieve_session *session,
     struct arena arena;
     (void)command;
     arena_init(&arena, MANAGESIEVE_LIST_MAXIMUM);
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_list(view, &arena, &list, &count);
     for (size_t i = 0; !error && i < count; i++) {
@@ -193,7 +193,7 @@ static int read_script(struct managesieve_session *session, struct slice name, s
     struct script script;
     struct arena arena;
     arena_init(&arena, MANAGESIEVE_LIST_MAXIMUM);
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_find(view, name, &arena, &script);
     if (!error)
@@ -220,7 +220,7 @@ static void do_setactive(struct managesieve_session *session,
                          const struct managesieve_command *command)
 {
     struct store_view *view;
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_activate(view, command->first);
     answer_change(session, error, "script_active", command->first);
@@ -230,7 +230,7 @@ static void do_deletescript(struct managesieve_session *session,
                             const struct managesieve_command *command)
 {
     struct store_view *view;
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_delete(view, command->first);
     answer_change(session, error, "script_deleted", command->first);
@@ -240,7 +240,7 @@ static void do_renamescript(struct managesieve_session *session,
                             const struct managesieve_command *command)
 {
     struct store_view *view;
-    int error = managesieve_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = script_rename(view, command->first, command->second);
     answer_change(session, error, "script_renamed", command->second);

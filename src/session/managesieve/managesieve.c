@@ -1,10 +1,8 @@
 /*
  * ManageSieve (RFC 5804) after login as a stream's protocol.
  */
-#include "base/clock.h"
 #include "base/counters.h"
 #include "base/error.h"
-#include "base/gate.h"
 #include "session/managesieve/managesieve_priv.h"
 
 #include <stdlib.h>
@@ -14,7 +12,7 @@ static int managesieve_open(struct stream *stream)
     struct managesieve_session *session = calloc(1, sizeof(*session));
     if (!session)
         return ERROR_MEMORY;
-    session->stream = stream;
+    session->turns.stream = stream;
     managesieve_reader_init(&session->reader, MANAGESIEVE_LITERALS_MAXIMUM);
     stream->state = session;
     return 0;
@@ -43,32 +41,10 @@ static void managesieve_refuse(struct slice tag, int error, struct buffer *outpu
                                                   : SLICE("Try again later"));
 }
 
-int managesieve_view(struct managesieve_session *session, struct store_view **view)
-{
-    struct stream *stream = session->stream;
-    int error = 0;
-    if (!session->view)
-        error = store_view_open(stream->store, who_account(stream->account), stream->account,
-                                &session->view);
-    if (!error)
-        *view = session->view;
-    return error;
-}
-
-static void note(const struct managesieve_session *session, const char *command)
-{
-    struct stream *stream = session->stream;
-    char text[CRASH_NOTE_MAXIMUM];
-    if (!stream->service)
-        return;
-    snprintf(text, sizeof(text), "managesieve %s %s", stream->user, command);
-    service_note(stream->service, text);
-}
-
 static void say_bye(struct managesieve_session *session, const char *code, const char *text)
 {
-    session->closing = true;
-    managesieve_write_status(&session->stream->output, "BYE", code, slice_from_string(text));
+    session->turns.closing = true;
+    managesieve_write_status(&session->turns.stream->output, "BYE", code, slice_from_string(text));
 }
 
 /* --- commands --- */
@@ -79,13 +55,19 @@ static void bad(struct managesieve_session *session, const char *text)
     if (++session->bad_count == MANAGESIEVE_BAD_MAXIMUM)
         say_bye(session, NULL, "Too many bad commands");
     else
-        managesieve_write_no(&session->stream->output, NULL, text);
+        managesieve_write_no(&session->turns.stream->output, NULL, text);
 }
 
-static void run_command(struct managesieve_session *session)
+static struct managesieve_session *session_of(struct turns *turns)
 {
+    return (struct managesieve_session *)turns;
+}
+
+static void run_command(struct turns *turns)
+{
+    struct managesieve_session *session = session_of(turns);
     session->waiting = false;
-    note(session, managesieve_command_name(session->command.id));
+    turns_note(&session->turns, managesieve_command_name(session->command.id));
     managesieve_run_command(session, &session->command);
 }
 
@@ -101,75 +83,63 @@ static void take_line(struct managesieve_session *session, const struct managesi
 }
 
 /* False: there is no command yet. */
-static bool read_command(struct managesieve_session *session)
+static bool read_command(struct turns *turns)
 {
+    struct managesieve_session *session = session_of(turns);
     struct managesieve_line line;
     const char *problem;
     enum managesieve_event event =
-        managesieve_reader_next(&session->reader, &session->stream->input, &line, &problem);
+        managesieve_reader_next(&session->reader, &session->turns.stream->input, &line, &problem);
     if (event == MANAGESIEVE_MORE)
         return false;
-    session->stream->commands++;
+    session->turns.stream->commands++;
     counters_add(COUNTER_MANAGESIEVE_COMMANDS, 1);
     if (event == MANAGESIEVE_COMMAND)
         take_line(session, &line);
     else if (event == MANAGESIEVE_BAD)
         bad(session, problem);
     else if (event == MANAGESIEVE_TOO_LARGE)
-        managesieve_write_no(&session->stream->output, "QUOTA/MAXSIZE", "The script is too large");
+        managesieve_write_no(&session->turns.stream->output, "QUOTA/MAXSIZE",
+                             "The script is too large");
     else
         say_bye(session, NULL, problem);
     return true;
 }
 
-/* --- the stream --- */
+/* --- turns --- */
 
-/* Between commands. */
-static bool ends(struct managesieve_session *session)
+static void greet(struct turns *turns)
 {
-    const struct stream *stream = session->stream;
-    if (stream->timed_out)
-        say_bye(session, NULL, "Too long without a command");
-    else if (stream->draining)
-        say_bye(session, "TRYLATER", "The server is shutting down");
-    return session->closing;
+    managesieve_write_ok(&turns->stream->output, "Logged in");
 }
 
-static bool slice_over(const struct managesieve_session *session)
+static void say_goodbye(struct turns *turns)
 {
-    const struct buffer *buffer = &session->stream->output;
-    return buffer->size >= STREAM_OUTPUT_MARK || buffer_error(buffer) ||
-           clock_monotonic_us() >= session->deadline;
+    if (turns->stream->timed_out)
+        say_bye(session_of(turns), NULL, "Too long without a command");
+    else if (turns->stream->draining)
+        say_bye(session_of(turns), "TRYLATER", "The server is shutting down");
 }
 
-static enum stream_need serve(struct managesieve_session *session)
+static bool is_busy(const struct turns *turns)
 {
-    if (!session->greeted)
-        managesieve_write_ok(&session->stream->output, "Logged in");
-    session->greeted = true;
-    while (!session->closing) {
-        if (session->unauthenticated)
-            return STREAM_NEED_LOGIN;
-        if (slice_over(session))
-            return STREAM_NEED_OUTPUT;
-        if (session->waiting && managesieve_changes(session->command.id) && gate_is_closed())
-            return STREAM_NEED_GATE;
-        if (session->waiting)
-            run_command(session);
-        else if (!ends(session) && !read_command(session))
-            return session->stream->input_ended ? STREAM_NEED_CLOSE : STREAM_NEED_INPUT;
-    }
-    return STREAM_NEED_CLOSE;
+    return ((const struct managesieve_session *)turns)->waiting;
+}
+
+static bool changes(const struct turns *turns)
+{
+    return managesieve_changes(((const struct managesieve_session *)turns)->command.id);
 }
 
 static enum stream_need managesieve_run(struct stream *stream)
 {
-    struct managesieve_session *session = stream->state;
-    session->deadline = clock_monotonic_us() + STREAM_SLICE_US;
-    enum stream_need need = serve(session);
-    if (session->view)
-        store_view_close(&session->view);
-    return buffer_error(&stream->output) ? STREAM_NEED_CLOSE : need;
+    static const struct turn_functions functions = {.greet = greet,
+                                                    .say_goodbye = say_goodbye,
+                                                    .read = read_command,
+                                                    .is_busy = is_busy,
+                                                    .changes = changes,
+                                                    .go_on = run_command};
+    return turns_run(stream->state, &functions);
 }
 
 const struct stream_protocol managesieve_protocol = {

@@ -12,7 +12,7 @@
 
 #include "proto/managesieve/command.h"
 #include "proto/managesieve/writer.h"
-#include "session/stream.h"
+#include "session/serve/serve.h"
 #include "sieve/sieve.h"
 #include "store/script.h"
 
@@ -24,20 +24,12 @@ enum {
 };
 
 struct managesieve_session {
-    struct stream *stream;
+    struct turns turns; /* the first member */
     struct managesieve_reader reader;
     struct managesieve_command command; /* that waits for the gate; slices of the reader */
-    struct store_view *view;            /* only while it runs */
     bool waiting;
-    bool greeted;
-    bool closing;
-    bool unauthenticated; /* the stream goes back to chapar-login */
     int bad_count;
-    uint64_t deadline; /* of the slice, clock_monotonic_us */
 };
-
-/* The account as its owner sees it. */
-int managesieve_view(struct managesieve_session *session, struct store_view **view);
 
 /* --- commands.c --- */
 

@@ -1,6 +1,5 @@
 #include "session/pop3/pop3_priv.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "proto/pop3/login.h"
 
@@ -12,7 +11,7 @@ static const char no_message[] = "No such message";
 
 static struct buffer *output(struct pop3_session *session)
 {
-    return &session->stream->output;
+    return &session->turns.stream->output;
 }
 
 /* The UID of the message a command is about; 0: there is none, which is answered. */
@@ -92,7 +91,7 @@ static bool is_listed(const struct maildrop *maildrop, uint32_t uid)
 static void list_unique_ids(struct pop3_session *session)
 {
     struct maildrop *maildrop = &session->maildrop;
-    while (!pop3_slice_over(session)) {
+    while (!turns_slice_over(&session->turns)) {
         uint32_t uid = range_set_next(&maildrop->uids, session->next);
         if (!uid) {
             end_list(session);
@@ -111,7 +110,8 @@ static int list_some_sizes(struct pop3_session *session, struct mailbox_snapshot
     struct entry entry;
     int error = 0;
     entry_cursor_init(&cursor, snapshot, session->next, 0);
-    while (!pop3_slice_over(session) && (error = entry_cursor_next(&cursor, &entry)) == 0) {
+    while (!turns_slice_over(&session->turns) &&
+           (error = entry_cursor_next(&cursor, &entry)) == 0) {
         if (is_listed(&session->maildrop, entry.uid))
             write_size(session, "", &entry);
         session->next = entry.uid + 1;
@@ -132,7 +132,7 @@ static void list_sizes(struct pop3_session *session)
     if (error == ERROR_NOT_FOUND)
         end_list(session);
     else if (error)
-        session->closing = true;
+        session->turns.closing = true;
 }
 
 static void do_list(struct pop3_session *session, const struct pop3_command *command)
@@ -181,7 +181,7 @@ static void do_retr(struct pop3_session *session, const struct pop3_command *com
     /* A set that is full costs a \Seen, not the message. */
     if (session->phase != POP3_SENDING)
         return;
-    session->stream->fetched++;
+    session->turns.stream->fetched++;
     (void)range_set_add(&session->maildrop.retrieved, session->entry.uid, session->entry.uid);
 }
 
@@ -197,7 +197,7 @@ static int send_some(struct pop3_session *session, struct mailbox_snapshot *snap
     struct buffer piece;
     int error = 0;
     buffer_init(&piece, POP3_PIECE);
-    while (!error && !pop3_slice_over(session) && session->offset < session->entry.size &&
+    while (!error && !turns_slice_over(&session->turns) && session->offset < session->entry.size &&
            !session->message.done) {
         buffer_clear(&piece);
         error = mailbox_message(snapshot, &session->entry, session->offset, POP3_PIECE, &piece);
@@ -219,7 +219,7 @@ static void send_message(struct pop3_session *session)
         mailbox_snapshot_close(&snapshot);
     }
     if (error) {
-        session->closing = true;
+        session->turns.closing = true;
     } else if (session->offset >= session->entry.size || session->message.done) {
         pop3_message_end(&session->message, output(session));
         session->phase = POP3_READING;
@@ -286,16 +286,16 @@ static void do_quit(struct pop3_session *session, const struct pop3_command *com
 static void update(struct pop3_session *session)
 {
     struct store_view *view;
-    int error = pop3_view(session, &view);
+    int error = turns_view(&session->turns, &view);
     if (!error)
         error = maildrop_update(&session->maildrop, view);
     if (!error)
-        session->stream->expunged += range_set_size(&session->maildrop.deleted);
+        session->turns.stream->expunged += range_set_size(&session->maildrop.deleted);
     if (error)
         pop3_fail(session, error);
     else
         pop3_write_ok(output(session), "Goodbye");
-    session->closing = true;
+    session->turns.closing = true;
 }
 
 static command_handler *const handlers[POP3_COMMANDS] = {
@@ -322,11 +322,4 @@ void pop3_go_on(struct pop3_session *session)
         list_sizes(session);
     else
         phases[session->phase](session);
-}
-
-bool pop3_slice_over(const struct pop3_session *session)
-{
-    const struct buffer *buffer = &session->stream->output;
-    return buffer->size >= STREAM_OUTPUT_MARK || buffer_error(buffer) ||
-           clock_monotonic_us() >= session->deadline;
 }

@@ -18,7 +18,7 @@
 #include "base/range_set.h"
 #include "proto/pop3/command.h"
 #include "proto/pop3/writer.h"
-#include "session/stream.h"
+#include "session/serve/serve.h"
 #include "store/message.h"
 
 enum {
@@ -64,16 +64,12 @@ int maildrop_update(struct maildrop *maildrop, struct store_view *view);
 enum pop3_phase { POP3_READING, POP3_LISTING, POP3_SENDING, POP3_UPDATING };
 
 struct pop3_session {
-    struct stream *stream;
+    struct turns turns; /* the first member */
     struct line_reader reader;
     struct maildrop maildrop;
-    struct store_view *view; /* only while it runs */
     enum pop3_phase phase;
-    bool greeted;
     bool utf8;
-    bool closing;
     int bad_count;
-    uint64_t deadline; /* of the slice, clock_monotonic_us */
 
     /* LISTING */
     bool unique_ids; /* UIDL, not LIST */
@@ -85,14 +81,11 @@ struct pop3_session {
     struct pop3_message message;
 };
 
-/* The account as its owner sees it. */
-int pop3_view(struct pop3_session *session, struct store_view **view);
+/* INBOX of the account as its owner sees it. */
 int pop3_snapshot(struct pop3_session *session, struct mailbox_snapshot **snapshot);
 
 /* -ERR [SYS/TEMP] or [SYS/PERM] (RFC 3206); logged. */
 void pop3_fail(struct pop3_session *session, int error);
-
-bool pop3_slice_over(const struct pop3_session *session);
 
 /* --- commands.c --- */
 
