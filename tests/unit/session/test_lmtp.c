@@ -1,36 +1,16 @@
 /*
  * LMTP over a store in memory: dialogues fed in one write and byte by byte, as the worker would.
  */
-#include "base/error.h"
-#include "base/log.h"
-#include "blob/blob.h"
-#include "kv/kv.h"
-#include "session/lmtp/lmtp_priv.h"
+#include "lmtp_fixture.h"
 #include "store/quota.h"
 #include "store/retained.h"
-
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 
 #define HELLO   "LHLO mta.example.org\r\n"
 #define FROM    "MAIL FROM:<sender@example.org>\r\n"
 #define TO(who) "RCPT TO:<" who ">\r\n"
 #define MESSAGE "Subject: hello\r\n\r\nHello.\r\n"
 
-struct fixture {
-    struct config config;
-    struct kv_engine *kv;
-    struct blob_engine *blob;
-    struct store *store;
-    struct account_id alice, bob;
-    struct stream stream;
-    enum stream_need need;
-    struct buffer replies;
-};
+enum { ALICE, BOB };
 
 enum { KEEP_DELIVERED = 7 * 24 * 60 * 60 };
 
@@ -43,61 +23,17 @@ static int64_t clock_of_test(void)
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    const struct store_options options = {.keep_delivered = KEEP_DELIVERED, .clock = clock_of_test};
     now = 50 * 24 * 60 * 60;
-    static char hostname[] = "mail.example.test";
-    f->config = (struct config){.hostname = hostname,
-                                .message_size = 4 * 1024 * 1024,
-                                .lmtp_recipients = 100,
-                                .lmtp_pending = 1024 * 1024 * 1024,
-                                .lmtp_timeout = 300};
-    assert_int_equal(kv_memory_create(&f->kv), 0);
-    assert_int_equal(blob_memory_create(&f->blob), 0);
-    const struct store_options options = {.kv = f->kv,
-                                          .blob = f->blob,
-                                          .open_accounts = 10,
-                                          .default_domain = "example.test",
-                                          .keep_delivered = KEEP_DELIVERED,
-                                          .clock = clock_of_test};
-    assert_int_equal(store_open(&options, &f->store), 0);
-    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice"), &f->alice), 0);
-    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &f->bob), 0);
-    f->stream = (struct stream){.protocol = &lmtp_protocol,
-                                .config = &f->config,
-                                .store = f->store,
-                                .client = "unix",
-                                .spool_directory = open("/tmp", O_RDONLY | O_DIRECTORY)};
-    buffer_init(&f->stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
-    buffer_init(&f->replies, 1024 * 1024);
-    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
+    fixture_set_up(options, state);
     struct fixture *f = *state;
-    lmtp_protocol.close(&f->stream, "logout");
-    buffer_release(&f->stream.output);
-    buffer_release(&f->replies);
-    close(f->stream.spool_directory);
-    store_close(&f->store);
-    blob_engine_free(&f->blob);
-    kv_engine_free(&f->kv);
-    free(f);
-    return 0;
+    f->config.message_size = 4 * 1024 * 1024;
+    fixture_add_account(f, ALICE, "alice");
+    fixture_add_account(f, BOB, "bob");
+    return lmtp_protocol.open(&f->stream);
 }
 
 /* --- the worker's part --- */
-
-static void run(struct fixture *f)
-{
-    do {
-        f->need = lmtp_protocol.run(&f->stream);
-        buffer_append(&f->replies, buffer_slice(&f->stream.output));
-        buffer_clear(&f->stream.output);
-    } while (f->need == STREAM_NEED_OUTPUT);
-}
 
 /* Feeds the bytes in pieces; what a piece leaves is given again with the next. */
 static void feed(struct fixture *f, struct slice bytes, size_t piece)
@@ -192,9 +128,9 @@ static void check_whole(struct fixture *f)
 {
     struct buffer message;
     assert_int_equal(f->need, STREAM_NEED_CLOSE);
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     buffer_init(&message, 65536);
-    fetch(f, f->alice, "INBOX", &message);
+    fetch(f, f->accounts[ALICE], "INBOX", &message);
     assert_true(slice_starts_with(buffer_slice(&message),
                                   SLICE("Return-Path: <sender@example.org>\r\n"
                                         "Delivered-To: alice@example.test\r\n"
@@ -239,10 +175,10 @@ static void each_recipient_gets_a_reply(void **state)
     buffer_clear(&f->replies);
     say(f, TO("alice@example.test") TO("nobody@example.test") TO("bob@example.test") "DATA\r\n");
     /* Bob's account goes while the message comes. */
-    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->bob), 0);
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->accounts[BOB]), 0);
     say(f, MESSAGE ".\r\nNOOP\r\n");
     expect(f, "250 2.1.5, 550 5.1.1, 250 2.1.5, 354, 250 2.0.0, 550 5.1.1, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
 }
 
 static void reset_forgets_the_transaction(void **state)
@@ -253,8 +189,8 @@ static void reset_forgets_the_transaction(void **state)
     buffer_clear(&f->replies);
     say(f, "DATA\r\n" MESSAGE ".\r\n");
     expect(f, "354, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 0);
-    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 0);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 1);
 }
 
 static void recipients_are_limited(void **state)
@@ -272,7 +208,7 @@ static void recipients_are_limited(void **state)
     say(f, TO("alice@example.test"));
     expect(f, "452 4.5.3");
     say(f, "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "INBOX"), f->config.lmtp_recipients);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), f->config.lmtp_recipients);
 }
 
 static void transactions_follow_each_other(void **state)
@@ -282,7 +218,7 @@ static void transactions_follow_each_other(void **state)
     say(f, HELLO);
     for (int i = 0; i < 3; i++)
         say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 3);
 }
 
 static void say_lines(struct fixture *f, size_t lines)
@@ -307,7 +243,7 @@ static void big_message_goes_through_a_file(void **state)
     say(f, ".\r\n");
     expect(f, "250 2.0.0, 250 2.0.0");
     buffer_init(&message, 4 * 1024 * 1024);
-    fetch(f, f->bob, "INBOX", &message);
+    fetch(f, f->accounts[BOB], "INBOX", &message);
     assert_non_null(strstr(message.data, "\r\n\r\nThis is line 000"));
     assert_string_equal(message.data + message.size - 14, "19999 of it.\r\n");
     buffer_release(&message);
@@ -360,14 +296,15 @@ static void too_big_message_is_refused(void **state)
     say_lines(f, 60000); /* 4.8 MB */
     say(f, ".\r\nNOOP\r\n");
     expect(f, "552 5.3.4, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 0);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 0);
 }
 
 static void make_mailbox(struct fixture *f, const char *path)
 {
     struct store_view *view;
     collection_id id;
-    assert_int_equal(store_view_open(f->store, who_account(f->alice), f->alice, &view), 0);
+    assert_int_equal(
+        store_view_open(f->store, who_account(f->accounts[ALICE]), f->accounts[ALICE], &view), 0);
     assert_int_equal(
         collection_create(view, COLLECTION_MAILBOX, slice_from_string(path), ROLE_NONE, &id), 0);
     store_view_close(&view);
@@ -380,8 +317,8 @@ static void detail_names_a_mailbox(void **state)
     greet(f);
     say(f, HELLO FROM TO("alice+lists@example.test") TO("alice+none@example.test")
                TO("alice+@example.test") "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "lists"), 1);
-    assert_int_equal(count(f, f->alice, "INBOX"), 2);
+    assert_int_equal(count(f, f->accounts[ALICE], "lists"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 2);
 }
 
 static void deliver_to(struct fixture *f, const char *to)
@@ -403,15 +340,15 @@ static void detail_in_another_case(void **state)
     say(f, HELLO);
     deliver_to(f, "alice+lists@example.test");
     deliver_to(f, "alice+LISTS/chapar@example.test");
-    assert_int_equal(count(f, f->alice, "Lists"), 1);
-    assert_int_equal(count(f, f->alice, "Lists/Chapar"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "Lists"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "Lists/Chapar"), 1);
     deliver_to(f, "alice+WORK@example.test");
-    assert_int_equal(count(f, f->alice, "WORK"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "WORK"), 1);
     deliver_to(f, "alice+work@example.test");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     make_mailbox(f, "lists");
     deliver_to(f, "alice+lists@example.test");
-    assert_int_equal(count(f, f->alice, "lists"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "lists"), 1);
 }
 
 static void detail_of_a_whole_name_is_none(void **state)
@@ -422,7 +359,7 @@ static void detail_of_a_whole_name_is_none(void **state)
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice+lists"), &id), 0);
     greet(f);
     say(f, HELLO FROM TO("alice+lists@example.test") "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "lists"), 0);
+    assert_int_equal(count(f, f->accounts[ALICE], "lists"), 0);
     assert_int_equal(count(f, id, "INBOX"), 1);
 }
 
@@ -449,16 +386,16 @@ static void group_and_alias_reach_each_account_once(void **state)
     say(f, TO("info@example.test") TO("team@example.test") TO("bob@example.test") "DATA\r\n" MESSAGE
                                                                                   ".\r\nNOOP\r\n");
     expect(f, "250 2.1.5, 250 2.1.5, 250 2.1.5, 354, 250 2.0.0, 250 2.0.0, 250 2.0.0, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
-    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 1);
     buffer_init(&message, 65536);
-    fetch(f, f->bob, "INBOX", &message);
+    fetch(f, f->accounts[BOB], "INBOX", &message);
     assert_non_null(strstr(message.data, "Delivered-To: info@example.test\r\n"));
     buffer_release(&message);
     /* The next transaction begins anew. */
     say(f, FROM TO("bob@example.test") TO("team@example.test") "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "INBOX"), 2);
-    assert_int_equal(count(f, f->bob, "INBOX"), 2);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 2);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 2);
 }
 
 /* The mailbox that the detail names, in each account that has it; another one is another copy. */
@@ -471,9 +408,9 @@ static void detail_of_a_group(void **state)
     greet(f);
     say(f, HELLO FROM TO("team+lists@example.test") TO("alice@example.test") "DATA\r\n" MESSAGE
                                                                              ".\r\n");
-    assert_int_equal(count(f, f->alice, "lists"), 1);
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
-    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "lists"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 1);
 }
 
 /* One of several has gone: the others have the message, and nobody is told of it. */
@@ -486,12 +423,12 @@ static void account_behind_a_group_goes(void **state)
     say(f, HELLO FROM);
     buffer_clear(&f->replies);
     say(f, TO("team@example.test") TO("alice@example.test") "DATA\r\n");
-    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->bob), 0);
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->accounts[BOB]), 0);
     say(f, MESSAGE ".\r\n");
     expect(f, "250 2.1.5, 250 2.1.5, 354, 250 2.0.0, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     say(f, FROM TO("team@example.test") "DATA\r\n");
-    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->alice), 0);
+    assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, f->accounts[ALICE]), 0);
     buffer_clear(&f->replies);
     say(f, MESSAGE ".\r\n");
     expect(f, "550 5.1.1");
@@ -561,22 +498,22 @@ static void message_that_comes_again_is_stored_once(void **state)
     make_mailbox(f, "lists");
     deliver_with_id(f, "alice@example.test");
     deliver_with_id(f, "Alice@Example.TEST");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     /* To another recipient it has not been delivered; nor is a message without an id the same. */
     deliver_with_id(f, "alice+lists@example.test");
     deliver_with_id(f, "bob@example.test");
-    assert_int_equal(count(f, f->alice, "lists"), 1);
-    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "lists"), 1);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 1);
     say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
     say(f, FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
-    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 3);
     now += KEEP_DELIVERED;
-    assert_int_equal(store_purge(f->store, WHO_SYSTEM, f->alice, now, &purged), 0);
+    assert_int_equal(store_purge(f->store, WHO_SYSTEM, f->accounts[ALICE], now, &purged), 0);
     deliver_with_id(f, "alice@example.test");
-    assert_int_equal(count(f, f->alice, "INBOX"), 3);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 3);
     now++;
     deliver_with_id(f, "alice@example.test");
-    assert_int_equal(count(f, f->alice, "INBOX"), 4);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 4);
 }
 
 /* One member of a group is full: the MTA tries again, and the others do not get it again. */
@@ -587,7 +524,7 @@ static void group_with_a_full_member(void **state)
     const uint64_t one_byte[QUOTA_RESOURCES] = {[QUOTA_STORAGE] = 1}, none[QUOTA_RESOURCES] = {0};
     struct store_view *view;
     add_group(f, "team", both, 2);
-    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->bob, &view), 0);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->accounts[BOB], &view), 0);
     assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, one_byte), 0);
     greet(f);
     say(f, HELLO);
@@ -600,8 +537,8 @@ static void group_with_a_full_member(void **state)
     assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, none), 0);
     store_view_close(&view);
     deliver_with_id(f, "team@example.test");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
-    assert_int_equal(count(f, f->bob, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[BOB], "INBOX"), 1);
 }
 
 static void own_delivery_is_a_loop(void **state)
@@ -611,13 +548,13 @@ static void own_delivery_is_a_loop(void **state)
     greet(f);
     say(f, HELLO FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
     buffer_init(&message, 65536);
-    fetch(f, f->alice, "INBOX", &message);
+    fetch(f, f->accounts[ALICE], "INBOX", &message);
     buffer_clear(&f->replies);
     say(f, FROM TO("alice@example.test") TO("bob@example.test") "DATA\r\n");
     feed(f, buffer_slice(&message), 65536);
     say(f, ".\r\n");
     expect(f, "250 2.1.0, 250 2.1.5, 250 2.1.5, 354, 554 5.4.6, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     buffer_release(&message);
 }
 
@@ -656,7 +593,7 @@ static void half_closed_connection_delivers_what_is_complete(void **state)
     say(f, HELLO FROM TO("alice@example.test") "DATA\r\n" MESSAGE ".\r\n" FROM TO(
                "alice@example.test") "DATA\r\nhalf");
     assert_int_equal(f->need, STREAM_NEED_CLOSE);
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
 }
 
 static void timeout_says_goodbye(void **state)
@@ -685,7 +622,7 @@ static void draining_waits_for_the_transaction(void **state)
     say(f, "x\r\n\r\n.\r\n");
     expect(f, "250 2.0.0, 421 4.3.2");
     assert_int_equal(f->need, STREAM_NEED_CLOSE);
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
 }
 
 /* --- from other machines --- */
@@ -707,7 +644,7 @@ static void expect_received(struct fixture *f, const char *wanted)
 {
     struct buffer message;
     buffer_init(&message, 65536);
-    fetch(f, f->alice, "INBOX", &message);
+    fetch(f, f->accounts[ALICE], "INBOX", &message);
     if (!strstr(message.data, wanted))
         fail_msg("no \"%s\" in \"%s\"", wanted, message.data);
     buffer_release(&message);
@@ -774,7 +711,7 @@ static void quota_is_ignored_where_that_is_permitted(void **state)
     struct fixture *f = *state;
     const uint64_t one_byte[QUOTA_RESOURCES] = {[QUOTA_STORAGE] = 1};
     struct store_view *view;
-    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &view), 0);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->accounts[ALICE], &view), 0);
     assert_int_equal(quota_set(view, 1U << QUOTA_STORAGE, one_byte), 0);
     store_view_close(&view);
     greet(f);
@@ -786,7 +723,7 @@ static void quota_is_ignored_where_that_is_permitted(void **state)
                "alice@example.test") "DATA\r\n" MESSAGE ".\r\n");
     expect(f, "220, 250, 250 2.1.0, 250 2.1.5, 250 2.1.5, 250 2.1.5, 354, 452 4.2.2, 250 2.0.0, "
               "452 4.2.2");
-    assert_int_equal(count(f, f->alice, "INBOX"), 1);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 1);
     /* Who has logged in is not trusted so far; nor is an address without the option. */
     hand_over(f, "AUTH mx.example.org", "mx@example.test", "192.0.2.1");
     say(f, FROM "RCPT TO:<alice@example.test> IGNOREQUOTA\r\n");
@@ -796,7 +733,7 @@ static void quota_is_ignored_where_that_is_permitted(void **state)
     assert_non_null(strstr(f->replies.data, "250-IGNOREQUOTA\r\n"));
     say(f, FROM "RCPT TO:<alice@example.test> IGNOREQUOTA\r\nDATA\r\n" MESSAGE ".\r\n");
     expect(f, "250, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0");
-    assert_int_equal(count(f, f->alice, "INBOX"), 2);
+    assert_int_equal(count(f, f->accounts[ALICE], "INBOX"), 2);
 }
 
 static void strangers_cannot_forge_fields(void **state)

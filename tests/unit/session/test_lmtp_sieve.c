@@ -2,34 +2,13 @@
  * LMTP with scripts, over a store in memory: what a script asks of annotations, and that a message
  * is parsed once for all its recipients.
  */
-#include "base/error.h"
-#include "base/log.h"
-#include "blob/blob.h"
-#include "kv/kv.h"
-#include "session/lmtp/lmtp_priv.h"
+#include "lmtp_fixture.h"
 #include "store/annotation.h"
 #include "store/check.h"
 #include "store/script.h"
 #include "store/site_script.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-enum { RECIPIENTS = 10 };
-
-struct fixture {
-    struct config config;
-    struct kv_engine *kv;
-    struct blob_engine *blob;
-    struct store *store;
-    struct account_id accounts[RECIPIENTS];
-    struct stream stream;
-    struct buffer replies;
-};
+enum { RECIPIENTS = FIXTURE_ACCOUNTS };
 
 /* The linker puts it in front of the one there is. */
 static unsigned parsed;
@@ -60,60 +39,20 @@ int __wrap_collection_create(struct store_view *view, enum collection_type type,
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
-    static char hostname[] = "mail.example.test";
-    f->config = (struct config){.hostname = hostname,
-                                .message_size = 32 * 1024 * 1024,
-                                .lmtp_recipients = 100,
-                                .lmtp_pending = 1024 * 1024 * 1024,
-                                .lmtp_timeout = 300};
-    assert_int_equal(kv_memory_create(&f->kv), 0);
-    assert_int_equal(blob_memory_create(&f->blob), 0);
-    const struct store_options options = {
-        .kv = f->kv, .blob = f->blob, .open_accounts = 20, .default_domain = "example.test"};
-    assert_int_equal(store_open(&options, &f->store), 0);
-    for (int i = 0; i < RECIPIENTS; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "user%d", i);
-        assert_int_equal(
-            store_account_create(f->store, WHO_SYSTEM, slice_from_string(name), &f->accounts[i]),
-            0);
-    }
-    f->stream = (struct stream){.protocol = &lmtp_protocol,
-                                .config = &f->config,
-                                .store = f->store,
-                                .client = "unix",
-                                .spool_directory = open("/tmp", O_RDONLY | O_DIRECTORY)};
-    buffer_init(&f->stream.output, STREAM_OUTPUT_MARK + STREAM_OUTPUT_MAXIMUM);
-    buffer_init(&f->replies, 1024 * 1024);
-    assert_int_equal(lmtp_protocol.open(&f->stream), 0);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
+    fixture_set_up((struct store_options){0}, state);
     struct fixture *f = *state;
-    lmtp_protocol.close(&f->stream, "logout");
-    buffer_release(&f->stream.output);
-    buffer_release(&f->replies);
-    close(f->stream.spool_directory);
-    store_close(&f->store);
-    blob_engine_free(&f->blob);
-    kv_engine_free(&f->kv);
-    free(f);
-    return 0;
+    for (size_t i = 0; i < RECIPIENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "user%zu", i);
+        fixture_add_account(f, i, name);
+    }
+    return lmtp_protocol.open(&f->stream);
 }
 
 static void say(struct fixture *f, const char *text)
 {
-    enum stream_need need;
     f->stream.input = slice_from_string(text);
-    do {
-        need = lmtp_protocol.run(&f->stream);
-        buffer_append(&f->replies, buffer_slice(&f->stream.output));
-        buffer_clear(&f->stream.output);
-    } while (need == STREAM_NEED_OUTPUT);
+    run(f);
 }
 
 /* To the first accounts; every reply must be a success. */

@@ -1,38 +1,10 @@
 /*
  * Domains, aliases, groups, renaming, and what an address stands for.
  */
+#include "directory_test.h"
 #include "format/login_name.h"
-#include "store_test.h"
-
-/* --- how many keys are read --- */
-
-static size_t keys_read;
-
-int __real_kv_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
-int __wrap_kv_get(struct kv_transaction *transaction, struct slice key, struct buffer *value);
-int __real_kv_cursor_next(struct kv_cursor *cursor, struct slice *key, struct slice *value);
-int __wrap_kv_cursor_next(struct kv_cursor *cursor, struct slice *key, struct slice *value);
-
-int __wrap_kv_get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
-{
-    keys_read++;
-    return __real_kv_get(transaction, key, value);
-}
-
-int __wrap_kv_cursor_next(struct kv_cursor *cursor, struct slice *key, struct slice *value)
-{
-    keys_read++;
-    return __real_kv_cursor_next(cursor, key, value);
-}
 
 /* --- shorthands --- */
-
-static struct account_id make_account(struct fixture *f, const char *name)
-{
-    struct account_id id = {{0}};
-    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, slice_from_string(name), &id), 0);
-    return id;
-}
 
 static struct account_id make_group(struct fixture *f, const char *name)
 {
