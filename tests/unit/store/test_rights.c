@@ -91,6 +91,20 @@ static int call_append(struct caller *c)
     return mailbox_append(c->view, c->mailbox, &append, &result);
 }
 
+static int call_append_all(struct caller *c)
+{
+    struct append appends[] = {{.message = c->message}, {.message = c->message}};
+    struct append_result result;
+    return mailbox_append_all(c->view, c->mailbox, appends, 2, &result);
+}
+
+static int call_replace(struct caller *c)
+{
+    struct append append = {.message = c->message};
+    struct append_result result;
+    return mailbox_replace(c->view, c->mailbox, 2, c->mailbox, &append, &result);
+}
+
 static int call_flags(struct caller *c)
 {
     struct flag_change change = {FLAGS_ADD, ENTRY_DELETED, .unchanged_since = UINT64_MAX};
@@ -556,6 +570,7 @@ static const struct {
     int (*call)(struct caller *c);
     uint32_t needed;
     uint32_t instead; /* rights any one of which would do as well as the last of the needed ones */
+    uint32_t of;      /* or as this one, when it is not 0 */
 } calls[] = {
 #define L RIGHT_LOOKUP
 #define R RIGHT_READ
@@ -572,6 +587,9 @@ static const struct {
     {"mailbox_snapshot_open", call_snapshot, L | R},
     {"mailbox_append", call_append, RIGHT_INSERT, RIGHT_POST},
     {"mailbox_append (posting)", call_append, RIGHT_POST, RIGHT_INSERT},
+    {"mailbox_append_all", call_append_all, RIGHT_INSERT, RIGHT_POST},
+    {"mailbox_replace", call_replace, L | R | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE,
+     RIGHT_POST, RIGHT_INSERT},
     {"mailbox_append (annotated)", call_append_annotated, L | R | RIGHT_WRITE | RIGHT_INSERT,
      RIGHT_POST},
     {"mailbox_change_flags", call_flags, L | RIGHT_DELETE_MESSAGES},
@@ -795,8 +813,8 @@ static void test_every_right(void **state)
         }
         expect_with(&c, i, bob, needed, true);
         for (uint32_t right = 1; right < RIGHT_ALL; right <<= 1) {
-            bool last = right == 1U << (31 - __builtin_clz(needed));
-            uint32_t missing = right | (calls[i].instead && last ? calls[i].instead : 0);
+            uint32_t last = calls[i].of ? calls[i].of : 1U << (31 - __builtin_clz(needed));
+            uint32_t missing = right | (right == last ? calls[i].instead : 0);
             if (needed & right)
                 expect_with(&c, i, bob, RIGHT_ALL & ~missing, false);
         }
