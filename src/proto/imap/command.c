@@ -33,6 +33,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_LSUB] = {"LSUB", AFTER, false, imap_parse_lsub},
     [IMAP_STATUS] = {"STATUS", AFTER, false, imap_parse_status},
     [IMAP_APPEND] = {"APPEND", AFTER, false, imap_parse_append},
+    [IMAP_REPLACE] = {"REPLACE", SELECTED, true, imap_parse_replace},
     [IMAP_GETQUOTA] = {"GETQUOTA", AFTER, false, imap_parse_getquota},
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", AFTER, false, imap_parse_mailbox},
     [IMAP_GETMETADATA] = {"GETMETADATA", AFTER, false, imap_parse_getmetadata},

@@ -90,6 +90,17 @@ void *imap_grow(struct imap_cursor *cursor, void *array, size_t count, size_t si
 /* A buffer in the arena for at most size bytes, which needs no release. */
 struct buffer imap_arena_buffer(struct imap_cursor *cursor, size_t size);
 
+/* --- parse_append.c --- */
+enum imap_append_item {
+    IMAP_APPEND_ITEM_NONE,    /* go on */
+    IMAP_APPEND_ITEM_MESSAGE, /* a message's literal follows the text */
+    IMAP_APPEND_ITEM_END,     /* of the command */
+};
+
+/* The next item of APPEND or REPLACE, whose name has been read. cursor->incomplete: the same again
+ * when the text is longer. What it keeps of the text is in the arena. */
+enum imap_append_item imap_append_next(struct imap_cursor *cursor, struct imap_command *command);
+
 /* --- parse_mailbox.c --- */
 struct slice imap_mailbox(struct imap_cursor *cursor);
 struct slice imap_reference(struct imap_cursor *cursor); /* may be empty */
@@ -123,8 +134,8 @@ typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *comman
 imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id, imap_parse_login,
     imap_parse_authenticate, imap_parse_enable, imap_parse_mailbox, imap_parse_select,
     imap_parse_create, imap_parse_rename, imap_parse_list, imap_parse_lsub, imap_parse_status,
-    imap_parse_append, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
-    imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata,
-    imap_parse_fetch, imap_parse_store, imap_parse_copy;
+    imap_parse_append, imap_parse_replace, imap_parse_expunge, imap_parse_search, imap_parse_sort,
+    imap_parse_thread, imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata,
+    imap_parse_setmetadata, imap_parse_fetch, imap_parse_store, imap_parse_copy;
 
 #endif

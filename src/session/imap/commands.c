@@ -24,6 +24,7 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_LSUB] = {cmd_list, 0},
     [IMAP_STATUS] = {cmd_status, 0},
     [IMAP_APPEND] = {cmd_append, COMMAND_CHANGES},
+    [IMAP_REPLACE] = {cmd_append, COMMAND_CHANGES},
     [IMAP_GETQUOTA] = {cmd_quota, 0},
     [IMAP_GETQUOTAROOT] = {cmd_quota, 0},
     [IMAP_GETMETADATA] = {cmd_metadata, 0},

@@ -317,14 +317,14 @@ static void on_continue(struct imap_session *session, const struct imap_event *e
 
 static void on_command(struct imap_session *session, const struct imap_event *event)
 {
-    /* An APPEND whose message has come was begun by on_append. */
+    /* An APPEND whose messages have come was begun by on_append. */
     if (session->command || begin_command(session, event->command))
         session->phase = PHASE_RUNNING;
 }
 
 static void on_append(struct imap_session *session, const struct imap_event *event)
 {
-    if (!begin_command(session, event->command)) {
+    if (!session->command && !begin_command(session, event->command)) {
         imap_reader_refuse_message(&session->reader);
         return;
     }

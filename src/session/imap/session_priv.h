@@ -31,6 +31,7 @@ enum {
     SESSION_PIECE = 64 * 1024,              /* bytes of a message read in one go */
     SESSION_HEADER_MAXIMUM = 1024 * 1024,   /* bytes of a header looked at field by field */
     SESSION_APPEND_MEMORY = 256 * 1024,     /* bytes of an APPEND kept in memory */
+    SESSION_APPEND_TOTAL = 4,               /* all its messages, in times of message_size */
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
@@ -300,7 +301,7 @@ bool compress_has_more(const struct imap_session *session);
  * the buffers, or ERROR_MEMORY: the session must end. */
 int compress_output(struct imap_session *session, bool waits);
 
-/* --- cmd_append.c: the message's way before the handler runs --- */
+/* --- cmd_append.c: the messages' way before the handler runs --- */
 void append_begin(struct imap_session *session);
 void append_piece(struct imap_session *session, struct slice bytes);
 

@@ -225,6 +225,10 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         imap_events_slice(out, command->status.mailbox);
         buffer_append_format(out, " %u", command->status.items);
         break;
+    case IMAP_REPLACE:
+        imap_events_set(out, &command->append.set);
+        imap_events_append(out, command);
+        break;
     case IMAP_APPEND:
         imap_events_append(out, command);
         break;
