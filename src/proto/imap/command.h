@@ -8,9 +8,9 @@
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
- * (LITERAL+), 3502 (MULTIAPPEND), 8508 (REPLACE), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032
- * (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514
- * (SAVEDATE), 8970 (PREVIEW).
+ * (LITERAL+), 3502 (MULTIAPPEND), 4469 (CATENATE), 8508 (REPLACE), 5258 (LIST-EXTENDED), 5819
+ * (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC),
+ * 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -317,7 +317,13 @@ struct imap_acl {
 };
 
 /* Where the reading of APPEND and REPLACE stands. */
-enum imap_append_stage { IMAP_APPEND_HEAD, IMAP_APPEND_MESSAGE, IMAP_APPEND_END };
+enum imap_append_stage {
+    IMAP_APPEND_HEAD,
+    IMAP_APPEND_MESSAGE,
+    IMAP_APPEND_PART,
+    IMAP_APPEND_PART_END,
+    IMAP_APPEND_END,
+};
 
 /* APPEND (RFC 9051 section 6.3.12, RFC 3502) and REPLACE (RFC 8508). What is said of a message
  * counts from its IMAP_EVENT_APPEND to the next one; its keywords are there as long as the command.
@@ -329,8 +335,10 @@ struct imap_append {
     struct imap_flags flags;
     bool has_date;
     int64_t date;
-    uint64_t size;                /* of the message */
+    uint64_t size;                /* of the message, or of the part that is a literal */
     bool binary;                  /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
+    bool catenates;               /* it consists of parts (RFC 4469) */
+    size_t parts;                 /* of all messages so far; IMAP_CATENATE_PARTS_MAXIMUM */
     enum imap_append_stage stage; /* the reader's own */
 };
 

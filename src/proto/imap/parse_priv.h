@@ -92,18 +92,23 @@ struct buffer imap_arena_buffer(struct imap_cursor *cursor, size_t size);
 
 /* --- parse_append.c --- */
 enum imap_append_item {
-    IMAP_APPEND_ITEM_NONE,    /* go on */
-    IMAP_APPEND_ITEM_MESSAGE, /* a message's literal follows the text */
-    IMAP_APPEND_ITEM_END,     /* of the command */
+    IMAP_APPEND_ITEM_NONE,     /* go on */
+    IMAP_APPEND_ITEM_MESSAGE,  /* a message's literal follows the text */
+    IMAP_APPEND_ITEM_CATENATE, /* a message's parts follow */
+    IMAP_APPEND_ITEM_TEXT,     /* the literal of one */
+    IMAP_APPEND_ITEM_URL,
+    IMAP_APPEND_ITEM_END, /* of the command */
 };
 
 /* The next item of APPEND or REPLACE, whose name has been read. cursor->incomplete: the same again
- * when the text is longer. What it keeps of the text is in the arena. */
-enum imap_append_item imap_append_next(struct imap_cursor *cursor, struct imap_command *command);
+ * when the text is longer. What it keeps of the text is in the arena; *url is not. */
+enum imap_append_item imap_append_next(struct imap_cursor *cursor, struct imap_command *command,
+                                       struct slice *url);
 
 /* --- parse_mailbox.c --- */
 struct slice imap_mailbox(struct imap_cursor *cursor);
-struct slice imap_reference(struct imap_cursor *cursor); /* may be empty */
+struct slice imap_mailbox_name(struct imap_cursor *cursor, struct slice wire); /* not empty */
+struct slice imap_reference(struct imap_cursor *cursor);                       /* may be empty */
 struct slice imap_list_pattern(struct imap_cursor *cursor);
 
 /* mod-sequence-valzer (RFC 7162 section 7): 63 bits. */
@@ -117,6 +122,11 @@ void imap_sequence_set(struct imap_cursor *cursor, struct imap_sequence_set *set
 void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags);
 void imap_flags_bare(struct imap_cursor *cursor, struct imap_flags *flags); /* no parentheses */
 uint32_t imap_status_items(struct imap_cursor *cursor);
+
+/* --- parse_fetch.c --- */
+
+/* section = "[" [section-spec] "]" [partial] (RFC 9051 section 9) */
+void imap_section(struct imap_cursor *cursor, struct imap_fetch_item *item);
 
 /* partial-range (RFC 9394 section 4) */
 void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial);

@@ -298,7 +298,7 @@ static bool take_command_line(struct imap_reader *reader, struct imap_event *eve
 
 /* The text up to the message has been used; what follows the message begins anew. */
 static bool begin_message(struct imap_reader *reader, const struct imap_literal *literal,
-                          struct imap_event *event)
+                          enum imap_event_kind kind, struct imap_event *event)
 {
     buffer_clear(&reader->text);
     buffer_append_byte(&reader->text, ' '); /* so that item is not 0 */
@@ -307,7 +307,7 @@ static bool begin_message(struct imap_reader *reader, const struct imap_literal 
     reader->item = reader->text.size;
     reader->literal_left = literal->size;
     reader->mode = literal->plus ? MESSAGE : ASK;
-    event->kind = IMAP_EVENT_APPEND;
+    event->kind = kind;
     event->command = &reader->command;
     if (literal->size <= reader->limits.message)
         return true;
@@ -319,6 +319,29 @@ static bool begin_message(struct imap_reader *reader, const struct imap_literal 
     return true;
 }
 
+static bool give_item(struct imap_reader *reader, enum imap_append_item item,
+                      const struct imap_literal *literal, struct imap_event *event)
+{
+    switch (item) {
+    case IMAP_APPEND_ITEM_NONE:
+        return false;
+    case IMAP_APPEND_ITEM_MESSAGE:
+        return begin_message(reader, literal, IMAP_EVENT_APPEND, event);
+    case IMAP_APPEND_ITEM_TEXT:
+        return begin_message(reader, literal, IMAP_EVENT_TEXT, event);
+    case IMAP_APPEND_ITEM_CATENATE:
+        event->kind = IMAP_EVENT_APPEND;
+        break;
+    case IMAP_APPEND_ITEM_URL:
+        event->kind = IMAP_EVENT_URL;
+        break;
+    case IMAP_APPEND_ITEM_END:
+        return give_command(reader, event);
+    }
+    event->command = &reader->command;
+    return true;
+}
+
 static bool step_items(struct imap_reader *reader, struct slice *input, struct imap_event *event)
 {
     struct imap_literal literal;
@@ -326,7 +349,7 @@ static bool step_items(struct imap_reader *reader, struct slice *input, struct i
     struct imap_cursor cursor = cursor_at(reader, &literal, &has_literal);
     (void)input;
     cursor.at += reader->item;
-    enum imap_append_item item = imap_append_next(&cursor, &reader->command);
+    enum imap_append_item item = imap_append_next(&cursor, &reader->command, &event->text);
     if (cursor.incomplete)
         return begin_literal(reader, &literal, event);
     if (arena_failed(&reader->arena) && !cursor.problem) {
@@ -340,9 +363,7 @@ static bool step_items(struct imap_reader *reader, struct slice *input, struct i
         return skip_literal(reader, &literal, event);
     }
     reader->item = (size_t)(cursor.at - reader->text.data);
-    if (item == IMAP_APPEND_ITEM_MESSAGE)
-        return begin_message(reader, &literal, event);
-    return item == IMAP_APPEND_ITEM_END && give_command(reader, event);
+    return give_item(reader, item, &literal, event);
 }
 
 /* NUL bytes are for a literal8 (RFC 9051 section 9, literal and literal8). */
@@ -465,13 +486,25 @@ struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *inp
     return event;
 }
 
+/* The bytes of a literal that nobody wants, if they come. */
+static void refuse_literal(struct imap_reader *reader, bool comes, uint64_t size)
+{
+    reader->mode = BETWEEN;
+    if (!comes)
+        return;
+    begin_discard(reader, NULL, NULL);
+    reader->literal_left = size;
+    reader->mode = SKIP;
+}
+
 void imap_reader_refuse_message(struct imap_reader *reader)
 {
-    int mode = reader->mode;
-    if (mode == ASK) {
-        reader->mode = BETWEEN;
-    } else if (mode == MESSAGE) {
-        begin_discard(reader, NULL, NULL);
-        reader->mode = SKIP;
+    struct imap_literal literal = {0};
+    bool has_literal;
+    if (reader->mode == ITEMS) {
+        cursor_at(reader, &literal, &has_literal);
+        refuse_literal(reader, has_literal && literal.plus, literal.size);
+    } else if (reader->mode == ASK || reader->mode == MESSAGE) {
+        refuse_literal(reader, reader->mode == MESSAGE, reader->literal_left);
     }
 }

@@ -44,6 +44,7 @@ enum {
                                         of a header is compared with them */
     IMAP_SECTION_DEPTH_MAXIMUM = 64, /* part numbers of a section */
     IMAP_APPEND_MESSAGES_MAXIMUM = 1000, /* of one APPEND */
+    IMAP_CATENATE_PARTS_MAXIMUM = 1000,  /* of all messages of one command */
     IMAP_FLAGS_MAXIMUM = 100,            /* flags and keywords of one command */
     IMAP_KEYWORD_MAXIMUM = 100,          /* bytes of a keyword */
     IMAP_OBJECT_ID_MAXIMUM = 255,        /* RFC 8474 section 7 */
@@ -62,7 +63,9 @@ enum imap_event_kind {
     IMAP_EVENT_APPEND,   /* command is APPEND or REPLACE, as far as a message, which follows as */
     IMAP_EVENT_MESSAGE,  /*   pieces (text; size 0 never). The next message's IMAP_EVENT_APPEND
                             ends it, or IMAP_EVENT_COMMAND; or IMAP_EVENT_BAD when what is in it
-                            or follows it is wrong */
+                            or follows it is wrong. Of CATENATE it follows as any number of */
+    IMAP_EVENT_TEXT,     /*   parts that are literals, each followed by its pieces, and */
+    IMAP_EVENT_URL,      /*   parts of other messages (text: the URL) */
     IMAP_EVENT_LINE,     /* text: the line asked for by imap_reader_expect_line, no CRLF */
     IMAP_EVENT_BAD,      /* tag (or "*") and text: answer "tag BAD text", go on */
     IMAP_EVENT_TOO_BIG,  /* a message passes limits.message: "tag NO [TOOBIG] text" */
@@ -109,9 +112,9 @@ struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *inp
 /* The next line is not a command but a continuation (AUTHENTICATE, IDLE's DONE). */
 void imap_reader_expect_line(struct imap_reader *reader);
 
-/* After IMAP_EVENT_APPEND or IMAP_EVENT_MESSAGE: the message is not wanted (mailbox missing, over
- * quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the next
- * event is that of the next command. The caller has answered. */
+/* After IMAP_EVENT_APPEND, _TEXT, _URL or _MESSAGE: the message is not wanted (mailbox missing,
+ * over quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the
+ * next event is that of the next command. The caller has answered. */
 void imap_reader_refuse_message(struct imap_reader *reader);
 
 /* From the next command on, mailbox names are UTF-8 and nothing else (RFC 9051 section 5.1, after

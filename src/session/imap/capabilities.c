@@ -15,6 +15,7 @@ static const char *const capabilities[] = {
     "UNSELECT",
     "UIDPLUS",
     "MULTIAPPEND",
+    "CATENATE",
     "MOVE",
     "REPLACE",
     "CHILDREN",

@@ -5,28 +5,10 @@
  * The messages go to one spool while they arrive: small ones stay in memory, large ones lie in an
  * unlinked file.
  */
+#include "session/imap/append_priv.h"
+
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/spool.h"
-#include "session/imap/session_priv.h"
-
-struct append_message {
-    struct imap_flags flags;
-    int64_t date;
-    uint64_t begin, end; /* in the spool */
-    struct prepared_message *prepared;
-};
-
-struct append_work {
-    struct account_id account; /* whose mailbox it is */
-    collection_id mailbox;
-    uint32_t replaced; /* REPLACE: the UID of the selected mailbox */
-    struct spool spool;
-    bool has_nul;
-    struct append_message *messages;
-    size_t count, capacity;
-    size_t prepared; /* the first so many are */
-};
 
 static void release(struct imap_session *session)
 {
@@ -43,8 +25,7 @@ static bool is_replace(const struct imap_session *session)
 
 /* --- before a message's literal is asked for: what is refused costs no transfer --- */
 
-/* The reply is set: answers at once, and has what follows passed over. */
-static void refuse(struct imap_session *session)
+void append_refuse(struct imap_session *session)
 {
     imap_reader_refuse_message(&session->reader);
     session->phase = PHASE_SYNCING;
@@ -138,11 +119,13 @@ static bool add_message(struct imap_session *session, struct append_work *work)
     return true;
 }
 
-/* RFC 3502: a message without a byte cancels the command. */
-static bool accept_size(struct imap_session *session, struct append_work *work, uint64_t size)
+bool append_accepts(struct imap_session *session, uint64_t size)
 {
-    if (!size)
-        session_reply(session, "NO", NULL, "Append cancelled by an empty message");
+    const struct append_work *work = session->work;
+    const struct append_message *message = &work->messages[work->count - 1];
+    uint64_t maximum = (uint64_t)session->stream->config->message_size;
+    if (size > maximum - (message->end - message->begin))
+        session_reply(session, "NO", "TOOBIG", "Message too large");
     else if (size > work->spool.maximum - work->spool.size)
         session_reply(session, "NO", "LIMIT", "The messages of one command are too large");
     else
@@ -150,21 +133,35 @@ static bool accept_size(struct imap_session *session, struct append_work *work, 
     return false;
 }
 
-void append_begin(struct imap_session *session)
+/* RFC 3502: a message without a byte cancels the command. */
+static void reply_empty(struct imap_session *session)
 {
-    struct append_work *work = session->work ? session->work : begin(session);
-    if (!work || !add_message(session, work) ||
-        !accept_size(session, work, session->command->append.size))
-        refuse(session);
+    session_reply(session, "NO", NULL, "Cancelled by an empty message");
 }
 
-/* What fails is remembered by the spool. */
-void append_piece(struct imap_session *session, struct slice bytes)
+void append_begin(struct imap_session *session)
 {
-    struct append_work *work = session->work;
+    const struct imap_append *append = &session->command->append;
+    struct append_work *work = session->work ? session->work : begin(session);
+    bool accepted = work && add_message(session, work);
+    if (accepted && !append->catenates && !append->size) {
+        reply_empty(session);
+        accepted = false;
+    }
+    if (!accepted || !append_accepts(session, append->size))
+        append_refuse(session);
+}
+
+void append_bytes(struct append_work *work, struct slice bytes)
+{
     work->has_nul |= slice_find(bytes, '\0') < bytes.size;
     spool_append(&work->spool, bytes);
     work->messages[work->count - 1].end = work->spool.size;
+}
+
+void append_piece(struct imap_session *session, struct slice bytes)
+{
+    append_bytes(session->work, bytes);
 }
 
 /* --- when all have come --- */
@@ -247,6 +244,12 @@ enum progress cmd_append(struct imap_session *session)
     /* What has NUL bytes could not be fetched by those who do not know BINARY. */
     if (work->has_nul)
         return session_reply(session, "NO", "UNKNOWN-CTE", "NUL bytes cannot be stored");
+    for (size_t i = 0; i < work->count; i++) {
+        if (work->messages[i].begin == work->messages[i].end) {
+            reply_empty(session);
+            return PROGRESS_DONE;
+        }
+    }
     int error = spool_view(&work->spool, &bytes);
     if (!error)
         error = prepare(session, bytes, &prepared);

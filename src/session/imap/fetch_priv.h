@@ -72,6 +72,11 @@ int fetch_load_summary(struct fetch_slice *slice);
 int section_locate(const struct summary *summary, const struct imap_fetch_item *item,
                    uint64_t *offset, uint64_t *size);
 
+/* Appends the header's fields that the item names (or does not name), and the empty line that ends
+ * a header (RFC 9051 section 6.4.5.1: it is always included). */
+void section_filter_header(struct slice header, const struct imap_fetch_item *item,
+                           struct buffer *filtered);
+
 /* "BODY[1]<0> " */
 void section_write_label(struct buffer *out, const struct imap_fetch_item *item);
 

@@ -63,10 +63,8 @@ static bool is_listed(const struct imap_fetch_item *item, struct slice name)
     return false;
 }
 
-/* The header's fields that the item names (or does not name), and the empty line that ends a
- * header (RFC 9051 section 6.4.5.1: it is always included). */
-static void filter_header(struct slice header, const struct imap_fetch_item *item,
-                          struct buffer *filtered)
+void section_filter_header(struct slice header, const struct imap_fetch_item *item,
+                           struct buffer *filtered)
 {
     bool wanted = item->text == IMAP_SECTION_HEADER_FIELDS;
     struct header_field field;
@@ -117,7 +115,7 @@ static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item
     int error =
         mailbox_message(slice->snapshot, &slice->work->entry, offset, (size_t)size, &slice->header);
     if (!error) {
-        filter_header(buffer_slice(&slice->header), item, &slice->filtered);
+        section_filter_header(buffer_slice(&slice->header), item, &slice->filtered);
         error = buffer_error(&slice->filtered);
     }
     if (error) {

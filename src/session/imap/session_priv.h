@@ -112,6 +112,7 @@ struct imap_session {
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
+    bool copying;                    /* a part for APPEND: nothing else is read meanwhile */
     bool compresses;                 /* from the answer that comes next on */
     struct compression *compression; /* NULL: none */
     uint32_t enabled;                /* enum session_enabled bits */
@@ -304,6 +305,13 @@ int compress_output(struct imap_session *session, bool waits);
 /* --- cmd_append.c: the messages' way before the handler runs --- */
 void append_begin(struct imap_session *session);
 void append_piece(struct imap_session *session, struct slice bytes);
+
+/* --- append_catenate.c: parts of a message (RFC 4469) --- */
+void append_text(struct imap_session *session);
+void append_url(struct imap_session *session, struct slice url);
+
+/* Goes on with the copy of what the URL names, while session->copying. */
+void append_copy(struct imap_session *session);
 
 /* --- cmd_idle.c --- */
 void idle_line(struct imap_session *session, struct slice line);

@@ -165,7 +165,10 @@ static inline void imap_events_append(struct buffer *out, const struct imap_comm
         buffer_append_format(out, " date %lld", (long long)command->append.date);
     if (command->append.binary)
         buffer_append_string(out, " binary");
-    buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
+    if (command->append.catenates)
+        buffer_append_format(out, " parts %zu", command->append.parts);
+    else
+        buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
 }
 
 static inline void imap_events_metadata(struct buffer *out, const struct imap_metadata *metadata)
@@ -298,8 +301,9 @@ static inline void imap_events_command(struct buffer *out, const struct imap_com
 static inline void imap_events_write(struct buffer *out, const struct imap_event *event,
                                      bool *in_message)
 {
-    static const char *const names[] = {"more", "continue", "command", "append", "message",
-                                        "line", "BAD",      "TOO_BIG", "CLOSE",  "BAD_CHARSET"};
+    static const char *const names[] = {"more",    "continue", "command", "append",
+                                        "message", "text",     "url",     "line",
+                                        "BAD",     "TOO_BIG",  "CLOSE",   "BAD_CHARSET"};
     if (event->kind == IMAP_EVENT_MORE)
         return;
     if (*in_message && event->kind == IMAP_EVENT_MESSAGE) {
@@ -310,7 +314,10 @@ static inline void imap_events_write(struct buffer *out, const struct imap_event
         buffer_append_byte(out, '\n');
     *in_message = event->kind == IMAP_EVENT_MESSAGE;
     buffer_append_format(out, "%s ", names[event->kind]);
-    if (event->command && event->kind != IMAP_EVENT_BAD_CHARSET)
+    if (event->kind == IMAP_EVENT_TEXT)
+        buffer_append_format(out, "size %llu", (unsigned long long)event->command->append.size);
+    else if (event->command && event->kind != IMAP_EVENT_BAD_CHARSET &&
+             event->kind != IMAP_EVENT_URL)
         imap_events_command(out, event->command);
     if (event->tag.size) {
         buffer_append(out, event->tag);
@@ -336,7 +343,9 @@ static inline bool imap_events_run(struct imap_reader *reader, struct slice inpu
             imap_events_write(out, &event, &in_message);
             if (event.kind == IMAP_EVENT_CLOSE)
                 return false;
-            if (event.kind == IMAP_EVENT_APPEND && refuse)
+            bool offered = event.kind == IMAP_EVENT_APPEND || event.kind == IMAP_EVENT_TEXT ||
+                           event.kind == IMAP_EVENT_URL;
+            if (offered && refuse)
                 imap_reader_refuse_message(reader);
             if (event.kind == IMAP_EVENT_COMMAND &&
                 (event.command->id == IMAP_IDLE || event.command->id == IMAP_AUTHENTICATE))

@@ -6,7 +6,8 @@
 #include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
-    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MULTIAPPEND MOVE "     \
+    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MULTIAPPEND CATENATE " \
+    "MOVE "                                                                                        \
     "REPLACE CHILDREN "                                                                            \
     "SPECIAL-USE "                                                                                 \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
