@@ -19,6 +19,7 @@ struct imap_cursor {
     const char *problem; /* sticky: what is wrong with it; NULL: nothing */
     bool incomplete;     /* the text ends behind a literal's head: its bytes are still to come */
     bool utf8;           /* names are UTF-8, not modified UTF-7 */
+    bool utf8_accept;    /* so are all texts; no other charset is allowed */
     bool bad_charset;    /* SEARCH: not a syntax error, but a charset nobody knows */
     int depth;           /* parentheses, NOT and OR; IMAP_NESTING_MAXIMUM */
     size_t count;        /* search keys; IMAP_SEARCH_KEYS_MAXIMUM */

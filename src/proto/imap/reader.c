@@ -84,6 +84,12 @@ void imap_reader_expect_line(struct imap_reader *reader)
     reader->mode = LINE;
 }
 
+void imap_reader_accept_utf8(struct imap_reader *reader)
+{
+    reader->utf8 = true;
+    reader->utf8_accept = true;
+}
+
 static struct slice take(struct slice *input, size_t size)
 {
     struct slice taken = slice_sub(*input, 0, size);
@@ -155,8 +161,11 @@ static bool skip_literal(struct imap_reader *reader, const struct imap_literal *
 static struct imap_cursor make_cursor(struct imap_reader *reader, size_t size)
 {
     char *data = reader->text.data;
-    return (struct imap_cursor){
-        .at = data, .end = data + size, .arena = &reader->arena, .utf8 = reader->utf8};
+    return (struct imap_cursor){.at = data,
+                                .end = data + size,
+                                .arena = &reader->arena,
+                                .utf8 = reader->utf8,
+                                .utf8_accept = reader->utf8_accept};
 }
 
 /* The line that takes the command over its limit: its tag is still read, then it is read past. */

@@ -99,6 +99,7 @@ struct imap_reader {
     bool discard;           /* the rest of this command is read past */
     bool discards_messages; /* and may have messages, of any size */
     bool utf8;              /* by imap_reader_use_utf8 */
+    bool utf8_accept;       /* by imap_reader_accept_utf8 */
 };
 
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);
@@ -120,6 +121,11 @@ void imap_reader_refuse_message(struct imap_reader *reader);
 /* From the next command on, mailbox names are UTF-8 and nothing else (RFC 9051 section 5.1, after
  * ENABLE IMAP4rev2): "&" stands for itself. */
 void imap_reader_use_utf8(struct imap_reader *reader);
+
+/* The same, and from the next command on texts in commands are UTF-8 and nothing else (RFC 9755
+ * section 3, after ENABLE UTF8=ACCEPT): SEARCH may not name a charset, SORT and THREAD must name
+ * this one. */
+void imap_reader_accept_utf8(struct imap_reader *reader);
 
 /* Whether nothing is kept: the reader costs only its struct. */
 bool imap_reader_is_idle(const struct imap_reader *reader);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "format/downgrade.h"
 
 static void release(struct imap_session *session)
 {
@@ -36,6 +37,8 @@ static void reply_error(struct imap_session *session, int error)
 {
     if (error == ERROR_NOT_FOUND)
         session_reply(session, "NO", "TRYCREATE", "No such mailbox");
+    else if (error == ERROR_UNSUPPORTED)
+        session_reply(session, "NO", NULL, "A header in UTF-8 needs ENABLE UTF8=ACCEPT");
     else if (error == ERROR_CONFLICT)
         session_reply(session, "NO", "EXPUNGEISSUED", "The message is expunged");
     else
@@ -166,7 +169,17 @@ void append_piece(struct imap_session *session, struct slice bytes)
 
 /* --- when all have come --- */
 
-/* Parses those there is time for. *done: all are. */
+/* RFC 9755 section 4: not from who could not be shown it. */
+static bool takes_header(const struct imap_session *session, struct slice text)
+{
+    struct header_field field;
+    while (!session_takes_utf8(session) && header_field_next(&text, &field))
+        if (!downgrade_is_ascii(field.whole))
+            return false;
+    return true;
+}
+
+/* Parses those there is time for. ERROR_UNSUPPORTED: a header is not taken. *done: all are. */
 static int prepare(struct imap_session *session, struct slice bytes, bool *done)
 {
     struct append_work *work = session->work;
@@ -174,7 +187,8 @@ static int prepare(struct imap_session *session, struct slice bytes, bool *done)
         struct append_message *message = &work->messages[work->prepared];
         struct slice text =
             slice_sub(bytes, (size_t)message->begin, (size_t)(message->end - message->begin));
-        int error = prepared_message_create(text, &message->prepared);
+        int error = takes_header(session, text) ? prepared_message_create(text, &message->prepared)
+                                                : ERROR_UNSUPPORTED;
         if (error)
             return error;
         work->prepared++;

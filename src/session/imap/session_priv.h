@@ -52,6 +52,7 @@ enum session_enabled {
     ENABLED_CONDSTORE = 1, /* also by the commands that RFC 7162 section 3.1 lists */
     ENABLED_QRESYNC = 2,   /* never without CONDSTORE */
     ENABLED_UIDONLY = 8,   /* no message numbers in either direction (RFC 9586) */
+    ENABLED_UTF8 = 16,     /* UTF8=ACCEPT (RFC 9755) */
     ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
@@ -327,10 +328,17 @@ void list_write_selected(struct imap_session *session, const struct collection *
 
 /* --- mailbox_view.c --- */
 
-/* Whether responses have names in UTF-8, and none of what only IMAP4rev1 has. */
+/* Whether responses have none of what only IMAP4rev1 has. */
 static inline bool session_is_rev2(const struct imap_session *session)
 {
     return session->enabled & ENABLED_REV2;
+}
+
+/* Whether names and the headers of messages may be in UTF-8 (RFC 9755, RFC 9051 section 5.1): else
+ * messages have surrogates of such headers (fetch_surrogate.c), and names are in modified UTF-7. */
+static inline bool session_takes_utf8(const struct imap_session *session)
+{
+    return session->enabled & (ENABLED_REV2 | ENABLED_UTF8);
 }
 
 /* EXISTS, and IMAP4rev1's RECENT. */
