@@ -8,9 +8,9 @@
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
- * (LITERAL+), 3502 (MULTIAPPEND), 4469 (CATENATE), 8508 (REPLACE), 5258 (LIST-EXTENDED), 5819
- * (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC),
- * 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508 (REPLACE), 5258
+ * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
+ * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -47,6 +47,9 @@ enum imap_command_id {
     IMAP_STATUS,
     IMAP_APPEND,
     IMAP_REPLACE,
+    IMAP_RESETKEY,
+    IMAP_GENURLAUTH,
+    IMAP_URLFETCH,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
     IMAP_GETMETADATA,
@@ -342,6 +345,25 @@ struct imap_append {
     enum imap_append_stage stage; /* the reader's own */
 };
 
+/* RESETKEY (RFC 4467 section 7). */
+struct imap_resetkey {
+    struct slice mailbox; /* empty: all */
+    struct slice *mechanisms;
+    size_t count;
+};
+
+/* A URL of GENURLAUTH, or one of URLFETCH with what is wanted of it (RFC 5524 section 3.1): with
+ * nothing named, the bytes alone. */
+struct imap_url_request {
+    struct slice url; /* as written; proto/imap/url.h */
+    struct slice mechanism;
+    bool body, binary, structure;
+};
+struct imap_urls {
+    struct imap_url_request *list;
+    size_t count; /* IMAP_URLS_MAXIMUM */
+};
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
@@ -384,6 +406,8 @@ struct imap_command {
             uint32_t items; /* enum imap_status_item bits */
         } status;
         struct imap_append append; /* REPLACE too */
+        struct imap_resetkey resetkey;
+        struct imap_urls urls; /* GENURLAUTH URLFETCH */
         struct {
             bool all; /* EXPUNGE; otherwise UID EXPUNGE's set */
             struct imap_sequence_set set;

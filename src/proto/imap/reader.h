@@ -49,6 +49,7 @@ enum {
     IMAP_KEYWORD_MAXIMUM = 100,          /* bytes of a keyword */
     IMAP_OBJECT_ID_MAXIMUM = 255,        /* RFC 8474 section 7 */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
+    IMAP_URLS_MAXIMUM = 100, /* of GENURLAUTH, URLFETCH; mechanisms of RESETKEY */
     IMAP_METADATA_ENTRIES_MAXIMUM = 64,
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */

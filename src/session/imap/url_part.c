@@ -16,6 +16,32 @@ static int find_entry(struct mailbox_snapshot *snapshot, const struct imap_url *
     return !error && entry->uid != url->uid ? ERROR_NOT_FOUND : error;
 }
 
+/* What the bytes are: the part's MIME header, or of TEXT its message's. */
+static int find_header(const struct summary *summary, const struct imap_fetch_item *section,
+                       struct url_part *part)
+{
+    struct imap_fetch_item header = *section;
+    struct summary_part found;
+    size_t index;
+    part->encoding = SUMMARY_ENCODING_IDENTITY;
+    part->header_size = 0;
+    if (section->text == IMAP_SECTION_TEXT)
+        header.text = IMAP_SECTION_HEADER;
+    else if (section->text == IMAP_SECTION_ALL && section->number_count)
+        header.text = IMAP_SECTION_MIME;
+    else
+        return 0;
+    int error = section_locate(summary, &header, &part->header_offset, &part->header_size);
+    if (error || section->text == IMAP_SECTION_TEXT)
+        return error;
+    error = summary_part_find(summary, section->numbers, section->number_count, &index);
+    if (!error)
+        error = summary_part_at(summary, index, &found);
+    if (!error && found.kind != SUMMARY_PART_MULTIPART && found.kind != SUMMARY_PART_MESSAGE)
+        part->encoding = (enum summary_encoding)found.encoding;
+    return error;
+}
+
 static int find_range(struct mailbox_snapshot *snapshot, const struct imap_url *url,
                       struct url_part *part)
 {
@@ -25,6 +51,8 @@ static int find_range(struct mailbox_snapshot *snapshot, const struct imap_url *
     int error = mailbox_summary(snapshot, &part->entry, &encoded, &summary);
     if (!error)
         error = section_locate(&summary, &url->section, &part->offset, &part->left);
+    if (!error)
+        error = find_header(&summary, &url->section, part);
     buffer_release(&encoded);
     return error;
 }

@@ -15,6 +15,10 @@ struct url_part {
     struct slice fields; /* the bytes themselves, of HEADER.FIELDS: in the arena */
     bool is_fields;
     uint64_t offset, left; /* of the message's bytes, or of these; still to be read */
+    /* The header that says what the bytes are: of the part, or of the message that they are the
+     * text of. Its size is 0 where there is none. */
+    uint64_t header_offset, header_size;
+    enum summary_encoding encoding; /* of the part, when it is one */
 };
 
 /* Finds it in the mailbox of the snapshot. ERROR_NOT_FOUND: no such message or part, or another

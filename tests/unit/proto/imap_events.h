@@ -228,6 +228,21 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         imap_events_slice(out, command->status.mailbox);
         buffer_append_format(out, " %u", command->status.items);
         break;
+    case IMAP_RESETKEY:
+        imap_events_slice(out, command->resetkey.mailbox);
+        imap_events_slices(out, command->resetkey.mechanisms, command->resetkey.count);
+        break;
+    case IMAP_GENURLAUTH:
+    case IMAP_URLFETCH:
+        for (size_t i = 0; i < command->urls.count; i++) {
+            const struct imap_url_request *request = &command->urls.list[i];
+            imap_events_slice(out, request->url);
+            buffer_append(out, request->mechanism);
+            buffer_append_format(out, "%s%s%s", request->body ? " body" : "",
+                                 request->binary ? " binary" : "",
+                                 request->structure ? " structure" : "");
+        }
+        break;
     case IMAP_REPLACE:
         imap_events_set(out, &command->append.set);
         imap_events_append(out, command);

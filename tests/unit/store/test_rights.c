@@ -14,6 +14,7 @@
 #include "store/summaries.h"
 #include "store/thread.h"
 #include "store/transfer.h"
+#include "store/urlauth.h"
 
 static int call_list(struct caller *c)
 {
@@ -561,6 +562,40 @@ static int call_resolve(struct caller *c)
     return store_resolve(c->store, c->who, SLICE("alice"), &c->f->arena, &resolution);
 }
 
+static int call_urlauth_sign(struct caller *c)
+{
+    uint8_t token[URLAUTH_TOKEN_SIZE];
+    return urlauth_sign(c->view, c->mailbox, SLICE("x"), token);
+}
+
+static int call_urlauth_reset(struct caller *c)
+{
+    return urlauth_reset(c->view, c->mailbox);
+}
+
+static int call_urlauth_reset_all(struct caller *c)
+{
+    return urlauth_reset(c->view, 0);
+}
+
+/* A URL that is for alice alone. */
+static int call_urlauth_open(struct caller *c)
+{
+    uint8_t token[URLAUTH_TOKEN_SIZE];
+    struct urlauth_reader *reader;
+    struct urlauth_claim claim = {.owner = SLICE("alice"),
+                                  .mailbox = SLICE("Trial/Box"),
+                                  .access = URLAUTH_USER,
+                                  .user = SLICE("alice"),
+                                  .rump = SLICE("x"),
+                                  .token = slice_make(token, sizeof(token))};
+    assert_int_equal(urlauth_sign(c->f->view, c->mailbox, SLICE("x"), token), 0);
+    int error = urlauth_open(c->store, c->who, &claim, &reader);
+    if (!error)
+        urlauth_close(&reader);
+    return error;
+}
+
 /* What one needs: rights on the mailbox (and, where it concerns what is below it, on its parent),
  * or to be the account's owner, or the system. */
 enum { OWNER = RIGHT_ALL + 1, SYSTEM };
@@ -633,6 +668,10 @@ static const struct {
     {"script_rename", call_script_rename, OWNER},
     {"script_activate", call_script_activate, OWNER},
     {"script_delete", call_script_delete, OWNER},
+    {"urlauth_sign", call_urlauth_sign, OWNER},
+    {"urlauth_reset", call_urlauth_reset, OWNER},
+    {"urlauth_reset (all)", call_urlauth_reset_all, OWNER},
+    {"urlauth_open", call_urlauth_open, OWNER},
     {"store_deliver", call_deliver, SYSTEM},
     {"store_remembers", call_remembers, SYSTEM},
     {"outgoing_list", call_outgoing_list, SYSTEM},
