@@ -42,6 +42,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/outgoing": "asks for it: only the system delivers and sends",
     "src/store/settle.c": "moves bodies of whole accounts, changes nothing that anybody sees",
     "src/store/summaries.c": "makes derived data of whole accounts anew",
+    "src/store/urlauth.c": "finds whose URL it is, whoever brings it, and reads as that account",
     "src/store/dump.c": "reads whole accounts, changes nothing",
     "src/store/purge.c": "only the system removes for good",
     "src/store/quota.c": "only the system sets limits",

@@ -49,8 +49,9 @@ static int month_length(int64_t year, int month)
 /* A second of 60 is a leap second (RFC 5322 section 3.3); it is the next minute's first here. */
 static int date_to_seconds(const struct date *date, int64_t *seconds)
 {
-    if (date->month < 1 || date->day < 1 || date->day > month_length(date->year, date->month) ||
-        date->hour > 23 || date->minute > 59 || date->second > 60)
+    if (date->month < 1 || date->month > 12 || date->day < 1 ||
+        date->day > month_length(date->year, date->month) || date->hour > 23 || date->minute > 59 ||
+        date->second > 60)
         return ERROR_SYNTAX;
     int64_t minutes = (days_from_date(date->year, date->month, date->day) * 24 + date->hour) * 60 +
                       date->minute - date->zone;
@@ -327,6 +328,47 @@ int date_parse_imap_day(struct slice text, int64_t *seconds)
     struct cursor cursor = {text, false};
     struct date date = {0};
     take_imap_day(&cursor, &date, false);
+    if (cursor.bad || cursor.rest.size)
+        return ERROR_SYNTAX;
+    return date_to_seconds(&date, seconds);
+}
+
+static void take_3339_zone(struct cursor *cursor, struct date *date)
+{
+    int hours, minutes;
+    if (take(cursor, 'Z') || take(cursor, 'z'))
+        return;
+    bool west = next_is(cursor, '-');
+    expect(cursor, west ? '-' : '+');
+    take_number(cursor, 2, 2, &hours);
+    expect(cursor, ':');
+    take_number(cursor, 2, 2, &minutes);
+    if (hours > 23 || minutes > 59)
+        cursor->bad = true;
+    date->zone = (west ? -1 : 1) * (hours * 60 + minutes);
+}
+
+int date_parse_rfc3339(struct slice text, int64_t *seconds)
+{
+    struct cursor cursor = {text, false};
+    struct date date = {0};
+    int year, fraction;
+    take_number(&cursor, 4, 4, &year);
+    expect(&cursor, '-');
+    take_number(&cursor, 2, 2, &date.month);
+    expect(&cursor, '-');
+    take_number(&cursor, 2, 2, &date.day);
+    if (!take(&cursor, 't'))
+        expect(&cursor, 'T');
+    take_number(&cursor, 2, 2, &date.hour);
+    expect(&cursor, ':');
+    take_number(&cursor, 2, 2, &date.minute);
+    expect(&cursor, ':');
+    take_number(&cursor, 2, 2, &date.second);
+    if (take(&cursor, '.'))
+        take_number(&cursor, 1, 9, &fraction);
+    take_3339_zone(&cursor, &date);
+    date.year = year;
     if (cursor.bad || cursor.rest.size)
         return ERROR_SYNTAX;
     return date_to_seconds(&date, seconds);

@@ -1,5 +1,5 @@
 /*
- * Dates: RFC 5322's in header fields, IMAP's in commands and responses.
+ * Dates: RFC 5322's in header fields, IMAP's in commands and responses, RFC 3339's in URLs.
  */
 #ifndef FORMAT_DATE_H
 #define FORMAT_DATE_H
@@ -16,6 +16,10 @@ int date_parse_imap(struct slice text, int64_t *seconds);
 
 /* IMAP's date, "1-Feb-1994": the day's first second in UTC. */
 int date_parse_imap_day(struct slice text, int64_t *seconds);
+
+/* date-time of RFC 3339 section 5.6, "1996-07-17T02:44:25.5-07:00"; fractions of a second count as
+ * nothing. ERROR_SYNTAX. */
+int date_parse_rfc3339(struct slice text, int64_t *seconds);
 
 /* Appends "17-Jul-1996 02:44:25 +0000", 26 bytes, always in UTC. */
 int date_format_imap(int64_t seconds, struct buffer *text);

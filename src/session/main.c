@@ -214,6 +214,7 @@ static int open_store(struct session *session)
                                           .blob = session->blob,
                                           .open_accounts = (size_t)config->open_accounts,
                                           .default_domain = config->default_domain,
+                                          .submission = config->submission_user,
                                           .keep_expunged = config->keep_expunged,
                                           .keep_changes = config->keep_changes,
                                           .keep_delivered = config->lmtp_duplicate_time,

@@ -10,6 +10,11 @@
 #include "store/seen_priv.h"
 #include "store/thread_priv.h"
 
+#include <stdlib.h>
+
+/* Bytes of bodies in one transaction: a cluster takes it as one message. */
+enum { APPEND_INLINE_MAXIMUM = 4 * 1024 * 1024 };
+
 /* A mailbox may be there to be posted to, and be seen by nobody. */
 static int require_append(const struct change *change, struct append_call *call)
 {
@@ -107,46 +112,188 @@ int append_message(struct change *change, void *arg)
     return error;
 }
 
-/* A large message lies in its blob, flushed, before the record that refers to it. */
-static int store_message(struct store_view *view, struct append_call *call,
-                         struct stored_message *message)
+/* --- one message or many, and what they stand for --- */
+
+struct append_run {
+    struct append_call *calls; /* all into one mailbox */
+    struct stored_message *messages;
+    struct buffer *bytes, *summaries; /* of those with a prefix */
+    size_t count;
+    collection_id replaced_in; /* 0: they replace nothing */
+    uint32_t replaced;
+};
+
+/* RFC 8508 section 4.1: the rights of STORE, UID EXPUNGE and APPEND together; and to read, as with
+ * what is moved away. */
+static int remove_replaced(struct change *change, const struct append_run *run)
 {
-    struct blob_engine *blobs = view->store->blob;
+    struct mailbox mailbox;
+    struct range_set uid, removed;
+    int error = view_require(change->view, change->transaction, run->replaced_in,
+                             RIGHT_READ | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE);
+    if (!error)
+        error = mailbox_open(change->transaction, run->replaced_in, &mailbox);
+    if (error)
+        return error;
+    range_set_init(&uid, 1);
+    range_set_init(&removed, 1);
+    error = range_set_add(&uid, run->replaced, run->replaced);
+    struct removal removal = {.uids = &uid, .retain = true};
+    if (!error)
+        error = mailbox_remove(change, &mailbox, &removal, &removed);
+    if (!error && !removed.count)
+        error = ERROR_CONFLICT;
+    if (!error)
+        error = mailbox_finish(change, &mailbox);
+    range_set_release(&uid);
+    range_set_release(&removed);
+    mailbox_release(&mailbox);
+    return error;
+}
+
+/* What is replaced goes first, so that the quota is asked for the difference alone (RFC 8508
+ * section 3.4). */
+static int append_all(struct change *change, void *arg)
+{
+    struct append_run *run = arg;
+    int error = run->replaced_in ? require_append(change, &run->calls[0]) : 0;
+    if (!error && run->replaced_in)
+        error = remove_replaced(change, run);
+    for (size_t i = 0; i < run->count && !error; i++)
+        error = append_message(change, &run->calls[i]);
+    return error;
+}
+
+/* Large messages, and those that would make the transaction too large, lie in blobs, flushed,
+ * before the records that refer to them. */
+static int put_blobs(struct store_view *view, struct append_run *run)
+{
+    struct blob_batch *batch = NULL;
+    uint64_t inside = 0;
     int error = 0;
-    call->message = message;
-    gate_enter(); /* for the blob and for what refers to it */
-    if (message->bytes.size > MESSAGE_INLINE_MAXIMUM)
-        error = blob_put(blobs, view->account->space, message->bytes, &message->blob);
+    for (size_t i = 0; i < run->count && !error; i++) {
+        struct stored_message *message = &run->messages[i];
+        if (message->bytes.size <= MESSAGE_INLINE_MAXIMUM &&
+            inside + message->bytes.size <= APPEND_INLINE_MAXIMUM) {
+            inside += message->bytes.size;
+            continue;
+        }
+        if (!batch)
+            error = blob_batch_begin(view->store->blob, view->account->space, &batch);
+        if (!error)
+            error = blob_batch_add(batch, message->bytes, &message->blob);
+    }
+    if (error)
+        blob_batch_cancel(&batch);
+    else if (batch)
+        error = blob_batch_finish(&batch);
+    return error;
+}
+
+static void drop_blobs(struct store_view *view, const struct append_run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (run->messages[i].blob.pack)
+            blob_drop(view->store->blob, view->account->space, run->messages[i].blob);
+}
+
+static void count_stored(struct store_view *view, const struct append_run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (!run->messages[i].blob.pack)
+            account_mark_due(view->account, ACCOUNT_UNSETTLED);
+        counters_add(COUNTER_STORE_MESSAGES, 1);
+        counters_add(COUNTER_STORE_BYTES, (int64_t)run->messages[i].bytes.size);
+    }
+}
+
+static int store_messages(struct store_view *view, struct append_run *run)
+{
+    gate_enter(); /* for the blobs and for what refers to them */
+    int error = put_blobs(view, run);
     if (!error) {
-        error = view_change(view, KV_DURABLE, append_message, call);
-        if (message->blob.pack && change_has_failed(error))
-            blob_drop(blobs, view->account->space, message->blob);
+        error = view_change(view, KV_DURABLE, append_all, run);
+        if (change_has_failed(error))
+            drop_blobs(view, run);
     }
     gate_leave();
-    if (!error && !message->blob.pack)
-        account_mark_due(view->account, ACCOUNT_UNSETTLED);
-    if (!error) {
-        counters_add(COUNTER_STORE_MESSAGES, 1);
-        counters_add(COUNTER_STORE_BYTES, (int64_t)message->bytes.size);
-    }
+    if (!error)
+        count_stored(view, run);
     return error;
+}
+
+static int prepare(struct append_run *run, size_t at)
+{
+    struct append_call *call = &run->calls[at];
+    struct stored_message *message = &run->messages[at];
+    int error = stored_message_make(call->append->message, call->append->prefix, message,
+                                    &run->bytes[at], &run->summaries[at]);
+    message->received = call->append->internal_date;
+    call->message = message;
+    return error;
+}
+
+static void release(struct append_run *run)
+{
+    for (size_t i = 0; i < run->count && run->bytes && run->summaries; i++) {
+        buffer_release(&run->bytes[i]);
+        buffer_release(&run->summaries[i]);
+    }
+    free(run->calls);
+    free(run->messages);
+    free(run->bytes);
+    free(run->summaries);
+}
+
+static int init(struct append_run *run, collection_id mailbox, const struct append *appends)
+{
+    int64_t now = clock_wall();
+    run->calls = calloc(run->count, sizeof(*run->calls));
+    run->messages = calloc(run->count, sizeof(*run->messages));
+    run->bytes = calloc(run->count, sizeof(*run->bytes));
+    run->summaries = calloc(run->count, sizeof(*run->summaries));
+    if (!run->calls || !run->messages || !run->bytes || !run->summaries)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < run->count; i++) {
+        run->calls[i] = (struct append_call){.mailbox = mailbox, .append = &appends[i], .now = now};
+        buffer_init(&run->bytes[i], SIZE_MAX - 1);
+        buffer_init(&run->summaries[i], SUMMARY_SIZE_MAXIMUM);
+    }
+    return 0;
+}
+
+static int run_append(struct store_view *view, collection_id mailbox, const struct append *appends,
+                      struct append_run *run, struct append_result *result)
+{
+    int error = init(run, mailbox, appends);
+    for (size_t i = 0; i < run->count && !error; i++)
+        error = prepare(run, i);
+    if (!error)
+        error = store_messages(view, run);
+    if (!error)
+        *result = run->calls[0].result;
+    release(run);
+    return error;
+}
+
+int mailbox_append_all(struct store_view *view, collection_id mailbox, const struct append *appends,
+                       size_t count, struct append_result *result)
+{
+    if (count == 0 || count > APPENDS_MAXIMUM)
+        return count ? ERROR_LIMIT : ERROR_INVALID;
+    struct append_run run = {.count = count};
+    return run_append(view, mailbox, appends, &run, result);
 }
 
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result)
 {
-    struct append_call call = {.mailbox = mailbox, .append = append, .now = clock_wall()};
-    struct stored_message message;
-    struct buffer bytes, summary;
-    buffer_init(&bytes, SIZE_MAX - 1);
-    buffer_init(&summary, SUMMARY_SIZE_MAXIMUM);
-    int error = stored_message_make(append->message, append->prefix, &message, &bytes, &summary);
-    message.received = append->internal_date;
-    if (!error)
-        error = store_message(view, &call, &message);
-    if (!error)
-        *result = call.result;
-    buffer_release(&bytes);
-    buffer_release(&summary);
-    return error;
+    return mailbox_append_all(view, mailbox, append, 1, result);
+}
+
+int mailbox_replace(struct store_view *view, collection_id mailbox, uint32_t uid,
+                    collection_id target, const struct append *append, struct append_result *result)
+{
+    struct append_run run = {.count = 1, .replaced_in = mailbox, .replaced = uid};
+    return run_append(view, target, append, &run, result);
 }

@@ -323,6 +323,10 @@ int store_open(const struct store_options *options, struct store **opened)
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->opened, NULL);
     int error = kv_open(store->kv, "directory", KV_CREATE, &store->directory);
+    if (!error && options->submission) {
+        store->submission = strdup(options->submission);
+        error = store->submission ? 0 : ERROR_MEMORY;
+    }
     if (!error && options->default_domain) {
         store->default_domain = strdup(options->default_domain);
         error = store->default_domain ? 0 : ERROR_MEMORY;
@@ -357,6 +361,7 @@ void store_close(struct store **closed)
     pthread_cond_destroy(&store->opened);
     pthread_mutex_destroy(&store->lock);
     free(store->default_domain);
+    free(store->submission);
     free(store);
     *closed = NULL;
 }

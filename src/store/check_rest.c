@@ -197,6 +197,14 @@ static bool is_list(struct check *check, struct slice key, const uint64_t *numbe
     return of_collection_or_deleted(check, key, numbers, value) && !acl_record_read(value, &items);
 }
 
+static bool is_access_key(struct check *check, struct slice key, const uint64_t *numbers,
+                          struct slice value)
+{
+    uint8_t bytes[ACCESS_KEY_SIZE];
+    return of_collection_or_deleted(check, key, numbers, value) &&
+           !access_key_record_read(value, bytes);
+}
+
 static bool is_script(struct check *check, struct slice key, const uint64_t *numbers,
                       struct slice value)
 {
@@ -262,6 +270,7 @@ static const struct rule rules[] = {
     {KEY_DIRECTORY, 1, of_collection_or_deleted, "a page directory"},
     {KEY_KEYWORDS, 1, of_collection_or_deleted, "names of keywords"},
     {KEY_ACL, 1, is_list, "an access control list"},
+    {KEY_ACCESS_KEY, 1, is_access_key, "a key that signs URLs"},
     {KEY_SEEN, 1, is_seen, "what another has seen"},
     {KEY_INTENT, 0, is_note, "the note of a move"},
     {KEY_PAGE, 2, of_collection_or_deleted, "a page of entries"},

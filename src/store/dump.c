@@ -456,6 +456,7 @@ static const struct family {
     {KEY_INTENT, "move", 0, say_number_record},
     {KEY_KEYWORDS, "keywords", 1, say_keywords},
     {KEY_ACL, "acl", 1, say_list},
+    {KEY_ACCESS_KEY, "access-key", 1, say_size},
     {KEY_MESSAGE, "message", 1, say_message},
     {KEY_NAME, "name", 2, say_number_record},
     {KEY_PAGE, "page", 2, say_page},

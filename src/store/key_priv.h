@@ -38,6 +38,7 @@
  *     z HASH64                      when this delivery was made
  *     B NUMBER                      bytes of a message on its way out
  *     J HEX32                       messages have come by the move of that id
+ *     K COLLECTION                  key that signs URLs of messages
  *     O NUMBER                      a message on its way out (outgoing_priv.h)
  *     R                             until when what has been sent takes up the hourly rate
  */
@@ -75,6 +76,7 @@ enum key_family {
     KEY_DELIVERED = 'z',
     KEY_OUTGOING_BODY = 'B',
     KEY_INTENT = 'J',
+    KEY_ACCESS_KEY = 'K',
     KEY_OUTGOING = 'O',
     KEY_OUTGOING_RATE = 'R',
 };
@@ -102,7 +104,7 @@ static inline struct slice key_account(struct key *key)
     return key_numbers(key, KEY_ACCOUNT, 0, NULL);
 }
 
-/* c, d, g, k, l, and the prefixes of e, p and v. */
+/* c, d, g, k, K, l, and the prefixes of e, p and v. */
 static inline struct slice key_of_collection(struct key *key, enum key_family family,
                                              collection_id collection)
 {

@@ -167,7 +167,7 @@ struct append {
     size_t annotation_count;
 };
 struct append_result {
-    uint32_t uid_validity, uid;
+    uint32_t uid_validity, uid; /* of the first message; the others' UIDs follow it */
     uint64_t modseq;
 };
 
@@ -178,6 +178,21 @@ struct append_result {
  * annotations), ERROR_SYNTAX (of annotations). */
 int mailbox_append(struct store_view *view, collection_id mailbox, const struct append *append,
                    struct append_result *result);
+
+/* The same for several messages (at least one), in their order: all or none of them, in one
+ * transaction and with one flush of it (RFC 3502). */
+enum { APPENDS_MAXIMUM = 1000 };
+int mailbox_append_all(struct store_view *view, collection_id mailbox, const struct append *appends,
+                       size_t count, struct append_result *result);
+
+/* Stores a message in `target`, which may be the same mailbox, and removes the one with that UID
+ * from `mailbox`, in one transaction (RFC 8508). The new one inherits nothing; what is removed is
+ * retained, and the quota is asked for the difference. With mailbox_append's rights on the target,
+ * and RIGHT_READ, RIGHT_DELETE_MESSAGES and RIGHT_EXPUNGE on the mailbox. Errors as
+ * mailbox_append's; ERROR_CONFLICT: there is no message with that UID. */
+int mailbox_replace(struct store_view *view, collection_id mailbox, uint32_t uid,
+                    collection_id target, const struct append *append,
+                    struct append_result *result);
 
 /* --- changing --- */
 

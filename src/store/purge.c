@@ -217,8 +217,9 @@ static int purge_page(struct change *change, struct purge *purge, collection_id 
 /* What is left under its id. */
 static int purge_rest(struct change *change, struct purge *purge, collection_id id)
 {
-    static const enum key_family families[] = {
-        KEY_DIRECTORY, KEY_KEYWORDS, KEY_VANISHED, KEY_ANNOTATION, KEY_ACL, KEY_SEEN, KEY_DELETED};
+    static const enum key_family families[] = {KEY_DIRECTORY,  KEY_KEYWORDS, KEY_VANISHED,
+                                               KEY_ANNOTATION, KEY_ACL,      KEY_ACCESS_KEY,
+                                               KEY_SEEN,       KEY_DELETED};
     struct key key;
     int error = 0;
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !error; i++)

@@ -476,6 +476,25 @@ void acl_record_write(struct slice items, struct buffer *value)
     buffer_append(value, items);
 }
 
+/* --- keys that sign URLs --- */
+
+enum { ACCESS_KEY_VERSION = 1 };
+
+int access_key_record_read(struct slice value, uint8_t key[ACCESS_KEY_SIZE])
+{
+    struct record_reader reader = record_reader_make(value, ACCESS_KEY_VERSION);
+    if (reader.error || reader.rest.size != ACCESS_KEY_SIZE)
+        return ERROR_CORRUPT;
+    memcpy(key, reader.rest.data, ACCESS_KEY_SIZE);
+    return 0;
+}
+
+void access_key_record_write(const uint8_t key[ACCESS_KEY_SIZE], struct buffer *value)
+{
+    record_write_begin(value, ACCESS_KEY_VERSION);
+    buffer_append(value, slice_make(key, ACCESS_KEY_SIZE));
+}
+
 /* --- what others have seen --- */
 
 enum { SEEN_VERSION = 1 };

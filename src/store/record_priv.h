@@ -193,6 +193,12 @@ struct acl_item acl_item_at(struct slice items, size_t index);
 void acl_record_write(struct slice items, struct buffer *value);
 void acl_item_write(const struct acl_item *item, struct buffer *items);
 
+/* --- keys that sign URLs (key K) --- */
+
+enum { ACCESS_KEY_SIZE = 32 };
+int access_key_record_read(struct slice value, uint8_t key[ACCESS_KEY_SIZE]);
+void access_key_record_write(const uint8_t key[ACCESS_KEY_SIZE], struct buffer *value);
+
 /* A record that is a number: n of the account's space, h. */
 int number_record_read(struct slice value, uint64_t *number);
 void number_record_write(uint64_t number, struct buffer *value);

@@ -89,10 +89,12 @@ enum quota_resource {
 /* --- opening --- */
 
 struct store_options {
-    struct kv_engine *kv;             /* not owned */
-    struct blob_engine *blob;         /* not owned */
-    size_t open_accounts;             /* accounts kept open when nobody uses them */
-    const char *default_domain;       /* of a name without one; copied */
+    struct kv_engine *kv;       /* not owned */
+    struct blob_engine *blob;   /* not owned */
+    size_t open_accounts;       /* accounts kept open when nobody uses them */
+    const char *default_domain; /* of a name without one; copied */
+    const char *submission;     /* address of the account that submits mail (store/urlauth.h); NULL:
+                                   none; copied */
     uint64_t limits[QUOTA_RESOURCES]; /* of the quota of new accounts (store/quota.h); 0: none */
     int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
     int64_t keep_changes;             /* seconds; likewise */

@@ -62,6 +62,7 @@ struct store {
     struct blob_engine *blob;
     struct kv *directory;
     char *default_domain;
+    char *submission; /* address of the account that submits; NULL: none */
     size_t open_accounts;
     uint64_t limits[QUOTA_RESOURCES];                    /* of new accounts */
     int64_t keep_expunged, keep_changes, keep_delivered; /* seconds */

@@ -125,6 +125,7 @@ class Dialogue:
         elif words[0] == "@append":
             self.need_account()
             with self.server.imap(self.account) as other:
+                other.ok("ENABLE UTF8=ACCEPT")
                 status, _ = other.command("APPEND " + " ".join(words[1:]), text)
             assert status.startswith("OK"), status
         elif words[0] == "@quota":

@@ -8,8 +8,9 @@
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
- * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
- * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508 (REPLACE), 5258
+ * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
+ * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -45,6 +46,10 @@ enum imap_command_id {
     IMAP_LSUB,
     IMAP_STATUS,
     IMAP_APPEND,
+    IMAP_REPLACE,
+    IMAP_RESETKEY,
+    IMAP_GENURLAUTH,
+    IMAP_URLFETCH,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
     IMAP_GETMETADATA,
@@ -314,6 +319,51 @@ struct imap_acl {
     struct slice rights; /* SETACL: as the client wrote them, with + or - in front or without */
 };
 
+/* Where the reading of APPEND and REPLACE stands. */
+enum imap_append_stage {
+    IMAP_APPEND_HEAD,
+    IMAP_APPEND_MESSAGE,
+    IMAP_APPEND_PART,
+    IMAP_APPEND_PART_END,
+    IMAP_APPEND_END,
+};
+
+/* APPEND (RFC 9051 section 6.3.12, RFC 3502) and REPLACE (RFC 8508). What is said of a message
+ * counts from its IMAP_EVENT_APPEND to the next one; its keywords are there as long as the command.
+ * At most IMAP_APPEND_MESSAGES_MAXIMUM messages; one of REPLACE. */
+struct imap_append {
+    struct slice mailbox;
+    struct imap_sequence_set set; /* REPLACE: the one that is replaced */
+    size_t count;                 /* of messages, this one included */
+    struct imap_flags flags;
+    bool has_date;
+    int64_t date;
+    uint64_t size;                /* of the message, or of the part that is a literal */
+    bool binary;                  /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
+    bool catenates;               /* it consists of parts (RFC 4469) */
+    size_t parts;                 /* of all messages so far; IMAP_CATENATE_PARTS_MAXIMUM */
+    enum imap_append_stage stage; /* the reader's own */
+};
+
+/* RESETKEY (RFC 4467 section 7). */
+struct imap_resetkey {
+    struct slice mailbox; /* empty: all */
+    struct slice *mechanisms;
+    size_t count;
+};
+
+/* A URL of GENURLAUTH, or one of URLFETCH with what is wanted of it (RFC 5524 section 3.1): with
+ * nothing named, the bytes alone. */
+struct imap_url_request {
+    struct slice url; /* as written; proto/imap/url.h */
+    struct slice mechanism;
+    bool body, binary, structure;
+};
+struct imap_urls {
+    struct imap_url_request *list;
+    size_t count; /* IMAP_URLS_MAXIMUM */
+};
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
@@ -355,14 +405,9 @@ struct imap_command {
             struct slice mailbox;
             uint32_t items; /* enum imap_status_item bits */
         } status;
-        struct {
-            struct slice mailbox;
-            struct imap_flags flags;
-            bool has_date;
-            int64_t date;
-            uint64_t size; /* of the message */
-            bool binary;   /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
-        } append;
+        struct imap_append append; /* REPLACE too */
+        struct imap_resetkey resetkey;
+        struct imap_urls urls; /* GENURLAUTH URLFETCH */
         struct {
             bool all; /* EXPUNGE; otherwise UID EXPUNGE's set */
             struct imap_sequence_set set;

@@ -4,6 +4,7 @@
 #include "proto/imap/parse_priv.h"
 
 #include "base/error.h"
+#include "format/text.h"
 
 #include <ctype.h>
 
@@ -158,7 +159,10 @@ static struct slice quoted(struct imap_cursor *cursor)
         cursor->at++;
     }
     cursor->at++;
-    return slice_make(begin, (size_t)(to - begin));
+    struct slice text = slice_make(begin, (size_t)(to - begin));
+    if (cursor->utf8_accept && !text_is_utf8(text))
+        imap_fail(cursor, "not valid UTF-8");
+    return text;
 }
 
 /* The head of the literal that the cursor stands at. */

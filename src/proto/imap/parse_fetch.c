@@ -176,8 +176,7 @@ static void make_label(struct imap_cursor *cursor, struct imap_fetch_item *item,
     item->label = buffer_slice(&label);
 }
 
-/* section = "[" [section-spec] "]" */
-static void take_section(struct imap_cursor *cursor, struct imap_fetch_item *item)
+void imap_section(struct imap_cursor *cursor, struct imap_fetch_item *item)
 {
     const char *begin = cursor->at;
     item->kind = IMAP_FETCH_SECTION;
@@ -233,7 +232,7 @@ static void take_item(struct imap_cursor *cursor, struct imap_fetch *fetch)
     int binary = FIND(word, binary_items);
     item.peek = slice_equal_nocase(word, SLICE("BODY.PEEK"));
     if (item.peek || (imap_peek(cursor) == '[' && slice_equal_nocase(word, SLICE("BODY")))) {
-        take_section(cursor, &item);
+        imap_section(cursor, &item);
     } else if (binary >= 0) {
         item.kind = binary_items[binary].kind;
         item.peek = binary_items[binary].peek;

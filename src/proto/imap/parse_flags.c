@@ -1,7 +1,6 @@
 /*
- * Flags, and the two commands that set them: STORE and APPEND.
+ * Flags, and STORE, which changes them.
  */
-#include "format/date.h"
 #include "proto/imap/parse_priv.h"
 
 static const struct {
@@ -94,27 +93,4 @@ void imap_parse_store(struct imap_cursor *cursor, struct imap_command *command)
         imap_flag_list(cursor, &command->store.flags);
     else
         imap_flags_bare(cursor, &command->store.flags);
-}
-
-/* append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP (literal / literal8) */
-void imap_parse_append(struct imap_cursor *cursor, struct imap_command *command)
-{
-    imap_argument(cursor, "Mailbox name");
-    command->append.mailbox = imap_mailbox(cursor);
-    imap_argument(cursor, "Message");
-    if (imap_peek(cursor) == '(') {
-        cursor->what = "Flags";
-        imap_flag_list(cursor, &command->append.flags);
-        imap_argument(cursor, "Message");
-    }
-    if (imap_peek(cursor) == '"') {
-        cursor->what = "Date";
-        struct slice date = imap_string(cursor);
-        command->append.has_date = true;
-        if (!cursor->problem && date_parse_imap(date, &command->append.date) != 0)
-            imap_fail(cursor, "expected dd-Mon-yyyy hh:mm:ss +zzzz");
-        imap_argument(cursor, "Message");
-    }
-    command->append.binary = imap_take(cursor, '~');
-    command->append.size = imap_message_literal(cursor);
 }

@@ -73,12 +73,17 @@ struct slice imap_reference(struct imap_cursor *cursor)
     return normalise_inbox(cursor, to_utf8(cursor, imap_astring(cursor)));
 }
 
-struct slice imap_mailbox(struct imap_cursor *cursor)
+struct slice imap_mailbox_name(struct imap_cursor *cursor, struct slice wire)
 {
-    struct slice name = imap_reference(cursor);
+    struct slice name = normalise_inbox(cursor, to_utf8(cursor, wire));
     if (name.size == 0)
         imap_fail(cursor, "empty");
     return name;
+}
+
+struct slice imap_mailbox(struct imap_cursor *cursor)
+{
+    return imap_mailbox_name(cursor, imap_astring(cursor));
 }
 
 /* list-mailbox = 1*list-char / string; list-char = ATOM-CHAR / list-wildcards / resp-specials */

@@ -19,6 +19,7 @@ struct imap_cursor {
     const char *problem; /* sticky: what is wrong with it; NULL: nothing */
     bool incomplete;     /* the text ends behind a literal's head: its bytes are still to come */
     bool utf8;           /* names are UTF-8, not modified UTF-7 */
+    bool utf8_accept;    /* so are all texts; no other charset is allowed */
     bool bad_charset;    /* SEARCH: not a syntax error, but a charset nobody knows */
     int depth;           /* parentheses, NOT and OR; IMAP_NESTING_MAXIMUM */
     size_t count;        /* search keys; IMAP_SEARCH_KEYS_MAXIMUM */
@@ -90,9 +91,25 @@ void *imap_grow(struct imap_cursor *cursor, void *array, size_t count, size_t si
 /* A buffer in the arena for at most size bytes, which needs no release. */
 struct buffer imap_arena_buffer(struct imap_cursor *cursor, size_t size);
 
+/* --- parse_append.c --- */
+enum imap_append_item {
+    IMAP_APPEND_ITEM_NONE,     /* go on */
+    IMAP_APPEND_ITEM_MESSAGE,  /* a message's literal follows the text */
+    IMAP_APPEND_ITEM_CATENATE, /* a message's parts follow */
+    IMAP_APPEND_ITEM_TEXT,     /* the literal of one */
+    IMAP_APPEND_ITEM_URL,
+    IMAP_APPEND_ITEM_END, /* of the command */
+};
+
+/* The next item of APPEND or REPLACE, whose name has been read. cursor->incomplete: the same again
+ * when the text is longer. What it keeps of the text is in the arena; *url is not. */
+enum imap_append_item imap_append_next(struct imap_cursor *cursor, struct imap_command *command,
+                                       struct slice *url);
+
 /* --- parse_mailbox.c --- */
 struct slice imap_mailbox(struct imap_cursor *cursor);
-struct slice imap_reference(struct imap_cursor *cursor); /* may be empty */
+struct slice imap_mailbox_name(struct imap_cursor *cursor, struct slice wire); /* not empty */
+struct slice imap_reference(struct imap_cursor *cursor);                       /* may be empty */
 struct slice imap_list_pattern(struct imap_cursor *cursor);
 
 /* mod-sequence-valzer (RFC 7162 section 7): 63 bits. */
@@ -106,6 +123,11 @@ void imap_sequence_set(struct imap_cursor *cursor, struct imap_sequence_set *set
 void imap_flag_list(struct imap_cursor *cursor, struct imap_flags *flags);
 void imap_flags_bare(struct imap_cursor *cursor, struct imap_flags *flags); /* no parentheses */
 uint32_t imap_status_items(struct imap_cursor *cursor);
+
+/* --- parse_fetch.c --- */
+
+/* section = "[" [section-spec] "]" [partial] (RFC 9051 section 9) */
+void imap_section(struct imap_cursor *cursor, struct imap_fetch_item *item);
 
 /* partial-range (RFC 9394 section 4) */
 void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial);
@@ -123,7 +145,8 @@ typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *comman
 imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id, imap_parse_login,
     imap_parse_authenticate, imap_parse_enable, imap_parse_mailbox, imap_parse_select,
     imap_parse_create, imap_parse_rename, imap_parse_list, imap_parse_lsub, imap_parse_status,
-    imap_parse_append, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
+    imap_parse_append, imap_parse_replace, imap_parse_resetkey, imap_parse_genurlauth,
+    imap_parse_urlfetch, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
     imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata,
     imap_parse_fetch, imap_parse_store, imap_parse_copy;
 

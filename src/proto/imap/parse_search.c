@@ -317,6 +317,8 @@ static void take_charset(struct search_parser *parser)
     struct imap_cursor *cursor = parser->cursor;
     imap_argument(cursor, "Charset");
     struct slice charset = imap_astring(cursor);
+    if (cursor->utf8_accept && !slice_equal_nocase(charset, SLICE("UTF-8")))
+        imap_fail(cursor, "only UTF-8 is allowed after ENABLE UTF8=ACCEPT");
     if (cursor->problem || slice_equal_nocase(charset, SLICE("UTF-8")) ||
         slice_equal_nocase(charset, SLICE("US-ASCII")))
         return;
@@ -353,5 +355,8 @@ void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
 {
     imap_argument(cursor, "Search key");
     imap_search_return(cursor, &command->search);
-    imap_search_keys(cursor, &command->search, imap_take_word(cursor, "CHARSET"));
+    bool charset = imap_take_word(cursor, "CHARSET");
+    if (charset && cursor->utf8_accept)
+        imap_fail(cursor, "no charset is allowed after ENABLE UTF8=ACCEPT");
+    imap_search_keys(cursor, &command->search, charset);
 }

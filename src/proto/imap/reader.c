@@ -3,7 +3,8 @@
  *
  *     BETWEEN --bytes--> COMMAND <--> LITERAL        a command's lines and literals are collected
  *        ^                  |
- *        +---- parsed ------+--> ASK --> MESSAGE --> MESSAGE_END --> MESSAGE_LF   APPEND's message
+ *        |                  +--> ITEMS --> ASK --> MESSAGE --> COMMAND   APPEND and REPLACE
+ *        +---- parsed ------+
  *        +---- refused -----+--> COMMAND <--> SKIP, with discard set
  *        +---- LINE, by imap_reader_expect_line
  *     CLOSED: the stream cannot be followed any more
@@ -14,7 +15,7 @@
  */
 #include "proto/imap/parse_priv.h"
 
-enum { BETWEEN, COMMAND, LITERAL, LINE, ASK, MESSAGE, MESSAGE_END, MESSAGE_LF, SKIP, CLOSED };
+enum { BETWEEN, COMMAND, LITERAL, LINE, ITEMS, ASK, MESSAGE, SKIP, CLOSED };
 
 /* Longer than the longest head of a literal that imap_literal_at_end knows. */
 enum { TAIL = 32 };
@@ -49,6 +50,7 @@ static void forget(struct imap_reader *reader, bool keep_memory)
     reader->command = (struct imap_command){.tag = reader->command.tag};
     reader->literals = 0;
     reader->scanned = 0;
+    reader->item = 0;
     if (keep_memory) {
         buffer_clear(&reader->text);
         arena_clear(&reader->arena);
@@ -80,6 +82,12 @@ void imap_reader_expect_line(struct imap_reader *reader)
 {
     forget(reader, false);
     reader->mode = LINE;
+}
+
+void imap_reader_accept_utf8(struct imap_reader *reader)
+{
+    reader->utf8 = true;
+    reader->utf8_accept = true;
 }
 
 static struct slice take(struct slice *input, size_t size)
@@ -117,6 +125,7 @@ static bool give_problem(struct imap_reader *reader, struct imap_event *event)
 /* From here on the command is read past. problem NULL: it has been answered. */
 static void begin_discard(struct imap_reader *reader, const char *what, const char *problem)
 {
+    reader->discards_messages = reader->item != 0;
     forget(reader, true);
     reader->what = what;
     reader->problem = problem;
@@ -134,13 +143,14 @@ static bool count_discarded(struct imap_reader *reader, uint64_t size)
     return true;
 }
 
-/* A literal of a command that is read past. */
+/* A literal of a command that is read past. A client may have sent messages without being asked:
+ * they do not cost it the connection. */
 static bool skip_literal(struct imap_reader *reader, const struct imap_literal *literal,
                          struct imap_event *event)
 {
     if (!literal->plus)
         return give_problem(reader, event);
-    if (!count_discarded(reader, literal->size))
+    if (!reader->discards_messages && !count_discarded(reader, literal->size))
         return close_stream(reader, event);
     buffer_clear(&reader->text);
     reader->literal_left = literal->size;
@@ -151,14 +161,17 @@ static bool skip_literal(struct imap_reader *reader, const struct imap_literal *
 static struct imap_cursor make_cursor(struct imap_reader *reader, size_t size)
 {
     char *data = reader->text.data;
-    return (struct imap_cursor){
-        .at = data, .end = data + size, .arena = &reader->arena, .utf8 = reader->utf8};
+    return (struct imap_cursor){.at = data,
+                                .end = data + size,
+                                .arena = &reader->arena,
+                                .utf8 = reader->utf8,
+                                .utf8_accept = reader->utf8_accept};
 }
 
 /* The line that takes the command over its limit: its tag is still read, then it is read past. */
 static void begin_overlong(struct imap_reader *reader)
 {
-    if (reader->mode == COMMAND) {
+    if (reader->mode == COMMAND && !reader->item) {
         struct imap_cursor cursor = make_cursor(reader, reader->text.size);
         imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
     }
@@ -221,16 +234,15 @@ static bool give_command(struct imap_reader *reader, struct imap_event *event)
     return true;
 }
 
-static bool finish_command(struct imap_reader *reader, struct imap_event *event)
+/* The whole command; its head has been read. */
+static bool finish_command(struct imap_reader *reader, struct imap_cursor *cursor,
+                           struct imap_event *event)
 {
-    struct imap_cursor cursor = make_cursor(reader, without_line_end(reader));
-    imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
-    if (!cursor.problem)
-        imap_parse_arguments(&cursor, &reader->command);
-    if (!cursor.problem)
+    imap_parse_arguments(cursor, &reader->command);
+    if (!cursor->problem)
         return give_command(reader, event);
-    if (!cursor.bad_charset)
-        return refuse(reader, cursor.what, cursor.problem, event);
+    if (!cursor->bad_charset)
+        return refuse(reader, cursor->what, cursor->problem, event);
     reader->mode = BETWEEN;
     event->kind = IMAP_EVENT_BAD_CHARSET;
     event->command = &reader->command;
@@ -239,12 +251,72 @@ static bool finish_command(struct imap_reader *reader, struct imap_event *event)
     return true;
 }
 
-static bool begin_message(struct imap_reader *reader, const struct imap_literal *literal,
+/* A literal that belongs to the text. What can be refused is, before its bytes are asked for. */
+static bool begin_literal(struct imap_reader *reader, const struct imap_literal *literal,
                           struct imap_event *event)
 {
+    if (literal->size > reader->limits.literals - reader->literals) {
+        begin_discard(reader, "Literal", "too large");
+        return skip_literal(reader, literal, event);
+    }
+    reader->scanned = reader->text.size + literal->size;
+    reader->literals += literal->size;
+    reader->literal_left = literal->size;
+    reader->mode = LITERAL;
+    event->kind = IMAP_EVENT_CONTINUE;
+    return !literal->plus;
+}
+
+/* The last line of the text, and whether a literal follows. Without one, the cursor ends before the
+ * line's end. */
+static struct imap_cursor cursor_at(struct imap_reader *reader, struct imap_literal *literal,
+                                    bool *has_literal)
+{
+    struct slice last = slice_sub(buffer_slice(&reader->text), reader->scanned, SIZE_MAX);
+    *has_literal = imap_literal_at_end(last, literal);
+    return make_cursor(reader, *has_literal ? reader->text.size : without_line_end(reader));
+}
+
+/* A line of a command is complete. */
+static bool take_command_line(struct imap_reader *reader, struct imap_event *event)
+{
+    struct imap_literal literal;
+    bool has_literal;
+    struct imap_cursor cursor = cursor_at(reader, &literal, &has_literal);
+    if (reader->item) {
+        reader->mode = ITEMS;
+        return false;
+    }
+    imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
+    if (cursor.problem) {
+        if (!has_literal)
+            return refuse(reader, cursor.what, cursor.problem, event);
+        begin_discard(reader, cursor.what, cursor.problem);
+        return skip_literal(reader, &literal, event);
+    }
+    if (reader->command.id == IMAP_APPEND || reader->command.id == IMAP_REPLACE) {
+        reader->item = (size_t)(cursor.at - reader->text.data);
+        reader->mode = ITEMS;
+        return false;
+    }
+    return has_literal ? begin_literal(reader, &literal, event)
+                       : finish_command(reader, &cursor, event);
+}
+
+/* --- APPEND and REPLACE --- */
+
+/* The text up to the message has been used; what follows the message begins anew. */
+static bool begin_message(struct imap_reader *reader, const struct imap_literal *literal,
+                          enum imap_event_kind kind, struct imap_event *event)
+{
+    buffer_clear(&reader->text);
+    buffer_append_byte(&reader->text, ' '); /* so that item is not 0 */
+    reader->scanned = reader->text.size;
+    reader->literals = 0;
+    reader->item = reader->text.size;
     reader->literal_left = literal->size;
     reader->mode = literal->plus ? MESSAGE : ASK;
-    event->kind = IMAP_EVENT_APPEND;
+    event->kind = kind;
     event->command = &reader->command;
     if (literal->size <= reader->limits.message)
         return true;
@@ -256,42 +328,59 @@ static bool begin_message(struct imap_reader *reader, const struct imap_literal 
     return true;
 }
 
-/* Whether the literal is APPEND's message; otherwise it is a mailbox name. */
-static bool is_message(struct imap_reader *reader, struct imap_cursor *cursor)
+static bool give_item(struct imap_reader *reader, enum imap_append_item item,
+                      const struct imap_literal *literal, struct imap_event *event)
 {
-    if (cursor->problem || reader->command.id != IMAP_APPEND)
+    switch (item) {
+    case IMAP_APPEND_ITEM_NONE:
         return false;
-    arena_clear(&reader->arena);
-    imap_parse_arguments(cursor, &reader->command);
-    if (!cursor->incomplete)
-        return !cursor->problem;
-    cursor->problem = NULL;
-    return false;
+    case IMAP_APPEND_ITEM_MESSAGE:
+        return begin_message(reader, literal, IMAP_EVENT_APPEND, event);
+    case IMAP_APPEND_ITEM_TEXT:
+        return begin_message(reader, literal, IMAP_EVENT_TEXT, event);
+    case IMAP_APPEND_ITEM_CATENATE:
+        event->kind = IMAP_EVENT_APPEND;
+        break;
+    case IMAP_APPEND_ITEM_URL:
+        event->kind = IMAP_EVENT_URL;
+        break;
+    case IMAP_APPEND_ITEM_END:
+        return give_command(reader, event);
+    }
+    event->command = &reader->command;
+    return true;
 }
 
-/* A line that ends with a literal's head. What can be refused is, before its bytes are asked for.
- */
-static bool begin_literal(struct imap_reader *reader, const struct imap_literal *literal,
-                          struct imap_event *event)
+static bool step_items(struct imap_reader *reader, struct slice *input, struct imap_event *event)
 {
-    struct imap_cursor cursor = make_cursor(reader, reader->text.size);
-    imap_parse_head(&cursor, reader->limits.states, reader->tag, &reader->command);
-    if (is_message(reader, &cursor))
-        return begin_message(reader, literal, event);
-    if (!cursor.problem && literal->size > reader->limits.literals - reader->literals) {
-        cursor.what = "Literal";
+    struct imap_literal literal;
+    bool has_literal;
+    struct imap_cursor cursor = cursor_at(reader, &literal, &has_literal);
+    (void)input;
+    cursor.at += reader->item;
+    enum imap_append_item item = imap_append_next(&cursor, &reader->command, &event->text);
+    if (cursor.incomplete)
+        return begin_literal(reader, &literal, event);
+    if (arena_failed(&reader->arena) && !cursor.problem) {
+        cursor.what = "Command";
         cursor.problem = "too large";
     }
+    if (cursor.problem && !has_literal)
+        return refuse(reader, cursor.what, cursor.problem, event);
     if (cursor.problem) {
         begin_discard(reader, cursor.what, cursor.problem);
-        return skip_literal(reader, literal, event);
+        return skip_literal(reader, &literal, event);
     }
-    reader->scanned = reader->text.size + literal->size;
-    reader->literals += literal->size;
-    reader->literal_left = literal->size;
-    reader->mode = LITERAL;
-    event->kind = IMAP_EVENT_CONTINUE;
-    return !literal->plus;
+    reader->item = (size_t)(cursor.at - reader->text.data);
+    return give_item(reader, item, &literal, event);
+}
+
+/* NUL bytes are for a literal8 (RFC 9051 section 9, literal and literal8). */
+static bool refuse_nul(struct imap_reader *reader)
+{
+    begin_discard(reader, "Message", "NUL bytes are only allowed in a literal8");
+    reader->mode = SKIP;
+    return false;
 }
 
 /* --- one step for each mode: true when there is an event --- */
@@ -318,12 +407,12 @@ static bool step_command(struct imap_reader *reader, struct slice *input, struct
         return close_stream(reader, event);
     if (line == LINE_PARTLY)
         return false;
+    if (!reader->discard)
+        return take_command_line(reader, event);
     struct imap_literal literal;
-    struct slice last = slice_sub(buffer_slice(&reader->text), reader->scanned, SIZE_MAX);
-    bool has_literal = imap_literal_at_end(last, &literal);
-    if (reader->discard)
-        return has_literal ? skip_literal(reader, &literal, event) : give_problem(reader, event);
-    return has_literal ? begin_literal(reader, &literal, event) : finish_command(reader, event);
+    return imap_literal_at_end(buffer_slice(&reader->text), &literal)
+               ? skip_literal(reader, &literal, event)
+               : give_problem(reader, event);
 }
 
 static bool step_literal(struct imap_reader *reader, struct slice *input, struct imap_event *event)
@@ -370,33 +459,20 @@ static bool step_ask(struct imap_reader *reader, struct slice *input, struct ima
 static bool step_message(struct imap_reader *reader, struct slice *input, struct imap_event *event)
 {
     if (reader->literal_left == 0) {
-        reader->mode = MESSAGE_END;
+        reader->mode = COMMAND;
         return false;
     }
     size_t size = input->size < reader->literal_left ? input->size : (size_t)reader->literal_left;
+    if (!reader->command.append.binary) {
+        size_t nul = slice_find(slice_sub(*input, 0, size), '\0');
+        if (nul == 0 && size)
+            return refuse_nul(reader);
+        size = nul;
+    }
     reader->literal_left -= size;
     event->kind = size ? IMAP_EVENT_MESSAGE : IMAP_EVENT_MORE;
     event->text = take(input, size);
     return true;
-}
-
-/* One message, and then the line's end: there is no MULTIAPPEND here. */
-static bool step_message_end(struct imap_reader *reader, struct slice *input,
-                             struct imap_event *event)
-{
-    if (input->size == 0)
-        return true;
-    if (input->data[0] == '\r' && reader->mode == MESSAGE_END) {
-        take(input, 1);
-        reader->mode = MESSAGE_LF;
-        return false;
-    }
-    if (input->data[0] == '\n') {
-        take(input, 1);
-        return give_command(reader, event);
-    }
-    begin_discard(reader, "Message", "something follows it");
-    return false;
 }
 
 static bool step_closed(struct imap_reader *reader, struct slice *input, struct imap_event *event)
@@ -408,16 +484,9 @@ static bool step_closed(struct imap_reader *reader, struct slice *input, struct 
 struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *input)
 {
     static bool (*const steps[])(struct imap_reader *, struct slice *, struct imap_event *) = {
-        [BETWEEN] = step_between,
-        [COMMAND] = step_command,
-        [LITERAL] = step_literal,
-        [LINE] = step_line,
-        [ASK] = step_ask,
-        [MESSAGE] = step_message,
-        [MESSAGE_END] = step_message_end,
-        [MESSAGE_LF] = step_message_end,
-        [SKIP] = step_literal,
-        [CLOSED] = step_closed,
+        [BETWEEN] = step_between, [COMMAND] = step_command, [LITERAL] = step_literal,
+        [LINE] = step_line,       [ITEMS] = step_items,     [ASK] = step_ask,
+        [MESSAGE] = step_message, [SKIP] = step_literal,    [CLOSED] = step_closed,
     };
     struct imap_event event;
     do {
@@ -426,13 +495,25 @@ struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *inp
     return event;
 }
 
+/* The bytes of a literal that nobody wants, if they come. */
+static void refuse_literal(struct imap_reader *reader, bool comes, uint64_t size)
+{
+    reader->mode = BETWEEN;
+    if (!comes)
+        return;
+    begin_discard(reader, NULL, NULL);
+    reader->literal_left = size;
+    reader->mode = SKIP;
+}
+
 void imap_reader_refuse_message(struct imap_reader *reader)
 {
-    int mode = reader->mode;
-    if (mode == ASK) {
-        reader->mode = BETWEEN;
-    } else if (mode == MESSAGE) {
-        begin_discard(reader, NULL, NULL);
-        reader->mode = SKIP;
+    struct imap_literal literal = {0};
+    bool has_literal;
+    if (reader->mode == ITEMS) {
+        cursor_at(reader, &literal, &has_literal);
+        refuse_literal(reader, has_literal && literal.plus, literal.size);
+    } else if (reader->mode == ASK || reader->mode == MESSAGE) {
+        refuse_literal(reader, reader->mode == MESSAGE, reader->literal_left);
     }
 }

@@ -9,8 +9,8 @@
  *
  * It works on any division of the stream into pieces, byte by byte included. Literals are asked
  * for ("+ OK") only when their size is within the limits; a LITERAL+ beyond them is read past and
- * the command answered with BAD. The message of APPEND is not collected: its bytes are handed on
- * as they come.
+ * the command answered with BAD. The messages of APPEND and REPLACE are not collected: their bytes
+ * are handed on as they come.
  *
  * Memory: at most limits.line + limits.literals bytes for the command's text and limits.arena for
  * what is parsed from it; none while no command is under way. What is read in the not
@@ -24,9 +24,9 @@
 
 struct imap_limits {
     size_t line;      /* bytes of a command outside literals (RFC 9051 section 4: 8192 at least) */
-    size_t literals;  /* bytes of all literals of a command but APPEND's message */
+    size_t literals;  /* bytes of all literals of a command but messages */
     size_t arena;     /* bytes of the parsed command */
-    uint64_t message; /* bytes of APPEND's message */
+    uint64_t message; /* bytes of a message */
     uint32_t states;  /* enum imap_state bits whose commands are known at all */
 };
 
@@ -43,10 +43,13 @@ enum {
     IMAP_FETCH_FIELDS_MAXIMUM = 250, /* header fields named by all items of one command: each field
                                         of a header is compared with them */
     IMAP_SECTION_DEPTH_MAXIMUM = 64, /* part numbers of a section */
-    IMAP_FLAGS_MAXIMUM = 100,        /* flags and keywords of one command */
-    IMAP_KEYWORD_MAXIMUM = 100,      /* bytes of a keyword */
-    IMAP_OBJECT_ID_MAXIMUM = 255,    /* RFC 8474 section 7 */
+    IMAP_APPEND_MESSAGES_MAXIMUM = 1000, /* of one APPEND */
+    IMAP_CATENATE_PARTS_MAXIMUM = 1000,  /* of all messages of one command */
+    IMAP_FLAGS_MAXIMUM = 100,            /* flags and keywords of one command */
+    IMAP_KEYWORD_MAXIMUM = 100,          /* bytes of a keyword */
+    IMAP_OBJECT_ID_MAXIMUM = 255,        /* RFC 8474 section 7 */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
+    IMAP_URLS_MAXIMUM = 100, /* of GENURLAUTH, URLFETCH; mechanisms of RESETKEY */
     IMAP_METADATA_ENTRIES_MAXIMUM = 64,
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
@@ -55,16 +58,19 @@ enum {
 };
 
 enum imap_event_kind {
-    IMAP_EVENT_MORE,        /* the input is used up */
-    IMAP_EVENT_CONTINUE,    /* send "+ OK\r\n" and go on */
-    IMAP_EVENT_COMMAND,     /* command is complete */
-    IMAP_EVENT_APPEND,      /* command is APPEND, complete but for its message, which follows as */
-    IMAP_EVENT_MESSAGE,     /*   pieces (text; size 0 never); IMAP_EVENT_COMMAND ends it, or
-                               IMAP_EVENT_BAD when more than a line's end follows the message */
-    IMAP_EVENT_LINE,        /* text: the line asked for by imap_reader_expect_line, no CRLF */
-    IMAP_EVENT_BAD,         /* tag (or "*") and text: answer "tag BAD text", go on */
-    IMAP_EVENT_TOO_BIG,     /* APPEND's message passes limits.message: "tag NO [TOOBIG] text" */
-    IMAP_EVENT_CLOSE,       /* text: the stream cannot be followed any more: BYE and close */
+    IMAP_EVENT_MORE,     /* the input is used up */
+    IMAP_EVENT_CONTINUE, /* send "+ OK\r\n" and go on */
+    IMAP_EVENT_COMMAND,  /* command is complete */
+    IMAP_EVENT_APPEND,   /* command is APPEND or REPLACE, as far as a message, which follows as */
+    IMAP_EVENT_MESSAGE,  /*   pieces (text; size 0 never). The next message's IMAP_EVENT_APPEND
+                            ends it, or IMAP_EVENT_COMMAND; or IMAP_EVENT_BAD when what is in it
+                            or follows it is wrong. Of CATENATE it follows as any number of */
+    IMAP_EVENT_TEXT,     /*   parts that are literals, each followed by its pieces, and */
+    IMAP_EVENT_URL,      /*   parts of other messages (text: the URL) */
+    IMAP_EVENT_LINE,     /* text: the line asked for by imap_reader_expect_line, no CRLF */
+    IMAP_EVENT_BAD,      /* tag (or "*") and text: answer "tag BAD text", go on */
+    IMAP_EVENT_TOO_BIG,  /* a message passes limits.message: "tag NO [TOOBIG] text" */
+    IMAP_EVENT_CLOSE,    /* text: the stream cannot be followed any more: BYE and close */
     IMAP_EVENT_BAD_CHARSET, /* SEARCH in an unknown charset: "tag NO [BADCHARSET] text" */
 };
 
@@ -90,29 +96,37 @@ struct imap_reader {
     const char *what;           /* why the command is refused: "what: problem" */
     const char *problem;        /* NULL: it has been answered already */
     int mode;
-    bool discard; /* the rest of this command is read past */
-    bool utf8;    /* by imap_reader_use_utf8 */
+    size_t item;            /* where in text the next item of APPEND or REPLACE begins; 0: none */
+    bool discard;           /* the rest of this command is read past */
+    bool discards_messages; /* and may have messages, of any size */
+    bool utf8;              /* by imap_reader_use_utf8 */
+    bool utf8_accept;       /* by imap_reader_accept_utf8 */
 };
 
 void imap_reader_init(struct imap_reader *reader, const struct imap_limits *limits);
 void imap_reader_release(struct imap_reader *reader);
 
 /* Takes what it needs from the front of *input. A command and an event's text are valid until the
- * next call (between APPEND and COMMAND, the command stays); the command's tag until the next
+ * next call (from APPEND to COMMAND, the command stays); the command's tag until the next
  * command. After CLOSE it gives CLOSE again. */
 struct imap_event imap_reader_next(struct imap_reader *reader, struct slice *input);
 
 /* The next line is not a command but a continuation (AUTHENTICATE, IDLE's DONE). */
 void imap_reader_expect_line(struct imap_reader *reader);
 
-/* After IMAP_EVENT_APPEND or IMAP_EVENT_MESSAGE: the message is not wanted (mailbox missing, over
- * quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the next
- * event is that of the next command. The caller has answered. */
+/* After IMAP_EVENT_APPEND, _TEXT, _URL or _MESSAGE: the message is not wanted (mailbox missing,
+ * over quota). Its bytes are read past if they come anyway (LITERAL+); no continuation is sent; the
+ * next event is that of the next command. The caller has answered. */
 void imap_reader_refuse_message(struct imap_reader *reader);
 
 /* From the next command on, mailbox names are UTF-8 and nothing else (RFC 9051 section 5.1, after
  * ENABLE IMAP4rev2): "&" stands for itself. */
 void imap_reader_use_utf8(struct imap_reader *reader);
+
+/* The same, and from the next command on texts in commands are UTF-8 and nothing else (RFC 9755
+ * section 3, after ENABLE UTF8=ACCEPT): SEARCH may not name a charset, SORT and THREAD must name
+ * this one. */
+void imap_reader_accept_utf8(struct imap_reader *reader);
 
 /* Whether nothing is kept: the reader costs only its struct. */
 bool imap_reader_is_idle(const struct imap_reader *reader);

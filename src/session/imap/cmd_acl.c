@@ -46,7 +46,7 @@ static void write_name(struct imap_session *session, const char *response,
                        const struct collection *mailbox)
 {
     buffer_append_string(session->out, response);
-    imap_write_mailbox(session->out, mailbox->path, session_is_rev2(session));
+    imap_write_mailbox(session->out, mailbox->path, session_takes_utf8(session));
 }
 
 enum progress cmd_getacl(struct imap_session *session)

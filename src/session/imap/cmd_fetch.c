@@ -17,10 +17,13 @@
 
 int fetch_load_summary(struct fetch_slice *slice)
 {
+    const struct fetch_surrogate *surrogate = &slice->work->surrogate;
     if (slice->has_summary)
         return 0;
-    int error =
-        mailbox_summary(slice->snapshot, &slice->work->entry, &slice->encoded, &slice->summary);
+    int error = surrogate->active
+                    ? summary_parse(buffer_slice(&surrogate->summary), &slice->summary)
+                    : mailbox_summary(slice->snapshot, &slice->work->entry, &slice->encoded,
+                                      &slice->summary);
     slice->has_summary = !error;
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
@@ -82,20 +85,26 @@ static void write_save_date(struct fetch_slice *slice, const struct imap_fetch_i
     imap_write_date(slice->session->out, slice->work->entry.save_date);
 }
 
+static struct slice structure_of(const struct summary *summary, enum imap_fetch_kind kind)
+{
+    return kind == IMAP_FETCH_ENVELOPE ? summary->envelope
+           : kind == IMAP_FETCH_BODY   ? summary->body
+                                       : summary->bodystructure;
+}
+
 /* ENVELOPE, BODY, BODYSTRUCTURE: ready-made in the summary. In a response that goes on in a later
  * slice the summary may fail: then the session must end, as these have no NIL. */
 static void write_structure(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
     struct buffer *out = slice->session->out;
     slice->work->broken = fetch_load_summary(slice);
+    if (!slice->work->broken)
+        slice->work->broken = surrogate_for_text(slice, structure_of(&slice->summary, item->kind));
     if (slice->work->broken)
         return;
-    const struct summary *summary = &slice->summary;
     bool envelope = item->kind == IMAP_FETCH_ENVELOPE, body = item->kind == IMAP_FETCH_BODY;
     buffer_append_string(out, envelope ? "ENVELOPE " : body ? "BODY " : "BODYSTRUCTURE ");
-    buffer_append(out, envelope ? summary->envelope
-                       : body   ? summary->body
-                                : summary->bodystructure);
+    buffer_append(out, structure_of(&slice->summary, item->kind));
 }
 
 static void write_modseq(struct fetch_slice *slice, const struct imap_fetch_item *item)
@@ -175,6 +184,8 @@ static void end_message(struct fetch_slice *slice)
     buffer_append(slice->session->out, SLICE(")\r\n"));
     slice->session->stream->fetched++;
     work->open = false;
+    surrogate_release(work);
+    slice->has_summary = false;
 }
 
 /* Writes items until the response is complete or the output long enough. */
@@ -319,7 +330,9 @@ static void release(struct imap_session *session)
 {
     struct fetch_work *work = session->work;
     range_set_release(&work->vanished);
+    range_set_release(&work->downgraded);
     binary_release(work);
+    surrogate_release(work);
 }
 
 static bool begin_vanished(struct imap_session *session, struct fetch_work *work)
@@ -352,6 +365,7 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
     range_set_init(&work->vanished, SESSION_UID_RANGES_MAXIMUM);
+    range_set_init(&work->downgraded, SESSION_UID_RANGES_MAXIMUM);
     session->release_work = release;
     if (!view_resolve_command(session, &fetch->set) || !begin_vanished(session, work))
         return false;
@@ -393,6 +407,22 @@ static int find_gone(struct imap_session *session, struct fetch_work *work)
     return error;
 }
 
+/* "DOWNGRADED 70,105,108:109" (RFC 6858 section 3); NULL when there was no surrogate, or so many
+ * that the line would be beyond reason. */
+static const char *downgraded(struct imap_session *session, const struct fetch_work *work)
+{
+    struct buffer text;
+    if (!work->downgraded.count || work->downgraded.count > SESSION_COPYUID_RANGES_MAXIMUM)
+        return NULL;
+    buffer_init(&text, (size_t)SESSION_COPYUID_RANGES_MAXIMUM * 22 + 64);
+    buffer_append(&text, SLICE("DOWNGRADED "));
+    imap_write_set(&text, &work->downgraded);
+    const char *code =
+        buffer_error(&text) ? NULL : arena_string(&session->arena, buffer_slice(&text));
+    buffer_release(&text);
+    return code;
+}
+
 static enum progress answer(struct imap_session *session, struct fetch_work *work)
 {
     int error = find_gone(session, work);
@@ -404,7 +434,7 @@ static enum progress answer(struct imap_session *session, struct fetch_work *wor
         return session_reply(session, "NO", "UNKNOWN-CTE", "A part's encoding is not known");
     if (work->gone && !session->command->uid)
         return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
-    return session_ok(session, "Fetch completed");
+    return session_reply(session, "OK", downgraded(session, work), "Fetch completed");
 }
 
 enum progress cmd_fetch(struct imap_session *session)

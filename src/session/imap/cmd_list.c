@@ -303,7 +303,7 @@ static void write_mailbox(struct imap_session *session, const struct list_work *
     buffer_append_string(out, is_lsub(session) ? "* LSUB (" : "* LIST (");
     write_attributes(session, mailbox, marks);
     buffer_append(out, SLICE(") \"/\" "));
-    imap_write_mailbox(out, mailbox->path, session_is_rev2(session));
+    imap_write_mailbox(out, mailbox->path, session_takes_utf8(session));
     if (marks & MARK_PARENT && list->select_recursive_match)
         buffer_append_format(out, " (\"CHILDINFO\" (\"%s\"))",
                              list->select_subscribed ? "SUBSCRIBED" : "SPECIAL-USE");

@@ -115,7 +115,8 @@ static void write_slice(struct imap_session *session, struct metadata_work *work
             continue;
         if (!any) {
             buffer_append(out, SLICE("* METADATA "));
-            imap_write_mailbox(out, session->command->metadata.mailbox, session_is_rev2(session));
+            imap_write_mailbox(out, session->command->metadata.mailbox,
+                               session_takes_utf8(session));
         }
         buffer_append_string(out, any ? " " : " (");
         buffer_append_string(out, scope_name(annotation->scope));

@@ -40,10 +40,9 @@ static const struct {
     const char *name;
     uint32_t enables; /* enum session_enabled bits */
 } enabling[] = {
-    {"CONDSTORE", ENABLED_CONDSTORE},
-    {"QRESYNC", ENABLED_CONDSTORE | ENABLED_QRESYNC},
-    {"IMAP4rev2", ENABLED_REV2},
-    {"UIDONLY", ENABLED_UIDONLY},
+    {"CONDSTORE", ENABLED_CONDSTORE}, {"QRESYNC", ENABLED_CONDSTORE | ENABLED_QRESYNC},
+    {"IMAP4rev2", ENABLED_REV2},      {"UIDONLY", ENABLED_UIDONLY},
+    {"UTF8=ACCEPT", ENABLED_UTF8},
 };
 
 static bool is_asked_for(const struct imap_command *command, const char *name)
@@ -59,6 +58,10 @@ static bool is_asked_for(const struct imap_command *command, const char *name)
 enum progress cmd_enable(struct imap_session *session)
 {
     uint32_t before = session->enabled, asked = 0;
+    /* RFC 9755 section 3: only in the authenticated state, since messages look otherwise then. */
+    if (session->mailbox.id && is_asked_for(session->command, "UTF8=ACCEPT"))
+        return session_reply(session, "BAD", NULL,
+                             "UTF8=ACCEPT is for before a mailbox is selected");
     buffer_append(session->out, SLICE("* ENABLED"));
     for (size_t i = 0; i < sizeof(enabling) / sizeof(enabling[0]); i++) {
         if (!is_asked_for(session->command, enabling[i].name) || !(enabling[i].enables & ~before))
@@ -71,6 +74,8 @@ enum progress cmd_enable(struct imap_session *session)
         modseq_enable(session);
     if (asked & ENABLED_REV2)
         imap_reader_use_utf8(&session->reader);
+    if (asked & ENABLED_UTF8)
+        imap_reader_accept_utf8(&session->reader);
     session->enabled |= asked;
     return session_ok(session, "Enabled");
 }

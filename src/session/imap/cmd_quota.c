@@ -72,7 +72,7 @@ enum progress cmd_quota(struct imap_session *session)
         return session_reply(session, "NO", "NONEXISTENT", "No such quota root");
     if (root) {
         buffer_append(out, SLICE("* QUOTAROOT "));
-        imap_write_mailbox(out, session->command->mailbox, session_is_rev2(session));
+        imap_write_mailbox(out, session->command->mailbox, session_takes_utf8(session));
         if (is_limited(&quota)) {
             buffer_append_byte(out, ' ');
             imap_write_string(out, name);

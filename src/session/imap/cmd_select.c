@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 
+/* RFC 4467 section 8; others' mailboxes are in no URL of one's own. */
+static const char url_mechanisms[] = "* OK [URLMECH INTERNAL] URLs can be signed\r\n";
+
 static void write_selected(struct imap_session *session, struct mailbox_snapshot *snapshot,
                            const struct collection *mailbox, uint32_t unseen)
 {
@@ -21,8 +24,10 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
                          "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
                          "* OK [UIDNEXT %u] Next UID\r\n"
                          "* OK [MAILBOXID (%s)] The mailbox's own id\r\n"
+                         "%s"
                          "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
                          view->uid_validity, view->uid_next, mailbox->object_id,
+                         session_is_own(session, view->account) ? url_mechanisms : "",
                          (unsigned long long)view->modseq);
 }
 

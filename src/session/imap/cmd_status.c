@@ -59,7 +59,7 @@ int status_write(struct imap_session *session, struct account_id account,
         {IMAP_STATUS_DELETED_STORAGE, "DELETED-STORAGE ", deleted_bytes},
     };
     buffer_append(out, SLICE("* STATUS "));
-    imap_write_mailbox(out, mailbox->path, session_is_rev2(session));
+    imap_write_mailbox(out, mailbox->path, session_takes_utf8(session));
     const char *before = " (";
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!(items & rows[i].item))

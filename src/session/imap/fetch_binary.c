@@ -111,9 +111,7 @@ static int decode_piece(struct fetch_slice *slice)
     size_t piece = binary->left < SESSION_PIECE ? (size_t)binary->left : SESSION_PIECE;
     buffer_clear(raw);
     buffer_clear(decoded);
-    int error =
-        piece ? mailbox_message(slice->snapshot, &slice->work->entry, binary->offset, piece, raw)
-              : 0;
+    int error = piece ? fetch_read(slice, binary->offset, piece, raw) : 0;
     if (!error && raw->size != piece)
         error = ERROR_CORRUPT; /* the message is shorter than its summary says */
     binary->offset += piece;

@@ -23,6 +23,14 @@ struct fetch_binary {
     struct slice decoded; /* in the spool */
 };
 
+/* What is shown in place of a message, from when it is needed to the end of the response. */
+struct fetch_surrogate {
+    bool active;
+    struct spool spool;
+    struct slice bytes;    /* in the spool */
+    struct buffer summary; /* encoded */
+};
+
 /* The command's state between slices. A response may be interrupted between two items, and
  * within a section's literal. */
 struct fetch_work {
@@ -34,6 +42,8 @@ struct fetch_work {
     int broken;                /* an error that leaves a response cut off */
     bool unknown_encoding;     /* a message was left out, as BINARY cannot decode it */
     struct fetch_binary binary;
+    struct fetch_surrogate surrogate;
+    struct range_set downgraded; /* UIDs of those that had one */
 
     bool sets_seen;     /* an item sets \Seen */
     bool shows_seen;    /* and the responses show it; else the sync tells it with its MODSEQ */
@@ -65,12 +75,31 @@ struct fetch_slice {
     struct buffer header, filtered; /* HEADER.FIELDS */
 };
 
-/* The entry's summary, read once. */
+/* The entry's summary, read once; its surrogate's when there is one. */
 int fetch_load_summary(struct fetch_slice *slice);
+
+/* --- fetch_surrogate.c --- */
+
+/* Appends the message's bytes from offset on, at most size; its surrogate's when there is one. */
+int fetch_read(struct fetch_slice *slice, uint64_t offset, size_t size, struct buffer *bytes);
+
+/* Makes the surrogate when the client needs one to be shown this: the range of the message, or the
+ * text of the summary. The summary must be loaded, and is another one afterwards. */
+int surrogate_for_range(struct fetch_slice *slice, uint64_t offset, uint64_t size);
+int surrogate_for_text(struct fetch_slice *slice, struct slice text);
+
+void surrogate_release(struct fetch_work *work);
+
+/* --- fetch_section.c --- */
 
 /* Where a section's bytes lie in the message. ERROR_NOT_FOUND: there is no such section. */
 int section_locate(const struct summary *summary, const struct imap_fetch_item *item,
                    uint64_t *offset, uint64_t *size);
+
+/* Appends the header's fields that the item names (or does not name), and the empty line that ends
+ * a header (RFC 9051 section 6.4.5.1: it is always included). */
+void section_filter_header(struct slice header, const struct imap_fetch_item *item,
+                           struct buffer *filtered);
 
 /* "BODY[1]<0> " */
 void section_write_label(struct buffer *out, const struct imap_fetch_item *item);

@@ -63,10 +63,8 @@ static bool is_listed(const struct imap_fetch_item *item, struct slice name)
     return false;
 }
 
-/* The header's fields that the item names (or does not name), and the empty line that ends a
- * header (RFC 9051 section 6.4.5.1: it is always included). */
-static void filter_header(struct slice header, const struct imap_fetch_item *item,
-                          struct buffer *filtered)
+void section_filter_header(struct slice header, const struct imap_fetch_item *item,
+                           struct buffer *filtered)
 {
     bool wanted = item->text == IMAP_SECTION_HEADER_FIELDS;
     struct header_field field;
@@ -114,10 +112,9 @@ static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item
     buffer_clear(&slice->filtered);
     if (size > SESSION_HEADER_MAXIMUM)
         size = SESSION_HEADER_MAXIMUM;
-    int error =
-        mailbox_message(slice->snapshot, &slice->work->entry, offset, (size_t)size, &slice->header);
+    int error = fetch_read(slice, offset, (size_t)size, &slice->header);
     if (!error) {
-        filter_header(buffer_slice(&slice->header), item, &slice->filtered);
+        section_filter_header(buffer_slice(&slice->header), item, &slice->filtered);
         error = buffer_error(&slice->filtered);
     }
     if (error) {
@@ -136,8 +133,7 @@ int section_continue(struct fetch_slice *slice)
     struct buffer *out = slice->session->out;
     size_t piece = work->left < SESSION_PIECE ? (size_t)work->left : SESSION_PIECE;
     size_t before = out->size;
-    int error =
-        piece ? mailbox_message(slice->snapshot, &work->entry, work->offset, piece, out) : 0;
+    int error = piece ? fetch_read(slice, work->offset, piece, out) : 0;
     if (!error && out->size - before != piece)
         error = ERROR_CORRUPT; /* the message is shorter than its summary says */
     if (error)
@@ -167,13 +163,23 @@ static void write_range(struct fetch_slice *slice, uint64_t offset, uint64_t siz
     work->in_literal = false;
 }
 
+/* In what the client is shown. */
+static int locate_shown(struct fetch_slice *slice, const struct imap_fetch_item *item,
+                        uint64_t *offset, uint64_t *size)
+{
+    int error = section_locate(&slice->summary, item, offset, size);
+    if (!error)
+        error = surrogate_for_range(slice, *offset, *size);
+    return error ? error : section_locate(&slice->summary, item, offset, size);
+}
+
 void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
     uint64_t offset, size;
     section_write_label(slice->session->out, item);
     int error = fetch_load_summary(slice);
     if (!error)
-        error = section_locate(&slice->summary, item, &offset, &size);
+        error = locate_shown(slice, item, &offset, &size);
     if (error) {
         section_write_nil(slice, error);
         return;

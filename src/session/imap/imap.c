@@ -136,6 +136,7 @@ static void forget_command(struct imap_session *session)
     session->release_work = NULL;
     session->work = NULL;
     session->command = NULL;
+    session->copying = false;
     session->own_changes = NULL;
     session->own_change_count = session->own_change_capacity = 0;
     range_set_release(&session->uids);
@@ -317,14 +318,14 @@ static void on_continue(struct imap_session *session, const struct imap_event *e
 
 static void on_command(struct imap_session *session, const struct imap_event *event)
 {
-    /* An APPEND whose message has come was begun by on_append. */
+    /* An APPEND whose messages have come was begun by on_append. */
     if (session->command || begin_command(session, event->command))
         session->phase = PHASE_RUNNING;
 }
 
 static void on_append(struct imap_session *session, const struct imap_event *event)
 {
-    if (!begin_command(session, event->command)) {
+    if (!session->command && !begin_command(session, event->command)) {
         imap_reader_refuse_message(&session->reader);
         return;
     }
@@ -335,6 +336,17 @@ static void on_append(struct imap_session *session, const struct imap_event *eve
 static void on_message(struct imap_session *session, const struct imap_event *event)
 {
     append_piece(session, event->text);
+}
+
+static void on_text(struct imap_session *session, const struct imap_event *event)
+{
+    (void)event;
+    append_text(session);
+}
+
+static void on_url(struct imap_session *session, const struct imap_event *event)
+{
+    append_url(session, event->text);
 }
 
 static void on_line(struct imap_session *session, const struct imap_event *event)
@@ -391,6 +403,8 @@ static void (*const on_event[])(struct imap_session *, const struct imap_event *
     [IMAP_EVENT_COMMAND] = on_command,
     [IMAP_EVENT_APPEND] = on_append,
     [IMAP_EVENT_MESSAGE] = on_message,
+    [IMAP_EVENT_TEXT] = on_text,
+    [IMAP_EVENT_URL] = on_url,
     [IMAP_EVENT_LINE] = on_line,
     [IMAP_EVENT_BAD] = on_bad,
     [IMAP_EVENT_TOO_BIG] = on_too_big,
@@ -447,6 +461,10 @@ static enum stream_need serve(struct imap_session *session)
             return STREAM_NEED_GATE;
         if (session->phase != PHASE_READING) {
             advance(session);
+            continue;
+        }
+        if (session->copying) {
+            append_copy(session);
             continue;
         }
         if (say_goodbye(session))

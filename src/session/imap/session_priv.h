@@ -31,6 +31,7 @@ enum {
     SESSION_PIECE = 64 * 1024,              /* bytes of a message read in one go */
     SESSION_HEADER_MAXIMUM = 1024 * 1024,   /* bytes of a header looked at field by field */
     SESSION_APPEND_MEMORY = 256 * 1024,     /* bytes of an APPEND kept in memory */
+    SESSION_APPEND_TOTAL = 4,               /* all its messages, in times of message_size */
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
@@ -51,6 +52,7 @@ enum session_enabled {
     ENABLED_CONDSTORE = 1, /* also by the commands that RFC 7162 section 3.1 lists */
     ENABLED_QRESYNC = 2,   /* never without CONDSTORE */
     ENABLED_UIDONLY = 8,   /* no message numbers in either direction (RFC 9586) */
+    ENABLED_UTF8 = 16,     /* UTF8=ACCEPT (RFC 9755) */
     ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
@@ -111,6 +113,7 @@ struct imap_session {
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
+    bool copying;                    /* a part for APPEND: nothing else is read meanwhile */
     bool compresses;                 /* from the answer that comes next on */
     struct compression *compression; /* NULL: none */
     uint32_t enabled;                /* enum session_enabled bits */
@@ -270,6 +273,9 @@ enum progress cmd_quota(struct imap_session *session);
 enum progress cmd_metadata(struct imap_session *session);
 enum progress cmd_set_metadata(struct imap_session *session);
 enum progress cmd_append(struct imap_session *session);
+enum progress cmd_resetkey(struct imap_session *session);
+enum progress cmd_genurlauth(struct imap_session *session);
+enum progress cmd_urlfetch(struct imap_session *session);
 enum progress cmd_idle(struct imap_session *session);
 enum progress cmd_expunge(struct imap_session *session);
 enum progress cmd_search(struct imap_session *session);
@@ -300,9 +306,16 @@ bool compress_has_more(const struct imap_session *session);
  * the buffers, or ERROR_MEMORY: the session must end. */
 int compress_output(struct imap_session *session, bool waits);
 
-/* --- cmd_append.c: the message's way before the handler runs --- */
+/* --- cmd_append.c: the messages' way before the handler runs --- */
 void append_begin(struct imap_session *session);
 void append_piece(struct imap_session *session, struct slice bytes);
+
+/* --- append_catenate.c: parts of a message (RFC 4469) --- */
+void append_text(struct imap_session *session);
+void append_url(struct imap_session *session, struct slice url);
+
+/* Goes on with the copy of what the URL names, while session->copying. */
+void append_copy(struct imap_session *session);
 
 /* --- cmd_idle.c --- */
 void idle_line(struct imap_session *session, struct slice line);
@@ -318,10 +331,17 @@ void list_write_selected(struct imap_session *session, const struct collection *
 
 /* --- mailbox_view.c --- */
 
-/* Whether responses have names in UTF-8, and none of what only IMAP4rev1 has. */
+/* Whether responses have none of what only IMAP4rev1 has. */
 static inline bool session_is_rev2(const struct imap_session *session)
 {
     return session->enabled & ENABLED_REV2;
+}
+
+/* Whether names and the headers of messages may be in UTF-8 (RFC 9755, RFC 9051 section 5.1): else
+ * messages have surrogates of such headers (fetch_surrogate.c), and names are in modified UTF-7. */
+static inline bool session_takes_utf8(const struct imap_session *session)
+{
+    return session->enabled & (ENABLED_REV2 | ENABLED_UTF8);
 }
 
 /* EXISTS, and IMAP4rev1's RECENT. */

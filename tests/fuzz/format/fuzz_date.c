@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(seconds < 253402300800 ? seconds : 0);
     if (date_parse_imap(text, &seconds) == 0 && seconds > -62167219200 && seconds < 253402300800)
         check(seconds);
+    if (date_parse_rfc3339(text, &seconds) == 0 && seconds > -62167219200 && seconds < 253402300800)
+        check(seconds);
     if (date_parse_imap_day(text, &seconds) == 0)
         check(seconds);
     return 0;

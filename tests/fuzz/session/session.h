@@ -40,6 +40,9 @@ static void fill(struct store *store, struct account_id account)
         SLICE("From: A <a@example.org>\r\nSubject: =?utf-8?q?x=C3=A9?=\r\nMIME-Version: 1.0\r\n"
               "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"
               "Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\ninner\r\n--b--\r\n");
+    static const struct slice international =
+        SLICE("From: \xc3\xa9 <\xc3\xa9@example.org>\r\nSubject: \xc3\xa9\r\nX-\xc3\xa9: x\r\n"
+              "Content-Type: message/rfc822; name=\xc3\xa9\r\n\r\nTo: \xc3\xa9@x\r\n\r\ninner\r\n");
     struct store_view *view;
     struct prepared_message *prepared;
     struct collection inbox;
@@ -53,6 +56,9 @@ static void fill(struct store *store, struct account_id account)
     for (int i = 0; i < 5; i++)
         require(mailbox_append(view, inbox.id, &append, &result) == 0);
     prepared_message_free(&prepared);
+    require(prepared_message_create(international, &append.message) == 0);
+    require(mailbox_append(view, inbox.id, &append, &result) == 0);
+    prepared_message_free(&append.message);
     store_view_close(&view);
     arena_release(&arena);
 }

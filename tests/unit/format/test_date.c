@@ -124,12 +124,48 @@ static void test_format(void **state)
     buffer_release(&text);
 }
 
+static void test_rfc3339(void **state)
+{
+    (void)state;
+    int64_t seconds = 7;
+    /* RFC 3339 section 5.8. */
+    assert_int_equal(date_parse_rfc3339(SLICE("1985-04-12T23:20:50.52Z"), &seconds), 0);
+    assert_int_equal(seconds, 482196050);
+    assert_int_equal(date_parse_rfc3339(SLICE("1996-12-19T16:39:57-08:00"), &seconds), 0);
+    assert_int_equal(seconds, 851042397);
+    assert_int_equal(date_parse_rfc3339(SLICE("1990-12-31T23:59:60Z"), &seconds), 0);
+    assert_int_equal(seconds, 662688000);
+    assert_int_equal(date_parse_rfc3339(SLICE("1937-01-01t12:00:27.87+00:20"), &seconds), 0);
+    assert_int_equal(seconds, -1041337173);
+    static const char *const wrong[] = {
+        "",
+        "1985-04-12",
+        "1985-04-12T23:20:50",
+        "1985-04-12 23:20:50Z",
+        "85-04-12T23:20:50Z",
+        "1985-4-12T23:20:50Z",
+        "1985-13-12T23:20:50Z",
+        "1985-00-12T23:20:50Z",
+        "1985-02-29T23:20:50Z",
+        "1985-04-12T24:20:50Z",
+        "1985-04-12T23:60:50Z",
+        "1985-04-12T23:20:61Z",
+        "1985-04-12T23:20:50.Z",
+        "1985-04-12T23:20:50.1234567890Z",
+        "1985-04-12T23:20:50Zx",
+        "1985-04-12T23:20:50+0100",
+        "1985-04-12T23:20:50+24:00",
+        "1985-04-12T23:20:50+01:60",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(date_parse_rfc3339(slice_from_string(wrong[i]), &seconds), ERROR_SYNTAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc5322),
-        cmocka_unit_test(test_rfc5322_refused),
-        cmocka_unit_test(test_imap),
+        cmocka_unit_test(test_rfc3339),         cmocka_unit_test(test_rfc5322),
+        cmocka_unit_test(test_rfc5322_refused), cmocka_unit_test(test_imap),
         cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

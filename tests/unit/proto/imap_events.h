@@ -165,7 +165,10 @@ static inline void imap_events_append(struct buffer *out, const struct imap_comm
         buffer_append_format(out, " date %lld", (long long)command->append.date);
     if (command->append.binary)
         buffer_append_string(out, " binary");
-    buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
+    if (command->append.catenates)
+        buffer_append_format(out, " parts %zu", command->append.parts);
+    else
+        buffer_append_format(out, " size %llu", (unsigned long long)command->append.size);
 }
 
 static inline void imap_events_metadata(struct buffer *out, const struct imap_metadata *metadata)
@@ -224,6 +227,25 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_STATUS:
         imap_events_slice(out, command->status.mailbox);
         buffer_append_format(out, " %u", command->status.items);
+        break;
+    case IMAP_RESETKEY:
+        imap_events_slice(out, command->resetkey.mailbox);
+        imap_events_slices(out, command->resetkey.mechanisms, command->resetkey.count);
+        break;
+    case IMAP_GENURLAUTH:
+    case IMAP_URLFETCH:
+        for (size_t i = 0; i < command->urls.count; i++) {
+            const struct imap_url_request *request = &command->urls.list[i];
+            imap_events_slice(out, request->url);
+            buffer_append(out, request->mechanism);
+            buffer_append_format(out, "%s%s%s", request->body ? " body" : "",
+                                 request->binary ? " binary" : "",
+                                 request->structure ? " structure" : "");
+        }
+        break;
+    case IMAP_REPLACE:
+        imap_events_set(out, &command->append.set);
+        imap_events_append(out, command);
         break;
     case IMAP_APPEND:
         imap_events_append(out, command);
@@ -294,8 +316,9 @@ static inline void imap_events_command(struct buffer *out, const struct imap_com
 static inline void imap_events_write(struct buffer *out, const struct imap_event *event,
                                      bool *in_message)
 {
-    static const char *const names[] = {"more", "continue", "command", "append", "message",
-                                        "line", "BAD",      "TOO_BIG", "CLOSE",  "BAD_CHARSET"};
+    static const char *const names[] = {"more",    "continue", "command", "append",
+                                        "message", "text",     "url",     "line",
+                                        "BAD",     "TOO_BIG",  "CLOSE",   "BAD_CHARSET"};
     if (event->kind == IMAP_EVENT_MORE)
         return;
     if (*in_message && event->kind == IMAP_EVENT_MESSAGE) {
@@ -306,7 +329,10 @@ static inline void imap_events_write(struct buffer *out, const struct imap_event
         buffer_append_byte(out, '\n');
     *in_message = event->kind == IMAP_EVENT_MESSAGE;
     buffer_append_format(out, "%s ", names[event->kind]);
-    if (event->command && event->kind != IMAP_EVENT_BAD_CHARSET)
+    if (event->kind == IMAP_EVENT_TEXT)
+        buffer_append_format(out, "size %llu", (unsigned long long)event->command->append.size);
+    else if (event->command && event->kind != IMAP_EVENT_BAD_CHARSET &&
+             event->kind != IMAP_EVENT_URL)
         imap_events_command(out, event->command);
     if (event->tag.size) {
         buffer_append(out, event->tag);
@@ -332,7 +358,9 @@ static inline bool imap_events_run(struct imap_reader *reader, struct slice inpu
             imap_events_write(out, &event, &in_message);
             if (event.kind == IMAP_EVENT_CLOSE)
                 return false;
-            if (event.kind == IMAP_EVENT_APPEND && refuse)
+            bool offered = event.kind == IMAP_EVENT_APPEND || event.kind == IMAP_EVENT_TEXT ||
+                           event.kind == IMAP_EVENT_URL;
+            if (offered && refuse)
                 imap_reader_refuse_message(reader);
             if (event.kind == IMAP_EVENT_COMMAND &&
                 (event.command->id == IMAP_IDLE || event.command->id == IMAP_AUTHENTICATE))

@@ -233,7 +233,7 @@ static void test_append_refused(void **state)
                    "append a APPEND 'x' flags 0 size 5\ncommand b NOOP \n", __FILE__, __LINE__);
     check_dialogue(usual_limits, SLICE("a APPEND x {5}\r\nb NOOP\r\n"), true,
                    "append a APPEND 'x' flags 0 size 5\ncommand b NOOP \n", __FILE__, __LINE__);
-    /* Messages of RFC 3502's MULTIAPPEND behind the refused one are read past with it. */
+    /* RFC 3502: messages behind the refused one are read past with it, however large. */
     check_dialogue(usual_limits, SLICE("a APPEND x {5+}\r\nhello {3+}\r\n\r\n\n\r\nb NOOP\r\n"),
                    true, "append a APPEND 'x' flags 0 size 5\ncommand b NOOP \n", __FILE__,
                    __LINE__);
@@ -249,12 +249,115 @@ static void test_append_bad(void **state)
     check_events("a APPEND x (\\Recent) {3+}\r\nabc\r\nb NOOP\r\n",
                  "BAD a Flags: no system flag that can be set\ncommand b NOOP \n");
     check_bad("APPEND x \"yesterday\" {3}", "Date: expected dd-Mon-yyyy hh:mm:ss +zzzz");
-    check_events("a APPEND x {5+}\r\nhello {3+}\r\nabc\r\nb NOOP\r\n",
-                 "append a APPEND 'x' flags 0 size 5\nmessage hello\n"
-                 "BAD a Message: something follows it\ncommand b NOOP \n");
     check_events("a APPEND x {5+}\r\nhello\rb NOOP\r\nb NOOP\r\n",
                  "append a APPEND 'x' flags 0 size 5\nmessage hello\n"
                  "BAD a Message: something follows it\ncommand b NOOP \n");
+    check_bad("APPEND", "Mailbox name: missing");
+    check_bad("APPEND x () {3} ", "Message: expected a literal");
+    check_bad("APPEND x () \"17-Jul-1996 02:44:25 -0700\"", "Message: missing");
+}
+
+/* RFC 3502: "append = "APPEND" SP mailbox 1*append-message". */
+static void test_append_several(void **state)
+{
+    (void)state;
+    check_events("a APPEND x (\\Seen a) {5}\r\nhello (b) \"17-Jul-1996 02:44:25 -0700\" {3+}\r\n"
+                 "a\r\n ~{2+}\r\nab\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 1 a size 5\ncontinue \nmessage hello\n"
+                 "append a APPEND 'x' flags 0 b date 837596665 size 3\nmessage a\r\n\n"
+                 "append a APPEND 'x' flags 0 binary size 2\nmessage ab\n"
+                 "command a APPEND 'x' flags 0 binary size 2\ncommand b NOOP \n");
+    /* The mailbox's name is kept, a literal or not. */
+    check_events("a APPEND {3+}\r\ny z {1+}\r\n1 {0+}\r\n {1+}\r\n2\r\n",
+                 "append a APPEND 'y z' flags 0 size 1\nmessage 1\n"
+                 "append a APPEND 'y z' flags 0 size 0\n"
+                 "append a APPEND 'y z' flags 0 size 1\nmessage 2\n"
+                 "command a APPEND 'y z' flags 0 size 1\n");
+    /* Wrong in a later message: before its bytes are asked for, or read past with them. */
+    check_events("a APPEND x {1+}\r\n1 (\\Recent) {5}\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\nmessage 1\n"
+                 "BAD a Flags: no system flag that can be set\ncommand b NOOP \n");
+    check_events("a APPEND x {1+}\r\n1 \"today\" {5+}\r\nhello {3+}\r\nabc\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\nmessage 1\n"
+                 "BAD a Date: expected dd-Mon-yyyy hh:mm:ss +zzzz\ncommand b NOOP \n");
+    check_events("a APPEND x {1+}\r\n1 \r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\nmessage 1\n"
+                 "BAD a Message: expected a literal\ncommand b NOOP \n");
+    check_events("a APPEND x {1+}\r\n1 (\\Seen)\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\nmessage 1\n"
+                 "BAD a Message: missing\ncommand b NOOP \n");
+    check_events("a APPEND x {1+}\r\n1 {1001}\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\nmessage 1\n"
+                 "TOO_BIG a Message too large\ncommand b NOOP \n");
+}
+
+static void test_append_several_limit(void **state)
+{
+    (void)state;
+    struct buffer input, events;
+    struct imap_reader reader;
+    imap_reader_init(&reader, &usual_limits);
+    buffer_init(&input, 1024 * 1024);
+    buffer_init(&events, 1024 * 1024);
+    buffer_append_string(&input, "a APPEND x");
+    for (unsigned i = 0; i <= IMAP_APPEND_MESSAGES_MAXIMUM; i++)
+        buffer_append_string(&input, " {1+}\r\nm");
+    buffer_append_string(&input, "\r\nb NOOP\r\n");
+    imap_events_run(&reader, buffer_slice(&input), SIZE_MAX, false, &events);
+    buffer_append_byte(&events, '\0');
+    assert_non_null(strstr(events.data, "message m\nBAD a Message: too many\ncommand b NOOP"));
+    size_t count = 0;
+    for (const char *at = events.data; (at = strstr(at, "append a")) != NULL; at++)
+        count++;
+    assert_int_equal(count, IMAP_APPEND_MESSAGES_MAXIMUM);
+    imap_reader_release(&reader);
+    buffer_release(&input);
+    buffer_release(&events);
+}
+
+/* RFC 9051 section 9: a literal has no NUL byte; a literal8 may have. */
+static void test_append_nul(void **state)
+{
+    (void)state;
+    check_events("a APPEND x {5+}\r\nhe\0lo {3+}\r\nabc\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 5\nmessage he\n"
+                 "BAD a Message: NUL bytes are only allowed in a literal8\ncommand b NOOP \n");
+    check_events("a APPEND x {1}\r\n\0\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 size 1\ncontinue \n"
+                 "BAD a Message: NUL bytes are only allowed in a literal8\ncommand b NOOP \n");
+    /* What is binary is said of each message. */
+    check_events("a APPEND x ~{1+}\r\na {3+}\r\na\0b\r\nb NOOP\r\n",
+                 "append a APPEND 'x' flags 0 binary size 1\nmessage a\n"
+                 "append a APPEND 'x' flags 0 size 3\nmessage a\n"
+                 "BAD a Message: NUL bytes are only allowed in a literal8\ncommand b NOOP \n");
+}
+
+/* RFC 8508 section 5: "replace = "REPLACE" SP seq-number SP mailbox append-message". */
+static void test_replace(void **state)
+{
+    (void)state;
+    check_events("a REPLACE 4 Drafts (\\Seen \\Draft) {5}\r\nhello\r\nb NOOP\r\n",
+                 "append a REPLACE 4:4'Drafts' flags 17 size 5\ncontinue \nmessage hello\n"
+                 "command a REPLACE 4:4'Drafts' flags 17 size 5\ncommand b NOOP \n");
+    check_events("a UID REPLACE * {6+}\r\nDrafts {1+}\r\nx\r\n",
+                 "append a UID REPLACE 0:0'Drafts' flags 0 size 1\nmessage x\n"
+                 "command a UID REPLACE 0:0'Drafts' flags 0 size 1\n");
+    /* Section 4.7: one message, of one. */
+    check_events("a REPLACE 4 x {1+}\r\n1 {1+}\r\n2\r\nb NOOP\r\n",
+                 "append a REPLACE 4:4'x' flags 0 size 1\nmessage 1\n"
+                 "BAD a Message: something follows it\ncommand b NOOP \n");
+    check_bad("REPLACE", "Message number: missing");
+    check_bad("REPLACE 0 x {3}", "Message number: expected a number other than 0");
+    check_bad("REPLACE x x {3}", "Message number: expected a number");
+    check_bad("REPLACE 4:5 x {3}", "Mailbox name: expected a space before it");
+    check_bad("REPLACE 4,5 x {3}", "Mailbox name: expected a space before it");
+    check_bad("REPLACE $ x {3}", "Message number: expected a number");
+    check_bad("REPLACE 4", "Mailbox name: missing");
+    check_bad("REPLACE 4 \"\" {3}", "Mailbox name: empty");
+    check_bad("REPLACE 4 x", "Message: missing");
+    check_bad("REPLACE 4 x (\\Recent) {3}", "Flags: no system flag that can be set");
+    check_bad("REPLACE 4 x \"today\" {3}", "Date: expected dd-Mon-yyyy hh:mm:ss +zzzz");
+    check_bad("REPLACE 4 x hello", "Message: expected a literal");
 }
 
 static void test_message_limit(void **state)
@@ -463,6 +566,8 @@ int main(void)
         cmocka_unit_test(test_authenticate),   cmocka_unit_test(test_store),
         cmocka_unit_test(test_sequence_sets),  cmocka_unit_test(test_append),
         cmocka_unit_test(test_append_refused), cmocka_unit_test(test_append_bad),
+        cmocka_unit_test(test_append_several), cmocka_unit_test(test_append_several_limit),
+        cmocka_unit_test(test_append_nul),     cmocka_unit_test(test_replace),
         cmocka_unit_test(test_message_limit),  cmocka_unit_test(test_literal_limit),
         cmocka_unit_test(test_line_limit),     cmocka_unit_test(test_discard_limit),
         cmocka_unit_test(test_grammar_limits), cmocka_unit_test(test_tag_limit),

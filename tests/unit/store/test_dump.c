@@ -2,6 +2,7 @@
 #include "store/deliver.h"
 #include "store/dump.h"
 #include "store/script.h"
+#include "store/urlauth.h"
 #include "store_test.h"
 
 struct lines {
@@ -45,6 +46,8 @@ static void fill(struct fixture *f)
     struct range_set uids = set_of(1, 10), expunged;
     uint64_t modseq;
     append_many(f, box, 150);
+    uint8_t token[URLAUTH_TOKEN_SIZE];
+    assert_int_equal(urlauth_sign(f->view, box, SLICE("x"), token), 0);
     append_text(f, box, "Message-ID: <a@x>\r\nSubject: thread\r\n\r\n", 0);
     const struct remembered remembered = {7, f->now + 1};
     const struct delivery_plan plan = {
@@ -81,6 +84,7 @@ static void test_families(void **state)
     assert_has(&lines, " thread=151 ");
     assert_has(&lines, "\nthread 151 151: received=2001-09-09T01:46:40Z id=");
     assert_has(&lines, "\nthread-id ");
+    assert_has(&lines, "\naccess-key 7: bytes=33\n");
     assert_has(&lines, "\ndelivered ");
     assert_has(&lines, "\nremembered ");
     assert_has(&lines, " internal_date=2001-09-09T01:46:40Z ");

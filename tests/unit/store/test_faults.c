@@ -111,6 +111,35 @@ static int append_large_too(struct fixture *f)
     return append(f, "Box", "huge", 2 * LARGE);
 }
 
+static int append_several(struct fixture *f)
+{
+    struct append appends[3] = {0};
+    struct append_result result;
+    char text[LARGE] = "A: several\r\n\r\n";
+    int error = 0;
+    memset(text + 14, 'x', sizeof(text) - 14);
+    for (size_t i = 0; i < 3 && !error; i++)
+        error = prepared_message_create(slice_make(text, i == 1 ? LARGE : 100 + i),
+                                        &appends[i].message);
+    if (!error)
+        error = mailbox_append_all(f->view, find_mailbox(f, "INBOX"), appends, 3, &result);
+    for (size_t i = 0; i < 3; i++)
+        prepared_message_free(&appends[i].message);
+    return error;
+}
+/* It has the UID that it got when it came into another thread. */
+static int replace_orphan(struct fixture *f)
+{
+    struct append append = {0};
+    struct append_result result;
+    int error = prepared_message_create(SLICE("A: replaced\r\n\r\n"), &append.message);
+    if (!error)
+        error = mailbox_replace(f->view, find_mailbox(f, "Sent"), 2, find_mailbox(f, "INBOX"),
+                                &append, &result);
+    prepared_message_free(&append.message);
+    return error;
+}
+
 static int make_box(struct fixture *f)
 {
     collection_id id;
@@ -403,6 +432,8 @@ static const struct command {
     {"append orphan", append_orphan, false},
     {"append brother", append_brother, false},
     {"append link", append_link, false},
+    {"append several", append_several, false},
+    {"replace orphan", replace_orphan, false},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 

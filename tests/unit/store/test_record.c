@@ -287,6 +287,27 @@ static struct place place_at(const struct buffer *places, size_t index)
     return message_place_at(&record, index);
 }
 
+/* docs/format.md, "Access key": 32 bytes behind the version, neither more nor fewer. */
+static void test_access_key(void **state)
+{
+    (void)state;
+    uint8_t key[ACCESS_KEY_SIZE] = {1, 2, [31] = 3}, read[ACCESS_KEY_SIZE] = {0};
+    struct buffer value;
+    buffer_init(&value, 64);
+    access_key_record_write(key, &value);
+    assert_int_equal(value.size, 1 + ACCESS_KEY_SIZE);
+    assert_int_equal(access_key_record_read(buffer_slice(&value), read), 0);
+    assert_memory_equal(read, key, sizeof(key));
+    for (size_t size = 0; size < value.size; size++)
+        assert_int_equal(access_key_record_read(slice_make(value.data, size), read), ERROR_CORRUPT);
+    buffer_append_byte(&value, 0);
+    assert_int_equal(access_key_record_read(buffer_slice(&value), read), ERROR_CORRUPT);
+    value.data[0]++;
+    assert_int_not_equal(access_key_record_read(slice_make(value.data, 1 + ACCESS_KEY_SIZE), read),
+                         0);
+    buffer_release(&value);
+}
+
 static void test_places(void **state)
 {
     (void)state;
@@ -341,6 +362,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_access_key),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_numbers_in_keys),
         cmocka_unit_test(test_entry),

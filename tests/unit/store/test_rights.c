@@ -14,6 +14,7 @@
 #include "store/summaries.h"
 #include "store/thread.h"
 #include "store/transfer.h"
+#include "store/urlauth.h"
 
 static int call_list(struct caller *c)
 {
@@ -89,6 +90,20 @@ static int call_append(struct caller *c)
     struct append append = {.message = c->message};
     struct append_result result;
     return mailbox_append(c->view, c->mailbox, &append, &result);
+}
+
+static int call_append_all(struct caller *c)
+{
+    struct append appends[] = {{.message = c->message}, {.message = c->message}};
+    struct append_result result;
+    return mailbox_append_all(c->view, c->mailbox, appends, 2, &result);
+}
+
+static int call_replace(struct caller *c)
+{
+    struct append append = {.message = c->message};
+    struct append_result result;
+    return mailbox_replace(c->view, c->mailbox, 2, c->mailbox, &append, &result);
 }
 
 static int call_flags(struct caller *c)
@@ -547,6 +562,40 @@ static int call_resolve(struct caller *c)
     return store_resolve(c->store, c->who, SLICE("alice"), &c->f->arena, &resolution);
 }
 
+static int call_urlauth_sign(struct caller *c)
+{
+    uint8_t token[URLAUTH_TOKEN_SIZE];
+    return urlauth_sign(c->view, c->mailbox, SLICE("x"), token);
+}
+
+static int call_urlauth_reset(struct caller *c)
+{
+    return urlauth_reset(c->view, c->mailbox);
+}
+
+static int call_urlauth_reset_all(struct caller *c)
+{
+    return urlauth_reset(c->view, 0);
+}
+
+/* A URL that is for alice alone. */
+static int call_urlauth_open(struct caller *c)
+{
+    uint8_t token[URLAUTH_TOKEN_SIZE];
+    struct urlauth_reader *reader;
+    struct urlauth_claim claim = {.owner = SLICE("alice"),
+                                  .mailbox = SLICE("Trial/Box"),
+                                  .access = URLAUTH_USER,
+                                  .user = SLICE("alice"),
+                                  .rump = SLICE("x"),
+                                  .token = slice_make(token, sizeof(token))};
+    assert_int_equal(urlauth_sign(c->f->view, c->mailbox, SLICE("x"), token), 0);
+    int error = urlauth_open(c->store, c->who, &claim, &reader);
+    if (!error)
+        urlauth_close(&reader);
+    return error;
+}
+
 /* What one needs: rights on the mailbox (and, where it concerns what is below it, on its parent),
  * or to be the account's owner, or the system. */
 enum { OWNER = RIGHT_ALL + 1, SYSTEM };
@@ -556,6 +605,7 @@ static const struct {
     int (*call)(struct caller *c);
     uint32_t needed;
     uint32_t instead; /* rights any one of which would do as well as the last of the needed ones */
+    uint32_t of;      /* or as this one, when it is not 0 */
 } calls[] = {
 #define L RIGHT_LOOKUP
 #define R RIGHT_READ
@@ -572,6 +622,9 @@ static const struct {
     {"mailbox_snapshot_open", call_snapshot, L | R},
     {"mailbox_append", call_append, RIGHT_INSERT, RIGHT_POST},
     {"mailbox_append (posting)", call_append, RIGHT_POST, RIGHT_INSERT},
+    {"mailbox_append_all", call_append_all, RIGHT_INSERT, RIGHT_POST},
+    {"mailbox_replace", call_replace, L | R | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE,
+     RIGHT_POST, RIGHT_INSERT},
     {"mailbox_append (annotated)", call_append_annotated, L | R | RIGHT_WRITE | RIGHT_INSERT,
      RIGHT_POST},
     {"mailbox_change_flags", call_flags, L | RIGHT_DELETE_MESSAGES},
@@ -615,6 +668,10 @@ static const struct {
     {"script_rename", call_script_rename, OWNER},
     {"script_activate", call_script_activate, OWNER},
     {"script_delete", call_script_delete, OWNER},
+    {"urlauth_sign", call_urlauth_sign, OWNER},
+    {"urlauth_reset", call_urlauth_reset, OWNER},
+    {"urlauth_reset (all)", call_urlauth_reset_all, OWNER},
+    {"urlauth_open", call_urlauth_open, OWNER},
     {"store_deliver", call_deliver, SYSTEM},
     {"store_remembers", call_remembers, SYSTEM},
     {"outgoing_list", call_outgoing_list, SYSTEM},
@@ -795,8 +852,8 @@ static void test_every_right(void **state)
         }
         expect_with(&c, i, bob, needed, true);
         for (uint32_t right = 1; right < RIGHT_ALL; right <<= 1) {
-            bool last = right == 1U << (31 - __builtin_clz(needed));
-            uint32_t missing = right | (calls[i].instead && last ? calls[i].instead : 0);
+            uint32_t last = calls[i].of ? calls[i].of : 1U << (31 - __builtin_clz(needed));
+            uint32_t missing = right | (right == last ? calls[i].instead : 0);
             if (needed & right)
                 expect_with(&c, i, bob, RIGHT_ALL & ~missing, false);
         }

@@ -6,7 +6,8 @@
 #include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
-    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN "        \
+    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS "          \
+    "MULTIAPPEND CATENATE URLAUTH URLAUTH=BINARY URL-PARTIAL MOVE REPLACE CHILDREN "               \
     "SPECIAL-USE "                                                                                 \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "     \
