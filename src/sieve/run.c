@@ -230,6 +230,20 @@ static void begin_variables(struct run *run, const struct sieve_program *program
     }
 }
 
+/* RFC 6785 section 3.11: what is for new mail alone. */
+static void check_event(struct run *run, const struct sieve_program *program)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } others[] = {{BYTECODE_REJECT, "reject"},
+                  {BYTECODE_EREJECT, "ereject"},
+                  {BYTECODE_VACATION, "vacation"}};
+    for (size_t i = 0; run->input->event && i < sizeof(others) / sizeof(others[0]); i++)
+        if (program->code.flags & others[i].flag)
+            run_fail(run, "\"%s\" cannot be required for an IMAP event", others[i].name);
+}
+
 int run_program(struct run *run, const struct sieve_program *program)
 {
     const struct sieve_program *outer = run->program;
@@ -237,6 +251,7 @@ int run_program(struct run *run, const struct sieve_program *program)
     uint32_t line = run->line;
     run->program = program;
     run->stack[run->depth++] = program;
+    check_event(run, program);
     begin_variables(run, program);
     int error = run->failed ? ERROR_SYNTAX : run_code(run);
     run->depth--;
@@ -258,6 +273,8 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
     run->started = host->now ? host->now(host->arg, &run->zone) : clock_wall();
     if (message_init(&run->message, input->message, &run->arena))
         run_fail(run, "the message's header is too large");
+    if (input->event)
+        begin_flags(run, input->flags, input->flag_count);
     return 0;
 }
 

@@ -149,6 +149,9 @@ int set_modified(struct run *run, uint32_t modifiers, uint32_t variable, struct 
 /* Sets a variable; what is too long is cut off (RFC 5229 section 6). */
 void run_set_variable(struct run *run, uint32_t number, struct slice value);
 
+/* Sets the internal variable. */
+void begin_flags(struct run *run, const struct slice *flags, size_t count);
+
 /* Flags for an action: those given, or the internal variable's. */
 void action_flags(struct run *run, struct sieve_action *action, uint32_t flags);
 

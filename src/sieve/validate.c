@@ -102,7 +102,8 @@ static bool is_disabled(const struct validator *validator, enum extension extens
 /* Extensions that need no more than their name. */
 static bool need_no_use(enum extension extension)
 {
-    return extension == EXT_COMPARATOR_OCTET || extension == EXT_COMPARATOR_ASCII_CASEMAP;
+    return extension == EXT_COMPARATOR_OCTET || extension == EXT_COMPARATOR_ASCII_CASEMAP ||
+           extension == EXT_IMAPSIEVE;
 }
 
 static void validate_require(struct validator *validator, struct command *command)
