@@ -401,7 +401,10 @@ int compile_parsed(struct command *commands, const struct sieve_options *options
         report_error(report, 1, 1, "the script is too large");
         error = ERROR_LIMIT;
     }
-    return error ? error : compile_tree(&validator, commands, bytecode);
+    if (!error)
+        error = compile_tree(&validator, commands, bytecode);
+    warn_of_unused(&validator);
+    return error;
 }
 
 int sieve_compile(struct slice script, const struct sieve_options *options, struct buffer *bytecode,
