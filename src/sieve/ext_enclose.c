@@ -75,10 +75,7 @@ static void put_listed(struct run *run, const uint32_t *operands, struct enclosu
 /* The user: who the message is for. */
 static void put_from(struct run *run, struct buffer *out)
 {
-    const struct sieve_input *input = run->input;
-    struct slice from = input->envelope_to.size ? input->envelope_to
-                        : input->address_count  ? input->addresses[0]
-                                                : slice_make(NULL, 0);
+    struct slice from = run_user(run);
     if (from.size)
         mail_put_field("From", from, out);
     else

@@ -60,6 +60,13 @@ void run_trace(struct run *run, const char *format, ...)
     run->host->trace(run->host->arg, run->line, slice_from_string(text));
 }
 
+struct slice run_user(const struct run *run)
+{
+    const struct sieve_input *input = run->input;
+    return input->envelope_to.size || !input->address_count ? input->envelope_to
+                                                            : input->addresses[0];
+}
+
 void run_set_variable(struct run *run, uint32_t number, struct slice value)
 {
     if (value.size > SIEVE_VARIABLE_MAXIMUM) {

@@ -100,6 +100,10 @@ const struct slice *run_list(struct run *run, uint32_t constant, size_t *count);
 /* Runs a program's code from its start, as a script of its own or an included one. */
 int run_program(struct run *run, const struct sieve_program *program);
 
+/* The user's address: the recipient's, or for an IMAP event the first the host knows; empty: none.
+ */
+struct slice run_user(const struct run *run);
+
 /* Tells the host of what was found, when it wants to know. */
 void run_trace(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -96,3 +96,17 @@ def test_without_sieve_listen_there_is_no_capability(tmp_path):
     assert "IMAPSIEVE" not in line
     client.close()
     server.stop()
+
+
+def test_what_is_redirected_is_on_its_way_out(server):
+    """Section 3.4: "the MAIL FROM SHOULD be set to the address of the owner of the mailbox"."""
+    account = server.fresh_account()
+    put(server, account[0], "learn", text='require ["imapsieve", "copy"];\n'
+        'redirect :copy "learn@filter.example";\n')
+    client = server.imap(account)
+    client.ok('SETMETADATA INBOX (/shared/imapsieve/script "learn")')
+    append(client, "INBOX")
+    client.close()
+    dump = server.run("account", "dump", account[0]).stdout
+    (record,) = re.findall(r"(?m)^outgoing \d+:.*\n(?:    .*\n)*", dump)
+    assert "redirect" in record and account[0] in record and "learn@filter.example" in record

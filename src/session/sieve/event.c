@@ -27,7 +27,11 @@ struct subject {
     struct keyword_names names; /* in the arena */
     struct buffer bytes;
     struct prepared_message *prepared;
-    char id[64]; /* for logs */
+    /* Texts to be sent that were not in lines as they are sent, and what they were. */
+    struct buffer lines[DEPARTURES_MAXIMUM];
+    struct slice unlined[DEPARTURES_MAXIMUM];
+    size_t line_count;
+    char id[96]; /* no other change of the message has it */
 };
 
 /* --- the message --- */
@@ -65,8 +69,15 @@ static int read_message(struct subject *subject, uint32_t uid)
                  : prepared_message_create(buffer_slice(&subject->bytes), &subject->prepared);
 }
 
+static void forget_lines(struct subject *subject)
+{
+    while (subject->line_count)
+        buffer_release(&subject->lines[--subject->line_count]);
+}
+
 static void subject_release(struct subject *subject)
 {
+    forget_lines(subject);
     prepared_message_free(&subject->prepared);
     buffer_release(&subject->bytes);
     arena_release(&subject->arena);
@@ -79,10 +90,11 @@ static int subject_open(struct subject *subject, const struct event *event, uint
     *subject = (struct subject){.event = event};
     arena_init(&subject->arena, 1024 * 1024);
     buffer_init(&subject->bytes, SIZE_MAX - 1);
-    snprintf(subject->id, sizeof(subject->id), "event-%u-%u", event->mailbox, uid);
     int error = store_view_open(event->store, WHO_SYSTEM, event->account, &subject->view);
     if (!error)
         error = read_message(subject, uid);
+    snprintf(subject->id, sizeof(subject->id), "event-%u-%u-%llu", event->mailbox, uid,
+             (unsigned long long)subject->entry.modseq);
     if (error)
         subject_release(subject);
     return error;
@@ -224,6 +236,8 @@ static int run_all(struct filter *filter, bool *any)
     struct slice name = {NULL, 0};
     size_t count = 0;
     int error = filter_find_domain(filter);
+    /* RFC 6785 section 3.4: what is sent is sent by the owner of the mailbox. */
+    filter->facts.sender = filter->facts.recipient = filter->address;
     if (!error)
         error =
             site_scripts_of_events(filter->facts.store, WHO_SYSTEM, filter->domain, list, &count);
@@ -239,6 +253,55 @@ static int run_all(struct filter *filter, bool *any)
         error = filter_run_user(filter, name);
     if (!error && filter->has_problem)
         error = filter_add_notice(filter);
+    return error;
+}
+
+/* --- what is to be sent --- */
+
+/* Lines end in CRLF there (RFC 5321 section 2.3.8), whatever an APPEND has brought. */
+static bool is_in_lines(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if ((text.data[i] == '\n' && (!i || text.data[i - 1] != '\r')) ||
+            (text.data[i] == '\r' && (i + 1 == text.size || text.data[i + 1] != '\n')))
+            return false;
+    return true;
+}
+
+static void put_lines(struct slice text, struct buffer *lines)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        bool pair = text.data[i] == '\r' && i + 1 < text.size && text.data[i + 1] == '\n';
+        if (text.data[i] != '\r' && text.data[i] != '\n')
+            buffer_append_byte(lines, text.data[i]);
+        else
+            buffer_append_string(lines, "\r\n");
+        i += pair;
+    }
+}
+
+static int make_lines(struct subject *subject, struct slice *text)
+{
+    size_t at = 0;
+    while (at < subject->line_count && subject->unlined[at].data != text->data)
+        at++;
+    if (at == subject->line_count) {
+        if (is_in_lines(*text))
+            return 0;
+        subject->unlined[at] = *text;
+        buffer_init(&subject->lines[at], SIZE_MAX - 1);
+        subject->line_count++;
+        put_lines(*text, &subject->lines[at]);
+    }
+    *text = buffer_slice(&subject->lines[at]);
+    return buffer_error(&subject->lines[at]);
+}
+
+static int make_all_lines(struct subject *subject, struct filter *filter)
+{
+    int error = 0;
+    for (size_t i = 0; i < filter->departure_count && !error; i++)
+        error = make_lines(subject, &filter->departures[i].pieces[1]);
     return error;
 }
 
@@ -336,6 +399,9 @@ static int attempt(struct subject *subject, struct verdict *verdict)
     int error = begin(filter, subject);
     if (!error)
         error = run_all(filter, &verdict->any);
+    forget_lines(subject);
+    if (!error)
+        error = make_all_lines(subject, filter);
     if (!error)
         error = store_all(filter);
     verdict->kept = filter->kept;

@@ -8,6 +8,7 @@
 #include "session/sieve/event.h"
 #include "store/annotation.h"
 #include "store/event.h"
+#include "store/outgoing.h"
 #include "store/script.h"
 #include "store/site_script.h"
 #include "unit/session/imap/dialogue.h"
@@ -380,6 +381,81 @@ static void test_environment(void **state)
     dialogue_close(&dialogue);
 }
 
+/* --- what is sent --- */
+
+/* The n-th message that waits, "kind sender recipient", and its bytes behind a line end. */
+static const char *on_its_way(size_t number)
+{
+    static char text[4096];
+    struct store_view *view;
+    struct arena arena;
+    struct buffer body;
+    struct outgoing_message *list = NULL;
+    size_t count = 0;
+    arena_init(&arena, 1024 * 1024);
+    buffer_init(&body, sizeof(text));
+    assert_int_equal(store_view_open(dialogue.store, WHO_SYSTEM, dialogue.account, &view), 0);
+    assert_int_equal(outgoing_list(view, &arena, &list, &count), 0);
+    snprintf(text, sizeof(text), "none");
+    if (number < count) {
+        const struct outgoing_envelope *envelope = &list[number].envelope;
+        assert_int_equal(outgoing_read(view, list[number].number, &body), 0);
+        snprintf(text, sizeof(text), "%s %.*s %.*s\n%.*s", outgoing_kind_name(envelope->kind),
+                 SLICE_FORMAT(envelope->sender), SLICE_FORMAT(envelope->recipients[0].address),
+                 SLICE_FORMAT(buffer_slice(&body)));
+    }
+    buffer_release(&body);
+    arena_release(&arena);
+    store_view_close(&view);
+    return text;
+}
+
+/* Section 3.4: sent under the address of the mailbox's owner, in lines as they are sent; without
+ * :copy the message is marked. */
+static void test_redirect(void **state)
+{
+    (void)state;
+    struct client *client = begin();
+    set_script(client, "if environment \"imap.cause\" \"APPEND\" { addheader \"X\" \"y\"; "
+                       "redirect \"learn@filter.example\"; } "
+                       "elsif environment \"imap.cause\" \"COPY\" "
+                       "{ redirect :copy \"learn@filter.example\"; }");
+    check_has(client, "a APPEND Work {19+}\r\nSubject: s\n\na\rb\nc\r\n\r\n", "a OK");
+    assert_string_equal(on_its_way(0), "redirect alice@example.test learn@filter.example\n"
+                                       "X: y\r\nSubject: s\r\n\r\na\r\nb\r\nc\r\n");
+    assert_string_equal(on_its_way(1), "none");
+    check_has(client, "b SELECT Work\r\n", "* 1 EXISTS");
+    check_has(client, "c FETCH 1 FLAGS\r\n", "FLAGS (\\Deleted))");
+    check_has(client, "d COPY 1 Work\r\n", "d OK");
+    check_has(client, "e FETCH 2 FLAGS\r\n", "FLAGS (\\Deleted))"); /* as the source's was */
+    assert_string_equal(on_its_way(1), "redirect alice@example.test learn@filter.example\n"
+                                       "Subject: s\r\n\r\na\r\nb\r\nc\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* Section 3.6. Each event of one message is told of under another Message-ID. */
+static void test_notify(void **state)
+{
+    (void)state;
+    struct client *client = begin();
+    char first[4096];
+    put_script("s", "require [\"imapsieve\", \"enotify\"];\r\n"
+                    "notify :message \"changed\" \"mailto:tim@example.com\";");
+    check_has(client, "a SETMETADATA Work (/shared/imapsieve/script \"s\")\r\n", "a OK");
+    append(client, "Work", "");
+    check_has(client, "b SELECT Work\r\n", "* 1 EXISTS");
+    check_has(client, "c STORE 1 +FLAGS (\\Flagged)\r\n", "c OK");
+    snprintf(first, sizeof(first), "%s", on_its_way(0));
+    const char *second = on_its_way(1);
+    assert_non_null(
+        strstr(first, "notification alice@example.test tim@example.com\nMessage-ID: <event-"));
+    assert_non_null(strstr(first, "From: alice@example.test\r\n"));
+    assert_non_null(strstr(second, "notification alice@example.test tim@example.com\n"));
+    assert_string_not_equal(first, second);
+    check_has(client, "d FETCH 1 FLAGS\r\n", "FLAGS (\\Flagged))");
+    dialogue_close(&dialogue);
+}
+
 /* --- the administrator's --- */
 
 static void put_site(const char *domain, const char *text)
@@ -476,6 +552,8 @@ int main(void)
         cmocka_unit_test(test_no_mailbox),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_redirect),
+        cmocka_unit_test(test_notify),
         cmocka_unit_test(test_site),
         cmocka_unit_test(test_site_error),
         cmocka_unit_test(test_many),
