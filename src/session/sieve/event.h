@@ -22,9 +22,10 @@
  * or with \Deleted when none is in effect (sections 2.2.4, 3.3 to 3.5); it is never expunged here,
  * and a keep never changes what is stored (section 3.1). So what was to go elsewhere is there
  * before the message is marked. Where the mailbox of a fileinto is not there, or cannot be made,
- * the message is kept. An error that passes is tried again, EVENT_TRIES times in all. After an
- * error the message stays as the command has left it; it is logged (event=sieve), and the owner
- * finds a message in INBOX, once a day at most, as at delivery (session/sieve/filter.h).
+ * the message is kept. An error of the store that passes is tried again, EVENT_TRIES times in all;
+ * after others, or too many, it is logged (event=sieve_failed). After an error in a script that is
+ * logged (event=sieve), and the owner finds a message in INBOX, once a day at most, as at delivery
+ * (session/sieve/filter.h). After either the message stays as the command has left it.
  *
  * What a script does is no event: it runs no further script. One exception is section 2.2.3's:
  * flags that a keep changes after APPEND or COPY are a change of flags, and run the script once

@@ -4,11 +4,14 @@
  */
 #include "unit/check.h"
 
+#include "base/error.h"
 #include "kv/kv.h"
 #include "session/sieve/event.h"
 #include "store/annotation.h"
+#include "store/deliver.h"
 #include "store/event.h"
 #include "store/outgoing.h"
+#include "store/quota.h"
 #include "store/script.h"
 #include "store/site_script.h"
 #include "unit/session/imap/dialogue.h"
@@ -62,6 +65,15 @@ bool __wrap_store_view_take_events(struct store_view *view);
 bool __wrap_store_view_take_events(struct store_view *view)
 {
     return !without_events && __real_store_view_take_events(view);
+}
+
+static int deliveries_to_fail, delivery_error; /* of store_deliver, from now on */
+
+int __real_store_deliver(struct store_view *view, const struct delivery_plan *plan);
+int __wrap_store_deliver(struct store_view *view, const struct delivery_plan *plan);
+int __wrap_store_deliver(struct store_view *view, const struct delivery_plan *plan)
+{
+    return deliveries_to_fail-- > 0 ? delivery_error : __real_store_deliver(view, plan);
 }
 
 int64_t __wrap_clock_wall(void);
@@ -347,6 +359,52 @@ static void test_no_mailbox(void **state)
     dialogue_close(&dialogue);
 }
 
+/* EVENT_TRIES: an error that passes is tried again; after one that does not pass, or too many,
+ * nothing is done, and the message is not marked for what was not filed. The command is answered
+ * OK. */
+static void test_store_fails(void **state)
+{
+    (void)state;
+    static const struct {
+        int error, times;
+        bool filed;
+    } cases[] = {{ERROR_BUSY, EVENT_TRIES - 1, true},
+                 {ERROR_BUSY, EVENT_TRIES, false},
+                 {ERROR_CORRUPT, 1, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct client *client = begin();
+        set_script(client, "addflag \"$filed\"; fileinto \"Filed\";");
+        deliveries_to_fail = cases[i].times;
+        delivery_error = cases[i].error;
+        append(client, "Work", "\\Seen");
+        deliveries_to_fail = 0;
+        check_has(client, "a SELECT Work\r\n", "* 1 EXISTS");
+        check_has(client, "b FETCH 1 FLAGS\r\n",
+                  cases[i].filed ? "FLAGS (\\Seen \\Deleted))" : "FLAGS (\\Seen))");
+        check_has(client, "c STATUS Filed (MESSAGES)\r\n",
+                  cases[i].filed ? "(MESSAGES 1)" : "(MESSAGES 0)");
+        dialogue_close(&dialogue);
+    }
+}
+
+/* No room for what is to be filed: as for any other error. */
+static void test_over_quota(void **state)
+{
+    (void)state;
+    struct client *client = begin();
+    set_script(client, "fileinto \"Filed\";");
+    append(client, "Work", "");
+    const uint64_t limits[QUOTA_RESOURCES] = {[QUOTA_MESSAGE] = 3};
+    struct store_view *view;
+    assert_int_equal(store_view_open(dialogue.store, WHO_SYSTEM, dialogue.account, &view), 0);
+    assert_int_equal(quota_set(view, 1U << QUOTA_MESSAGE, limits), 0);
+    store_view_close(&view);
+    append(client, "Work", "");
+    check_has(client, "a STATUS Work (MESSAGES DELETED)\r\n", "(MESSAGES 2 DELETED 1)");
+    check_has(client, "b STATUS Filed (MESSAGES)\r\n", "(MESSAGES 1)");
+    dialogue_close(&dialogue);
+}
+
 /* Section 3.11. */
 static void test_refused(void **state)
 {
@@ -550,6 +608,8 @@ int main(void)
         cmocka_unit_test(test_which_script),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_no_mailbox),
+        cmocka_unit_test(test_store_fails),
+        cmocka_unit_test(test_over_quota),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_redirect),
