@@ -179,10 +179,11 @@ const struct mime_part *run_part(struct run *run)
 const struct mime_part *run_part_to_change(struct run *run, struct run_loop **loop)
 {
     struct loops *loops = run->loops;
-    run_part(run);
     while (loops && !loops->count)
         loops = loops->outer;
     *loop = loops ? &loops->open[loops->count - 1] : NULL;
+    if (*loop && message_is_changed(&run->message, (*loop)->part))
+        settle(run); /* it may have gone with one around it */
     return *loop ? (*loop)->part : NULL;
 }
 

@@ -282,6 +282,33 @@ foreverypart { if header :mime :type "Content-Type" "text" { include "all"; if h
 .
     "the part at hand is not in the message any more";
 }
+test "the same, and then the part at hand is to be replaced" {
+    test_set "message" text:
+Content-Type: multipart/mixed; boundary=o
+
+--o
+Content-Type: multipart/alternative; boundary=i
+
+--i
+Content-Type: text/plain
+
+x
+--i--
+--o--
+.
+    ;
+    test_set "personal:all" text:
+require ["foreverypart", "replace", "mime"];
+foreverypart { if header :mime :subtype "Content-Type" "alternative" { replace "all"; } }
+replace "part";
+.
+    ;
+    test_fails text:
+require ["include", "foreverypart", "mime"];
+foreverypart { if header :mime :type "Content-Type" "text" { include "all"; } }
+.
+    "the part at hand is not in the message any more";
+}
 test "what it needs" {
     test_refuses "replace \"x\";" "\"replace\" needs";
     test_refuses "require \"replace\"; replace;" "\"replace\" lacks an argument: a string";
