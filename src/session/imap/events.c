@@ -38,6 +38,7 @@ static struct session_events *add(struct imap_session *session, struct account_i
                                   collection_id mailbox, enum event_cause cause)
 {
     struct stream *stream = session->stream;
+    const char *server = stream->config->outgoing_server;
     struct session_events *made = calloc(1, sizeof(*made)), **end = &session->events;
     if (!made)
         return NULL;
@@ -47,6 +48,7 @@ static struct session_events *add(struct imap_session *session, struct account_i
     made->event = (struct event){.programs = programs_of_process(),
                                  .store = stream->store,
                                  .hostname = stream->config->hostname,
+                                 .sends = server && *server,
                                  .user = stream->user,
                                  .user_id = stream->account,
                                  .account = account,

@@ -390,6 +390,7 @@ static int attempt(struct subject *subject, struct verdict *verdict)
                                        .message = buffer_slice(&subject->bytes),
                                        .prepared = subject->prepared,
                                        .date = subject->entry.internal_date,
+                                       .sends = event->sends,
                                        .hostname = event->hostname,
                                        .id = subject->id,
                                        .keep = event->mailbox};

@@ -49,6 +49,7 @@ struct event {
     struct programs *programs;
     struct store *store;
     const char *hostname;
+    bool sends;                /* as struct filter_facts has it */
     const char *user;          /* who did it: the login name, */
     struct account_id user_id; /* and the account */
     struct account_id account; /* whose mailbox it is */

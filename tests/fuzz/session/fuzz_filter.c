@@ -128,6 +128,7 @@ static void run_events(struct slice message)
     struct event event = {.programs = programs_of_process(),
                           .store = house.store,
                           .hostname = "mx.example.test",
+                          .sends = true,
                           .user = "alice",
                           .user_id = house.account,
                           .account = house.account,

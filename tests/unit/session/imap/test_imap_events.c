@@ -86,9 +86,10 @@ int64_t __wrap_clock_wall(void)
 
 static struct client *begin(void)
 {
-    static char hostname[] = "mail.example.test";
+    static char hostname[] = "mail.example.test", sender[] = "localhost:25";
     dialogue_open(&dialogue);
     dialogue.config.hostname = hostname;
+    dialogue.config.outgoing_server = sender;
     event_runs = 0;
     now += 10;
     struct client *client = dialogue_client(&dialogue);
@@ -491,6 +492,23 @@ static void test_redirect(void **state)
     dialogue_close(&dialogue);
 }
 
+/* A server that sends nothing: the message stays, and is not marked as redirected. */
+static void test_redirect_to_nobody(void **state)
+{
+    (void)state;
+    static char none[] = "";
+    struct client *client = begin();
+    dialogue.config.outgoing_server = none;
+    set_script(client, "redirect \"learn@filter.example\";");
+    append(client, "Work", "");
+    check_has(client, "a SELECT Work\r\n", "* 1 EXISTS");
+    check_has(client, "b FETCH 1 FLAGS\r\n", "FLAGS ())");
+    check_has(client, "c SELECT INBOX\r\n", "* 1 EXISTS");
+    check_has(client, "d FETCH 1 BODY.PEEK[TEXT]\r\n", "this server sends no mail");
+    assert_string_equal(on_its_way(0), "none");
+    dialogue_close(&dialogue);
+}
+
 /* Section 3.6. Each event of one message is told of under another Message-ID. */
 static void test_notify(void **state)
 {
@@ -613,6 +631,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_redirect),
+        cmocka_unit_test(test_redirect_to_nobody),
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_site),
         cmocka_unit_test(test_site_error),
