@@ -1,6 +1,7 @@
 """Sieve for IMAP events (RFC 6785) in a running server: the user's scripts and the administrator's."""
 
 import re
+import time
 
 import pytest
 
@@ -68,6 +69,7 @@ def test_a_script_of_the_user(server):
 def test_the_administrator_has_a_filter_learn(server):
     account = server.fresh_account()
     put(server, "--global", "--event", text=LEARN)
+    time.sleep(1.1)  # each process asks once a second at most whether there is one
     assert server.json("sieve", "list", "--global")[-1]["place"] == "event"
     client = server.imap(account)
     append(client, "INBOX")
