@@ -10,7 +10,8 @@ struct flags_call {
     struct account_id who;
     uint64_t modseq;
     struct range_set *failed;
-    bool tells; /* change->differences */
+    bool tells;  /* change->differences, */
+    size_t told; /* of which so many bytes are another change's */
 };
 
 /* The pages that are changed one after the other. */
@@ -235,7 +236,7 @@ static int change_flags(struct change *change, void *arg)
     if (call->failed)
         range_set_clear(call->failed);
     if (call->change->differences)
-        buffer_clear(call->change->differences);
+        buffer_truncate(call->change->differences, call->told);
     int error = find_allowed(change, call);
     if (!error)
         error = mailbox_open(change->transaction, call->id, &mailbox);
@@ -254,6 +255,7 @@ int mailbox_change_flags(struct store_view *view, collection_id mailbox,
                          uint64_t *modseq, struct range_set *failed)
 {
     struct flags_call call = {.id = mailbox, .uids = uids, .change = change, .failed = failed};
+    call.told = change->differences ? change->differences->size : 0;
     int error = view_change(view, KV_RELAXED, change_flags, &call);
     if (!error)
         *modseq = call.modseq;

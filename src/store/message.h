@@ -195,8 +195,9 @@ struct flag_change {
     const struct slice *keywords;
     size_t keyword_count;
     uint64_t unchanged_since; /* entries changed later are left alone; UINT64_MAX: none */
-    /* NULL, or a buffer that gets a struct flag_difference for each entry that is changed, as who
-     * sees it: always, or where a script is set for events (store/event.h). ERROR_LIMIT of it. */
+    /* NULL, or a buffer to which a struct flag_difference is appended for each entry that is
+     * changed, as who sees it: always, or where a script is set for events (store/event.h).
+     * ERROR_LIMIT of it. */
     struct buffer *differences;
     bool differences_always;
 };
