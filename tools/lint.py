@@ -53,7 +53,8 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/directory_walk.c": "the groups that rights go by, for whoever is asked about",
     "src/admin/": "administration, for a peer that chapard has checked",
     "src/store/deliver.c": "asks for it: only the system delivers",
-    "src/session/sieve/": "the administrator's scripts, at delivery",
+    "src/store/site_script.c": "asks for it: the administrator's scripts are the system's",
+    "src/session/sieve/": "the administrator's scripts, and what the owner's do in the account",
     "src/session/lmtp/": "delivery is nobody's session",
     "src/session/outgoing/": "what was delivered is sent when nobody's session is there",
     "src/session/mta/": "the mail server asks for everybody",
@@ -61,7 +62,7 @@ WHO_SYSTEM_ALLOWED = {
 }
 
 # Calls of the store that need no right: opening a view, closing one.
-RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close", "store_now"}
+RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close", "store_now", "store_view_take_events"}
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"

@@ -2,7 +2,7 @@
  * sieve.list|get|put|delete|activate|deactivate
  *
  * Of an account's scripts: the arguments "address" and "name". Of the administrator's: "domain" or
- * "global", and "before", "after", or the "name" under which scripts include it.
+ * "global", and "before", "after", "event", or the "name" under which scripts include it.
  */
 #include "sieve/sieve.h"
 #include "admin/admin_priv.h"
@@ -27,14 +27,16 @@ static int read_site(struct admin_call *call, struct site_script *script)
     bool global = admin_has_argument(call, "global"),
          of_domain = admin_has_argument(call, "domain");
     bool before = admin_has_argument(call, "before"), after = admin_has_argument(call, "after");
-    bool named = admin_has_argument(call, "name");
+    bool named = admin_has_argument(call, "name"), event = admin_has_argument(call, "event");
     if (global == of_domain)
         return admin_fail(call, ERROR_INVALID, "of an account, of one domain, or global");
-    if (before + after + named != 1)
+    if (before + after + event + named != 1)
         return admin_fail(call, ERROR_INVALID,
-                          "before or after the users' scripts, or a name to include it by");
+                          "before or after the users' scripts, for events, or a name to include "
+                          "it by");
     *script = (struct site_script){.place = before  ? SITE_BEFORE
                                             : after ? SITE_AFTER
+                                            : event ? SITE_EVENT
                                                     : SITE_INCLUDED};
     int error = of_domain ? admin_argument(call, "domain", &script->domain) : 0;
     return !error && named ? admin_argument(call, "name", &script->name) : error;
@@ -89,6 +91,7 @@ static struct slice place_name(enum site_place place)
 {
     return place == SITE_BEFORE  ? SLICE("before")
            : place == SITE_AFTER ? SLICE("after")
+           : place == SITE_EVENT ? SLICE("event")
                                  : SLICE("included");
 }
 

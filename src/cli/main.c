@@ -179,43 +179,50 @@ const struct verb verbs[] = {
      verb_config_show},
     {"sieve", "check", "FILE", "Check a Sieve script",
      "Prints every error and warning with line and column. Needs no server.", verb_sieve_check},
-    {"sieve", "run", "FILE MESSAGE [--from ADDRESS] [--to ADDRESS]",
+    {"sieve", "run",
+     "FILE MESSAGE [--from ADDRESS] [--to ADDRESS] [--messages] [--imap-cause CAUSE] "
+     "[--imap-mailbox MAILBOX] "
+     "[--imap-user USER] [--imap-email ADDRESS] [--flags FLAGS] [--changed-flags FLAGS]",
      "Show what a Sieve script would do with a message",
      "Prints each test with its result and each action with the script's line, and behind => what "
-     "would be done; nothing is. --from and --to are the envelope. Needs no server: scripts to be "
+     "would be done; nothing is. With --messages also the message as each action takes it. --from "
+     "and --to are the envelope. With --imap-cause (APPEND, COPY "
+     "or FLAG) it is run as for an IMAP event: MESSAGE is in MAILBOX with these FLAGS, of which "
+     "--changed-flags have been changed; FLAGS are names with blanks between them. Needs no "
+     "server: scripts to be "
      "included are looked for beside FILE, as NAME or NAME.sieve, and mailboxes, annotations and "
      "lists are taken for not there. Exit status 1: the script has an error, also at run time.",
      verb_sieve_run},
     {"sieve", "list", "[ADDRESS | --domain DOMAIN | --global]", "List Sieve scripts",
      "Those of an account, and which of them is active; without ADDRESS those of the "
      "administrator, "
-     "with their domain or (all), and where they run: before the users', after them, or included "
-     "by "
-     "their name.",
+     "with their domain or (all), and where they run: before the users', after them, for IMAP "
+     "events, or included by their name.",
      verb_sieve_list},
-    {"sieve", "get", "ADDRESS NAME | --domain DOMAIN|--global --before|--after|NAME",
+    {"sieve", "get", "ADDRESS NAME | --domain DOMAIN|--global --before|--after|--event|NAME",
      "Print a Sieve script", "As it was put.", verb_sieve_get},
     {"sieve", "put",
-     "[--activate] ADDRESS NAME FILE | --domain DOMAIN|--global --before|--after|NAME FILE",
+     "[--activate] ADDRESS NAME FILE | --domain DOMAIN|--global --before|--after|--event|NAME FILE",
      "Store a Sieve script",
      "FILE may be - for standard input. It is checked; one with an error is not stored, and each "
      "error and warning is printed with line and column. An account's script runs when it is "
      "active. Scripts of the administrator run at once: those --before, then the user's, then "
      "those "
-     "--after, as long as each keeps the message, around them those of --global; or, with a NAME, "
+     "--after, as long as each keeps the message, around them those of --global; those for an "
+     "--event when an IMAP client appends or copies messages or changes flags; or, with a NAME, "
      "where another includes them with :global.",
      verb_sieve_put},
-    {"sieve", "delete", "ADDRESS NAME | --domain DOMAIN|--global --before|--after|NAME",
+    {"sieve", "delete", "ADDRESS NAME | --domain DOMAIN|--global --before|--after|--event|NAME",
      "Remove a Sieve script", "But an account's active one, which is to be deactivated before.",
      verb_sieve_delete},
-    {"sieve", "activate", "ADDRESS NAME | --domain DOMAIN|--global --before|--after",
+    {"sieve", "activate", "ADDRESS NAME | --domain DOMAIN|--global --before|--after|--event",
      "Have a Sieve script run",
      "Of an account it is the only one then. With --global --before, when there is no such script, "
      "the one comes back that is there from the beginning, which files what a header calls spam "
      "into "
      "the mailbox for it.",
      verb_sieve_activate},
-    {"sieve", "deactivate", "ADDRESS | --domain DOMAIN|--global --before|--after",
+    {"sieve", "deactivate", "ADDRESS | --domain DOMAIN|--global --before|--after|--event",
      "Have a Sieve script not run", "It is kept. Of an account, whichever is active.",
      verb_sieve_deactivate},
     {"manual", NULL, "PAGE", "Print a manual page in troff: chapar.1 or chapar.conf.5",

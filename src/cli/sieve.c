@@ -96,10 +96,16 @@ int verb_sieve_check(struct invocation *invocation)
     return status;
 }
 
+enum { TRIAL_FLAGS = 64 };
+
 /* What a run is told of and tells. */
 struct trial {
+    /* For an IMAP event (RFC 6785 section 4); cause NULL: a delivery. */
+    const char *cause, *mailbox, *user, *email, *changed;
+    struct slice flags[TRIAL_FLAGS]; /* that the message has */
+    size_t flag_count;
     const char *folder; /* where included scripts are looked for */
-    bool json;
+    bool json, messages;
     json_t *steps, *actions;
     struct {
         char name[128];
@@ -152,15 +158,17 @@ static int perform(void *arg, const struct sieve_action *action)
         return 0;
     }
     printf("=> %s", action_word(action->kind));
-    if (action->kind == SIEVE_KEEP)
+    if (action->kind == SIEVE_KEEP && !trial->cause)
         printf(" in the inbox");
+    else if (action->kind == SIEVE_KEEP)
+        printf(" as it is"); /* RFC 6785 section 3.1 */
     else if (action->target.size)
         printf(" %.*s", SLICE_FORMAT(action->target));
     if (action->text.size)
         printf(": %.*s", SLICE_FORMAT(action->text));
     print_flags(action);
     putchar('\n');
-    if (action->kind == SIEVE_VACATION)
+    if (action->kind == SIEVE_VACATION || trial->messages)
         printf("%.*s%.*s\n", SLICE_FORMAT(action->header), SLICE_FORMAT(action->body));
     return 0;
 }
@@ -224,21 +232,85 @@ static int print_outcome(struct trial *trial, const struct sieve_outcome *outcom
     if (!trial->json) {
         if (outcome->failed)
             print_failure(outcome);
+        if (trial->cause && !outcome->kept) /* section 2.2.4 */
+            printf("=> mark as \\Deleted\n");
         return outcome->failed ? EXIT_FAILED : EXIT_DONE;
     }
-    int status =
-        print_json(json_pack("{s:b, s:o, s:o, s:o}", "failed", outcome->failed, "error",
-                             slice_json(slice_from_string(outcome->text)), "steps",
-                             json_incref(trial->steps), "actions", json_incref(trial->actions)));
+    int status = print_json(
+        json_pack("{s:b, s:b, s:o, s:o, s:o}", "failed", outcome->failed, "kept", outcome->kept,
+                  "error", slice_json(slice_from_string(outcome->text)), "steps",
+                  json_incref(trial->steps), "actions", json_incref(trial->actions)));
     return status ? status : outcome->failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* RFC 6785 section 4. */
+static int environment(void *arg, struct slice name, struct buffer *value)
+{
+    const struct trial *trial = arg;
+    const struct {
+        const char *name, *value;
+    } items[] = {{"location", "MS"},
+                 {"phase", "post"},
+                 {"imap.cause", trial->cause},
+                 {"imap.mailbox", trial->mailbox ? trial->mailbox : "INBOX"},
+                 {"imap.user", trial->user ? trial->user : ""},
+                 {"imap.email", trial->email ? trial->email : ""},
+                 {"imap.changedflags", trial->changed ? trial->changed : ""}};
+    for (size_t i = 0; trial->cause && i < sizeof(items) / sizeof(items[0]); i++)
+        if (slice_equal_nocase(name, slice_from_string(items[i].name)))
+            return buffer_append_string(value, items[i].value);
+    return ERROR_NOT_FOUND;
+}
+
+/* False: there is something wrong, which is said. */
+static bool take_event(struct invocation *invocation, struct trial *trial)
+{
+    struct slice flags = slice_from_string(take_option(invocation, "--flags"));
+    trial->cause = take_option(invocation, "--imap-cause");
+    trial->mailbox = take_option(invocation, "--imap-mailbox");
+    trial->user = take_option(invocation, "--imap-user");
+    trial->email = take_option(invocation, "--imap-email");
+    trial->changed = take_option(invocation, "--changed-flags");
+    while (flags.size && trial->flag_count < TRIAL_FLAGS) {
+        struct slice word = slice_sub(flags, 0, slice_find(flags, ' '));
+        if (word.size)
+            trial->flags[trial->flag_count++] = word;
+        flags = slice_sub(flags, word.size + 1, SIZE_MAX);
+    }
+    bool known = !trial->cause || strcmp(trial->cause, "APPEND") == 0 ||
+                 strcmp(trial->cause, "COPY") == 0 || strcmp(trial->cause, "FLAG") == 0;
+    if (!known)
+        complain("--imap-cause is APPEND, COPY or FLAG");
+    else if (!trial->cause &&
+             (trial->mailbox || trial->user || trial->email || trial->changed || trial->flag_count))
+        complain("--imap-mailbox, --imap-user, --imap-email, --flags and --changed-flags need "
+                 "--imap-cause");
+    else
+        return true;
+    return false;
+}
+
+/* There is no envelope then. */
+static void use_event(const struct trial *trial, struct sieve_input *input)
+{
+    const struct slice none = {NULL, 0};
+    if (!trial->cause)
+        return;
+    input->event = true;
+    input->envelope_from = input->envelope_to = none;
+    input->flags = trial->flags;
+    input->flag_count = trial->flag_count;
 }
 
 static int run_trial(struct trial *trial, const char *path, const struct sieve_input *input)
 {
     struct sieve_program *program = NULL;
     struct sieve_outcome outcome;
-    struct sieve_host host = {
-        .arg = trial, .perform = perform, .script = find_script, .trace = trace};
+    struct sieve_host host = {.arg = trial,
+                              .perform = perform,
+                              .script = find_script,
+                              .environment = environment,
+                              .trace = trace};
     int error = load_file(path, &program);
     if (error == ERROR_SYNTAX)
         return EXIT_FAILED; /* said already */
@@ -252,9 +324,11 @@ static int run_trial(struct trial *trial, const char *path, const struct sieve_i
 int verb_sieve_run(struct invocation *invocation)
 {
     const char *from = take_option(invocation, "--from"), *to = take_option(invocation, "--to");
-    struct trial trial = {.json = invocation->json};
+    struct trial trial = {.json = invocation->json,
+                          .messages = take_switch(invocation, "--messages")};
     struct buffer message;
-    if (!arguments_finish(invocation, find_verb("sieve", "run"), 2))
+    if (!take_event(invocation, &trial) ||
+        !arguments_finish(invocation, find_verb("sieve", "run"), 2))
         return EXIT_USAGE;
     const char *path = invocation->arguments[0], *slash = strrchr(path, '/');
     char folder[4096];
@@ -264,6 +338,7 @@ int verb_sieve_run(struct invocation *invocation)
     struct sieve_input input = {.message = buffer_slice(&message),
                                 .envelope_from = slice_from_string(from),
                                 .envelope_to = slice_from_string(to)};
+    use_event(&trial, &input);
     trial.steps = json_array();
     trial.actions = json_array();
     if (!status)

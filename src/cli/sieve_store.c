@@ -34,7 +34,7 @@ static void add_switch(struct sieve_call *call, const char *option)
         add(call, option + 2, SLICE(""));
 }
 
-/* --domain, --global, --before, --after. */
+/* --domain, --global, --before, --after, --event. */
 static void take_site(struct sieve_call *call)
 {
     const char *domain = take_option(call->invocation, "--domain");
@@ -43,6 +43,7 @@ static void take_site(struct sieve_call *call)
     add_switch(call, "--global");
     add_switch(call, "--before");
     add_switch(call, "--after");
+    add_switch(call, "--event");
 }
 
 /* Whether it is of an account: then there is an ADDRESS before all else. */
@@ -59,7 +60,8 @@ static bool has_place(const struct sieve_call *call)
 {
     for (size_t i = 0; i < call->count; i++)
         if (slice_equal(call->arguments[i].name, SLICE("before")) ||
-            slice_equal(call->arguments[i].name, SLICE("after")))
+            slice_equal(call->arguments[i].name, SLICE("after")) ||
+            slice_equal(call->arguments[i].name, SLICE("event")))
             return true;
     return false;
 }

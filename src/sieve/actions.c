@@ -41,7 +41,13 @@ struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, st
     if (!action)
         return NULL;
     *action = (struct sieve_action){.kind = kind, .line = run->line, .target = target};
-    message_current(&run->message, &action->header, &action->body);
+    run_message(run, &action->header, &action->body);
+    if (kind == SIEVE_REDIRECT && run->message.enclosed) { /* RFC 5703 section 6 */
+        action->header = run->message.enclosed_header;
+        action->body = run->message.enclosed_body;
+    }
+    if (run->failed)
+        return NULL;
     if (arena_failed(&run->arena))
         return run_fail(run, "the script needs too much memory"), NULL;
     run->actions[run->action_count++] = action;

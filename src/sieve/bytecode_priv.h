@@ -36,7 +36,12 @@ enum header_word {
     HEADER_WORDS
 };
 
-enum { BYTECODE_VARIABLES = 1 }; /* a flag: `variables` is required, so matches are remembered */
+enum bytecode_flag {
+    BYTECODE_VARIABLES = 1, /* `variables` is required, so matches are remembered */
+    BYTECODE_REJECT = 2,    /* what cannot be required for IMAP events (RFC 6785 section 3.11) */
+    BYTECODE_EREJECT = 4,
+    BYTECODE_VACATION = 8,
+};
 
 enum constant_kind {
     CONSTANT_STRING,   /* a: offset in the bytes; b: size */

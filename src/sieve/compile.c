@@ -321,13 +321,30 @@ static uint32_t add_names(struct compiler *compiler)
     return first;
 }
 
+static uint32_t flags_of(const struct validator *validator)
+{
+    static const struct {
+        enum extension extension;
+        uint32_t flag;
+    } flags[] = {{EXT_VARIABLES, BYTECODE_VARIABLES},
+                 {EXT_REJECT, BYTECODE_REJECT},
+                 {EXT_EREJECT, BYTECODE_EREJECT},
+                 {EXT_VACATION, BYTECODE_VACATION}};
+    uint32_t all = 0;
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (validator->has[flags[i].extension] &&
+            (flags[i].extension == EXT_VARIABLES || validator->required[flags[i].extension]))
+            all |= flags[i].flag;
+    return all;
+}
+
 static int assemble(struct compiler *compiler, struct buffer *bytecode)
 {
     uint32_t names = add_names(compiler);
     uint32_t header[HEADER_WORDS] = {
         [HEADER_MAGIC] = BYTECODE_MAGIC,
         [HEADER_VERSION] = SIEVE_BYTECODE_VERSION,
-        [HEADER_FLAGS] = validator_has(compiler->validator, EXT_VARIABLES) ? BYTECODE_VARIABLES : 0,
+        [HEADER_FLAGS] = flags_of(compiler->validator),
         [HEADER_CONSTANTS] = (uint32_t)(compiler->constants.size / sizeof(struct constant)),
         [HEADER_ITEMS] = (uint32_t)words_of(&compiler->items),
         [HEADER_CODE] = (uint32_t)words_of(&compiler->code),
@@ -384,7 +401,10 @@ int compile_parsed(struct command *commands, const struct sieve_options *options
         report_error(report, 1, 1, "the script is too large");
         error = ERROR_LIMIT;
     }
-    return error ? error : compile_tree(&validator, commands, bytecode);
+    if (!error)
+        error = compile_tree(&validator, commands, bytecode);
+    warn_of_unused(&validator);
+    return error;
 }
 
 int sieve_compile(struct slice script, const struct sieve_options *options, struct buffer *bytecode,

@@ -89,8 +89,8 @@ static int match_parts(struct matcher *matcher, const uint32_t *operands)
 {
     struct run *run = matcher->run;
     bool content = operands[2] != NO_CONSTANT, done = false;
-    if (message_parse(&run->message))
-        return run_fail(run, "the message has too many parts");
+    if (!run_tree(run))
+        return ERROR_SYNTAX;
     for (const struct mime_part *part = run->message.tree.root; part && !done && !run->failed;
          part = mime_part_next(part)) {
         if (content && is_any_wanted(run, operands[2], part))
@@ -122,6 +122,8 @@ static int run_body(struct run *run, const uint32_t *operands)
     struct matcher matcher;
     match_begin(&matcher, run, operands[1]);
     matcher.forgets = true; /* section 6 */
+    if (message_is_changed(&run->message, NULL) && !run_tree(run))
+        return ERROR_SYNTAX;
     if (!has_body(&run->message))
         return match_end(&matcher);
     if (operands[2] == NO_CONSTANT && operands[0] == BODY_RAW)

@@ -7,17 +7,9 @@
 
 enum { FIELD_MAXIMUM = 4096 }; /* bytes of an added field's value (section 4: 998 or more) */
 
-static bool is_field_name(struct slice name)
-{
-    for (size_t i = 0; i < name.size; i++)
-        if (name.data[i] <= ' ' || name.data[i] >= 0x7f || name.data[i] == ':')
-            return false;
-    return name.size > 0;
-}
-
 static void check_name(struct validator *validator, const struct tree_string *name)
 {
-    if (validator_is_constant(validator, name->text) && !is_field_name(name->text))
+    if (validator_is_constant(validator, name->text) && !mail_is_field_name(name->text))
         validator_error(validator, name->line, name->column,
                         "\"%.*s\" is no name of a header field", QUOTED(name->text));
 }
@@ -37,7 +29,7 @@ static int run_addheader(struct run *run, const uint32_t *operands)
 {
     struct slice name = run_string(run, operands[1]), value = run_string(run, operands[2]);
     struct buffer text;
-    if (!is_field_name(name))
+    if (!mail_is_field_name(name))
         return run_fail(run, "\"%.*s\" is no name of a header field", QUOTED(name));
     if (value.size > FIELD_MAXIMUM)
         return run_fail(run, "a header field may have %d bytes", FIELD_MAXIMUM);
@@ -75,11 +67,13 @@ static void check_deleteheader(struct validator *validator, struct command *comm
     check_index(validator, command, 0, 3);
 }
 
-/* Section 6. */
+/* Section 6; what replace has kept, whichever script did it (RFC 5703 section 5). */
 static bool is_protected(struct slice name)
 {
     return slice_equal_nocase(name, SLICE("Received")) ||
-           slice_equal_nocase(name, SLICE("Auto-Submitted"));
+           slice_equal_nocase(name, SLICE("Auto-Submitted")) ||
+           slice_equal_nocase(name, SLICE("Original-Subject")) ||
+           slice_equal_nocase(name, SLICE("Original-From"));
 }
 
 /* Whether the patterns, when there are any, have the field's value. */
@@ -108,7 +102,7 @@ static int run_deleteheader(struct run *run, const uint32_t *operands)
     struct header *header = &run->message.fields;
     uint64_t index = run_number(run, operands[3], 0);
     uint32_t hash = name_hash(name);
-    if (!is_field_name(name))
+    if (!mail_is_field_name(name))
         return run_fail(run, "\"%.*s\" is no name of a header field", QUOTED(name));
     if (is_protected(name))
         return 0;

@@ -242,7 +242,7 @@ static int compose_mailto(struct run *run, struct sieve_action *action)
     buffer_init(&body, NOTIFY_MESSAGE_MAXIMUM);
     parse_mailto(action->target, &run->scratch, &mailto);
     buffer_append_format(&header, "Auto-Submitted: auto-notified; owner-email=\"%.*s\"\r\nDate: ",
-                         SLICE_FORMAT(run->input->envelope_to));
+                         SLICE_FORMAT(run_user(run)));
     date_format_rfc5322(run->started, &header);
     buffer_append_string(&header, "\r\n");
     mail_put_field("From", action->from, &header);
@@ -283,7 +283,7 @@ static int fill_in(struct run *run, const uint32_t *operands, struct sieve_actio
     if (importance.data && !is_importance(importance))
         return run_fail(run, "notify: an importance is \"1\", \"2\" or \"3\"");
     action->importance = importance.data ? (unsigned)(importance.data[0] - '0') : 2;
-    action->from = from.data && bare_address(from, &run->scratch) ? from : run->input->envelope_to;
+    action->from = from.data && bare_address(from, &run->scratch) ? from : run_user(run);
     action->text = run_string(run, operands[4]);
     if (take_options(run, action, operands[3]))
         return ERROR_SYNTAX;

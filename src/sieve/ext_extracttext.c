@@ -35,7 +35,7 @@ static struct slice first_characters(struct slice text, uint64_t count)
 static int run_extracttext(struct run *run, const uint32_t *operands)
 {
     struct slice text = {"", 0};
-    const struct mime_part *part = run->part;
+    const struct mime_part *part = run_part(run);
     if (part && part->media == MIME_LEAF && slice_equal(part->type.type, SLICE("TEXT"))) {
         struct value *value = message_part_text(&run->message, part, true);
         if (!value)

@@ -91,6 +91,16 @@ static struct slice set_text(struct run *run, const struct flag_set *set)
     return slice_make(text, at);
 }
 
+void begin_flags(struct run *run, const struct slice *flags, size_t count)
+{
+    struct flag_set set;
+    begin_set(run, &set);
+    for (size_t i = 0; i < count && set.flags; i++)
+        add_flags(run, &set, flags[i]);
+    run->flags = set_text(run, &set);
+    run->has_flags = true;
+}
+
 void action_flags(struct run *run, struct sieve_action *action, uint32_t flags)
 {
     struct flag_set set;

@@ -22,9 +22,15 @@ static int match_answer(struct matcher *matcher, struct buffer *answer, int erro
     return match_end(matcher);
 }
 
-/* RFC 5183 section 4.1: what the engine itself knows. */
-static int own_environment(struct slice name, struct buffer *value)
+/* RFC 5183 section 4.1: what the engine itself knows. RFC 6785 section 4: what is about IMAP events
+ * is empty at delivery. */
+static int own_environment(const struct run *run, struct slice name, struct buffer *value)
 {
+    static const char *const of_events[] = {"imap.user", "imap.email", "imap.cause", "imap.mailbox",
+                                            "imap.changedflags"};
+    for (size_t i = 0; i < sizeof(of_events) / sizeof(of_events[0]); i++)
+        if (!run->input->event && slice_equal_nocase(name, slice_from_string(of_events[i])))
+            return 0;
     if (slice_equal_nocase(name, SLICE("name")))
         return buffer_append_string(value, "Chapar");
     if (slice_equal_nocase(name, SLICE("version")))
@@ -44,7 +50,7 @@ static int run_environment(struct run *run, const uint32_t *operands)
     if (run->host->environment)
         error = run->host->environment(run->host->arg, name, &value);
     if (error == ERROR_NOT_FOUND)
-        error = own_environment(name, &value);
+        error = own_environment(run, name, &value);
     return match_answer(&matcher, &value, error);
 }
 

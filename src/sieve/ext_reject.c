@@ -7,6 +7,9 @@
 static int reject(struct run *run, enum sieve_action_kind kind, uint32_t reason)
 {
     struct slice text = run_string(run, reason);
+    if (run->input->event) /* RFC 6785 section 3.11 */
+        return run_fail(run, "\"%s\" cannot be used for an IMAP event",
+                        kind == SIEVE_REJECT ? "reject" : "ereject");
     struct sieve_action *action = run_action(run, kind, slice_make(NULL, 0));
     if (!text.data || !action)
         return ERROR_SYNTAX;

@@ -268,6 +268,8 @@ static int respond(struct run *run, const uint32_t *operands, struct sieve_actio
  * copy. */
 static int run_vacation(struct run *run, const uint32_t *operands)
 {
+    if (run->input->event) /* RFC 6785 section 3.11 */
+        return run_fail(run, "\"vacation\" cannot be used for an IMAP event");
     if (run->vacation)
         return run_fail(run, "a script may answer a message once"); /* section 4.7 */
     run->vacation = true;

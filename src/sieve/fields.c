@@ -66,13 +66,13 @@ void field_walk_begin(struct field_walk *walk, struct run *run, uint32_t names, 
                                 .last = (flags & FIELDS_LAST) != 0};
     if (!(flags & FIELDS_MIME) || (!run->part && !walk->children))
         return;
-    if (message_parse(&run->message)) {
+    walk->scope = run_part(run);
+    if (!run->failed && (walk->scope || run_tree(run)))
+        use_part(walk, walk->scope ? walk->scope : run->message.tree.root);
+    else
         walk->header = NULL;
-        run_fail(run, "the message has too many parts");
-        return;
-    }
-    walk->scope = run->part ? run->part : run->message.tree.root;
-    use_part(walk, walk->scope);
+    if (!walk->scope)
+        walk->scope = walk->part;
 }
 
 /* Goes on to the next part within the one at hand; false when there is none. */

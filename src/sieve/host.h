@@ -19,6 +19,12 @@ struct sieve_input {
     const struct slice
         *addresses; /* the user's own addresses, for vacation; envelope_to counts too */
     size_t address_count;
+    /* Whether it is run for an IMAP event (RFC 6785), and not for a delivery: then there is no
+     * envelope, what answers the sender is an error, and the message has flags already, which
+     * imap4flags begins with and every keep says as they are to be. */
+    bool event;
+    const struct slice *flags;
+    size_t flag_count;
 };
 
 enum sieve_action_kind {

@@ -76,15 +76,41 @@ void mail_put_field(const char *name, struct slice value, struct buffer *out)
     buffer_append_string(out, "\r\n");
 }
 
-void mail_put_text(struct slice text, struct buffer *header, struct buffer *body)
+bool mail_is_field_name(struct slice name)
 {
-    bool plain = true;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] <= ' ' || name.data[i] >= 0x7f || name.data[i] == ':')
+            return false;
+    return name.size > 0;
+}
+
+bool mail_is_mime_field(struct slice name)
+{
+    const struct slice content = SLICE("Content-");
+    return slice_equal_nocase(slice_sub(name, 0, content.size), content) ||
+           slice_equal_nocase(name, SLICE("MIME-Version"));
+}
+
+/* Whether the text can be sent as it stands. */
+static bool is_sendable(struct slice text)
+{
     size_t line = 0;
-    for (size_t i = 0; i < text.size && plain; i++) {
+    for (size_t i = 0; i < text.size; i++) {
         line = text.data[i] == '\n' ? 0 : line + 1;
-        plain = (unsigned char)text.data[i] < 0x7f && text.data[i] && line <= 998;
+        if ((unsigned char)text.data[i] >= 0x7f || !text.data[i] || line > 998)
+            return false;
     }
-    buffer_append_string(header, "MIME-Version: 1.0\r\n");
+    return true;
+}
+
+static bool has_dashes(struct slice text)
+{
+    return slice_starts_with(text, SLICE("--")) ||
+           (text.size && memmem(text.data, text.size, "\n--", 3));
+}
+
+static void put_text(struct slice text, bool plain, struct buffer *header, struct buffer *body)
+{
     buffer_append_format(header, "Content-Type: text/plain; charset=%s\r\n",
                          plain ? "us-ascii" : "utf-8");
     buffer_append_format(header, "Content-Transfer-Encoding: %s\r\n", plain ? "7bit" : "base64");
@@ -96,4 +122,20 @@ void mail_put_text(struct slice text, struct buffer *header, struct buffer *body
         base64_encode(slice_sub(text, 0, TEXT_LINE / 4 * 3), body);
         buffer_append_string(body, "\r\n");
     }
+}
+
+void mail_put_text(struct slice text, struct buffer *header, struct buffer *body)
+{
+    buffer_append_string(header, "MIME-Version: 1.0\r\n");
+    put_text(text, is_sendable(text), header, body);
+}
+
+void mail_put_part(struct slice text, struct buffer *out)
+{
+    struct buffer body;
+    buffer_init(&body, out->maximum);
+    put_text(text, is_sendable(text) && !has_dashes(text), out, &body);
+    buffer_append_string(out, "\r\n");
+    buffer_append(out, buffer_slice(&body));
+    buffer_release(&body);
 }

@@ -230,6 +230,24 @@ int message_add_field(struct message *message, struct slice name, struct slice v
     return 0;
 }
 
+int message_rename_field(struct message *message, struct field *field, struct slice prefix)
+{
+    struct buffer text;
+    buffer_init(&text, message->arena->maximum);
+    buffer_append(&text, prefix);
+    buffer_append(&text, field->whole);
+    struct slice whole = arena_copy(message->arena, buffer_slice(&text));
+    buffer_release(&text);
+    if (!whole.data)
+        return ERROR_LIMIT;
+    field->whole = whole;
+    field->name = slice_sub(whole, 0, prefix.size + field->name.size);
+    field->hash = name_hash(field->name);
+    link_all(&message->fields);
+    message->edited = true;
+    return 0;
+}
+
 void message_delete_field(struct message *message, struct field *field)
 {
     struct header *header = &message->fields;

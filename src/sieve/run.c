@@ -60,6 +60,13 @@ void run_trace(struct run *run, const char *format, ...)
     run->host->trace(run->host->arg, run->line, slice_from_string(text));
 }
 
+struct slice run_user(const struct run *run)
+{
+    const struct sieve_input *input = run->input;
+    return input->envelope_to.size || !input->address_count ? input->envelope_to
+                                                            : input->addresses[0];
+}
+
 void run_set_variable(struct run *run, uint32_t number, struct slice value)
 {
     if (value.size > SIEVE_VARIABLE_MAXIMUM) {
@@ -155,66 +162,8 @@ static void run_defined(struct run *run, const uint32_t *code)
         run_trace(run, "%s: %s", definition->name, run->truth ? "true" : "false");
 }
 
-/* Loops (RFC 5703 section 3). */
-
-struct loops {
-    struct run_loop open[SIEVE_NESTING_MAXIMUM];
-    size_t count;
-};
-
-static bool is_within(const struct mime_part *part, const struct mime_part *scope)
-{
-    while (part && part != scope)
-        part = part->parent;
-    return part != NULL;
-}
-
-/* The first part: the message, or in a loop the first part of the one at hand. Without any the loop
- * is passed over. */
-static uint32_t begin_loop(struct run *run, struct loops *loops, uint32_t at, uint32_t end)
-{
-    if (message_parse(&run->message)) {
-        run_fail(run, "the message has too many parts");
-        return end;
-    }
-    const struct mime_part *scope = run->part;
-    const struct mime_part *part = scope ? scope->children : run->message.tree.root;
-    if (!part)
-        return end;
-    loops->open[loops->count++] =
-        (struct run_loop){.scope = scope, .part = part, .start = at + 3, .end = end};
-    run->part = part;
-    return at + 3;
-}
-
-static void end_loops(struct run *run, struct loops *loops, size_t count)
-{
-    while (count-- > 0)
-        run->part = loops->open[--loops->count].scope;
-}
-
-static uint32_t next_part(struct run *run, struct loops *loops)
-{
-    struct run_loop *loop = &loops->open[loops->count - 1];
-    uint32_t end = loop->end;
-    loop->part = mime_part_next(loop->part);
-    if (loop->part && (!loop->scope || is_within(loop->part, loop->scope))) {
-        run->part = loop->part;
-        return loop->start;
-    }
-    end_loops(run, loops, 1);
-    return end;
-}
-
-static uint32_t break_loops(struct run *run, struct loops *loops, uint32_t count)
-{
-    uint32_t end = loops->open[loops->count - count].end;
-    end_loops(run, loops, count);
-    return end;
-}
-
 /* One instruction; returns the next one's index. */
-static uint32_t step(struct run *run, struct loops *loops, const uint32_t *code, uint32_t at)
+static uint32_t step(struct run *run, const uint32_t *code, uint32_t at)
 {
     switch (code[at]) {
     case OP_TRUE:
@@ -231,11 +180,11 @@ static uint32_t step(struct run *run, struct loops *loops, const uint32_t *code,
     case OP_JUMP_FALSE:
         return run->truth ? at + 3 : code[at + 2];
     case OP_LOOP:
-        return begin_loop(run, loops, at, code[at + 2]);
+        return loop_begin(run, at + 3, code[at + 2]);
     case OP_NEXT:
-        return next_part(run, loops);
+        return loop_next(run);
     case OP_BREAK:
-        return break_loops(run, loops, code[at + 2]);
+        return loop_break(run, code[at + 2]);
     default:
         run_defined(run, code + at);
         return at + 2 + (uint32_t)strlen(opcode_operands(run->program->options, code[at]));
@@ -246,7 +195,7 @@ static int run_code(struct run *run)
 {
     const uint32_t *code = run->program->code.code;
     struct loops loops;
-    loops.count = 0;
+    loops_open(run, &loops);
     for (uint32_t at = 0; !run->failed && !run->stopped;) {
         run->line = code[at + 1];
         if (!run_charge(run, 1) || code[at] == OP_END || code[at] == OP_RETURN)
@@ -254,8 +203,9 @@ static int run_code(struct run *run)
         if (code[at] == OP_STOP)
             run->stopped = true;
         else
-            at = step(run, &loops, code, at);
+            at = step(run, code, at);
     }
+    loops_close(run);
     return run->failed ? ERROR_SYNTAX : 0;
 }
 
@@ -287,21 +237,33 @@ static void begin_variables(struct run *run, const struct sieve_program *program
     }
 }
 
+/* RFC 6785 section 3.11: what is for new mail alone. */
+static void check_event(struct run *run, const struct sieve_program *program)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } others[] = {{BYTECODE_REJECT, "reject"},
+                  {BYTECODE_EREJECT, "ereject"},
+                  {BYTECODE_VACATION, "vacation"}};
+    for (size_t i = 0; run->input->event && i < sizeof(others) / sizeof(others[0]); i++)
+        if (program->code.flags & others[i].flag)
+            run_fail(run, "\"%s\" cannot be required for an IMAP event", others[i].name);
+}
+
 int run_program(struct run *run, const struct sieve_program *program)
 {
     const struct sieve_program *outer = run->program;
     struct slice **outer_variables = run->variables;
-    const struct mime_part *part = run->part;
     uint32_t line = run->line;
     run->program = program;
-    run->part = NULL;
     run->stack[run->depth++] = program;
+    check_event(run, program);
     begin_variables(run, program);
     int error = run->failed ? ERROR_SYNTAX : run_code(run);
     run->depth--;
     run->program = outer;
     run->variables = outer_variables;
-    run->part = part;
     run->line = line;
     return error;
 }
@@ -318,13 +280,18 @@ int run_init(struct run *run, const struct sieve_program *program, const struct 
     run->started = host->now ? host->now(host->arg, &run->zone) : clock_wall();
     if (message_init(&run->message, input->message, &run->arena))
         run_fail(run, "the message's header is too large");
+    if (input->event)
+        begin_flags(run, input->flags, input->flag_count);
     return 0;
 }
 
 void run_finish(struct run *run)
 {
     struct slice inbox = {"INBOX", 5};
+    struct slice header, body;
     run->line = 0;
+    if (!run->failed && !run->keep_cancelled)
+        run_message(run, &header, &body); /* may fail */
     if (run->failed) {
         run->action_count = 0;
         run->keep_cancelled = run->has_flags = false;
@@ -334,7 +301,7 @@ void run_finish(struct run *run)
         *keep =
             (struct sieve_action){.kind = SIEVE_KEEP, .target = inbox, .body = run->input->message};
         if (!run->failed)
-            message_current(&run->message, &keep->header, &keep->body);
+            run_message(run, &keep->header, &keep->body);
         action_flags(run, keep, NO_CONSTANT);
         run->actions[run->action_count++] = keep;
     }
@@ -356,6 +323,7 @@ static int mark_duplicates(struct run *run)
 
 void run_release(struct run *run)
 {
+    message_free_changes(&run->message);
     buffer_release(&run->scratch);
     arena_release(&run->arena);
 }

@@ -24,7 +24,15 @@ struct duplicate_mark {
 struct run_loop {
     const struct mime_part *scope; /* the part within which it goes on; NULL: the message */
     const struct mime_part *part;  /* the one at hand */
+    bool replaced;                 /* ... with whatever was within it */
     uint32_t start, end;           /* code behind OP_LOOP, and behind OP_NEXT */
+};
+
+/* The loops of one program that are open (RFC 5703 section 3), and those of who included it. */
+struct loops {
+    struct loops *outer;
+    struct run_loop open[SIEVE_NESTING_MAXIMUM];
+    size_t count;
 };
 
 struct run {
@@ -51,7 +59,8 @@ struct run {
     struct slice matches[MATCH_VARIABLES];
     struct shared_variable *shared; /* SIEVE_VARIABLES_MAXIMUM */
     size_t shared_count;
-    const struct mime_part *part; /* the innermost loop's; NULL outside of loops */
+    const struct mime_part *part; /* the innermost loop's; NULL outside of loops; see run_part */
+    struct loops *loops;          /* of the program at hand */
     struct slice flags;           /* the internal variable of RFC 5232 section 3 */
     bool has_flags;               /* ... has been set */
     /* Includes: the programs in one another, and all that were included. */
@@ -91,12 +100,45 @@ const struct slice *run_list(struct run *run, uint32_t constant, size_t *count);
 /* Runs a program's code from its start, as a script of its own or an included one. */
 int run_program(struct run *run, const struct sieve_program *program);
 
+/* The user's address: the recipient's, or for an IMAP event the first the host knows; empty: none.
+ */
+struct slice run_user(const struct run *run);
+
 /* Tells the host of what was found, when it wants to know. */
 void run_trace(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Adds an action with the message as it is now; the caller fills in the rest. An equal one
  * (kind and target) is given back again (RFC 5228 section 2.10.3). NULL: run_fail was told. */
 struct sieve_action *run_action(struct run *run, enum sieve_action_kind kind, struct slice target);
+
+/* --- loops.c --- */
+
+/* Before a program's code and behind it. */
+void loops_open(struct run *run, struct loops *loops);
+void loops_close(struct run *run);
+
+/* OP_LOOP, OP_NEXT, OP_BREAK: what comes next. `start` is the code behind OP_LOOP, `end` that
+ * behind the loop. */
+uint32_t loop_begin(struct run *run, uint32_t start, uint32_t end);
+uint32_t loop_next(struct run *run);
+uint32_t loop_break(struct run *run, uint32_t count);
+
+/* The part at hand, NULL outside of loops; the tree tells what it is now. */
+const struct mime_part *run_part(struct run *run);
+
+/* The same for commands that change it: in an included script, the part at hand of the loop around
+ * it (RFC 6609 section 3.5); its loop, when it is the innermost one's. */
+const struct mime_part *run_part_to_change(struct run *run, struct run_loop **loop);
+
+/* Makes the tree of parts, as the message is now. False: run_fail was told. */
+bool run_tree(struct run *run);
+
+/* The message as it is now, changes included; as it was after run_fail was told. */
+void run_message(struct run *run, struct slice *header, struct slice *body);
+
+/* Encloses the message (message_enclose): what was at hand in loops still is, as a part of the last
+ * part of the new one. */
+int run_enclose(struct run *run, struct slice header, struct slice before, struct slice behind);
 
 /* The begin and end of a run, for sieve_run and the tests' driver. */
 int run_init(struct run *run, const struct sieve_program *program, const struct sieve_input *input,
@@ -110,6 +152,9 @@ int set_modified(struct run *run, uint32_t modifiers, uint32_t variable, struct 
 
 /* Sets a variable; what is too long is cut off (RFC 5229 section 6). */
 void run_set_variable(struct run *run, uint32_t number, struct slice value);
+
+/* Sets the internal variable. */
+void begin_flags(struct run *run, const struct slice *flags, size_t count);
 
 /* Flags for an action: those given, or the internal variable's. */
 void action_flags(struct run *run, struct sieve_action *action, uint32_t flags);

@@ -39,8 +39,11 @@ enum {
     SIEVE_INCLUDES_MAXIMUM = 100,            /* included in one run */
     SIEVE_VARIABLE_MAXIMUM = 16 * 1024,      /* bytes of a variable's value; the rest is cut off */
     SIEVE_MEMORY_MAXIMUM = 16 * 1024 * 1024, /* bytes for a run's strings and the message's parts */
-    SIEVE_REGEX_STEPS_MAXIMUM = 20000,       /* PCRE2's match limit for one comparison */
-    SIEVE_REGEX_DEPTH_MAXIMUM = 1000,        /* its backtracking depth */
+    /* Bytes of the texts that one run makes of the message (RFC 5703 sections 5, 6); one alone may
+     * be larger. */
+    SIEVE_CHANGED_MAXIMUM = 64 * 1024 * 1024,
+    SIEVE_REGEX_STEPS_MAXIMUM = 20000, /* PCRE2's match limit for one comparison */
+    SIEVE_REGEX_DEPTH_MAXIMUM = 1000,  /* its backtracking depth */
 };
 
 /* The version of the bytecode this build writes, and the only one it runs: another one's script

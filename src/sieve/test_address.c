@@ -142,6 +142,8 @@ static int run_envelope(struct run *run, const uint32_t *operands)
     struct matcher matcher;
     size_t count = run_list_size(run, operands[2]);
     bool done = false;
+    if (run->input->event) /* RFC 6785 section 4.6 */
+        return run_fail(run, "an IMAP event has no envelope");
     match_begin(&matcher, run, operands[1]);
     for (size_t i = 0; i < count && !done; i++) {
         struct slice name = run_list_at(run, operands[2], i), path = {NULL, 0};

@@ -186,7 +186,7 @@ static void check_size(struct validator *validator, struct command *command)
 /* Operands: 0 over or under, 1 the limit. RFC 5293 section 7: of the message as it came. */
 static int run_size(struct run *run, const uint32_t *operands)
 {
-    uint64_t size = run->message.source.size, limit = run_number(run, operands[1], 0);
+    uint64_t size = run->input->message.size, limit = run_number(run, operands[1], 0);
     run->truth = operands[0] == SIZE_OVER ? size > limit : size < limit;
     return 0;
 }

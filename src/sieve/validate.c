@@ -102,7 +102,8 @@ static bool is_disabled(const struct validator *validator, enum extension extens
 /* Extensions that need no more than their name. */
 static bool need_no_use(enum extension extension)
 {
-    return extension == EXT_COMPARATOR_OCTET || extension == EXT_COMPARATOR_ASCII_CASEMAP;
+    return extension == EXT_COMPARATOR_OCTET || extension == EXT_COMPARATOR_ASCII_CASEMAP ||
+           extension == EXT_IMAPSIEVE;
 }
 
 static void validate_require(struct validator *validator, struct command *command)
@@ -428,11 +429,15 @@ static void validate_commands(struct validator *validator, struct command *comma
 int validate_script(struct validator *validator, struct command *commands)
 {
     validate_commands(validator, commands, true);
+    return validator->report->errors ? ERROR_SYNTAX : 0;
+}
+
+void warn_of_unused(struct validator *validator)
+{
     for (unsigned i = EXT_BASE + 1; i < EXTENSION_COUNT; i++) {
         const struct tree_string *string = validator->required[i];
         if (string && !validator->used[i] && !need_no_use((enum extension)i))
             report_warning(validator->report, string->line, string->column,
                            "\"%s\" is required, but not used", extension_name((enum extension)i));
     }
-    return validator->report->errors ? ERROR_SYNTAX : 0;
 }

@@ -41,6 +41,9 @@ struct validator {
 /* Validates a script's commands. ERROR_SYNTAX, ERROR_LIMIT: reported. */
 int validate_script(struct validator *validator, struct command *commands);
 
+/* Warns of what is required without need. Variables in strings are seen when it is compiled. */
+void warn_of_unused(struct validator *validator);
+
 /* Validates and compiles a tree in the arena; as sieve_compile. */
 int compile_parsed(struct command *commands, const struct sieve_options *options,
                    struct arena *arena, struct buffer *bytecode, struct sieve_report *report);

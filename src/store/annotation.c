@@ -1,6 +1,8 @@
 #include "store/annotation.h"
 #include "base/error.h"
+#include "store/acl_priv.h"
 #include "store/annotation_priv.h"
+#include "store/event.h"
 
 /* --- names --- */
 
@@ -234,6 +236,12 @@ static int require(const struct store_view *view, struct kv_transaction *transac
     return error ? error : *rights & any ? 0 : ERROR_DENIED;
 }
 
+static bool is_event(const struct annotation *annotation)
+{
+    return annotation->scope == ANNOTATION_SHARED &&
+           slice_equal(annotation->name, slice_from_string(EVENT_ANNOTATION));
+}
+
 static int require_change(const struct change *change, collection_id collection,
                           const struct annotation *list, size_t count)
 {
@@ -242,9 +250,12 @@ static int require_change(const struct change *change, collection_id collection,
     uint32_t rights;
     int error = require(view, change->transaction, collection, &rights);
     bool shared = collection ? !error && rights & RIGHT_WRITE : view->who.kind == WHO_KIND_SYSTEM;
-    for (size_t i = 0; i < count && !error; i++)
-        if (list[i].scope == ANNOTATION_SHARED ? !shared : !annotations_private_of(view, &id))
+    for (size_t i = 0; i < count && !error; i++) {
+        bool own = !collection && is_event(&list[i]) && view_is_owner(view);
+        if (list[i].scope == ANNOTATION_SHARED ? !shared && !own
+                                               : !annotations_private_of(view, &id))
             error = ERROR_DENIED;
+    }
     return error;
 }
 
@@ -298,6 +309,15 @@ static int put_all(struct change *change, const struct set_call *call, int64_t *
     return error;
 }
 
+/* The flag says whether there is the annotation of store/event.h. */
+static uint8_t set_flag(const struct set_call *call, uint8_t flags, uint8_t flag)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (is_event(&call->list[i]))
+            flags = (uint8_t)(call->list[i].value.data ? flags | flag : flags & ~flag);
+    return flags;
+}
+
 static int set_all(struct change *change, void *arg)
 {
     const struct set_call *call = arg;
@@ -306,14 +326,20 @@ static int set_all(struct change *change, void *arg)
     int64_t difference = 0;
     bool changed = false;
     int error = require_change(change, call->collection, call->list, call->count);
+    if (!error && !call->collection) {
+        error = put_all(change, call, &difference, &changed);
+        if (changed)
+            change->account.flags = set_flag(call, change->account.flags, ACCOUNT_HAS_EVENTS);
+    }
     if (error || !call->collection)
-        return error ? error : put_all(change, call, &difference, &changed);
+        return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
     error = collection_read(change->transaction, call->collection, &value, &record);
     if (!error)
         error = put_all(change, call, &difference, &changed);
     if (!error && changed) {
         record.annotation_bytes += (uint64_t)difference;
+        record.flags = set_flag(call, record.flags, COLLECTION_HAS_EVENTS);
         /* RFC 7162 section 3.2: the mailbox's own modseq, too. */
         record.annotation_modseq = record.highest_modseq = change->modseq;
         error = collection_put(change, call->collection, &record);

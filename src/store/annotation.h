@@ -10,7 +10,8 @@
  * (QUOTA_ANNOTATION_STORAGE), whoever's it is; not while the message or the collection is retained.
  *
  * Rights: an account's own annotations are its owner's to read, the private ones to change; shared
- * ones of an account are changed by WHO_SYSTEM. A collection's are for who may look it up and has
+ * ones of an account are changed by WHO_SYSTEM, that of store/event.h by its owner, too. A
+ * collection's are for who may look it up and has
  * one of r, s, w, i, p (RFC 5464 section 3.3), a message's for who may read it; shared ones are
  * changed with w besides. Private ones are for accounts only, WHO_SYSTEM acts for the owner.
  */

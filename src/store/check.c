@@ -98,6 +98,8 @@ static int check_account(struct check *check)
     right.entries = check->entries.size / sizeof(struct checked_entry) - check->entries_deleted;
     right.entry_bytes = check->entry_bytes;
     right.annotation_bytes = check->annotation_bytes;
+    right.flags &= (uint8_t)~ACCOUNT_HAS_EVENTS;
+    right.flags |= check->events ? ACCOUNT_HAS_EVENTS : 0;
     right.retained = check->retained;
     right.retained_bytes = check->retained_bytes;
     if (right.retained && !right.retained_since)
@@ -123,7 +125,7 @@ static int check_account(struct check *check)
     if (right.retained != account->retained || right.retained_bytes != account->retained_bytes ||
         right.retained_since != account->retained_since)
         check_wrong(check, "the account counts what is retained wrongly");
-    if (right.annotation_bytes != account->annotation_bytes)
+    if (right.annotation_bytes != account->annotation_bytes || right.flags != account->flags)
         check_wrong(check, "the account counts its annotations wrongly");
     if (right.collections != account->collections)
         check_wrong(check, "the account counts its collections wrongly");
@@ -168,6 +170,7 @@ static void clear(struct check *check)
     buffer_clear(&check->sums);
     check->uids.loaded = false;
     check->annotation_bytes = 0;
+    check->events = false;
     check->found_account = (struct account_record){0};
     check->entry_bytes = check->highest_modseq = 0;
     check->entries_deleted = check->retained = check->retained_bytes = 0;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "store/annotation_priv.h"
 #include "store/check_priv.h"
+#include "store/event.h"
 
 #include <stdlib.h>
 
@@ -125,12 +126,15 @@ static int add_up(struct check *check, struct slice key, const uint64_t *numbers
         .collection = numbers[0],
         .bytes = seen.counts ? annotation_size(seen.tail.name, seen.value) : 0,
         .of_messages = key.data[0] == (char)KEY_MESSAGE_ANNOTATION,
+        .events = key.data[0] == (char)KEY_ANNOTATION && !seen.tail.owner.size &&
+                  slice_equal(seen.tail.name, slice_from_string(EVENT_ANNOTATION)),
     };
     struct checked_sum *rows = (struct checked_sum *)(void *)check->sums.data;
     size_t count = check->sums.size / sizeof(sum);
     if (count && rows[count - 1].collection == sum.collection &&
         rows[count - 1].of_messages == sum.of_messages) {
         rows[count - 1].bytes += sum.bytes;
+        rows[count - 1].events |= sum.events;
         return 0;
     }
     return buffer_append(&check->sums, slice_make(&sum, sizeof(sum)));
@@ -159,6 +163,7 @@ static struct checked_sum find_sum(const struct check *check, uint64_t collectio
         if (rows[i].collection == collection) {
             sum.bytes += rows[i].bytes;
             sum.of_messages |= rows[i].of_messages;
+            sum.events |= rows[i].events;
         }
     return sum;
 }
@@ -168,10 +173,13 @@ static bool compare(struct check *check, collection_id id, struct collection_rec
 {
     struct checked_sum sum = find_sum(check, id);
     bool flag = record->flags & COLLECTION_HAS_ANNOTATIONS;
-    if (record->annotation_bytes == sum.bytes && (flag || !sum.of_messages))
+    bool events = record->flags & COLLECTION_HAS_EVENTS;
+    if (record->annotation_bytes == sum.bytes && (flag || !sum.of_messages) && events == sum.events)
         return false;
     record->annotation_bytes = sum.bytes;
     record->flags |= sum.of_messages ? COLLECTION_HAS_ANNOTATIONS : 0;
+    record->flags &= (uint8_t)~COLLECTION_HAS_EVENTS;
+    record->flags |= sum.events ? COLLECTION_HAS_EVENTS : 0;
     return check_wrong(check, "%s: its annotations are counted wrongly", check_path(check, id));
 }
 
@@ -217,5 +225,6 @@ int check_annotations(struct check *check)
         error = compare_deleted(check, id);
     }
     check->annotation_bytes += find_sum(check, 0).bytes;
+    check->events = find_sum(check, 0).events;
     return error;
 }

@@ -41,6 +41,7 @@ struct checked_sum {
     uint64_t collection;
     uint64_t bytes;
     bool of_messages; /* some are of its entries, there or retained */
+    bool events;      /* one is that of store/event.h */
 };
 
 struct check {
@@ -72,6 +73,7 @@ struct check {
     struct checked_uids uids;        /* of the collection whose annotations are looked at */
     struct buffer sums;              /* struct checked_sum, by collection */
     uint64_t annotation_bytes;
+    bool events; /* the account has the annotation of store/event.h */
     struct buffer value, body;
     struct buffer findings; /* of a repair: enum check_finding, text, NUL */
 };

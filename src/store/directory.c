@@ -75,6 +75,7 @@ int directory_update(struct store *store, struct who who,
     int error = kv_update(store->directory, KV_DURABLE, fn, arg);
     pthread_mutex_lock(&store->lock);
     store->directory_changed = store->directory_changed || !error;
+    store->events_asked = 0;
     pthread_mutex_unlock(&store->lock);
     return error;
 }

@@ -93,6 +93,7 @@ static int say_account(struct dump *dump, struct slice value)
     say_number(dump, "restored_modseq", record.restored_modseq);
     say_number(dump, "marked_day", record.marked_day);
     say_number(dump, "summary_version", record.summary_version);
+    say_number(dump, "flags", record.flags);
     return 0;
 }
 

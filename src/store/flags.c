@@ -10,6 +10,8 @@ struct flags_call {
     struct account_id who;
     uint64_t modseq;
     struct range_set *failed;
+    bool tells;  /* change->differences, */
+    size_t told; /* of which so many bytes are another change's */
 };
 
 /* The pages that are changed one after the other. */
@@ -103,6 +105,19 @@ static bool apply_own_seen(const struct flag_masks *masks, struct flags_walk *wa
     return changed;
 }
 
+/* What the change makes of an entry as who sees it. */
+static int note_difference(const struct flags_call *call, const struct flag_masks *masks,
+                           const struct entry *shown)
+{
+    struct entry after = *shown;
+    if (!call->tells || !apply(masks, &after))
+        return 0;
+    struct flag_difference difference = {.uid = shown->uid, .flags = shown->flags ^ after.flags};
+    for (unsigned i = 0; i < KEYWORDS_MAXIMUM / 64; i++)
+        difference.keywords.bits[i] = shown->keywords.bits[i] ^ after.keywords.bits[i];
+    return buffer_append(call->change->differences, slice_make(&difference, sizeof(difference)));
+}
+
 static int change_entry(const struct flags_call *call, const struct flag_masks *masks,
                         struct flags_walk *walk, struct entry *entry, bool *changed)
 {
@@ -114,9 +129,10 @@ static int change_entry(const struct flags_call *call, const struct flag_masks *
         seen_pass(&walk->edits, entry->uid);
         return call->failed ? range_set_add(call->failed, entry->uid, entry->uid) : 0;
     }
+    int error = note_difference(call, masks, &shown);
     *changed = call->whose == SEEN_OWNERS ? apply(masks, entry)
                                           : apply_own_seen(masks, walk, shown, entry);
-    return 0;
+    return error;
 }
 
 static int change_page(struct change *change, const struct flags_call *call,
@@ -219,11 +235,15 @@ static int change_flags(struct change *change, void *arg)
     struct mailbox mailbox;
     if (call->failed)
         range_set_clear(call->failed);
+    if (call->change->differences)
+        buffer_truncate(call->change->differences, call->told);
     int error = find_allowed(change, call);
     if (!error)
         error = mailbox_open(change->transaction, call->id, &mailbox);
     if (error)
         return error;
+    call->tells = call->change->differences &&
+                  (call->change->differences_always || mailbox_has_events(change, &mailbox));
     error = change_mailbox(change, &mailbox, call);
     call->modseq = mailbox.record.highest_modseq;
     mailbox_release(&mailbox);
@@ -235,6 +255,7 @@ int mailbox_change_flags(struct store_view *view, collection_id mailbox,
                          uint64_t *modseq, struct range_set *failed)
 {
     struct flags_call call = {.id = mailbox, .uids = uids, .change = change, .failed = failed};
+    call.told = change->differences ? change->differences->size : 0;
     int error = view_change(view, KV_RELAXED, change_flags, &call);
     if (!error)
         *modseq = call.modseq;

@@ -303,6 +303,7 @@ int mailbox_finish(struct change *change, struct mailbox *mailbox)
     if (error)
         return error;
     mailbox->record.highest_modseq = change->modseq;
+    change->view->events |= mailbox_has_events(change, mailbox);
     collection_record_write(&mailbox->record, &change->value);
     return change_put(change, key_of_collection(&key, KEY_COLLECTION, mailbox->id), &change->value);
 }

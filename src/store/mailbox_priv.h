@@ -48,6 +48,13 @@ static inline size_t mailbox_page_count(const struct mailbox *mailbox)
     return mailbox->record.pages + (mailbox->record.tail.count > 0);
 }
 
+/* Whether a script is set for events of it (store/event.h), or for all of the account. */
+static inline bool mailbox_has_events(const struct change *change, const struct mailbox *mailbox)
+{
+    return mailbox->record.flags & COLLECTION_HAS_EVENTS ||
+           change->account.flags & ACCOUNT_HAS_EVENTS;
+}
+
 /* The pages must have been loaded. */
 static inline struct page_header *mailbox_page(struct mailbox *mailbox, size_t index)
 {

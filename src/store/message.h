@@ -197,12 +197,24 @@ int mailbox_replace(struct store_view *view, collection_id mailbox, uint32_t uid
 /* --- changing --- */
 
 enum flag_operation { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
+/* What differs in an entry from what it was before. */
+struct flag_difference {
+    uint32_t uid;
+    uint32_t flags; /* enum entry_flag bits that are set now and were not, or the other way */
+    struct keyword_set keywords;
+};
+
 struct flag_change {
     enum flag_operation operation;
     uint32_t flags;
     const struct slice *keywords;
     size_t keyword_count;
     uint64_t unchanged_since; /* entries changed later are left alone; UINT64_MAX: none */
+    /* NULL, or a buffer to which a struct flag_difference is appended for each entry that is
+     * changed, as who sees it: always, or where a script is set for events (store/event.h).
+     * ERROR_LIMIT of it. */
+    struct buffer *differences;
+    bool differences_always;
 };
 
 /* Changes flags of the UIDs that exist. Relaxed. *modseq: the change's, or the mailbox's when

@@ -51,11 +51,14 @@ void record_write_number(struct buffer *value, size_t size, uint64_t number)
 
 /* --- the account --- */
 
-enum { ACCOUNT_VERSION = 1 };
+/* The first version has no flags. */
+enum { ACCOUNT_VERSION = 2, ACCOUNT_VERSION_FIRST = 1 };
 
 int account_record_read(struct slice value, struct account_record *record)
 {
-    struct record_reader reader = record_reader_make(value, ACCOUNT_VERSION);
+    bool first = value.size && value.data[0] == ACCOUNT_VERSION_FIRST;
+    struct record_reader reader =
+        record_reader_make(value, first ? ACCOUNT_VERSION_FIRST : ACCOUNT_VERSION);
     struct account_record read = {0};
     read.modseq = record_read_number(&reader, 8);
     read.created = (int64_t)record_read_number(&reader, 8);
@@ -75,6 +78,7 @@ int account_record_read(struct slice value, struct account_record *record)
     read.restored_modseq = record_read_number(&reader, 8);
     read.marked_day = (uint32_t)record_read_number(&reader, 4);
     read.summary_version = (uint8_t)record_read_number(&reader, 1);
+    read.flags = first ? 0 : (uint8_t)record_read_number(&reader, 1);
     int error = record_reader_finish(&reader);
     if (!error)
         *record = read;
@@ -102,6 +106,7 @@ void account_record_write(const struct account_record *record, struct buffer *va
     record_write_number(value, 8, record->restored_modseq);
     record_write_number(value, 4, record->marked_day);
     record_write_number(value, 1, record->summary_version);
+    record_write_number(value, 1, record->flags);
 }
 
 /* --- pages --- */

@@ -138,7 +138,8 @@ int directory_key_script_read(struct slice key, struct site_script *script)
     size_t end = slice_find(key, '/');
     char place = key.size > 1 ? key.data[1] : 0;
     struct slice name = slice_sub(key, end + 1, SIZE_MAX);
-    if ((place != SITE_BEFORE && place != SITE_AFTER && place != SITE_INCLUDED) ||
+    if (!place ||
+        !memchr((const char[]){SITE_BEFORE, SITE_AFTER, SITE_INCLUDED, SITE_EVENT}, place, 4) ||
         end >= key.size || (place == SITE_INCLUDED) != script_name_is_valid(name) ||
         (place != SITE_INCLUDED && name.size))
         return ERROR_CORRUPT;

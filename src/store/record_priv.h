@@ -76,6 +76,10 @@ struct account_record {
     uint64_t restored_modseq;         /* of the last time a deleted collection was brought back */
     uint32_t marked_day;              /* the last one of which there is a key y */
     uint8_t summary_version;          /* that all summaries have; 0: not known */
+    uint8_t flags;                    /* enum account_flag bits */
+};
+enum account_flag {
+    ACCOUNT_HAS_EVENTS = 1, /* it has the annotation of store/event.h */
 };
 int account_record_read(struct slice value, struct account_record *record);
 void account_record_write(const struct account_record *record, struct buffer *value);
@@ -141,6 +145,7 @@ static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
 
 enum collection_flag {
     COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages; 1 means nothing */
+    COLLECTION_HAS_EVENTS = 4,      /* it has the annotation of store/event.h */
 };
 
 struct collection_record {

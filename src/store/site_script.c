@@ -160,15 +160,15 @@ int site_script_read(struct store *store, struct who who, const struct site_scri
     return error;
 }
 
-static int find_around(struct kv_transaction *transaction, void *arg)
+struct site_order {
+    enum site_place place;
+    bool of_domain;
+};
+
+static int find_in_order(struct kv_transaction *transaction, struct site_call *call,
+                         const struct site_order *order, size_t count)
 {
-    static const struct {
-        enum site_place place;
-        bool of_domain;
-    } order[SITE_SCRIPTS_AROUND] = {
-        {SITE_BEFORE, false}, {SITE_BEFORE, true}, {SITE_AFTER, true}, {SITE_AFTER, false}};
-    struct site_call *call = arg;
-    for (size_t i = 0; i < SITE_SCRIPTS_AROUND; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct site_script script = {.place = order[i].place};
         if (order[i].of_domain && !call->script.domain.size)
             continue;
@@ -185,6 +185,13 @@ static int find_around(struct kv_transaction *transaction, void *arg)
     return 0;
 }
 
+static int find_around(struct kv_transaction *transaction, void *arg)
+{
+    static const struct site_order order[SITE_SCRIPTS_AROUND] = {
+        {SITE_BEFORE, false}, {SITE_BEFORE, true}, {SITE_AFTER, true}, {SITE_AFTER, false}};
+    return find_in_order(transaction, arg, order, SITE_SCRIPTS_AROUND);
+}
+
 int site_scripts_around(struct store *store, struct who who, struct slice domain,
                         struct site_script list[SITE_SCRIPTS_AROUND], size_t *count, size_t *before)
 {
@@ -194,6 +201,64 @@ int site_scripts_around(struct store *store, struct who who, struct slice domain
         return error;
     *count = call.count;
     *before = call.before;
+    return 0;
+}
+
+/* --- for events --- */
+
+static int find_of_events(struct kv_transaction *transaction, void *arg)
+{
+    static const struct site_order order[SITE_SCRIPTS_OF_EVENTS] = {{SITE_EVENT, false},
+                                                                    {SITE_EVENT, true}};
+    return find_in_order(transaction, arg, order, SITE_SCRIPTS_OF_EVENTS);
+}
+
+int site_scripts_of_events(struct store *store, struct who who, struct slice domain,
+                           struct site_script list[SITE_SCRIPTS_OF_EVENTS], size_t *count)
+{
+    struct site_call call = {.store = store, .script = {.domain = domain}, .list = list};
+    int error = directory_read(store, who, find_of_events, &call);
+    if (!error)
+        *count = call.count;
+    return error;
+}
+
+/* All of the place have one prefix. */
+static int find_any_of_events(struct kv_transaction *transaction, void *arg)
+{
+    const char prefix[] = {'f', SITE_EVENT};
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    bool *has = arg;
+    int error = kv_cursor_open(transaction, slice_make(prefix, sizeof(prefix)), SLICE(""), &cursor);
+    if (error)
+        return error;
+    error = kv_cursor_next(cursor, &key, &value);
+    *has = !error;
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int site_has_events(struct store *store, struct who who, bool *has)
+{
+    int64_t now = store->clock();
+    bool found;
+    if (who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    pthread_mutex_lock(&store->lock);
+    bool known = store->events_asked && now >= store->events_asked &&
+                 now - store->events_asked < SITE_EVENTS_SECONDS;
+    *has = store->has_events;
+    pthread_mutex_unlock(&store->lock);
+    if (known)
+        return 0;
+    int error = directory_read(store, who, find_any_of_events, &found);
+    if (error)
+        return error;
+    pthread_mutex_lock(&store->lock);
+    store->events_asked = now;
+    store->has_events = *has = found;
+    pthread_mutex_unlock(&store->lock);
     return 0;
 }
 
@@ -418,7 +483,7 @@ static int collect(struct kv_transaction *transaction, struct slice domain, char
 
 int directory_scripts_delete(struct kv_transaction *transaction, struct slice domain)
 {
-    static const enum site_place places[] = {SITE_BEFORE, SITE_AFTER, SITE_INCLUDED};
+    static const enum site_place places[] = {SITE_BEFORE, SITE_AFTER, SITE_INCLUDED, SITE_EVENT};
     struct buffer keys;
     int error = 0;
     buffer_init(&keys, DOMAIN_KEYS_MAXIMUM);

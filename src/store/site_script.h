@@ -7,6 +7,9 @@
  * message. Others have a name and run where scripts include them (RFC 6609, `:global`): a domain's,
  * or else one of all domains.
  *
+ * More are run for IMAP events (RFC 6785), that of all domains, the domain's, and then the user's
+ * for the mailbox (store/event.h), with the same rule.
+ *
  * One is there from the beginning, before the users' in all domains: it files what a filter in
  * front of the server calls spam into the mailbox that is \Junk. To put another one there replaces
  * it, to delete it leaves none, and to activate it when there is none brings it back.
@@ -24,11 +27,14 @@ enum site_place {
     SITE_BEFORE = 'b',
     SITE_AFTER = 'a',
     SITE_INCLUDED = 'i', /* by name */
+    SITE_EVENT = 'v',    /* for IMAP events */
 };
 
 enum {
     SITE_SCRIPT_NAME_MAXIMUM = 60, /* bytes of an included one's; else as script_name_is_valid */
     SITE_SCRIPTS_AROUND = 4,       /* run for one account, beside its own */
+    SITE_SCRIPTS_OF_EVENTS = 2,    /* the same for one event */
+    SITE_EVENTS_SECONDS = 1,       /* see site_has_events */
 };
 
 struct site_script {
@@ -61,6 +67,14 @@ int site_script_read(struct store *store, struct who who, const struct site_scri
 int site_scripts_around(struct store *store, struct who who, struct slice domain,
                         struct site_script list[SITE_SCRIPTS_AROUND], size_t *count,
                         size_t *before);
+
+/* The active ones for events in accounts of that domain, as site_scripts_around gives others. */
+int site_scripts_of_events(struct store *store, struct who who, struct slice domain,
+                           struct site_script list[SITE_SCRIPTS_OF_EVENTS], size_t *count);
+
+/* Whether there may be any for events, of whatever domain. The directory is asked once within
+ * SITE_EVENTS_SECONDS, however often this is called; this process's own changes count at once. */
+int site_has_events(struct store *store, struct who who, bool *has);
 
 /* Makes it, or replaces it; it is active then. ERROR_NOT_FOUND: no such domain; ERROR_SYNTAX: its
  * name; ERROR_QUOTA: larger than SCRIPT_TEXT_MAXIMUM. */

@@ -78,6 +78,9 @@ struct store {
     struct account *used; /* since the last store_maintain */
     size_t used_count;
     bool directory_changed;
+    /* What is known of the administrator's scripts for events: site_script.c. */
+    int64_t events_asked; /* when, by the store's clock; 0: they may be others now */
+    bool has_events;
 };
 
 /* "accounts/1f/1f0c..." */
@@ -119,6 +122,7 @@ struct store_view {
     bool making;               /* the account's record is not there yet */
     struct account_id *groups; /* that who is in, as of the last transaction; NULL: not asked for */
     size_t group_count;
+    bool events; /* see store_view_take_events */
 };
 
 /* --- rights (rights.c) --- */

@@ -28,7 +28,8 @@ def advertised(server, account):
     clients = [server.imap(tls=False), server.imap(), server.imap(account)]
     for client in clients:
         (line,) = client.ok("CAPABILITY")
-        tokens.update(line.split()[2:])
+        # Which address that is differs with the server.
+        tokens.update(re.sub(r"(?<=^IMAPSIEVE=).*", "", token) for token in line.split()[2:])
         client.close()
     return tokens
 

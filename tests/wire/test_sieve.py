@@ -107,6 +107,58 @@ def test_run_in_json(house):
                                  "flags": ["\\Seen"]}]
 
 
+def test_run_shows_what_replace_and_enclose_make(house):
+    (house[1] / "script.sieve").write_text(
+        'require ["replace", "enclose", "foreverypart", "mime"];\n'
+        'foreverypart {\n'
+        '    if header :mime :anychild :contenttype "Content-Type" "text/html" {\n'
+        '        replace "gone";\n'
+        '    }\n'
+        '}\n'
+        'enclose :subject "Look" "out";\n')
+    (house[1] / "html.eml").write_text(
+        "From: a@example.com\r\nSubject: s\r\nContent-Type: text/html\r\n\r\n<b>x</b>\r\n")
+    arguments = ["run", house[1] / "script.sieve", house[1] / "html.eml"]
+    assert sieve(house, *arguments).stdout.splitlines() == [
+        "line 3: header: true", "line 4: replace: the message", "line 7: enclose",
+        "=> keep in the inbox"]
+    shown = sieve(house, *arguments, "--messages").stdout
+    assert "Subject: Look" in shown and "\n\ngone" in shown.replace("\r\n", "\n")
+
+
+EVENT = '''require ["imapsieve", "environment", "imap4flags", "fileinto", "copy"];
+if environment "imap.cause" "FLAG" {
+    if environment :contains "imap.changedflags" "\\\\Flagged" { addflag "$hot"; }
+} elsif environment "imap.mailbox" "Junk" {
+    fileinto "learn";
+}
+'''
+
+
+def test_run_for_events(house):
+    (house[1] / "event.sieve").write_text(EVENT)
+    arguments = ["run", house[1] / "event.sieve", house[1] / "hi.eml"]
+    assert sieve(house, *arguments, "--imap-cause", "FLAG", "--flags", "\\Seen \\Flagged",
+                 "--changed-flags", "\\Flagged").stdout.splitlines() == [
+        "line 2: environment: true", "line 3: environment: true",
+        'line 3: flags are "\\Seen \\Flagged $hot"',
+        "=> keep as it is, with flags \\Seen \\Flagged $hot"]
+    assert sieve(house, *arguments, "--imap-cause", "COPY",
+                 "--imap-mailbox", "Junk").stdout.splitlines()[-2:] == [
+        "=> file into learn, with flags (none)", "=> mark as \\Deleted"]
+    assert sieve(house, *arguments).stdout.splitlines()[-1] == "=> keep in the inbox"
+
+
+def test_run_for_events_refuses(house):
+    (house[1] / "event.sieve").write_text('require "vacation"; vacation "away";')
+    arguments = ["run", house[1] / "event.sieve", house[1] / "hi.eml"]
+    result = sieve(house, *arguments, "--imap-cause", "APPEND")
+    assert result.returncode == FAILED
+    assert '"vacation" cannot be required for an IMAP event; the message is kept' in result.stdout
+    assert sieve(house, *arguments, "--imap-cause", "MOVE").returncode == USAGE
+    assert sieve(house, *arguments, "--flags", "\\Seen").returncode == USAGE
+
+
 # --- scripts in the store ---
 
 @pytest.fixture(scope="module", params=["running", "stopped"])

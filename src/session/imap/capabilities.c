@@ -57,6 +57,20 @@ static const char *const capabilities[] = {
     "LIST-MYRIGHTS",
 };
 
+/* RFC 6785 section 2.1: where scripts are managed, a sieveurl-server (RFC 5804 section 3). The port
+ * of the first listener that has one, unless it is ManageSieve's own. */
+static void write_imapsieve(const struct config *config, struct buffer *out)
+{
+    const char *port = NULL;
+    for (size_t i = 0; i < config->sieve_listen.count && !port; i++)
+        if (strncmp(config->sieve_listen.items[i], "systemd:", 8) != 0)
+            port = strrchr(config->sieve_listen.items[i], ':');
+    if (!config->sieve_listen.count)
+        return;
+    buffer_append_format(out, " IMAPSIEVE=sieve://%s%s", config->hostname,
+                         port && strcmp(port, ":4190") != 0 ? port : "");
+}
+
 void capabilities_write(const struct imap_session *session, struct buffer *out)
 {
     for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
@@ -68,4 +82,5 @@ void capabilities_write(const struct imap_session *session, struct buffer *out)
     /* One limit for all mailboxes (RFC 7889 section 2). */
     buffer_append(out, SLICE("APPENDLIMIT="));
     number_write(out, (uint64_t)session->stream->config->message_size);
+    write_imapsieve(session->stream->config, out);
 }

@@ -276,6 +276,8 @@ enum progress cmd_append(struct imap_session *session)
         return PROGRESS_DONE;
     }
     session->stream->stored += work->count;
+    events_appended(session, work->account, work->mailbox, result.uid,
+                    result.uid + (uint32_t)work->count - 1);
     return is_replace(session)
                ? answer_replaced(session, &result)
                : session_reply(session, "OK", append_uid(session, &result), "Append completed");

@@ -71,6 +71,7 @@ static enum progress copy(struct imap_session *session, const struct session_pla
     if (!error) {
         session->stream->stored += range_set_size(&result.to);
         session->stream->expunged += move ? range_set_size(&result.from) : 0;
+        events_copied(session, place->account, target, &result.to);
     }
     enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
     range_set_release(&result.from);

@@ -137,6 +137,7 @@ static void forget_command(struct imap_session *session)
     session->work = NULL;
     session->command = NULL;
     session->copying = false;
+    events_forget(session);
     session->own_changes = NULL;
     session->own_change_count = session->own_change_capacity = 0;
     range_set_release(&session->uids);
@@ -249,13 +250,19 @@ static bool command_changes(const struct imap_session *session)
     return command_handlers[command->id].flags & COMMAND_CHANGES;
 }
 
+/* Whether what comes next does. */
+static bool changes_next(const struct imap_session *session)
+{
+    return session->events || (session->phase == PHASE_RUNNING && command_changes(session));
+}
+
 static void run_handler(struct imap_session *session)
 {
     const struct command_handler *handler = &command_handlers[session->command->id];
     note(session);
     if (handler->run(session) == PROGRESS_AGAIN)
         return;
-    if (session->mailbox.id && !(handler->flags & COMMAND_WITHOUT_SYNC))
+    if (session->events || (session->mailbox.id && !(handler->flags & COMMAND_WITHOUT_SYNC)))
         session->phase = PHASE_SYNCING;
     else
         finish(session);
@@ -263,7 +270,9 @@ static void run_handler(struct imap_session *session)
 
 static void advance(struct imap_session *session)
 {
-    if (session->phase == PHASE_RUNNING)
+    if (session->events)
+        events_run(session);
+    else if (session->phase == PHASE_RUNNING)
         run_handler(session);
     else if (view_sync(session, expunges_allowed(session)) == PROGRESS_DONE)
         finish(session);
@@ -457,7 +466,7 @@ static enum stream_need serve(struct imap_session *session)
     while (!session->closing) {
         if (session_slice_over(session))
             return STREAM_NEED_OUTPUT;
-        if (session->phase == PHASE_RUNNING && command_changes(session) && gate_is_closed())
+        if (changes_next(session) && gate_is_closed())
             return STREAM_NEED_GATE;
         if (session->phase != PHASE_READING) {
             advance(session);

@@ -16,6 +16,7 @@
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
+#include "session/sieve/event.h"
 
 void view_unselect(struct imap_session *session)
 {
@@ -525,8 +526,8 @@ static int change_as_own(struct imap_session *session, struct store_view *view,
     return error;
 }
 
-int view_change_flags(struct imap_session *session, const struct range_set *uids,
-                      const struct flag_change *change, bool answered, struct range_set *failed)
+static int change_flags(struct imap_session *session, const struct range_set *uids,
+                        const struct flag_change *change, bool answered, struct range_set *failed)
 {
     bool changed = false;
     uint64_t modseq = 0, highest = 0;
@@ -539,4 +540,19 @@ int view_change_flags(struct imap_session *session, const struct range_set *uids
     if (answered && !changed)
         return change_as_own(session, view, uids, change, highest, failed);
     return mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, failed);
+}
+
+int view_change_flags(struct imap_session *session, const struct range_set *uids,
+                      const struct flag_change *change, bool answered, struct range_set *failed)
+{
+    struct buffer differences;
+    struct flag_change told = *change;
+    buffer_init(&differences, SESSION_DIFFERENCES_MAXIMUM);
+    told.differences = &differences;
+    told.differences_always = event_of_site(session->stream->store);
+    int error = change_flags(session, uids, &told, answered, failed);
+    if (!error)
+        events_flagged(session, &differences);
+    buffer_release(&differences);
+    return error;
 }

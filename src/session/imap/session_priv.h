@@ -9,6 +9,8 @@
  * date │                                       ^ └── IDLE: no tagged response yet ───────┘ noticed:
  * the account has changed
  *
+ * Scripts for what a command has committed (events.c) run before it goes on or is answered.
+ *
  * Between two calls of run() a session keeps: this struct, the set of UIDs of the selected mailbox,
  * and, while a command is under way, its arena. Store views and snapshots live within one call.
  */
@@ -37,6 +39,8 @@ enum {
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
     SESSION_PROGRESS_SECONDS = 10,  /* between two INPROGRESS of one command */
     SESSION_VANISHED_RANGES = 1000, /* ranges of one VANISHED response */
+    /* Bytes of struct flag_difference of one change. */
+    SESSION_DIFFERENCES_MAXIMUM = 64 * 1024 * 1024,
 };
 
 enum session_phase { PHASE_READING, PHASE_RUNNING, PHASE_SYNCING };
@@ -85,6 +89,7 @@ struct mailbox_view {
 };
 
 struct imap_session;
+struct session_events;
 
 /* One row for each command id. */
 struct command_handler {
@@ -133,6 +138,7 @@ struct imap_session {
      * again. In the arena. */
     uint64_t *own_changes;
     size_t own_change_count, own_change_capacity;
+    struct session_events *events; /* what scripts are still to be run for: events.c */
 
     /* within one run() */
     struct session_view views[SESSION_VIEWS];
@@ -394,6 +400,21 @@ void view_write_flags(struct imap_session *session, struct flags_cache *cache,
 /* Sends FLAGS and PERMANENTFLAGS when the mailbox has keywords that were not announced yet. */
 void view_announce_keywords(struct imap_session *session, const struct mailbox_snapshot *snapshot);
 void view_write_flag_lists(struct imap_session *session, const struct keyword_names *names);
+
+/* --- events.c: scripts for IMAP events (session/sieve/event.h) --- */
+
+/* What the command has just committed; where no script is set for it nothing comes of it. Messages
+ * that were appended, those that were copied or moved from the selected mailbox, and changes of
+ * flags in that, which are taken out of the buffer. */
+void events_appended(struct imap_session *session, struct account_id account, collection_id mailbox,
+                     uint32_t first, uint32_t last);
+void events_copied(struct imap_session *session, struct account_id account, collection_id mailbox,
+                   const struct range_set *uids);
+void events_flagged(struct imap_session *session, struct buffer *differences);
+
+/* Runs the scripts for what was noted until the slice is over, for one message at least. */
+void events_run(struct imap_session *session);
+void events_forget(struct imap_session *session);
 
 /* --- sets.c: what range_set.h leaves to others, each in one pass --- */
 

@@ -217,6 +217,12 @@ static int keep(struct filter *filter, const struct sieve_action *action)
 {
     const struct version *version;
     struct filing filing;
+    if (filter->event) { /* the message is there, and stays what it is */
+        filter->kept = true;
+        return action->flags_given && action->kind == SIEVE_KEEP
+                   ? take_flags(filter, action, &filter->keep.append)
+                   : 0;
+    }
     int error = make_filing(filter, action, &filing, &version);
     if (error)
         return error;
@@ -243,6 +249,8 @@ static int file_into(struct filter *filter, const struct sieve_action *action)
         return error;
     if (error)
         tell_no_mailbox(filter, action, error);
+    if (error && filter->event)
+        return keep(filter, action);
     filter_file(filter, &filing);
     return 0;
 }

@@ -95,6 +95,13 @@ int filter_user_program(struct filter *filter, const struct script *script,
     return filter_program(filter, &key, script->name, load_user, script, program);
 }
 
+static struct slice site_name(enum site_place place)
+{
+    return place == SITE_BEFORE  ? SLICE("before")
+           : place == SITE_AFTER ? SLICE("after")
+                                 : SLICE("event");
+}
+
 static int load_site(struct filter *filter, const void *script, struct buffer *text)
 {
     return site_script_read(filter->facts.store, WHO_SYSTEM, script, text);
@@ -104,9 +111,7 @@ int filter_site_program(struct filter *filter, const struct site_script *script,
                         const struct sieve_program **program)
 {
     const struct program_key key = {{{0}}, 0, script->version};
-    struct slice name = script->name.size              ? script->name
-                        : script->place == SITE_BEFORE ? SLICE("before")
-                                                       : SLICE("after");
+    struct slice name = script->name.size ? script->name : site_name(script->place);
     return filter_program(filter, &key, name, load_site, script, program);
 }
 
@@ -116,16 +121,19 @@ static int run(struct filter *filter, const struct sieve_program *program)
 {
     struct sieve_outcome outcome;
     struct sieve_host host = {.arg = filter, .perform = filter_perform};
-    const struct sieve_input input = {.message = filter->input->text,
-                                      .envelope_from = filter->facts.sender,
-                                      .envelope_to = filter->facts.recipient,
-                                      .original_to = filter->facts.original,
-                                      .addresses = &filter->address,
-                                      .address_count = 1};
+    struct sieve_input input = {.message = filter->input->text,
+                                .envelope_from = filter->facts.sender,
+                                .envelope_to = filter->facts.recipient,
+                                .original_to = filter->facts.original,
+                                .addresses = &filter->address,
+                                .address_count = 1};
     filter_host(filter, &host);
     filter_forget_versions(filter, false);
     filter->kept = false;
-    int error = sieve_run(program, &input, &host, &outcome);
+    int error = filter->event ? event_input(filter, &input) : 0;
+    if (error)
+        return error;
+    error = sieve_run(program, &input, &host, &outcome);
     counters_add(COUNTER_SIEVE_RUNS, 1);
     if (!error && outcome.failed)
         filter_problem(filter, outcome.line, outcome.text);
@@ -141,13 +149,13 @@ static int run_next(struct filter *filter, int error, const struct sieve_program
     return error ? error : run(filter, program);
 }
 
-static int run_site(struct filter *filter, const struct site_script *list, size_t count)
+int filter_run_site(struct filter *filter, const struct site_script *list, size_t count)
 {
     int error = 0;
     filter->of_site = true;
     for (size_t i = 0; i < count && filter->kept && !error; i++) {
         const struct sieve_program *program = NULL;
-        filter->name = list[i].place == SITE_BEFORE ? SLICE("before") : SLICE("after");
+        filter->name = site_name(list[i].place);
         error = filter_site_program(filter, &list[i], &program);
         error = run_next(filter, error, program);
     }
@@ -155,13 +163,13 @@ static int run_site(struct filter *filter, const struct site_script *list, size_
     return error;
 }
 
-static int run_user(struct filter *filter)
+int filter_run_user(struct filter *filter, struct slice name)
 {
     struct script script;
     const struct sieve_program *program = NULL;
     if (!filter->kept)
         return 0;
-    int error = script_find(filter->facts.view, (struct slice){NULL, 0}, &filter->arena, &script);
+    int error = script_find(filter->facts.view, name, &filter->arena, &script);
     if (error == ERROR_NOT_FOUND)
         return 0;
     if (!error) {
@@ -171,7 +179,7 @@ static int run_user(struct filter *filter)
     return run_next(filter, error, program);
 }
 
-static int find_domain(struct filter *filter)
+int filter_find_domain(struct filter *filter)
 {
     struct account_info info;
     int error = store_account_get(filter->facts.store, WHO_SYSTEM, filter->facts.account,
@@ -187,16 +195,16 @@ static int run_all(struct filter *filter)
 {
     struct site_script around[SITE_SCRIPTS_AROUND];
     size_t count = 0, before = 0;
-    int error = find_domain(filter);
+    int error = filter_find_domain(filter);
     if (!error)
         error = site_scripts_around(filter->facts.store, WHO_SYSTEM, filter->domain, around, &count,
                                     &before);
     if (!error)
-        error = run_site(filter, around, before);
+        error = filter_run_site(filter, around, before);
     if (!error)
-        error = run_user(filter);
+        error = filter_run_user(filter, (struct slice){NULL, 0});
     if (!error)
-        error = run_site(filter, around + before, count - before);
+        error = filter_run_site(filter, around + before, count - before);
     if (!error && filter->kept)
         filter_file(filter, &filter->keep);
     if (!error && filter->has_problem)
@@ -233,16 +241,24 @@ static int keep_alone(struct filter *filter, int error)
     return 0;
 }
 
-int filter_create(const struct filter_facts *facts, struct filter **filter)
+struct filter *filter_make(const struct filter_facts *facts)
 {
     struct filter *made = calloc(1, sizeof(*made));
     if (!made)
-        return ERROR_MEMORY;
+        return NULL;
     made->facts = *facts;
     arena_init(&made->arena, FILTER_MEMORY_MAXIMUM);
     buffer_init(&made->notice_bytes, 16 * 1024);
     made->versions[0] = (struct version){.text = facts->message, .prepared = facts->prepared};
     begin(made);
+    return made;
+}
+
+int filter_create(const struct filter_facts *facts, struct filter **filter)
+{
+    struct filter *made = filter_make(facts);
+    if (!made)
+        return ERROR_MEMORY;
     int error = facts->programs ? keep_alone(made, run_all(made)) : ERROR_MEMORY;
     if (error)
         filter_free(&made);

@@ -6,6 +6,7 @@
  *   departures.c what they want sent
  *   rejection.c the report to the sender of a rejected message
  *   host.c      what they ask
+ *   event.c     the same for IMAP events, and what is done then
  *   notice.c    the message about an error
  *   spam.c      the results of filters in front
  *   programs.c  compiled scripts
@@ -13,6 +14,7 @@
 #ifndef SESSION_SIEVE_FILTER_PRIV_H
 #define SESSION_SIEVE_FILTER_PRIV_H
 
+#include "session/sieve/event.h"
 #include "session/sieve/filter.h"
 #include "store/site_script.h"
 
@@ -30,6 +32,9 @@ struct version {
 
 struct filter {
     struct filter_facts facts;
+    const struct event *event; /* NULL: a delivery. Then `keep` has the flags that the message is to
+                                  have, and no script sees what another has changed */
+    struct slice changed_flags; /* as imap.changedflags has them */
     struct arena arena;
     struct held_program *held;
     struct version
@@ -61,6 +66,21 @@ struct filter {
     struct buffer notice_bytes;
     struct prepared_message *notice;
 };
+
+/* --- filter.c --- */
+
+/* One that has run nothing. NULL: no memory. */
+struct filter *filter_make(const struct filter_facts *facts);
+
+/* Fills in address and domain. */
+int filter_find_domain(struct filter *filter);
+
+/* Runs the administrator's scripts as long as the message is kept. */
+int filter_run_site(struct filter *filter, const struct site_script *list, size_t count);
+
+/* Runs the user's script, unless the message is not kept any more: the active one when name.data is
+ * NULL. One that is not there is none. */
+int filter_run_user(struct filter *filter, struct slice name);
 
 /* Notes what is wrong with the script at hand, and logs it. line 0: not known. */
 void filter_problem(struct filter *filter, unsigned line, const char *text);
@@ -131,6 +151,14 @@ int filter_load_mailboxes(struct filter *filter);
 const struct collection *filter_find_path(const struct filter *filter, struct slice path);
 const struct collection *filter_find_id(const struct filter *filter, struct slice id);
 const struct collection *filter_find_use(const struct filter *filter, struct slice use);
+
+/* --- event.c --- */
+
+/* What a script for an event is run with. ERROR_LIMIT. */
+int event_input(struct filter *filter, struct sieve_input *input);
+
+/* The environment of one (RFC 6785 section 4). ERROR_NOT_FOUND: it is as at delivery. */
+int event_environment(struct filter *filter, struct slice name, struct buffer *value);
 
 /* --- notice.c --- */
 

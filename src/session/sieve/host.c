@@ -114,8 +114,11 @@ static int metadata(void *arg, struct slice mailbox, struct slice name, struct b
 
 static int environment(void *arg, struct slice name, struct buffer *value)
 {
-    const struct filter *filter = arg;
+    struct filter *filter = arg;
     struct slice host = slice_from_string(filter->facts.hostname);
+    int error = filter->event ? event_environment(filter, name, value) : ERROR_NOT_FOUND;
+    if (error != ERROR_NOT_FOUND)
+        return error;
     if (slice_equal_nocase(name, SLICE("host")))
         return buffer_append(value, host);
     if (slice_equal_nocase(name, SLICE("domain")))

@@ -31,9 +31,17 @@ static void append_clean(struct buffer *text, struct slice address)
 
 static void append_body(struct filter *filter, struct buffer *text)
 {
-    buffer_append_string(text, "Your mail filter could not deal with a message from <");
-    append_clean(text, filter->facts.sender);
-    buffer_append_string(text, ">,\r\nwhich has been kept. In the script \"");
+    if (filter->event) {
+        buffer_append_string(text,
+                             "Your mail filter could not deal with what happened to a message "
+                             "in\r\nthe mailbox \"");
+        event_environment(filter, SLICE("imap.mailbox"), text);
+        buffer_append_string(text, "\". It has been kept as it is. In the script \"");
+    } else {
+        buffer_append_string(text, "Your mail filter could not deal with a message from <");
+        append_clean(text, filter->facts.sender);
+        buffer_append_string(text, ">,\r\nwhich has been kept. In the script \"");
+    }
     buffer_append(text, filter->problem_script);
     buffer_append_string(text, "\"");
     if (filter->problem_line)

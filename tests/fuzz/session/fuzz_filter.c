@@ -1,13 +1,18 @@
 /*
  * A script and a message, with a NUL between them: whatever both are, the message is stored, sent
  * on, refused by the script, or discarded by it, and nothing else. What is sent goes to addresses.
+ * A script that says "imapsieve" is run for an append and a change of flags besides: the message
+ * stays where it is.
  */
 #include "base/error.h"
 #include "base/log.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "session/sieve/event.h"
 #include "session/sieve/filter.h"
+#include "store/annotation.h"
 #include "store/directory.h"
+#include "store/event.h"
 #include "store/script.h"
 
 #include <stdlib.h>
@@ -111,6 +116,41 @@ static void deliver(struct slice script, struct slice message)
     prepared_message_free(&facts.prepared);
 }
 
+static void run_events(struct slice message)
+{
+    const struct annotation annotation = {ANNOTATION_SHARED, SLICE(EVENT_ANNOTATION),
+                                          SLICE("fuzz")};
+    struct append append = {.internal_date = 1000000000, .flags = ENTRY_SEEN};
+    struct append_result result;
+    struct mailbox_snapshot *snapshot;
+    struct entry_cursor cursor;
+    struct entry entry;
+    struct event event = {.programs = programs_of_process(),
+                          .store = house.store,
+                          .hostname = "mx.example.test",
+                          .sends = true,
+                          .user = "alice",
+                          .user_id = house.account,
+                          .account = house.account,
+                          .mailbox = house.inbox};
+    if (prepared_message_create(message, &append.message))
+        return;
+    check(!annotations_set(house.view, house.inbox, &annotation, 1));
+    check(!mailbox_append(house.view, house.inbox, &append, &result));
+    check(store_view_take_events(house.view));
+    check(!event_run(&event, result.uid));
+    event.cause = EVENT_FLAG;
+    event.changed_flags = ENTRY_SEEN;
+    check(!event_run(&event, result.uid));
+    check(!mailbox_snapshot_open(house.view, house.inbox, &snapshot));
+    entry_cursor_init(&cursor, snapshot, result.uid, 0);
+    check(!entry_cursor_next(&cursor, &entry) && entry.uid == result.uid &&
+          entry.size == message.size);
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    prepared_message_free(&append.message);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -124,6 +164,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!script_put(house.view, SLICE("fuzz"), script) &&
         !script_activate(house.view, SLICE("fuzz")))
         deliver(script, message);
+    if (says(script, SLICE("imapsieve")) && !script_put(house.view, SLICE("fuzz"), script))
+        run_events(message);
     if (++house.deliveries == DELIVERIES) {
         tear_down();
         house.store = NULL;

@@ -29,12 +29,20 @@ static const char *const scripts[] = {
     "\"(a)(b)+\", environment \"name\" \"*\", mailboxexists \"a\", spamtest \"3\", address "
     ":list \"from\" \"l\") { notify :message \"${1}\" \"mailto:a@b.example\"; redirect :notify "
     "\"NEVER\" \"a@b.example\"; } else { reject \"no\"; }",
+    "require [\"mime\", \"foreverypart\", \"replace\", \"enclose\", \"body\", \"fileinto\", "
+    "\"variables\"]; foreverypart { if header :mime :type \"content-type\" \"text\" { replace "
+    ":mime \"Content-Type: text/html\\r\\n\\r\\nx\"; fileinto \"a\"; } else { replace :from "
+    "\"a@b.example\" :subject \"s\" \"y\"; enclose :headers \"From\" \"z\"; } } if body \"y\" "
+    "{ enclose :subject \"t\" \"u\"; redirect \"a@b.example\"; }",
 };
 enum { SCRIPTS = sizeof(scripts) / sizeof(scripts[0]) };
 
 static void run(struct slice bytecode)
 {
-    static const char message[] = "From: <a@x>\r\nSubject: abab\r\n\r\nbody\r\n";
+    static const char message[] = "From: <a@x>\r\nSubject: abab\r\n"
+                                  "Content-Type: multipart/mixed; boundary=o\r\n\r\n"
+                                  "--o\r\nContent-Type: text/plain\r\n\r\nbody\r\n--o\r\n"
+                                  "Content-Type: image/png\r\n\r\npng\r\n--o--\r\n";
     struct sieve_program *program = NULL;
     struct sieve_outcome outcome;
     struct sieve_host host;

@@ -1,6 +1,6 @@
 /*
- * A script and a message, with a NUL byte between them: the run ends, and the implicit keep is
- * there when nothing else was done.
+ * A script and a message, with a NUL byte between them (one that says "imapsieve" is run for an
+ * IMAP event): the run ends, and the implicit keep is there when nothing else was done.
  */
 #include "base/error.h"
 #include "fuzz_host.h"
@@ -21,8 +21,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sieve_input input = {.message = slice_sub(whole, end + 1, SIZE_MAX),
                                 .envelope_from = SLICE("a@x.example"),
                                 .envelope_to = SLICE("b+c@y.example")};
+    const struct slice flags[] = {SLICE("\\Seen"), SLICE("$x")}, script = slice_sub(whole, 0, end);
+    if (script.size && memmem(script.data, script.size, "imapsieve", 9)) {
+        input.event = true;
+        input.envelope_from = input.envelope_to = slice_make(NULL, 0);
+        input.flags = flags;
+        input.flag_count = 2;
+    }
     buffer_init(&bytecode, SIEVE_BYTECODE_MAXIMUM);
-    if (sieve_compile(slice_sub(whole, 0, end), NULL, &bytecode, &report) == 0) {
+    if (sieve_compile(script, NULL, &bytecode, &report) == 0) {
         if (sieve_program_load(buffer_slice(&bytecode), NULL, &program))
             abort();
         fuzz_host_init(&host);

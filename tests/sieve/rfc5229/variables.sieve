@@ -216,3 +216,9 @@ test "a redirect to a variable is checked when it runs" {
     set "d" "$";
     test_fails "require \"variables\"; set \"a\" \"nobody\"; redirect \"${d}{a}\";" "\"nobody\" is no address";
 }
+test "a string that names a variable is a use of the extension: no warning" {
+    set "dollar" "$";
+    test_accepts "require [\"variables\", \"fileinto\"]; if header :matches \"subject\" \"*\" { fileinto \"${dollar}{1}\"; }";
+    test_accepts "require [\"variables\", \"fileinto\"]; fileinto \"${dollar}{a}\";";
+    test_warns "require [\"variables\", \"fileinto\"]; fileinto \"${dollar}a\";" "\"variables\" is required, but not used";
+}

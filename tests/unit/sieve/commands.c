@@ -31,8 +31,10 @@ static int run_set(struct run *run, const uint32_t *operands)
         return complain(run, "there is no \"%.*s\" to be set", SLICE_FORMAT(name));
     run->started = state->world.now;
     run->zone = state->world.zone;
-    if (slice_equal(name, SLICE("message")) &&
-        message_init(&run->message, state->world.input.message, &run->arena))
+    if (!slice_equal(name, SLICE("message")))
+        return 0;
+    message_free_changes(&run->message);
+    if (message_init(&run->message, state->world.input.message, &run->arena))
         return complain(run, "the message's header is too large");
     return 0;
 }
@@ -100,11 +102,11 @@ static int run_actions(struct run *run, const uint32_t *operands)
 static const struct definition definition_actions = {
     .name = "test_actions", .operands = "l", .positions = "a", .run = run_actions};
 
-static int run_message(struct run *run, const uint32_t *operands)
+static int run_test_message(struct run *run, const uint32_t *operands)
 {
     struct buffer found;
     struct slice expected = run_string(run, operands[0]), header, body;
-    message_current(&run->message, &header, &body);
+    run_message(run, &header, &body);
     buffer_init(&found, SIEVE_MEMORY_MAXIMUM);
     buffer_append(&found, header);
     buffer_append(&found, body);
@@ -117,7 +119,7 @@ static int run_message(struct run *run, const uint32_t *operands)
 }
 
 static const struct definition definition_message = {
-    .name = "test_message", .operands = "s", .positions = "a", .run = run_message};
+    .name = "test_message", .operands = "s", .positions = "a", .run = run_test_message};
 
 static int run_output(struct run *run, const uint32_t *operands)
 {

@@ -1,7 +1,9 @@
 /*
  * The commands that tests written in Sieve have besides Sieve's own.
  *
- *     test_set NAME VALUE;           furnishes the world (world.h); "message" begins another one
+ *     test_set NAME VALUE;           furnishes the world (world.h); "message" begins another one;
+ *                                    "event" CAUSE: scripts run for an IMAP event, of a message
+ *                                    with each "flag" that is set
  *     test_assert TEST;              the test holds
  *     test_fail TEXT;                is not reached
  *     test_actions [LINE...];        the actions so far, the implicit keep too (render.h)

@@ -39,8 +39,9 @@ static void check_compiles(struct buffer *script, const char *problem)
     buffer_release(script);
 }
 
-/* Frees the script. problem NULL: it runs to its end, and nothing goes to the mailbox "wrong". */
-static void check_runs(struct buffer *script, const char *problem)
+/* Frees the script. message.data NULL: the world's; problem NULL: it runs to its end, and nothing
+ * goes to the mailbox "wrong". */
+static void check_runs_for(struct buffer *script, struct slice message, const char *problem)
 {
     struct buffer bytecode;
     struct sieve_program *program = NULL;
@@ -51,6 +52,8 @@ static void check_runs(struct buffer *script, const char *problem)
     assert_int_equal(sieve_program_load(buffer_slice(&bytecode), NULL, &program), 0);
     world_init(&world, NULL);
     assert_true(world_set(&world, SLICE("personal:empty"), SLICE("")));
+    if (message.data)
+        world.input.message = message;
     assert_int_equal(sieve_run(program, &world.input, &world.host, &outcome), 0);
     assert_int_equal(outcome.failed, problem != NULL);
     if (problem)
@@ -60,6 +63,11 @@ static void check_runs(struct buffer *script, const char *problem)
     sieve_program_free(&program);
     buffer_release(&bytecode);
     buffer_release(script);
+}
+
+static void check_runs(struct buffer *script, const char *problem)
+{
+    check_runs_for(script, slice_make(NULL, 0), problem);
 }
 
 static void test_variables(void **state)
@@ -206,6 +214,48 @@ static void test_notify_options(void **state)
     }
 }
 
+/* SIEVE_CHANGED_MAXIMUM: one text of the message may be larger, several together not. */
+static void test_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t mebibytes;
+        unsigned times;
+        bool too_many;
+    } cases[] = {{30, 2, false}, {30, 3, true}, {66, 1, false}, {66, 2, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer script, message;
+        buffer_init(&message, 70 * 1024 * 1024);
+        buffer_append_string(&message, "From: a@x.example\r\n\r\n");
+        char *body = buffer_reserve(&message, cases[i].mebibytes << 20);
+        assert_non_null(body);
+        memset(body, 'x', cases[i].mebibytes << 20);
+        buffer_commit(&message, cases[i].mebibytes << 20);
+        make_script(&script, "require \"enclose\";", "enclose \"", "\";", cases[i].times, "");
+        check_runs_for(&script, buffer_slice(&message),
+                       cases[i].too_many ? "the message is changed too often for its size" : NULL);
+        buffer_release(&message);
+    }
+}
+
+/* SUBJECT_MAXIMUM of ext_replace.c, ENCLOSE_SUBJECT_MAXIMUM of ext_enclose.c. */
+static void test_subjects(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {"replace", "enclose"};
+    for (int i = 0; i < 4; i++) {
+        struct buffer script;
+        bool more = i % 2;
+        buffer_init(&script, SIEVE_SCRIPT_MAXIMUM);
+        buffer_append_format(&script, "require \"%s\"; %s :subject \"", commands[i / 2],
+                             commands[i / 2]);
+        for (int j = 0; j < 4096 + more; j++)
+            buffer_append_byte(&script, 'x');
+        buffer_append_string(&script, "\" \"text\";");
+        check_runs(&script, more ? "a subject may have 4096 bytes" : NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,7 +264,8 @@ int main(void)
         cmocka_unit_test(test_regex_memory),    cmocka_unit_test(test_includes),
         cmocka_unit_test(test_duplicate_marks), cmocka_unit_test(test_added_field),
         cmocka_unit_test(test_flags),           cmocka_unit_test(test_vacation_addresses),
-        cmocka_unit_test(test_notify_options),
+        cmocka_unit_test(test_notify_options),  cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_subjects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

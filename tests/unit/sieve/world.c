@@ -187,7 +187,8 @@ void world_init(struct world *world, const struct sieve_options *options)
     world->input = (struct sieve_input){.message = slice_from_string(plain_message),
                                         .envelope_from = SLICE("alice@example.com"),
                                         .envelope_to = SLICE("bob@example.org"),
-                                        .addresses = world->addresses};
+                                        .addresses = world->addresses,
+                                        .flags = world->flags};
 }
 
 void world_release(struct world *world)
@@ -211,6 +212,15 @@ static bool set_number(struct world *world, struct slice name, struct slice valu
     return true;
 }
 
+/* An IMAP event with that cause: then there is no envelope. */
+static void set_event(struct world *world, struct slice cause)
+{
+    const struct slice none = {NULL, 0};
+    world->input.event = true;
+    world->input.envelope_from = world->input.envelope_to = none;
+    world->entries[world->entry_count++] = (struct world_entry){SLICE("env:imap.cause"), cause};
+}
+
 static bool set_input(struct world *world, struct slice name, struct slice value)
 {
     if (slice_equal(name, SLICE("message")))
@@ -221,6 +231,10 @@ static bool set_input(struct world *world, struct slice name, struct slice value
         world->input.envelope_to = value;
     else if (slice_equal(name, SLICE("envelope.original")))
         world->input.original_to = value;
+    else if (slice_equal(name, SLICE("event")))
+        set_event(world, value);
+    else if (slice_equal(name, SLICE("flag")) && world->input.flag_count < 8)
+        world->flags[world->input.flag_count++] = value;
     else if (slice_equal(name, SLICE("address")) && world->input.address_count < 8)
         world->addresses[world->input.address_count++] = value;
     else

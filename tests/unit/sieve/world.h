@@ -17,6 +17,7 @@ struct world {
     struct arena arena;
     struct sieve_input input;
     struct slice addresses[8];
+    struct slice flags[8];
     int64_t now;
     int zone;
     struct world_entry entries[WORLD_ENTRIES]; /* "mailbox:INBOX", "env:name", ... */

@@ -3,6 +3,7 @@
  */
 #include "rights_test.h"
 #include "store/deliver.h"
+#include "store/event.h"
 #include "store/script.h"
 #include "store/site_script.h"
 
@@ -181,6 +182,27 @@ int call_site_around(struct caller *c)
     struct site_script list[SITE_SCRIPTS_AROUND];
     size_t count, before;
     return site_scripts_around(c->store, c->who, SLICE(""), list, &count, &before);
+}
+
+int call_site_of_events(struct caller *c)
+{
+    struct site_script list[SITE_SCRIPTS_OF_EVENTS];
+    size_t count;
+    return site_scripts_of_events(c->store, c->who, SLICE(""), list, &count);
+}
+
+int call_site_has_events(struct caller *c)
+{
+    bool has;
+    return site_has_events(c->store, c->who, &has);
+}
+
+/* There is none: who may know that is told so. */
+int call_event_script_name(struct caller *c)
+{
+    struct slice name;
+    int error = event_script_name(c->view, c->mailbox, &c->f->arena, &name);
+    return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
 int call_site_activate(struct caller *c)

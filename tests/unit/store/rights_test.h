@@ -46,6 +46,9 @@ int call_site_list(struct caller *c);
 int call_site_find(struct caller *c);
 int call_site_read(struct caller *c);
 int call_site_around(struct caller *c);
+int call_site_of_events(struct caller *c);
+int call_site_has_events(struct caller *c);
+int call_event_script_name(struct caller *c);
 int call_site_activate(struct caller *c);
 int call_site_delete(struct caller *c);
 

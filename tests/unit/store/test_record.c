@@ -51,6 +51,28 @@ static void test_entry(void **state)
     assert_true(entry_read_modseq(bytes) == entry.modseq);
 }
 
+/* An account that has not been changed since version 1 has no flags. */
+static void test_first_account_version(void **state)
+{
+    (void)state;
+    struct buffer value;
+    struct account_record record;
+    buffer_init(&value, 1000);
+    account_record_write(&(struct account_record){.modseq = 7, .flags = ACCOUNT_HAS_EVENTS},
+                         &value);
+    assert_int_equal(account_record_read(buffer_slice(&value), &record), 0);
+    assert_int_equal(record.flags, ACCOUNT_HAS_EVENTS);
+    value.data[0] = 1;
+    assert_int_equal(account_record_read(buffer_slice(&value), &record), ERROR_CORRUPT);
+    buffer_truncate(&value, value.size - 1);
+    assert_int_equal(account_record_read(buffer_slice(&value), &record), 0);
+    assert_int_equal(record.modseq, 7);
+    assert_int_equal(record.flags, 0);
+    value.data[0] = 2;
+    assert_int_equal(account_record_read(buffer_slice(&value), &record), ERROR_CORRUPT);
+    buffer_release(&value);
+}
+
 #define ID "000102030405060708090a0b0c0d0e0f"
 
 /* Every record, cut short at each byte and with a byte too many, is corrupt, never read. */
@@ -366,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_numbers_in_keys),
         cmocka_unit_test(test_entry),
+        cmocka_unit_test(test_first_account_version),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_directory_records),
         cmocka_unit_test(test_scripts_record),

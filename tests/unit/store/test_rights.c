@@ -372,6 +372,13 @@ static int call_annotations_set_private(struct caller *c)
     return set_annotation(c, c->mailbox, ANNOTATION_PRIVATE);
 }
 
+static int call_annotations_set_events(struct caller *c)
+{
+    const struct annotation annotation = {ANNOTATION_SHARED, SLICE("/imapsieve/script"),
+                                          SLICE("x")};
+    return annotations_set(c->view, 0, &annotation, 1);
+}
+
 static int call_annotations_set_root(struct caller *c)
 {
     return set_annotation(c, 0, ANNOTATION_SHARED);
@@ -648,6 +655,7 @@ static const struct {
     {"annotations_set (private)", call_annotations_set_private, L | RIGHT_SEEN,
      R | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST},
     {"annotations_set (root)", call_annotations_set_root, SYSTEM},
+    {"annotations_set (root, of events)", call_annotations_set_events, OWNER},
     {"message_annotations_set", call_message_annotations_set, L | R | RIGHT_WRITE},
     {"acl_get", call_acl_get, L | RIGHT_ADMINISTER},
     {"acl_set", call_acl_set, L | RIGHT_ADMINISTER},
@@ -689,6 +697,9 @@ static const struct {
     {"site_script_find", call_site_find, SYSTEM},
     {"site_script_read", call_site_read, SYSTEM},
     {"site_scripts_around", call_site_around, SYSTEM},
+    {"site_scripts_of_events", call_site_of_events, SYSTEM},
+    {"site_has_events", call_site_has_events, SYSTEM},
+    {"event_script_name", call_event_script_name, OWNER},
     {"site_script_activate", call_site_activate, SYSTEM},
     {"site_script_delete", call_site_delete, SYSTEM},
     {"store_account_find", call_account_find, OWNER},
