@@ -9,7 +9,8 @@
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
  * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
- * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
+ * (NOTIFY).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -67,6 +68,7 @@ enum imap_command_id {
     IMAP_GETACL,
     IMAP_LISTRIGHTS,
     IMAP_MYRIGHTS,
+    IMAP_NOTIFY,
     IMAP_COMMAND_COUNT
 };
 
@@ -314,6 +316,53 @@ struct imap_acl {
     struct slice rights; /* SETACL: as the client wrote them, with + or - in front or without */
 };
 
+/* --- NOTIFY (RFC 5465 section 8) --- */
+
+/* Events as bits. */
+enum imap_notify_event {
+    IMAP_NOTIFY_MESSAGE_NEW = 1,
+    IMAP_NOTIFY_MESSAGE_EXPUNGE = 2,
+    IMAP_NOTIFY_FLAG_CHANGE = 4,
+    IMAP_NOTIFY_ANNOTATION_CHANGE = 8,
+    IMAP_NOTIFY_MAILBOX_NAME = 16,
+    IMAP_NOTIFY_SUBSCRIPTION_CHANGE = 32,
+    IMAP_NOTIFY_MAILBOX_METADATA_CHANGE = 64,
+    IMAP_NOTIFY_SERVER_METADATA_CHANGE = 128,
+    IMAP_NOTIFY_OF_MESSAGES = 15, /* message-event: those of the first four */
+};
+
+/* Which mailboxes a group of events is about (sections 6.1 to 6.6). */
+enum imap_notify_filter {
+    IMAP_NOTIFY_SELECTED,
+    IMAP_NOTIFY_SELECTED_DELAYED,
+    IMAP_NOTIFY_INBOXES,
+    IMAP_NOTIFY_PERSONAL,
+    IMAP_NOTIFY_SUBSCRIBED,
+    IMAP_NOTIFY_SUBTREE,   /* names, and what is below them */
+    IMAP_NOTIFY_MAILBOXES, /* names */
+};
+struct imap_notify_group {
+    enum imap_notify_filter filter;
+    uint32_t events; /* enum imap_notify_event bits; 0: NONE */
+    struct slice *names;
+    size_t name_count;
+};
+
+/* What section 5 says of events that need others holds already. At most IMAP_NOTIFY_GROUPS_MAXIMUM
+ * groups and IMAP_NOTIFY_NAMES_MAXIMUM names. */
+struct imap_notify {
+    bool set; /* else NONE, and nothing else counts */
+    bool status;
+    bool unknown_event; /* one was named that the RFC does not have: BADEVENT */
+    struct imap_notify_group *groups;
+    size_t group_count, name_count;
+    struct imap_fetch fetch; /* items for what is new in the selected mailbox; nothing else of it */
+};
+
+/* The names of the events, in the order of their bits. */
+enum { IMAP_NOTIFY_EVENTS = 8 };
+extern const char *const imap_notify_events[IMAP_NOTIFY_EVENTS];
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
@@ -343,6 +392,7 @@ struct imap_command {
         struct slice algorithm;    /* COMPRESS */
         struct imap_metadata metadata;
         struct imap_acl acl;
+        struct imap_notify notify;
         struct {
             struct slice mailbox;
             struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */

@@ -268,18 +268,23 @@ static bool take_macro(struct imap_cursor *cursor, struct imap_fetch *fetch)
     return false;
 }
 
-static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
+void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
 {
-    if (take_macro(cursor, fetch))
-        return;
-    if (!imap_take(cursor, '(')) {
-        take_item(cursor, fetch);
-        return;
-    }
+    imap_expect(cursor, '(', "expected a list");
     do {
         take_item(cursor, fetch);
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected an item or a closing parenthesis");
+}
+
+static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
+{
+    if (take_macro(cursor, fetch))
+        return;
+    if (imap_peek(cursor) == '(')
+        imap_fetch_items(cursor, fetch);
+    else
+        take_item(cursor, fetch);
 }
 
 /* RFC 7162 section 3.1.4.1: MODSEQ is asked for with it. */

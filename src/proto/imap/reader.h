@@ -48,6 +48,8 @@ enum {
     IMAP_OBJECT_ID_MAXIMUM = 255,    /* RFC 8474 section 7 */
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
     IMAP_METADATA_ENTRIES_MAXIMUM = 64,
+    IMAP_NOTIFY_GROUPS_MAXIMUM = 32,
+    IMAP_NOTIFY_NAMES_MAXIMUM = 500,    /* mailboxes named by all groups */
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
     IMAP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of one refused command that are read past */

@@ -181,6 +181,19 @@ static inline void imap_events_metadata(struct buffer *out, const struct imap_me
     }
 }
 
+static inline void imap_events_notify(struct buffer *out, const struct imap_notify *notify)
+{
+    buffer_append_format(out, "%s%s%s", notify->set ? "set" : "none",
+                         notify->status ? " status" : "", notify->unknown_event ? " unknown" : "");
+    for (size_t i = 0; i < notify->group_count; i++) {
+        const struct imap_notify_group *group = &notify->groups[i];
+        buffer_append_format(out, " %d/%u", group->filter, group->events);
+        imap_events_slices(out, group->names, group->name_count);
+    }
+    for (size_t i = 0; i < notify->fetch.item_count; i++)
+        imap_events_item(out, &notify->fetch.items[i]);
+}
+
 static inline void imap_events_arguments(struct buffer *out, const struct imap_command *command)
 {
     static const char operations[] = "=+-";
@@ -240,6 +253,9 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_GETMETADATA:
     case IMAP_SETMETADATA:
         imap_events_metadata(out, &command->metadata);
+        break;
+    case IMAP_NOTIFY:
+        imap_events_notify(out, &command->notify);
         break;
     case IMAP_EXPUNGE:
         buffer_append_string(out, command->expunge.all ? "all" : "");
