@@ -322,7 +322,7 @@ int store_open(const struct store_options *options, struct store **opened)
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->opened, NULL);
-    int error = kv_open(store->kv, "directory", KV_CREATE, &store->directory);
+    int error = kv_open(store->kv, DIRECTORY_SPACE, KV_CREATE, &store->directory);
     if (!error && options->default_domain) {
         store->default_domain = strdup(options->default_domain);
         error = store->default_domain ? 0 : ERROR_MEMORY;

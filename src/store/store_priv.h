@@ -79,6 +79,8 @@ struct store {
     bool directory_changed;
 };
 
+#define DIRECTORY_SPACE "directory"
+
 /* "accounts/1f/1f0c..." */
 void account_space_name(struct account_id id, char name[SPACE_NAME_MAXIMUM]);
 

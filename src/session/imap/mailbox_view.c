@@ -22,7 +22,7 @@ void view_unselect(struct imap_session *session)
     range_set_release(&session->mailbox.uids);
     range_set_release(&session->saved);
     session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
-    session->stream->watches = false;
+    session->stream->watched_count = 0;
 }
 
 int view_select(struct imap_session *session, struct account_id account,
@@ -40,8 +40,9 @@ int view_select(struct imap_session *session, struct account_id account,
         RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
     view->id = mailbox->id;
     view->account = account;
-    session->stream->watches = !session_is_own(session, account);
-    session->stream->watched = account;
+    view->watch.notice = store_account_notice(account);
+    session->stream->watched = &view->watch;
+    session->stream->watched_count = !session_is_own(session, account);
     view->read_only = read_only || !(mailbox->rights & changing);
     view->rights = mailbox->rights;
     view->uid_validity = now->uid_validity;

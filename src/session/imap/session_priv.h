@@ -66,6 +66,7 @@ struct session_reply {
 struct mailbox_view {
     collection_id id;          /* 0: none is selected */
     struct account_id account; /* whose it is */
+    struct stream_watch watch; /* of that account, when it is another */
     bool read_only;            /* EXAMINE, or no right to change anything */
     uint32_t rights;
     uint32_t uid_validity;
