@@ -45,6 +45,7 @@ static const char *const capabilities[] = {
     "PARTIAL",
     "UIDONLY",
     "INPROGRESS",
+    "NOTIFY",
     "ACL",
     "RIGHTS=texk",
     "LIST-MYRIGHTS",

@@ -101,6 +101,7 @@ enum progress cmd_append(struct imap_session *session)
     if (error)
         return session_fail(session, error);
     session->stream->stored++;
+    notify_note_own(session, work->account, work->mailbox, result.uid, result.uid, 1);
     char code[64];
     snprintf(code, sizeof(code), "APPENDUID %u %u", result.uid_validity, result.uid);
     return session_reply(session, "OK", arena_string(&session->arena, slice_from_string(code)),

@@ -264,16 +264,31 @@ static void write_role(struct buffer *out, const struct collection *mailbox)
     buffer_append_string(out, role);
 }
 
-void list_write_selected(struct imap_session *session, const struct collection *mailbox)
+/* The attributes of a LIST response that no option asks for. */
+static void write_facts(struct buffer *out, const struct collection *mailbox)
 {
-    struct buffer *out = session->out;
-    buffer_append(out, SLICE("* LIST ("));
     write_children(out, mailbox);
     if (mailbox->subscribed)
         buffer_append(out, SLICE(" \\Subscribed"));
     write_role(out, mailbox);
+}
+
+void list_write_mailbox(struct imap_session *session, const struct collection *mailbox,
+                        const char *attribute, struct slice old_name)
+{
+    struct buffer *out = session->out;
+    buffer_append(out, SLICE("* LIST ("));
+    buffer_append_string(out, attribute ? attribute : "");
+    buffer_append_string(out, attribute && mailbox->id ? " " : "");
+    if (mailbox->id)
+        write_facts(out, mailbox);
     buffer_append(out, SLICE(") \"/\" "));
-    imap_write_mailbox(out, mailbox->path, true);
+    imap_write_mailbox(out, mailbox->path, session_is_rev2(session));
+    if (old_name.size) {
+        buffer_append(out, SLICE(" (\"OLDNAME\" ("));
+        imap_write_mailbox(out, old_name, session_is_rev2(session));
+        buffer_append(out, SLICE("))"));
+    }
     buffer_append(out, SLICE("\r\n"));
 }
 
@@ -347,6 +362,7 @@ enum progress cmd_list(struct imap_session *session)
     int error = first ? begin(session, work) : 0;
     if (error)
         return session_fail(session, error);
+    status_enable(session, session->command->list.return_status);
     if (work->matched < work->count && !match(session, work))
         return PROGRESS_AGAIN;
     if (!write_all(session, work))

@@ -46,4 +46,5 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_GETACL] = {cmd_getacl, 0},
     [IMAP_LISTRIGHTS] = {cmd_listrights, 0},
     [IMAP_MYRIGHTS] = {cmd_myrights, 0},
+    [IMAP_NOTIFY] = {cmd_notify, 0},
 };

@@ -54,6 +54,16 @@ enum session_enabled {
     ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
+/* What the client hears of the selected mailbox. Until it uses NOTIFY: all, at the end of commands
+ * and in IDLE (RFC 5465 section 3.1). */
+enum session_tells {
+    TELLS_ARRIVALS = 1,
+    TELLS_EXPUNGES = 2,
+    TELLS_FLAGS = 4,
+    TELLS_ALL = 7,
+    TELLS_EXPUNGES_AT_ONCE = 8, /* between commands, too */
+};
+
 /* The tagged response that waits for the sync to be over. */
 struct session_reply {
     const char *status; /* "OK", "NO", "BAD" */
@@ -66,7 +76,7 @@ struct session_reply {
 struct mailbox_view {
     collection_id id;          /* 0: none is selected */
     struct account_id account; /* whose it is */
-    struct stream_watch watch; /* of that account, when it is another */
+    struct stream_watch watch; /* of that account; see notify_watch */
     bool read_only;            /* EXAMINE, or no right to change anything */
     uint32_t rights;
     uint32_t uid_validity;
@@ -75,6 +85,7 @@ struct mailbox_view {
     struct range_set uids;
     uint64_t modseq;         /* arrivals and flag changes up to here have been told */
     uint64_t vanished_since; /* expunges up to here have been told */
+    uint64_t muted_modseq;   /* flag changes after it may not have been told; 0: there are none */
     /* A sync that is under way: 0 when none. */
     uint64_t sync_modseq; /* what modseq becomes at its end */
     uint32_t sync_uid;    /* flag changes have been told below this UID */
@@ -115,6 +126,9 @@ struct imap_session {
     bool compresses;                 /* from the answer that comes next on */
     struct compression *compression; /* NULL: none */
     uint32_t enabled;                /* enum session_enabled bits */
+    uint32_t tells;                  /* enum session_tells bits */
+    struct notify *notify;           /* NULL: NOTIFY has not been used, or NONE */
+    bool unasked;                    /* the sync under way belongs to no command */
     unsigned bad_count;
     char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
     uint64_t began_us;              /* when it began; monotonic */
@@ -147,8 +161,19 @@ enum progress session_reply(struct imap_session *session, const char *status, co
                             const char *text);
 enum progress session_ok(struct imap_session *session, const char *text);
 
-/* Whether the FETCH under way may set \Seen (cmd_fetch.c). */
+/* --- cmd_fetch.c --- */
+
+/* Whether the FETCH under way may set \Seen. */
 bool fetch_sets_seen(const struct imap_session *session);
+
+/* Tells the items of messages, which nobody has asked for now; \Seen stays as it is. What cannot be
+ * told is left out. *work, NULL at first, is what stays between slices, in the command's arena;
+ * items and UIDs stay as well until it is done, or ended. */
+struct fetch_work;
+enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
+                         const struct imap_fetch_item *items, size_t count,
+                         const struct range_set *uids);
+void fetch_tell_end(struct fetch_work **work);
 
 /* The tagged response for a store's error (RFC 5530's codes); logs what is not the client's. */
 enum progress session_fail(struct imap_session *session, int error);
@@ -281,6 +306,34 @@ enum progress cmd_setacl(struct imap_session *session);
 enum progress cmd_getacl(struct imap_session *session);
 enum progress cmd_listrights(struct imap_session *session);
 enum progress cmd_myrights(struct imap_session *session);
+enum progress cmd_notify(struct imap_session *session);
+
+/* --- notify.c: NOTIFY (RFC 5465) --- */
+
+/* At the beginning of each run: what has been noticed is to be looked at. */
+void notify_noticed(struct imap_session *session);
+
+/* Tells what has changed, apart from the selected mailbox's messages; of these the items that the
+ * client wants of new ones. */
+enum progress notify_sync(struct imap_session *session);
+
+/* A message has come into the selected mailbox and was told. ERROR_LIMIT, ERROR_MEMORY. */
+int notify_arrival(struct imap_session *session, uint32_t uid);
+
+/* The command under way has put `count` messages into a mailbox, their UIDs among first..last. */
+void notify_note_own(struct imap_session *session, struct account_id account, collection_id mailbox,
+                     uint32_t first, uint32_t last, uint32_t count);
+
+/* The command, or the telling, is over: its arena goes. */
+void notify_forget_command(struct imap_session *session);
+
+/* The selected mailbox is not selected any more: from here on it is one of the others. */
+void notify_unselected(struct imap_session *session);
+
+/* Which accounts are to be watched has changed, or the selected mailbox has. */
+void notify_watch(struct imap_session *session);
+
+void notify_end(struct imap_session *session);
 
 /* --- compress.c: COMPRESS (RFC 4978) --- */
 struct compression;
@@ -309,13 +362,17 @@ void append_piece(struct imap_session *session, struct slice bytes);
 void idle_line(struct imap_session *session, struct slice line);
 
 /* --- cmd_status.c: one STATUS response; nothing when an item cannot be had --- */
+void status_enable(struct imap_session *session, uint32_t items);
 int status_write(struct imap_session *session, struct account_id account,
                  const struct collection *mailbox, uint32_t items);
 
 /* --- cmd_list.c --- */
 
-/* The LIST response that IMAP4rev2's SELECT has (RFC 9051 section 6.3.2). */
-void list_write_selected(struct imap_session *session, const struct collection *mailbox);
+/* One LIST response: what IMAP4rev2's SELECT has (RFC 9051 section 6.3.2), and what is told without
+ * being asked for. attribute: put first, NULL: none; old_name: OLDNAME (RFC 5465 section 5.4),
+ * empty: none. A mailbox without id is a name alone. */
+void list_write_mailbox(struct imap_session *session, const struct collection *mailbox,
+                        const char *attribute, struct slice old_name);
 
 /* --- mailbox_view.c --- */
 
@@ -336,7 +393,11 @@ int view_select(struct imap_session *session, struct account_id account,
                 bool read_only);
 void view_unselect(struct imap_session *session);
 
-/* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. */
+/* Flag changes that were not told because NOTIFY did not ask for them are told by the next sync. */
+void view_tell_muted(struct imap_session *session);
+
+/* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. The latter
+ * two as session->tells says. */
 enum progress view_sync(struct imap_session *session, bool expunges);
 
 /* The UIDs of the view that a sequence set names. Numbers: ERROR_INVALID for one beyond the last
