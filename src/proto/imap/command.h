@@ -10,7 +10,7 @@
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
  * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
  * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
- * (NOTIFY).
+ * (NOTIFY), 5267 (CONTEXT).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -69,6 +69,7 @@ enum imap_command_id {
     IMAP_LISTRIGHTS,
     IMAP_MYRIGHTS,
     IMAP_NOTIFY,
+    IMAP_CANCELUPDATE,
     IMAP_COMMAND_COUNT
 };
 
@@ -239,14 +240,17 @@ struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
-    struct imap_partial partial;      /* of SEARCH; then return_all is not given */
-    bool return_save;                 /* RFC 5182: the result is kept for "$" */
-    bool modseq;                      /* a MODSEQ key is among the keys: the answer tells one */
-    bool numbers;                     /* so is a set of sequence numbers */
-    bool charset;                     /* one was given, as SORT and THREAD must */
-    struct imap_sort_criterion *sort; /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
-    size_t sort_count;
+    bool return_save;            /* RFC 5182: the result is kept for "$" */
+    bool modseq;                 /* a MODSEQ key is among the keys: the answer tells one */
+    bool numbers;                /* so is a set of sequence numbers */
+    bool charset;                /* one was given, as SORT and THREAD must */
+    bool update;                 /* changes of the result are told (RFC 5267 section 4.3) */
+    struct imap_partial partial; /* then return_all is not given */
     enum imap_thread_algorithm algorithm; /* THREAD */
+    struct imap_sort_criterion *sort;     /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
+    size_t sort_count;
+    struct imap_fetch_item *items; /* with UPDATE, of new messages (RFC 5465 section 7) */
+    size_t item_count;
 };
 
 /* --- the others --- */
@@ -356,7 +360,8 @@ struct imap_notify {
     bool unknown_event; /* one was named that the RFC does not have: BADEVENT */
     struct imap_notify_group *groups;
     size_t group_count, name_count;
-    struct imap_fetch fetch; /* items for what is new in the selected mailbox; nothing else of it */
+    struct imap_fetch_item *items; /* of what is new in the selected mailbox */
+    size_t item_count;
 };
 
 /* The names of the events, in the order of their bits. */
@@ -418,6 +423,10 @@ struct imap_command {
             struct imap_sequence_set set;
         } expunge;
         struct imap_search search;
+        struct {
+            struct slice *tags; /* at most IMAP_CANCEL_MAXIMUM */
+            size_t count;
+        } cancel_update;
         struct imap_fetch fetch;
         struct {
             struct imap_sequence_set set;

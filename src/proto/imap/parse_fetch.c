@@ -268,7 +268,7 @@ static bool take_macro(struct imap_cursor *cursor, struct imap_fetch *fetch)
     return false;
 }
 
-void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
+static void take_list(struct imap_cursor *cursor, struct imap_fetch *fetch)
 {
     imap_expect(cursor, '(', "expected a list");
     do {
@@ -277,12 +277,20 @@ void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
     imap_expect(cursor, ')', "expected an item or a closing parenthesis");
 }
 
+void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items, size_t *count)
+{
+    struct imap_fetch fetch = {0};
+    take_list(cursor, &fetch);
+    *items = fetch.items;
+    *count = fetch.item_count;
+}
+
 static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
 {
     if (take_macro(cursor, fetch))
         return;
     if (imap_peek(cursor) == '(')
-        imap_fetch_items(cursor, fetch);
+        take_list(cursor, fetch);
     else
         take_item(cursor, fetch);
 }

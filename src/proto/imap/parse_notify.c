@@ -115,9 +115,9 @@ static void take_event(struct imap_cursor *cursor, struct imap_notify *notify,
         cursor->at = before; /* the next event */
         return;
     }
-    if (!is_of_selected(group->filter) || notify->fetch.item_count)
+    if (!is_of_selected(group->filter) || notify->item_count)
         imap_fail(cursor, "items to fetch are for the selected mailbox, once");
-    imap_fetch_items(cursor, &notify->fetch);
+    imap_fetch_items(cursor, &notify->items, &notify->item_count);
 }
 
 /* RFC 5465 section 5: what needs what. */

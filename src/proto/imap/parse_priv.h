@@ -110,8 +110,8 @@ uint32_t imap_status_items(struct imap_cursor *cursor);
 /* partial-range (RFC 9394 section 4) */
 void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial);
 
-/* --- parse_fetch.c: "(" fetch-att *(SP fetch-att) ")", behind those that fetch has already --- */
-void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch *fetch);
+/* --- parse_fetch.c: "(" fetch-att *(SP fetch-att) ")" --- */
+void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items, size_t *count);
 
 /* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
 
@@ -128,6 +128,7 @@ imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id
     imap_parse_create, imap_parse_rename, imap_parse_list, imap_parse_lsub, imap_parse_status,
     imap_parse_append, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
     imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata,
-    imap_parse_fetch, imap_parse_store, imap_parse_copy, imap_parse_notify;
+    imap_parse_fetch, imap_parse_store, imap_parse_copy, imap_parse_notify,
+    imap_parse_cancel_update;
 
 #endif

@@ -275,7 +275,20 @@ static void take_key(struct search_parser *parser, struct imap_search_key *key)
     cursor->depth--;
 }
 
-/* search-return-opts of RFC 4731, RFC 5182 and RFC 9394: none given means ALL. */
+/* modifier-update, as RFC 5465 section 8 extends it; its example has a space before the list. */
+static void take_update(struct imap_cursor *cursor, struct imap_search *search)
+{
+    char *before = cursor->at;
+    search->update = true;
+    imap_take(cursor, ' ');
+    if (imap_peek(cursor) == '(' && !search->item_count)
+        imap_fetch_items(cursor, &search->items, &search->item_count);
+    else
+        cursor->at = before;
+}
+
+/* search-return-opts of RFC 4731, RFC 5182, RFC 9394 and RFC 5267: none given means ALL. CONTEXT
+ * is a hint that is not needed. */
 static void take_return(struct imap_cursor *cursor, struct imap_search *search)
 {
     const struct {
@@ -299,6 +312,12 @@ static void take_return(struct imap_cursor *cursor, struct imap_search *search)
             imap_partial_range(cursor, &search->partial);
             continue;
         }
+        if (imap_take_word(cursor, "UPDATE")) {
+            take_update(cursor, search);
+            continue;
+        }
+        if (imap_take_word(cursor, "CONTEXT"))
+            continue;
         int row = imap_find_name(imap_word(cursor), &options[0].name,
                                  sizeof(options) / sizeof(options[0]), sizeof(options[0]));
         if (row < 0)
@@ -354,4 +373,19 @@ void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
     imap_argument(cursor, "Search key");
     imap_search_return(cursor, &command->search);
     imap_search_keys(cursor, &command->search, imap_take_word(cursor, "CHARSET"));
+}
+
+/* "CANCELUPDATE" 1*(SP quoted) (RFC 5267 section 5) */
+void imap_parse_cancel_update(struct imap_cursor *cursor, struct imap_command *command)
+{
+    do {
+        imap_argument(cursor, "Tag");
+        if (command->cancel_update.count == IMAP_CANCEL_MAXIMUM)
+            imap_fail(cursor, "too many");
+        struct slice tag = imap_string(cursor);
+        command->cancel_update.tags = imap_grow(cursor, command->cancel_update.tags,
+                                                command->cancel_update.count, sizeof(tag));
+        if (!cursor->problem)
+            command->cancel_update.tags[command->cancel_update.count++] = tag;
+    } while (cursor->at < cursor->end);
 }

@@ -37,6 +37,7 @@ enum {
     IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
     IMAP_SORT_CRITERIA_MAXIMUM = 20,
+    IMAP_CANCEL_MAXIMUM = 32, /* tags of one CANCELUPDATE */
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
     IMAP_SEARCH_TEXTS_MAXIMUM = 20, /* BODY and TEXT keys, each of which reads whole messages */
     IMAP_FETCH_ITEMS_MAXIMUM = 200,

@@ -438,6 +438,28 @@ enum progress cmd_fetch(struct imap_session *session)
 
 /* --- what nobody asked for now --- */
 
+static void copy_item(struct arena *arena, const struct imap_fetch_item *from,
+                      struct imap_fetch_item *to)
+{
+    *to = *from;
+    to->label = arena_copy(arena, from->label);
+    to->numbers = arena_alloc_array(arena, from->number_count, sizeof(*to->numbers));
+    to->fields = arena_alloc_array(arena, from->field_count, sizeof(*to->fields));
+    if (to->numbers && from->number_count)
+        memcpy(to->numbers, from->numbers, from->number_count * sizeof(*to->numbers));
+    for (size_t i = 0; i < from->field_count && to->fields; i++)
+        to->fields[i] = arena_copy(arena, from->fields[i]);
+}
+
+int fetch_copy_items(struct arena *arena, const struct imap_fetch_item *items, size_t count,
+                     struct imap_fetch_item **copy)
+{
+    *copy = arena_alloc_array(arena, count, sizeof(**copy));
+    for (size_t i = 0; *copy && i < count; i++)
+        copy_item(arena, &items[i], &(*copy)[i]);
+    return arena_failed(arena) ? ERROR_LIMIT : 0;
+}
+
 enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
                          const struct imap_fetch_item *items, size_t count,
                          const struct range_set *uids)

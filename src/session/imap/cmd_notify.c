@@ -57,25 +57,6 @@ static int copy_group(struct imap_session *session, struct notify *notify,
     return error;
 }
 
-static int copy_items(struct notify *notify, const struct imap_fetch *fetch)
-{
-    struct arena *arena = &notify->arena;
-    notify->items = arena_alloc_array(arena, fetch->item_count, sizeof(*notify->items));
-    for (size_t i = 0; i < fetch->item_count && notify->items; i++) {
-        const struct imap_fetch_item *from = &fetch->items[i];
-        struct imap_fetch_item *to = &notify->items[notify->item_count++];
-        *to = *from;
-        to->label = arena_copy(arena, from->label);
-        to->numbers = arena_alloc_array(arena, from->number_count, sizeof(*to->numbers));
-        to->fields = arena_alloc_array(arena, from->field_count, sizeof(*to->fields));
-        if (to->numbers && from->number_count)
-            memcpy(to->numbers, from->numbers, from->number_count * sizeof(*to->numbers));
-        for (size_t k = 0; k < from->field_count && to->fields; k++)
-            to->fields[k] = arena_copy(arena, from->fields[k]);
-    }
-    return arena_failed(arena) ? ERROR_LIMIT : 0;
-}
-
 /* What the selected mailbox is asked about (section 6.1); not being named, it is asked nothing. */
 static uint32_t tells_of(const struct imap_notify_group *group)
 {
@@ -97,6 +78,7 @@ static int copy(struct imap_session *session, struct notify *notify)
     int error = 0;
     arena_init(&notify->arena, SESSION_COMMAND_MAXIMUM);
     notify->status = asked->status;
+    notify->item_count = asked->item_count;
     notify->groups = arena_alloc_array(&notify->arena, asked->group_count, sizeof(*notify->groups));
     if (!notify->groups)
         return ERROR_LIMIT;
@@ -109,7 +91,7 @@ static int copy(struct imap_session *session, struct notify *notify)
         error = copy_group(session, notify, group, &notify->groups[notify->group_count++]);
     }
     if (!error)
-        error = copy_items(notify, &asked->fetch);
+        error = fetch_copy_items(&notify->arena, asked->items, asked->item_count, &notify->items);
     return error ? error : notify_begin(notify, session->stream->account);
 }
 

@@ -1,11 +1,11 @@
 /*
  * SEARCH, SORT, THREAD and their UID forms (RFC 9051 section 6.4.4, RFC 5256; ESEARCH: RFC 4731;
- * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices:
+ * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT, UPDATE: RFC 5267; MODSEQ: RFC 7162), in slices:
  * first the messages are tried one by one, then the response is written, however long it is.
  */
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/imap/sort_priv.h"
+#include "session/imap/context_priv.h"
 
 enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
 
@@ -22,6 +22,9 @@ struct search_work {
     bool failed;
     uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
     uint64_t part_modseq;
+    size_t part_first, part_end; /* of SORT: the part's indexes */
+    struct context_state begun;
+    bool not_updated;
     uint64_t told; /* when the client was last told how far it is; monotonic microseconds */
 };
 
@@ -77,6 +80,8 @@ static int begin(struct imap_session *session, struct search_work *work)
         return error;
     error = search_prepare(session, &session->command->search.key,
                            mailbox_snapshot_keywords(snapshot), &work->root);
+    work->begun = (struct context_state){mailbox_snapshot_collection(snapshot)->highest_modseq,
+                                         session->mailbox.uid_next};
     mailbox_snapshot_close(&snapshot);
     work->next_uid = 1;
     work->told = clock_monotonic_us();
@@ -248,9 +253,10 @@ static void write_partial_head(struct imap_session *session, const struct search
 {
     const struct imap_partial *partial = &session->command->search.partial;
     const char *sign = partial->from_back ? "-" : "";
+    bool any = work->part.count || work->part_first < work->part_end;
     if (partial->given)
         buffer_append_format(session->out, " PARTIAL (%s%u:%s%u %s", sign, partial->first, sign,
-                             partial->last, work->part.count ? "" : "NIL");
+                             partial->last, any ? "" : "NIL");
 }
 
 /* SEARCH's have become what the response names already. */
@@ -362,14 +368,19 @@ static void write_modseq(struct imap_session *session, const struct search_work 
 static bool write_all(struct imap_session *session, struct search_work *work)
 {
     bool extended = is_extended(session);
-    if (session->command->search.partial.given)
+    bool partial = session->command->search.partial.given;
+    if (partial && !is_sort(session))
         return write_ranges(session, work, &work->part);
+    if (partial)
+        return sort_write(session, &work->sorted, &work->written, work->part_first, work->part_end,
+                          ',');
     if (extended && !returns_all(session))
         return true;
     if (is_thread(session))
         return thread_tree_write(session, &work->tree);
     if (is_sort(session))
-        return sort_write(session, &work->sorted, &work->written, extended ? ',' : ' ');
+        return sort_write(session, &work->sorted, &work->written, 0, work->sorted.count,
+                          extended ? ',' : ' ');
     return extended ? write_ranges(session, work, &work->found) : write_numbers(session, work);
 }
 
@@ -403,24 +414,62 @@ static int find_part_modseq(struct imap_session *session, struct search_work *wo
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* Of a sorted list, the part is one of its indexes. */
+static int find_sorted_part(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    struct range_set all, part;
+    range_set_init(&all, 1);
+    range_set_init(&part, 1);
+    int error = work->sorted.count ? range_set_add(&all, 1, (uint32_t)work->sorted.count) : 0;
+    if (!error)
+        error = set_partial(&part, &all, &search->partial);
+    if (!error && part.count) {
+        work->part_first = part.ranges[0].first - 1;
+        work->part_end = part.ranges[0].last;
+        work->written = work->part_first;
+    }
+    range_set_release(&all);
+    range_set_release(&part);
+    if (error || !(search->return_save || search->modseq))
+        return error;
+    return sort_part(&work->sorted, work->part_first, work->part_end, &work->part);
+}
+
 static int find_part(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     if (!search->partial.given)
         return 0;
-    int error = set_partial(&work->part, &work->found, &search->partial);
+    int error = is_sort(session) ? find_sorted_part(session, work)
+                                 : set_partial(&work->part, &work->found, &search->partial);
     return error || !search->modseq ? error : find_part_modseq(session, work);
 }
 
 /* What was found, in order. */
 static int arrange(struct imap_session *session, struct search_work *work)
 {
+    sort_finish(&work->sorted);
     int error = find_part(session, work);
     if (error)
         return error;
-    sort_finish(&work->sorted);
     return is_thread(session) ? thread_tree_finish(&work->tree, session->command->search.algorithm)
                               : 0;
+}
+
+/* Before SEARCH's UIDs become numbers. The result is told all the same (RFC 5267 section 4.3.1). */
+static void keep_updated(struct imap_session *session, struct search_work *work)
+{
+    work->not_updated =
+        session->command->search.update &&
+        contexts_add(session, &work->root, &work->found, &work->sorted, &work->begun) != 0;
+}
+
+static void tell_not_updated(struct imap_session *session, const struct search_work *work)
+{
+    if (work->not_updated)
+        buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] Too many, or too large\r\n",
+                             session->tag);
 }
 
 /* One step of the stage the search is in. */
@@ -433,6 +482,8 @@ static int advance(struct imap_session *session, struct search_work *work)
         error = arrange(session, work);
         if (!error)
             error = save(session, work);
+        if (!error)
+            keep_updated(session, work);
         work->stage = STAGE_END;
         if (!error && !is_silent(&session->command->search))
             error = begin_response(session, work);
@@ -445,6 +496,9 @@ static int advance(struct imap_session *session, struct search_work *work)
 enum progress cmd_search(struct imap_session *session)
 {
     bool first = !session->work;
+    if (first && session->command->search.update &&
+        contexts_has(session, slice_from_string(session->tag)))
+        return session_reply(session, "BAD", NULL, "Tag reuse");
     struct search_work *work = session_work(session, sizeof(*work));
     if (!work)
         return fail(session, ERROR_LIMIT);
@@ -455,6 +509,7 @@ enum progress cmd_search(struct imap_session *session)
         return fail(session, error);
     if (work->stage != STAGE_END)
         return PROGRESS_AGAIN;
+    tell_not_updated(session, work);
     if (work->failed)
         return session_ok(session, "Completed, but some messages could not be read");
     return session_ok(session, is_sort(session)     ? "Sort completed"

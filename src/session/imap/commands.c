@@ -47,4 +47,5 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_LISTRIGHTS] = {cmd_listrights, 0},
     [IMAP_MYRIGHTS] = {cmd_myrights, 0},
     [IMAP_NOTIFY] = {cmd_notify, 0},
+    [IMAP_CANCELUPDATE] = {cmd_cancel_update, 0},
 };

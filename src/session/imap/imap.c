@@ -135,6 +135,7 @@ static void forget_command(struct imap_session *session)
     if (session->release_work)
         session->release_work(session);
     notify_forget_command(session);
+    contexts_forget_command(session);
     session->release_work = NULL;
     session->work = NULL;
     session->command = NULL;
@@ -276,7 +277,7 @@ static void advance(struct imap_session *session)
     if (session->phase == PHASE_RUNNING)
         run_handler(session);
     else if (view_sync(session, expunges_allowed(session)) == PROGRESS_DONE &&
-             notify_sync(session) == PROGRESS_DONE)
+             contexts_sync(session) == PROGRESS_DONE && notify_sync(session) == PROGRESS_DONE)
         finish(session);
 }
 

@@ -20,6 +20,7 @@
 void view_unselect(struct imap_session *session)
 {
     notify_unselected(session);
+    contexts_release(session);
     range_set_release(&session->mailbox.uids);
     range_set_release(&session->saved);
     session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
@@ -174,6 +175,8 @@ static enum progress sync_expunges(struct imap_session *session, struct mailbox_
     *error = find_gone(view, snapshot, &gone);
     uint32_t count = range_set_size(&gone);
     if (!*error && count)
+        contexts_expunge(session, &gone);
+    if (!*error && count)
         *error = write_expunges(session, &gone);
     bool all = range_set_size(&gone) == count;
     if (!*error && count)
@@ -197,6 +200,8 @@ static int sync_without_expunges(struct imap_session *session, struct mailbox_sn
     int error = find_gone(view, snapshot, &gone);
     if (!error && !gone.count)
         view->vanished_since = modseq;
+    else if (!error)
+        contexts_expunge(session, &gone);
     range_set_release(&gone);
     return error;
 }

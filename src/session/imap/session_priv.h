@@ -76,12 +76,12 @@ struct session_reply {
 struct mailbox_view {
     collection_id id;          /* 0: none is selected */
     struct account_id account; /* whose it is */
+    unsigned keywords;         /* how many keyword names FLAGS has announced */
     struct stream_watch watch; /* of that account; see notify_watch */
     bool read_only;            /* EXAMINE, or no right to change anything */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
-    unsigned keywords; /* how many keyword names FLAGS has announced */
     struct range_set uids;
     uint64_t modseq;         /* arrivals and flag changes up to here have been told */
     uint64_t vanished_since; /* expunges up to here have been told */
@@ -123,12 +123,13 @@ struct imap_session {
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
+    bool unasked;                    /* the sync under way belongs to no command */
     bool compresses;                 /* from the answer that comes next on */
     struct compression *compression; /* NULL: none */
     uint32_t enabled;                /* enum session_enabled bits */
     uint32_t tells;                  /* enum session_tells bits */
+    struct search_context *contexts; /* the youngest first */
     struct notify *notify;           /* NULL: NOTIFY has not been used, or NONE */
-    bool unasked;                    /* the sync under way belongs to no command */
     unsigned bad_count;
     char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
     uint64_t began_us;              /* when it began; monotonic */
@@ -170,6 +171,9 @@ bool fetch_sets_seen(const struct imap_session *session);
  * told is left out. *work, NULL at first, is what stays between slices, in the command's arena;
  * items and UIDs stay as well until it is done, or ended. */
 struct fetch_work;
+/* Copies items first. ERROR_LIMIT. */
+int fetch_copy_items(struct arena *arena, const struct imap_fetch_item *items, size_t count,
+                     struct imap_fetch_item **copy);
 enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
                          const struct imap_fetch_item *items, size_t count,
                          const struct range_set *uids);
@@ -307,6 +311,25 @@ enum progress cmd_getacl(struct imap_session *session);
 enum progress cmd_listrights(struct imap_session *session);
 enum progress cmd_myrights(struct imap_session *session);
 enum progress cmd_notify(struct imap_session *session);
+enum progress cmd_cancel_update(struct imap_session *session);
+
+/* --- context.c: searches that are kept up to date (RFC 5267 section 4.3) --- */
+
+/* Whether the result of a search with this tag is. */
+bool contexts_has(struct imap_session *session, struct slice tag);
+bool contexts_cancel(struct imap_session *session, struct slice tag);
+
+/* Before these are told to have gone, or while that must wait: they are in no result any more. */
+void contexts_expunge(struct imap_session *session, const struct range_set *gone);
+
+/* Behind a sync: tells what has changed of results. */
+enum progress contexts_sync(struct imap_session *session);
+
+/* The command, or the telling, is over: its arena goes. */
+void contexts_forget_command(struct imap_session *session);
+
+/* The mailbox is not selected any more. */
+void contexts_release(struct imap_session *session);
 
 /* --- notify.c: NOTIFY (RFC 5465) --- */
 

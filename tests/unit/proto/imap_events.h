@@ -132,6 +132,11 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
     for (size_t i = 0; i < search->sort_count; i++)
         buffer_append_format(out, "%s%d ", search->sort[i].reverse ? "-" : "+",
                              search->sort[i].kind);
+    if (search->update)
+        buffer_append_string(out, "update");
+    for (size_t i = 0; i < search->item_count; i++)
+        imap_events_item(out, &search->items[i]);
+    buffer_append_string(out, search->update ? " " : "");
     imap_events_key(out, &search->key);
     imap_events_partial(out, &search->partial);
 }
@@ -190,8 +195,8 @@ static inline void imap_events_notify(struct buffer *out, const struct imap_noti
         buffer_append_format(out, " %d/%u", group->filter, group->events);
         imap_events_slices(out, group->names, group->name_count);
     }
-    for (size_t i = 0; i < notify->fetch.item_count; i++)
-        imap_events_item(out, &notify->fetch.items[i]);
+    for (size_t i = 0; i < notify->item_count; i++)
+        imap_events_item(out, &notify->items[i]);
 }
 
 static inline void imap_events_arguments(struct buffer *out, const struct imap_command *command)
@@ -260,6 +265,9 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_EXPUNGE:
         buffer_append_string(out, command->expunge.all ? "all" : "");
         imap_events_set(out, &command->expunge.set);
+        break;
+    case IMAP_CANCELUPDATE:
+        imap_events_slices(out, command->cancel_update.tags, command->cancel_update.count);
         break;
     case IMAP_THREAD:
         buffer_append_format(out, "%d ", command->search.algorithm);

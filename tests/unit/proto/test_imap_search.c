@@ -93,8 +93,9 @@ static void test_return(void **state)
     check_bad("SEARCH RETURN (PARTIAL -1:5) SEEN",
               "Return option: expected both ends from the back");
     check_bad("SEARCH RETURN (PARTIAL 1:*) SEEN", "Return option: expected a number");
-    check_bad("SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
-              "Sort criterion: PARTIAL is for SEARCH");
+    check_command("SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
+                  "SORT return +2 and(all) partial 1:2");
+    check_bad("SORT RETURN (PARTIAL x) (DATE) UTF-8 ALL", "Return option: expected a number");
     check_bad("SEARCH RETURN (KEEP) SEEN", "Return option: unknown");
     check_bad("SEARCH RETURN (MIN)", "Search key: missing");
     check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
@@ -166,6 +167,60 @@ static void test_bad(void **state)
     check_bad("SEARCH ALL)", "Command: something follows the arguments");
 }
 
+/* RFC 5267 section 5, RFC 5465 section 7 */
+static void test_context(void **state)
+{
+    (void)state;
+    check_command("SEARCH RETURN (CONTEXT COUNT) UNDELETED UNKEYWORD $Junk",
+                  "SEARCH return count and(not(flag 8) not(keyword '$Junk'))");
+    check_command("UID SEARCH RETURN (UPDATE COUNT) DELETED",
+                  "UID SEARCH return count update and(flag 8)");
+    check_command("UID SORT RETURN (UPDATE PARTIAL 1:5 CONTEXT) (DATE) UTF-8 ALL",
+                  "UID SORT return +2 update and(all) partial 1:5");
+    check_command("SEARCH RETURN (COUNT UPDATE (UID BODY[HEADER.FIELDS (TO FROM SUBJECT)])) "
+                  "FROM \"boss\"",
+                  "SEARCH return count update uid section=BODY[HEADER.FIELDS (TO FROM "
+                  "SUBJECT)]/2'TO''FROM''SUBJECT' and(header FROM'boss')");
+    check_command("SEARCH RETURN (UPDATE(FLAGS) MIN) ALL",
+                  "SEARCH return min update flags and(all)");
+    check_bad("SEARCH RETURN (UPDATE ()) ALL", "Return option: unknown");
+    check_bad("SEARCH RETURN (UPDATE (FLAGS) ) ALL", "Return option: unknown");
+    check_bad("SEARCH RETURN (UPDATE (FLAGS) UPDATE (UID)) ALL",
+              "Return option: expected a closing parenthesis");
+    check_bad("SEARCH RETURN (CONTEXT (FLAGS)) ALL", "Return option: unknown");
+    check_command("CANCELUPDATE \"B01\"", "CANCELUPDATE 'B01'");
+    check_command("CANCELUPDATE \"B01\" \"B02\"", "CANCELUPDATE 'B01''B02'");
+    check_bad("CANCELUPDATE", "Tag: missing");
+    check_bad("CANCELUPDATE B01", "Tag: expected a string");
+    check_bad("CANCELUPDATE \"B01\" B02", "Tag: expected a string");
+    check_bad("CANCELUPDATE \"B01\"\"B02\"", "Tag: expected a space before it");
+    check_bad("UID CANCELUPDATE \"B01\"", "Command: unknown");
+}
+
+/* IMAP_CANCEL_MAXIMUM */
+static void test_many_tags(void **state)
+{
+    (void)state;
+    struct buffer input, expected;
+    buffer_init(&input, 4096);
+    buffer_init(&expected, 4096);
+    buffer_append_string(&input, "a CANCELUPDATE");
+    buffer_append_string(&expected, "command a CANCELUPDATE ");
+    for (int i = 0; i < IMAP_CANCEL_MAXIMUM; i++) {
+        buffer_append_string(&input, " \"t\"");
+        buffer_append_string(&expected, "'t'");
+    }
+    size_t size = input.size;
+    buffer_append_string(&input, "\r\n");
+    buffer_append_string(&expected, "\n");
+    check_events_slice(usual_limits, buffer_slice(&input), expected.data);
+    buffer_truncate(&input, size);
+    buffer_append_string(&input, " \"t\"\r\n");
+    check_events_slice(usual_limits, buffer_slice(&input), "BAD a Tag: too many\n");
+    buffer_release(&input);
+    buffer_release(&expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +233,8 @@ int main(void)
         cmocka_unit_test(test_sort),
         cmocka_unit_test(test_thread),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_many_tags),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);
 }
