@@ -48,6 +48,7 @@ static const char *const capabilities[] = {
     "UIDONLY",
     "INPROGRESS",
     "NOTIFY",
+    "UNAUTHENTICATE",
     "ACL",
     "RIGHTS=texk",
     "LIST-MYRIGHTS",

@@ -464,6 +464,17 @@ static enum stream_need wait_for_more(const struct imap_session *session)
     return waits_for_notices(session) ? STREAM_NEED_NOTICE : STREAM_NEED_INPUT;
 }
 
+/* Nobody is logged in any more. The answer is written. */
+static enum stream_need leave(struct imap_session *session)
+{
+    bool ended = false;
+    if (compress_leave(session, &ended))
+        session_bye(session, "Compressed data cannot be read");
+    if (session->closing || (!ended && session->stream->input_ended))
+        return STREAM_NEED_CLOSE;
+    return ended ? STREAM_NEED_LOGIN : STREAM_NEED_INPUT;
+}
+
 static enum stream_need serve(struct imap_session *session)
 {
     if (!session->greeted)
@@ -472,6 +483,8 @@ static enum stream_need serve(struct imap_session *session)
     while (!session->closing) {
         if (session_slice_over(session))
             return STREAM_NEED_OUTPUT;
+        if (session->unauthenticated && session->phase == PHASE_READING)
+            return leave(session);
         if (session->phase == PHASE_RUNNING && command_changes(session) && gate_is_closed())
             return STREAM_NEED_GATE;
         if (session->phase != PHASE_READING) {

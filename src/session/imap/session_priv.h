@@ -123,6 +123,7 @@ struct imap_session {
     struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
     enum session_phase phase;
     bool greeted, closing, idling;
+    bool unauthenticated;            /* the stream goes back to chapar-login */
     bool unasked;                    /* the sync under way belongs to no command */
     bool compresses;                 /* from the answer that comes next on */
     struct compression *compression; /* NULL: none */
@@ -312,6 +313,7 @@ enum progress cmd_listrights(struct imap_session *session);
 enum progress cmd_myrights(struct imap_session *session);
 enum progress cmd_notify(struct imap_session *session);
 enum progress cmd_cancel_update(struct imap_session *session);
+enum progress cmd_unauthenticate(struct imap_session *session);
 
 /* --- context.c: searches that are kept up to date (RFC 5267 section 4.3) --- */
 
@@ -373,8 +375,13 @@ int compress_input(struct imap_session *session, struct slice **input);
 /* Whether there is more than compress_input has given. */
 bool compress_has_more(const struct imap_session *session);
 
-/* Compresses what is in session->out. waits: until there is input, which may take long. An error of
- * the buffers, or ERROR_MEMORY: the session must end. */
+/* Behind UNAUTHENTICATE: reads to the end of what is compressed, behind which the stream's input is
+ * plain (RFC 8437 section 4.1). *ended: it is there; else there must be more input. ERROR_SYNTAX,
+ * also when something else is compressed behind the command. */
+int compress_leave(struct imap_session *session, bool *ended);
+
+/* Compresses what is in session->out, and ends that behind UNAUTHENTICATE. waits: until there is
+ * input, which may take long. An error of the buffers, or ERROR_MEMORY: the session must end. */
 int compress_output(struct imap_session *session, bool waits);
 
 /* --- cmd_append.c: the message's way before the handler runs --- */

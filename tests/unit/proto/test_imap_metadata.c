@@ -46,6 +46,8 @@ static void test_quota(void **state)
     check_command("GETQUOTA \"\"", "GETQUOTA ''");
     check_command("GETQUOTAROOT inbox", "GETQUOTAROOT 'INBOX'");
     check_command("COMPRESS DEFLATE", "COMPRESS 'DEFLATE'");
+    check_command("UNAUTHENTICATE", "UNAUTHENTICATE ");
+    check_bad("UNAUTHENTICATE x", "Command: something follows the arguments");
     check_bad("COMPRESS", "Algorithm: missing");
     check_bad("GETQUOTA", "Quota root: missing");
     check_bad("GETQUOTAROOT \"\"", "Mailbox name: empty");
