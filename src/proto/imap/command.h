@@ -284,7 +284,9 @@ struct imap_list {
     bool return_subscribed, return_children, return_special_use;
     bool return_my_rights;  /* RFC 8440 */
     uint32_t return_status; /* enum imap_status_item bits */
-    bool extended;          /* any of the above was given */
+    struct slice *metadata; /* entries, as written (RFC 9590); IMAP_METADATA_ENTRIES_MAXIMUM */
+    size_t metadata_count;
+    bool extended; /* any of the above was given */
 };
 
 /* FLAGS, +FLAGS and -FLAGS (RFC 9051 section 6.4.6). */

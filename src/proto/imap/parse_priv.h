@@ -113,6 +113,9 @@ void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial
 /* --- parse_fetch.c: "(" fetch-att *(SP fetch-att) ")" --- */
 void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items, size_t *count);
 
+/* --- parse_metadata.c: "(" entry *(SP entry) ")" --- */
+void imap_metadata_entries(struct imap_cursor *cursor, struct slice **entries, size_t *count);
+
 /* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
 
 /* "RETURN (...)" and the space behind it, where it is there. */

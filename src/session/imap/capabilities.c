@@ -20,6 +20,7 @@ static const char *const capabilities[] = {
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",
+    "LIST-METADATA",
     "ESEARCH",
     "SEARCHRES",
     "WITHIN",

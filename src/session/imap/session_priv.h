@@ -404,6 +404,23 @@ int status_write(struct imap_session *session, struct account_id account,
 void list_write_mailbox(struct imap_session *session, const struct collection *mailbox,
                         const char *attribute, struct slice old_name);
 
+/* --- cmd_metadata.c --- */
+
+/* What METADATA responses tell of one mailbox, slice by slice. */
+struct annotation;
+struct metadata_work {
+    struct annotation *list;
+    size_t count, next;
+    uint64_t longest; /* of the values that MAXSIZE left out */
+};
+/* Reads it, into the arena. */
+int metadata_begin(struct store_view *view, collection_id mailbox,
+                   const struct imap_metadata *metadata, struct arena *arena,
+                   struct metadata_work *work);
+/* Writes a response of this slice; returns whether all is told. */
+bool metadata_write(struct imap_session *session, struct slice mailbox,
+                    const struct imap_metadata *metadata, struct metadata_work *work);
+
 /* --- mailbox_view.c --- */
 
 /* Whether responses have names in UTF-8, and none of what only IMAP4rev1 has. */

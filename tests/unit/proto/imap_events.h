@@ -84,6 +84,16 @@ static inline void imap_events_item(struct buffer *out, const struct imap_fetch_
         buffer_append_format(out, "<%u.%u>", item->partial_offset, item->partial_size);
 }
 
+static inline void imap_events_slices(struct buffer *out, const struct slice *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].data)
+            imap_events_slice(out, slices[i]);
+        else
+            buffer_append_string(out, " NIL");
+    }
+}
+
 static inline void imap_events_list(struct buffer *out, const struct imap_list *list)
 {
     const struct {
@@ -103,16 +113,9 @@ static inline void imap_events_list(struct buffer *out, const struct imap_list *
             buffer_append_format(out, " %s", options[i].name);
     if (list->return_status)
         buffer_append_format(out, " status %u", list->return_status);
-}
-
-static inline void imap_events_slices(struct buffer *out, const struct slice *slices, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slices[i].data)
-            imap_events_slice(out, slices[i]);
-        else
-            buffer_append_string(out, " NIL");
-    }
+    if (list->metadata_count)
+        buffer_append_string(out, " metadata");
+    imap_events_slices(out, list->metadata, list->metadata_count);
 }
 
 static inline void imap_events_partial(struct buffer *out, const struct imap_partial *partial)

@@ -8,7 +8,8 @@
 #define CAPABILITIES                                                                               \
     "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN "        \
     "SPECIAL-USE "                                                                                 \
-    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE OBJECTID "  \
+    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA ESEARCH SEARCHRES WITHIN "         \
+    "STATUS=SIZE OBJECTID "                                                                        \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT CONTEXT=SEARCH "            \
     "CONTEXT=SORT THREAD=ORDEREDSUBJECT "                                                          \
     "THREAD=REFERENCES I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX "   \
