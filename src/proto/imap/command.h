@@ -11,7 +11,7 @@
  * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
  * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
  * (NOTIFY), 5267 (CONTEXT), 8437
- * (UNAUTHENTICATE).
+ * (UNAUTHENTICATE), 5466 (FILTERS).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -202,6 +202,7 @@ enum imap_search_kind {
     IMAP_SEARCH_EMAILID, /* text: an object id (RFC 8474 section 6) */
     IMAP_SEARCH_THREADID,
     IMAP_SEARCH_MODSEQ, /* number: the least (RFC 7162 section 3.1.5) */
+    IMAP_SEARCH_FILTER, /* text: the name of a stored program, to be put in its place (RFC 5466) */
 };
 
 /* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
@@ -245,7 +246,9 @@ struct imap_search {
     bool return_save;            /* RFC 5182: the result is kept for "$" */
     bool modseq;                 /* a MODSEQ key is among the keys: the answer tells one */
     bool numbers;                /* so is a set of sequence numbers */
-    bool charset;                /* one was given, as SORT and THREAD must */
+    bool charset;                /* one was given, as SORT and THREAD must, */
+    bool other_charset;          /* neither UTF-8 nor US-ASCII */
+    bool filters;                /* a FILTER key is among the keys */
     bool update;                 /* changes of the result are told (RFC 5267 section 4.3) */
     struct imap_partial partial; /* then return_all is not given */
     enum imap_thread_algorithm algorithm; /* THREAD */

@@ -1,6 +1,6 @@
 /*
  * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
- * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514).
+ * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514; FILTER: RFC 5466).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -21,6 +21,7 @@ enum argument {
     ATOM,
     OBJECT,
     MODSEQ,
+    FILTER,
     NUMBER,
     TIME,
     DATE,
@@ -78,6 +79,7 @@ static const struct key_row key_rows[] = {
     {"EMAILID", OBJECT, IMAP_SEARCH_EMAILID},
     {"THREADID", OBJECT, IMAP_SEARCH_THREADID},
     {"MODSEQ", MODSEQ, IMAP_SEARCH_MODSEQ},
+    {"FILTER", FILTER, IMAP_SEARCH_FILTER},
     {"UID", SET, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
@@ -190,6 +192,15 @@ static void take_modseq(struct search_parser *parser, struct imap_search_key *ke
     key->number = imap_modseq(cursor);
 }
 
+/* filter-name = 1*<any ATOM-CHAR except "/"> (RFC 5466 section 4) */
+static void take_filter(struct search_parser *parser, struct imap_search_key *key)
+{
+    key->text = imap_atom(parser->cursor);
+    if (slice_find(key->text, '/') < key->text.size)
+        imap_fail(parser->cursor, "not the name of a filter");
+    parser->search->filters = true;
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -215,6 +226,8 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         take_object_id(cursor, key);
     else if (argument == MODSEQ)
         take_modseq(parser, key);
+    else if (argument == FILTER)
+        take_filter(parser, key);
     else if (argument == NUMBER)
         key->number = imap_number64(cursor, INT64_MAX);
     else if (argument == TIME)
@@ -347,6 +360,7 @@ static void take_charset(struct search_parser *parser)
     }
     buffer_release(&probe);
     parser->charset = charset;
+    parser->search->other_charset = true;
 }
 
 void imap_search_return(struct imap_cursor *cursor, struct imap_search *search)
@@ -388,4 +402,17 @@ void imap_parse_cancel_update(struct imap_cursor *cursor, struct imap_command *c
         if (!cursor->problem)
             command->cancel_update.tags[command->cancel_update.count++] = tag;
     } while (cursor->at < cursor->end);
+}
+
+int imap_search_program(struct slice text, struct arena *arena, struct imap_search *search)
+{
+    char *copy = arena_string(arena, text);
+    if (!copy)
+        return ERROR_LIMIT;
+    struct imap_cursor cursor = {.at = copy, .end = copy + text.size, .arena = arena};
+    *search = (struct imap_search){0};
+    imap_search_keys(&cursor, search, false);
+    if (arena_failed(arena))
+        return ERROR_LIMIT;
+    return cursor.problem || cursor.at < cursor.end ? ERROR_SYNTAX : 0;
 }

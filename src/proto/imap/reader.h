@@ -36,6 +36,7 @@ enum {
     IMAP_MAILBOX_NAME_MAXIMUM = 1000, /* bytes of a mailbox name */
     IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
+    IMAP_FILTER_PASSES_MAXIMUM = 4, /* of filters in filters: RFC 5466 section 3.1 wants 3 */
     IMAP_SORT_CRITERIA_MAXIMUM = 20,
     IMAP_CANCEL_MAXIMUM = 32, /* tags of one CANCELUPDATE */
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
@@ -116,6 +117,11 @@ void imap_reader_refuse_message(struct imap_reader *reader);
 /* From the next command on, mailbox names are UTF-8 and nothing else (RFC 9051 section 5.1, after
  * ENABLE IMAP4rev2): "&" stands for itself. */
 void imap_reader_use_utf8(struct imap_reader *reader);
+
+/* The program of a stored search: search-criteria of RFC 5466 section 4, in UTF-8. It is copied
+ * into the arena, and what is made of it. ERROR_SYNTAX, also beyond a limit of the grammar;
+ * ERROR_LIMIT from the arena. */
+int imap_search_program(struct slice text, struct arena *arena, struct imap_search *search);
 
 /* Whether nothing is kept: the reader costs only its struct. */
 bool imap_reader_is_idle(const struct imap_reader *reader);

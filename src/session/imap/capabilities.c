@@ -36,6 +36,7 @@ static const char *const capabilities[] = {
     "ESORT",
     "CONTEXT=SEARCH",
     "CONTEXT=SORT",
+    "FILTERS",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "I18NLEVEL=1",

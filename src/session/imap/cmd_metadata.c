@@ -3,6 +3,7 @@
  * them (RFC 9590). A response for each slice: values may be long.
  */
 #include "base/error.h"
+#include "session/imap/search_priv.h"
 #include "session/imap/session_priv.h"
 #include "store/annotation.h"
 
@@ -180,6 +181,19 @@ static bool is_too_large(const struct imap_metadata *metadata)
     return false;
 }
 
+/* What is stored as a search's program should be one (RFC 5466 section 3.2). */
+static bool has_wrong_filter(struct imap_session *session, const struct annotation *list,
+                             size_t count)
+{
+    struct imap_search search;
+    bool wrong = session->command->metadata.mailbox.size != 0;
+    for (size_t i = 0; i < count && !wrong; i++)
+        if (filter_is_value(list[i].name) && list[i].value.data &&
+            imap_search_program(list[i].value, &session->arena, &search))
+            return true;
+    return false;
+}
+
 static enum progress fail_set(struct imap_session *session, int error)
 {
     if (error == ERROR_SYNTAX)
@@ -204,6 +218,8 @@ enum progress cmd_set_metadata(struct imap_session *session)
     int error = make_list(session, &list);
     if (error)
         return fail_set(session, error);
+    if (has_wrong_filter(session, list, metadata->count))
+        return session_reply(session, "NO", "CANNOT", "A filter is no search program");
     error = find_collection(session, &view, &mailbox);
     if (error)
         return session_fail(session, error);

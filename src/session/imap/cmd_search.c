@@ -11,6 +11,7 @@ enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
 
 struct search_work {
     enum search_stage stage;
+    struct search_filters filters;
     struct search_node root;
     uint32_t next_uid;
     struct range_set part;  /* of what was found, what PARTIAL returns; as found */
@@ -75,17 +76,19 @@ static int begin(struct imap_session *session, struct search_work *work)
     if (is_thread(session))
         thread_tree_init(&work->tree, memory);
     session->release_work = release;
-    int error = session_snapshot(session, &snapshot);
+    int error = filters_expand(session, &session->command->search, &work->filters);
+    if (!error)
+        error = session_snapshot(session, &snapshot);
     if (error)
         return error;
-    error = search_prepare(session, &session->command->search.key,
-                           mailbox_snapshot_keywords(snapshot), &work->root);
+    error = search_prepare(session, &work->filters.key, mailbox_snapshot_keywords(snapshot),
+                           &work->root);
     work->begun = (struct context_state){mailbox_snapshot_collection(snapshot)->highest_modseq,
                                          session->mailbox.uid_next};
     mailbox_snapshot_close(&snapshot);
     work->next_uid = 1;
     work->told = clock_monotonic_us();
-    if (session->command->search.modseq)
+    if (work->filters.modseq)
         modseq_enable(session);
     return error ? error : narrow(session, &work->root);
 }
@@ -202,9 +205,16 @@ static int save(struct imap_session *session, const struct search_work *work)
 
 static enum progress fail(struct imap_session *session, int error)
 {
+    const struct search_work *work = session->work;
     if (session->command->search.return_save)
         range_set_release(&session->saved);
-    return session_fail(session, error);
+    if (!work || !work->filters.undefined.size)
+        return session_fail(session, error);
+    char code[sizeof("UNDEFINED-FILTER ") + 200];
+    snprintf(code, sizeof(code), "UNDEFINED-FILTER %.*s",
+             SLICE_FORMAT(slice_sub(work->filters.undefined, 0, 200)));
+    return session_reply(session, "NO", arena_string(&session->arena, slice_from_string(code)),
+                         "There is no such filter");
 }
 
 /* --- the response --- */
@@ -357,7 +367,7 @@ static uint64_t returned_modseq(struct imap_session *session, const struct searc
 /* Of PARTIAL alone nothing may be returned; THREAD has none (RFC 7162 section 3.1.9). */
 static void write_modseq(struct imap_session *session, const struct search_work *work)
 {
-    if (!session->command->search.modseq || !work->found.count || is_thread(session))
+    if (!work->filters.modseq || !work->found.count || is_thread(session))
         return;
     uint64_t modseq = returned_modseq(session, work);
     if (modseq)
@@ -431,7 +441,7 @@ static int find_sorted_part(struct imap_session *session, struct search_work *wo
     }
     range_set_release(&all);
     range_set_release(&part);
-    if (error || !(search->return_save || search->modseq))
+    if (error || !(search->return_save || work->filters.modseq))
         return error;
     return sort_part(&work->sorted, work->part_first, work->part_end, &work->part);
 }
@@ -443,7 +453,7 @@ static int find_part(struct imap_session *session, struct search_work *work)
         return 0;
     int error = is_sort(session) ? find_sorted_part(session, work)
                                  : set_partial(&work->part, &work->found, &search->partial);
-    return error || !search->modseq ? error : find_part_modseq(session, work);
+    return error || !work->filters.modseq ? error : find_part_modseq(session, work);
 }
 
 /* What was found, in order. */
@@ -496,6 +506,9 @@ static int advance(struct imap_session *session, struct search_work *work)
 enum progress cmd_search(struct imap_session *session)
 {
     bool first = !session->work;
+    /* FILTER implies UTF-8 (RFC 5466 section 3.1). */
+    if (session->command->search.filters && session->command->search.other_charset)
+        return session_reply(session, "BAD", "BADCHARSET (UTF-8 US-ASCII)", "FILTER needs UTF-8");
     if (first && session->command->search.update &&
         contexts_has(session, slice_from_string(session->tag)))
         return session_reply(session, "BAD", NULL, "Tag reuse");

@@ -23,6 +23,21 @@ struct search_node {
     size_t child_count;
 };
 
+/* --- filter.c: FILTER (RFC 5466) --- */
+
+struct search_filters {
+    struct imap_search_key key; /* the program, without FILTER; in the command's arena */
+    bool modseq;                /* a MODSEQ key is in it */
+    struct slice undefined;     /* the filter that there is none of */
+};
+/* ERROR_NOT_FOUND: `undefined` says which; ERROR_LIMIT: all of it is too large. */
+int filters_expand(struct imap_session *session, const struct imap_search *search,
+                   struct search_filters *filters);
+/* Whether it is the name of an annotation that has a program as its value. */
+bool filter_is_value(struct slice name);
+
+/* --- search_match.c --- */
+
 /* ERROR_INVALID for what the sequence set cannot be, ERROR_LIMIT over the command's budget. */
 int search_prepare(struct imap_session *session, const struct imap_search_key *key,
                    const struct keyword_names *names, struct search_node *node);

@@ -38,7 +38,7 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
         "all",        "and",    "or",         "not",     "sequence",  "uid",         "flag",
         "keyword",    "header", "body",       "text",    "larger",    "smaller",     "before",
         "on",         "since",  "sentbefore", "senton",  "sentsince", "savedbefore", "savedon",
-        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",
+        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",      "filter",
     };
     buffer_append_string(out, names[key->kind]);
     if (key->field.size || key->text.size) {
