@@ -57,6 +57,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_MYRIGHTS] = {"MYRIGHTS", AFTER, false, imap_parse_mailbox},
     [IMAP_CANCELUPDATE] = {"CANCELUPDATE", SELECTED, false, imap_parse_cancel_update},
     [IMAP_UNAUTHENTICATE] = {"UNAUTHENTICATE", AFTER, false, imap_parse_nothing},
+    [IMAP_ESEARCH] = {"ESEARCH", AFTER, true, imap_parse_esearch},
     [IMAP_NOTIFY] = {"NOTIFY", AFTER, false, imap_parse_notify},
 };
 

@@ -11,7 +11,8 @@
  * (LITERAL+), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
  * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
  * (NOTIFY), 5267 (CONTEXT), 8437
- * (UNAUTHENTICATE), 5466 (FILTERS).
+ * (UNAUTHENTICATE), 5466 (FILTERS),
+ * 7377 (MULTISEARCH).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -72,6 +73,7 @@ enum imap_command_id {
     IMAP_NOTIFY,
     IMAP_CANCELUPDATE,
     IMAP_UNAUTHENTICATE,
+    IMAP_ESEARCH,
     IMAP_COMMAND_COUNT
 };
 
@@ -253,9 +255,10 @@ struct imap_search {
     struct imap_partial partial; /* then return_all is not given */
     enum imap_thread_algorithm algorithm; /* THREAD */
     struct imap_sort_criterion *sort;     /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
-    size_t sort_count;
-    struct imap_fetch_item *items; /* with UPDATE, of new messages (RFC 5465 section 7) */
-    size_t item_count;
+    struct imap_fetch_item *items;        /* with UPDATE, of new messages (RFC 5465 section 7) */
+    uint32_t sort_count, item_count;
+    const struct imap_notify *sources; /* ESEARCH: its groups, without events (RFC 7377); NULL: the
+                                          selected mailbox */
 };
 
 /* --- the others --- */
@@ -349,8 +352,9 @@ enum imap_notify_filter {
     IMAP_NOTIFY_INBOXES,
     IMAP_NOTIFY_PERSONAL,
     IMAP_NOTIFY_SUBSCRIBED,
-    IMAP_NOTIFY_SUBTREE,   /* names, and what is below them */
-    IMAP_NOTIFY_MAILBOXES, /* names */
+    IMAP_NOTIFY_SUBTREE,     /* names, and what is below them */
+    IMAP_NOTIFY_MAILBOXES,   /* names */
+    IMAP_NOTIFY_SUBTREE_ONE, /* names, and the level below them; of ESEARCH alone */
 };
 struct imap_notify_group {
     enum imap_notify_filter filter;

@@ -1,6 +1,6 @@
 /*
- * NOTIFY (RFC 5465 section 8). Events may also stand without the parentheses of the grammar, as in
- * the example of section 3.1.
+ * NOTIFY (RFC 5465 section 8), and the mailboxes of ESEARCH (RFC 7377 section 2.2). Events may also
+ * stand without the parentheses of the grammar, as in the example of section 3.1.
  */
 #include "proto/imap/parse_priv.h"
 
@@ -22,7 +22,7 @@ static const struct {
     {"selected", IMAP_NOTIFY_SELECTED},     {"selected-delayed", IMAP_NOTIFY_SELECTED_DELAYED},
     {"inboxes", IMAP_NOTIFY_INBOXES},       {"personal", IMAP_NOTIFY_PERSONAL},
     {"subscribed", IMAP_NOTIFY_SUBSCRIBED}, {"subtree", IMAP_NOTIFY_SUBTREE},
-    {"mailboxes", IMAP_NOTIFY_MAILBOXES},
+    {"mailboxes", IMAP_NOTIFY_MAILBOXES},   {"subtree-one", IMAP_NOTIFY_SUBTREE_ONE},
 };
 
 static bool is_of_selected(enum imap_notify_filter filter)
@@ -75,20 +75,21 @@ static bool has_selected(const struct imap_notify *notify)
     return false;
 }
 
+/* `other`: the filter that does not belong here. */
 static void take_filter(struct imap_cursor *cursor, struct imap_notify *notify,
-                        struct imap_notify_group *group)
+                        struct imap_notify_group *group, enum imap_notify_filter other)
 {
     call(cursor, "Mailbox filter");
     int row = imap_find_name(imap_word(cursor), &filters[0].name,
                              sizeof(filters) / sizeof(filters[0]), sizeof(filters[0]));
-    if (row < 0) {
+    if (row < 0 || filters[row].filter == other) {
         imap_fail(cursor, "unknown");
         return;
     }
     group->filter = filters[row].filter;
     if (is_of_selected(group->filter) && has_selected(notify))
         imap_fail(cursor, "the selected mailbox is named twice");
-    if (group->filter == IMAP_NOTIFY_SUBTREE || group->filter == IMAP_NOTIFY_MAILBOXES)
+    if (group->filter >= IMAP_NOTIFY_SUBTREE)
         take_names(cursor, notify, group);
 }
 
@@ -144,6 +145,14 @@ static void take_events(struct imap_cursor *cursor, struct imap_notify *notify,
     check_events(cursor, group->events);
 }
 
+static void add_group(struct imap_cursor *cursor, struct imap_notify *notify,
+                      struct imap_notify_group group)
+{
+    notify->groups = imap_grow(cursor, notify->groups, notify->group_count, sizeof(group));
+    if (!cursor->problem)
+        notify->groups[notify->group_count++] = group;
+}
+
 /* event-group = "(" filter-mailboxes SP events ")" */
 static void take_group(struct imap_cursor *cursor, struct imap_notify *notify)
 {
@@ -152,12 +161,24 @@ static void take_group(struct imap_cursor *cursor, struct imap_notify *notify)
     if (notify->group_count == IMAP_NOTIFY_GROUPS_MAXIMUM)
         imap_fail(cursor, "too many");
     imap_expect(cursor, '(', "expected a list");
-    take_filter(cursor, notify, &group);
+    take_filter(cursor, notify, &group, IMAP_NOTIFY_SUBTREE_ONE);
     take_events(cursor, notify, &group);
     imap_expect(cursor, ')', "expected a closing parenthesis");
-    notify->groups = imap_grow(cursor, notify->groups, notify->group_count, sizeof(group));
-    if (!cursor->problem)
-        notify->groups[notify->group_count++] = group;
+    add_group(cursor, notify, group);
+}
+
+/* No scope-options are defined (RFC 7377 section 4). */
+void imap_search_sources(struct imap_cursor *cursor, struct imap_notify *sources)
+{
+    imap_expect(cursor, '(', "expected a list");
+    do {
+        struct imap_notify_group group = {0};
+        if (sources->group_count == IMAP_NOTIFY_GROUPS_MAXIMUM)
+            imap_fail(cursor, "too many");
+        take_filter(cursor, sources, &group, IMAP_NOTIFY_SELECTED_DELAYED);
+        add_group(cursor, sources, group);
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
 }
 
 void imap_parse_notify(struct imap_cursor *cursor, struct imap_command *command)

@@ -116,6 +116,9 @@ void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items
 /* --- parse_metadata.c: "(" entry *(SP entry) ")" --- */
 void imap_metadata_entries(struct imap_cursor *cursor, struct slice **entries, size_t *count);
 
+/* --- parse_notify.c: "(" filter-mailboxes *(SP filter-mailboxes) ")" of RFC 7377 --- */
+void imap_search_sources(struct imap_cursor *cursor, struct imap_notify *sources);
+
 /* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
 
 /* "RETURN (...)" and the space behind it, where it is there. */
@@ -132,6 +135,6 @@ imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id
     imap_parse_append, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
     imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata,
     imap_parse_fetch, imap_parse_store, imap_parse_copy, imap_parse_notify,
-    imap_parse_cancel_update;
+    imap_parse_cancel_update, imap_parse_esearch;
 
 #endif

@@ -294,10 +294,12 @@ static void take_update(struct imap_cursor *cursor, struct imap_search *search)
     char *before = cursor->at;
     search->update = true;
     imap_take(cursor, ' ');
+    size_t count = 0;
     if (imap_peek(cursor) == '(' && !search->item_count)
-        imap_fetch_items(cursor, &search->items, &search->item_count);
+        imap_fetch_items(cursor, &search->items, &count);
     else
         cursor->at = before;
+    search->item_count += (uint32_t)count;
 }
 
 /* search-return-opts of RFC 4731, RFC 5182, RFC 9394 and RFC 5267: none given means ALL. CONTEXT
@@ -387,6 +389,25 @@ void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
     imap_argument(cursor, "Search key");
     imap_search_return(cursor, &command->search);
     imap_search_keys(cursor, &command->search, imap_take_word(cursor, "CHARSET"));
+}
+
+/* "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program (RFC 7377) */
+void imap_parse_esearch(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_search *search = &command->search;
+    imap_argument(cursor, "Search key");
+    if (imap_take_word(cursor, "IN")) {
+        struct imap_notify *sources = arena_alloc(cursor->arena, sizeof(*sources));
+        imap_argument(cursor, "Mailbox filter");
+        if (sources)
+            imap_search_sources(cursor, sources);
+        else
+            imap_fail(cursor, "too large");
+        search->sources = sources;
+        imap_argument(cursor, "Search key");
+    }
+    imap_search_return(cursor, search);
+    imap_search_keys(cursor, search, imap_take_word(cursor, "CHARSET"));
 }
 
 /* "CANCELUPDATE" 1*(SP quoted) (RFC 5267 section 5) */

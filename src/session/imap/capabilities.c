@@ -37,6 +37,7 @@ static const char *const capabilities[] = {
     "CONTEXT=SEARCH",
     "CONTEXT=SORT",
     "FILTERS",
+    "MULTISEARCH",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "I18NLEVEL=1",

@@ -72,24 +72,32 @@ static uint32_t tells_of(const struct imap_notify_group *group)
     return tells;
 }
 
+int notify_copy_groups(struct imap_session *session, struct notify *notify,
+                       const struct imap_notify_group *groups, size_t count)
+{
+    int error = 0;
+    notify->groups = arena_alloc_array(&notify->arena, count, sizeof(*notify->groups));
+    if (!notify->groups)
+        return ERROR_LIMIT;
+    for (size_t i = 0; i < count && !error; i++)
+        error = copy_group(session, notify, &groups[i], &notify->groups[notify->group_count++]);
+    return error;
+}
+
 static int copy(struct imap_session *session, struct notify *notify)
 {
     const struct imap_notify *asked = &session->command->notify;
-    int error = 0;
     arena_init(&notify->arena, SESSION_COMMAND_MAXIMUM);
     notify->status = asked->status;
     notify->item_count = asked->item_count;
-    notify->groups = arena_alloc_array(&notify->arena, asked->group_count, sizeof(*notify->groups));
-    if (!notify->groups)
-        return ERROR_LIMIT;
-    for (size_t i = 0; i < asked->group_count && !error; i++) {
+    for (size_t i = 0; i < asked->group_count; i++) {
         const struct imap_notify_group *group = &asked->groups[i];
         if (group->filter == IMAP_NOTIFY_SELECTED || group->filter == IMAP_NOTIFY_SELECTED_DELAYED)
             notify->tells = tells_of(group);
         else
             notify->events |= group->events;
-        error = copy_group(session, notify, group, &notify->groups[notify->group_count++]);
     }
+    int error = notify_copy_groups(session, notify, asked->groups, asked->group_count);
     if (!error)
         error = fetch_copy_items(&notify->arena, asked->items, asked->item_count, &notify->items);
     return error ? error : notify_begin(notify, session->stream->account);

@@ -1,13 +1,14 @@
 /*
- * SEARCH, SORT, THREAD and their UID forms (RFC 9051 section 6.4.4, RFC 5256; ESEARCH: RFC 4731;
- * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT, UPDATE: RFC 5267; MODSEQ: RFC 7162), in slices:
- * first the messages are tried one by one, then the response is written, however long it is.
+ * SEARCH, SORT, THREAD and their UID forms, and ESEARCH (RFC 7377) (RFC 9051 section 6.4.4, RFC
+ * 5256; ESEARCH: RFC 4731; SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT, UPDATE: RFC 5267; MODSEQ:
+ * RFC 7162), in slices: first the messages are tried one by one, then the response is written,
+ * however long it is.
  */
 #include "base/clock.h"
 #include "base/error.h"
 #include "session/imap/context_priv.h"
 
-enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
+enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END, STAGE_OPEN };
 
 struct search_work {
     enum search_stage stage;
@@ -26,6 +27,11 @@ struct search_work {
     size_t part_first, part_end; /* of SORT: the part's indexes */
     struct context_state begun;
     bool not_updated;
+    /* of ESEARCH */
+    struct search_targets targets;
+    size_t target;            /* the one that is searched */
+    bool stands_in;           /* it is not the selected one: */
+    struct mailbox_view view; /* of it, as if it was selected */
     uint64_t told; /* when the client was last told how far it is; monotonic microseconds */
 };
 
@@ -39,11 +45,17 @@ static bool is_thread(const struct imap_session *session)
     return session->command->id == IMAP_THREAD;
 }
 
+static bool is_multi(const struct imap_session *session)
+{
+    return session->command->id == IMAP_ESEARCH;
+}
+
 static void release(struct imap_session *session)
 {
     struct search_work *work = session->work;
     range_set_release(&work->found);
     range_set_release(&work->part);
+    range_set_release(&work->view.uids);
     sort_list_release(&work->sorted);
     thread_tree_release(&work->tree);
 }
@@ -223,7 +235,7 @@ static enum progress fail(struct imap_session *session, int error)
  * section 6.4.4). */
 static bool is_extended(const struct imap_session *session)
 {
-    return session->command->search.extended ||
+    return session->command->search.extended || is_multi(session) ||
            (session_is_rev2(session) && session->command->id == IMAP_SEARCH);
 }
 
@@ -252,7 +264,7 @@ static int positions_of(struct imap_session *session, struct range_set *uids)
 
 static int to_numbers(struct imap_session *session, struct search_work *work)
 {
-    if (session->command->uid || is_sort(session) || is_thread(session))
+    if (search_has_uids(session) || is_sort(session) || is_thread(session))
         return 0;
     int error = positions_of(session, &work->found);
     return error ? error : positions_of(session, &work->part);
@@ -275,14 +287,24 @@ static uint32_t end_number(struct imap_session *session, uint32_t end)
     return is_sort(session) ? search_number(session, end) : end;
 }
 
+/* RFC 7377 section 2.1 */
+static void write_correlators(struct imap_session *session, const struct search_target *target)
+{
+    buffer_append(session->out, SLICE(" MAILBOX "));
+    imap_write_mailbox(session->out, target->path, session_is_rev2(session));
+    buffer_append_format(session->out, " UIDVALIDITY %u", target->uid_validity);
+}
+
 static void write_extended_head(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     struct buffer *out = session->out;
     uint32_t first, last, count = range_set_size(&work->found);
     find_ends(session, work, &first, &last);
-    buffer_append_format(out, "* ESEARCH (TAG \"%s\")%s", session->tag,
-                         session->command->uid ? " UID" : "");
+    buffer_append_format(out, "* ESEARCH (TAG \"%s\"", session->tag);
+    if (is_multi(session))
+        write_correlators(session, &work->targets.list[work->target]);
+    buffer_append_string(out, search_has_uids(session) ? ") UID" : ")");
     if (search->return_count)
         buffer_append_format(out, " COUNT %u", count);
     if (search->return_min && count)
@@ -495,7 +517,9 @@ static int advance(struct imap_session *session, struct search_work *work)
         if (!error)
             keep_updated(session, work);
         work->stage = STAGE_END;
-        if (!error && !is_silent(&session->command->search))
+        bool tells =
+            !is_silent(&session->command->search) && !(is_multi(session) && !work->found.count);
+        if (!error && tells)
             error = begin_response(session, work);
     } else {
         write_result(session, work);
@@ -528,4 +552,148 @@ enum progress cmd_search(struct imap_session *session)
     return session_ok(session, is_sort(session)     ? "Sort completed"
                                : is_thread(session) ? "Thread completed"
                                                     : "Search completed");
+}
+
+/* --- ESEARCH (RFC 7377) --- */
+
+/* A mailbox that is not the selected one is searched as if it was: its view stands in for that
+ * one's within each step. */
+static void exchange_views(struct imap_session *session, struct search_work *work)
+{
+    struct mailbox_view view = session->mailbox;
+    if (!work->stands_in)
+        return;
+    session->mailbox = work->view;
+    work->view = view;
+}
+
+/* The selected mailbox has the view that the client knows. What is gone meanwhile is left out. */
+static int open_target(struct imap_session *session, struct search_work *work)
+{
+    const struct search_target *target = &work->targets.list[work->target];
+    struct store_view *view;
+    struct mailbox_snapshot *snapshot;
+    if (target->id == session->mailbox.id &&
+        account_id_equal(target->account, session->mailbox.account))
+        return 0;
+    int error = session_view_of(session, target->account, &view);
+    if (!error)
+        error = mailbox_snapshot_open(view, target->id, &snapshot);
+    if (error)
+        return error;
+    work->stands_in = true;
+    work->view = (struct mailbox_view){.id = target->id, .account = target->account};
+    range_set_init(&work->view.uids, SESSION_UID_RANGES_MAXIMUM);
+    work->view.uid_next = mailbox_snapshot_collection(snapshot)->uid_next;
+    error = mailbox_uids(snapshot, &work->view.uids);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static void next_target(struct search_work *work)
+{
+    struct search_work next = {.targets = work->targets,
+                               .target = work->target + 1,
+                               .failed = work->failed,
+                               .not_updated = work->not_updated,
+                               .stage = STAGE_OPEN};
+    range_set_release(&work->found);
+    range_set_release(&work->part);
+    range_set_release(&work->view.uids);
+    sort_list_release(&work->sorted);
+    *work = next;
+}
+
+static int search_target(struct imap_session *session, struct search_work *work)
+{
+    int error = 0;
+    if (work->stage == STAGE_OPEN) {
+        error = open_target(session, work);
+        if (!error) {
+            exchange_views(session, work);
+            error = begin(session, work);
+            exchange_views(session, work);
+            work->stage = STAGE_MATCH;
+        }
+    } else {
+        exchange_views(session, work);
+        error = advance(session, work);
+        exchange_views(session, work);
+    }
+    if (error == ERROR_CLOSED || error == ERROR_DENIED ||
+        (error == ERROR_NOT_FOUND && !work->filters.undefined.size)) {
+        work->stage = STAGE_END;
+        error = 0;
+    }
+    return error;
+}
+
+/* Whether only the selected mailbox is searched, by its name or by none. */
+static bool is_of_selected(const struct imap_notify *sources)
+{
+    return !sources ||
+           (sources->group_count == 1 && sources->groups[0].filter == IMAP_NOTIFY_SELECTED);
+}
+
+static bool names_selected(const struct imap_notify *sources)
+{
+    bool selected = !sources;
+    for (size_t i = 0; sources && i < sources->group_count; i++)
+        selected |= sources->groups[i].filter == IMAP_NOTIFY_SELECTED;
+    return selected;
+}
+
+/* Section 2.2: what is BAD. */
+static const char *find_misuse(const struct imap_session *session)
+{
+    const struct imap_search *search = &session->command->search;
+    if (names_selected(search->sources) && !session->mailbox.id)
+        return "No mailbox is selected";
+    if (!is_of_selected(search->sources) && search->return_save)
+        return "SAVE is for the selected mailbox alone";
+    if (!is_of_selected(search->sources) && search->update)
+        return "UPDATE is for the selected mailbox alone";
+    return NULL;
+}
+
+/* MODSEQ keys make the client one that is told of them; HIGHESTMODSEQ is the selected mailbox's. */
+static int begin_multi(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    struct search_filters filters;
+    session->release_work = release;
+    work->stage = STAGE_OPEN;
+    int error = filters_expand(session, search, &filters);
+    work->filters.undefined = filters.undefined;
+    if (!error && filters.modseq)
+        modseq_enable(session);
+    return error ? error : search_find_targets(session, search->sources, &work->targets);
+}
+
+enum progress cmd_esearch(struct imap_session *session)
+{
+    const struct imap_search *search = &session->command->search;
+    bool first = !session->work;
+    const char *misuse = find_misuse(session);
+    if (misuse)
+        return session_reply(session, "BAD", NULL, misuse);
+    if (search->filters && search->other_charset)
+        return session_reply(session, "BAD", "BADCHARSET (UTF-8 US-ASCII)", "FILTER needs UTF-8");
+    if (first && search->update && contexts_has(session, slice_from_string(session->tag)))
+        return session_reply(session, "BAD", NULL, "Tag reuse");
+    struct search_work *work = session_work(session, sizeof(*work));
+    if (!work)
+        return fail(session, ERROR_LIMIT);
+    int error = first ? begin_multi(session, work) : 0;
+    if (!error && work->target < work->targets.count)
+        error = search_target(session, work);
+    if (error)
+        return fail(session, error);
+    if (work->target < work->targets.count && work->stage == STAGE_END)
+        next_target(work);
+    if (work->target < work->targets.count)
+        return PROGRESS_AGAIN;
+    tell_not_updated(session, work);
+    return session_ok(session, work->failed ? "Completed, but some messages could not be read"
+                                            : "Search completed");
 }

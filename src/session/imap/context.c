@@ -66,7 +66,7 @@ static struct search_context *make(struct imap_session *session)
     if (!context)
         return NULL;
     memcpy(context->tag, session->tag, sizeof(context->tag));
-    context->uid = session->command->uid;
+    context->uid = search_has_uids(session);
     arena_init(&context->arena, CONTEXT_PROGRAM_MAXIMUM);
     range_set_init(&context->found, CONTEXT_RANGES_MAXIMUM);
     range_set_init(&context->added, SESSION_UID_RANGES_MAXIMUM);

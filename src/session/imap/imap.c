@@ -230,7 +230,8 @@ static void finish(struct imap_session *session)
 
 static bool is_search(const struct imap_command *command)
 {
-    return command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD;
+    return command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD ||
+           command->id == IMAP_ESEARCH;
 }
 
 /* Whether EXPUNGE or VANISHED may be sent now. Without a command it is IDLE, which may have it; a
@@ -312,6 +313,8 @@ static bool uses_numbers(const struct imap_command *command)
 {
     if (!imap_commands[command->id].uid || command->id == IMAP_EXPUNGE)
         return false;
+    if (command->id == IMAP_ESEARCH) /* which answers with UIDs */
+        return command->search.numbers;
     return !command->uid || (is_search(command) && command->search.numbers);
 }
 

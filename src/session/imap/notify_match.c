@@ -9,19 +9,29 @@ static bool is_below(struct slice path, struct slice name)
     return slice_starts_with(path, name) && (path.size == name.size || path.data[name.size] == '/');
 }
 
+/* One level below at the most. */
+static bool is_child(struct slice path, struct slice name)
+{
+    struct slice rest = slice_sub(path, name.size + 1, SIZE_MAX);
+    return slice_find(rest, '/') == rest.size;
+}
+
 static bool names_one(const struct imap_notify_group *group, struct slice path)
 {
-    bool subtree = group->filter == IMAP_NOTIFY_SUBTREE;
-    for (size_t i = 0; i < group->name_count; i++)
-        if (subtree ? is_below(path, group->names[i]) : slice_equal(path, group->names[i]))
+    for (size_t i = 0; i < group->name_count; i++) {
+        struct slice name = group->names[i];
+        bool deep = group->filter == IMAP_NOTIFY_SUBTREE ||
+                    (group->filter == IMAP_NOTIFY_SUBTREE_ONE && is_child(path, name));
+        if (deep ? is_below(path, name) : slice_equal(path, name))
             return true;
+    }
     return false;
 }
 
 /* Sieve scripts and details of addresses deliver into any mailbox: so inboxes are all personal ones
  * (section 6.3). */
-static bool means(const struct imap_notify_group *group, bool own, struct slice path,
-                  bool subscribed)
+bool notify_group_means(const struct imap_notify_group *group, bool own, struct slice path,
+                        bool subscribed)
 {
     switch (group->filter) {
     case IMAP_NOTIFY_INBOXES:
@@ -30,6 +40,7 @@ static bool means(const struct imap_notify_group *group, bool own, struct slice 
     case IMAP_NOTIFY_SUBSCRIBED:
         return subscribed;
     case IMAP_NOTIFY_SUBTREE:
+    case IMAP_NOTIFY_SUBTREE_ONE:
     case IMAP_NOTIFY_MAILBOXES:
         return names_one(group, path);
     default:
@@ -42,7 +53,7 @@ uint32_t notify_events_of(const struct notify *notify, bool own, struct slice pa
     uint32_t events = 0;
     for (size_t i = 0; i < notify->group_count; i++) {
         const struct imap_notify_group *group = &notify->groups[i];
-        if (!means(group, own, path, subscribed))
+        if (!notify_group_means(group, own, path, subscribed))
             continue;
         if (!group->events)
             return 0;

@@ -99,7 +99,15 @@ void notify_free(struct notify **notify);
 /* A slice of the first look at everything, of session->notify. ERROR_LIMIT: it is too much. */
 enum progress notify_first(struct imap_session *session, int *error);
 
+/* --- cmd_notify.c --- */
+
+/* Copies groups to the notify, whose arena the caller has made. ERROR_LIMIT. */
+int notify_copy_groups(struct imap_session *session, struct notify *notify,
+                       const struct imap_notify_group *groups, size_t count);
+
 /* --- notify_match.c: which events of a mailbox are told --- */
+bool notify_group_means(const struct imap_notify_group *group, bool own, struct slice path,
+                        bool subscribed);
 uint32_t notify_events_of(const struct notify *notify, bool own, struct slice path,
                           bool subscribed);
 /* Whether a mailbox of this account of another may be meant. */

@@ -34,8 +34,9 @@ enum {
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
-    SESSION_PROGRESS_SECONDS = 10,  /* between two INPROGRESS of one command */
-    SESSION_VANISHED_RANGES = 1000, /* ranges of one VANISHED response */
+    SESSION_MULTISEARCH_MAXIMUM = 5000, /* mailboxes of one ESEARCH */
+    SESSION_PROGRESS_SECONDS = 10,      /* between two INPROGRESS of one command */
+    SESSION_VANISHED_RANGES = 1000,     /* ranges of one VANISHED response */
 };
 
 enum session_phase { PHASE_READING, PHASE_RUNNING, PHASE_SYNCING };
@@ -313,6 +314,7 @@ enum progress cmd_listrights(struct imap_session *session);
 enum progress cmd_myrights(struct imap_session *session);
 enum progress cmd_notify(struct imap_session *session);
 enum progress cmd_cancel_update(struct imap_session *session);
+enum progress cmd_esearch(struct imap_session *session);
 enum progress cmd_unauthenticate(struct imap_session *session);
 
 /* --- context.c: searches that are kept up to date (RFC 5267 section 4.3) --- */

@@ -276,6 +276,12 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         buffer_append_format(out, "%d ", command->search.algorithm);
         imap_events_search(out, &command->search);
         break;
+    case IMAP_ESEARCH:
+        if (command->search.sources)
+            imap_events_notify(out, command->search.sources);
+        buffer_append_byte(out, ' ');
+        imap_events_search(out, &command->search);
+        break;
     case IMAP_SEARCH:
     case IMAP_SORT:
         imap_events_search(out, &command->search);

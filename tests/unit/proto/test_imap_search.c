@@ -194,7 +194,36 @@ static void test_context(void **state)
     check_bad("CANCELUPDATE B01", "Tag: expected a string");
     check_bad("CANCELUPDATE \"B01\" B02", "Tag: expected a string");
     check_bad("CANCELUPDATE \"B01\"\"B02\"", "Tag: expected a space before it");
-    check_bad("UID CANCELUPDATE \"B01\"", "Command: unknown");
+    check_bad("UID CANCELUPDATE \"B01\"", "Command after UID: unknown");
+}
+
+/* RFC 7377 section 4 */
+static void test_esearch(void **state)
+{
+    (void)state;
+    check_command("ESEARCH UNSEEN", "ESEARCH  and(not(flag 1))");
+    check_command("UID ESEARCH FROM \"frobozz\" 1:100",
+                  "UID ESEARCH  and(header FROM'frobozz' sequence 1:100)");
+    check_command("ESEARCH IN (mailboxes \"folder1\" subtree \"folder2\") unseen",
+                  "ESEARCH none 6/0'folder1' 5/0'folder2' and(not(flag 1))");
+    check_command("ESEARCH IN (mailboxes \"folder1\" subtree-one \"folder2\") subject \"chad\"",
+                  "ESEARCH none 6/0'folder1' 7/0'folder2' and(header SUBJECT'chad')");
+    check_command(
+        "ESEARCH IN (selected personal subscribed inboxes subtree (a b)) RETURN (MIN COUNT) "
+        "CHARSET UTF-8 ALL",
+        "ESEARCH none 0/0 3/0 4/0 2/0 5/0'a''b' return min count and(all)");
+    check_bad("ESEARCH", "Search key: missing");
+    check_bad("ESEARCH IN", "Mailbox filter: missing");
+    check_bad("ESEARCH IN personal ALL", "Mailbox filter: expected a list");
+    check_bad("ESEARCH IN () ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (selected-delayed) ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (selected selected) ALL",
+              "Mailbox filter: the selected mailbox is named twice");
+    check_bad("ESEARCH IN (personal (x y)) ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (mailboxes) ALL", "Mailbox name: expected a space before it");
+    check_bad("ESEARCH IN (personal)", "Search key: missing");
+    check_bad("ESEARCH IN (personal) RETURN (MIN)", "Search key: missing");
+    check_bad("NOTIFY SET (subtree-one x (MailboxName))", "Mailbox filter: unknown");
 }
 
 /* RFC 5466 section 4 */
@@ -273,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_context),
         cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_esearch),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_programs),
     };

@@ -11,7 +11,7 @@
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA ESEARCH SEARCHRES WITHIN "         \
     "STATUS=SIZE OBJECTID "                                                                        \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT CONTEXT=SEARCH "            \
-    "CONTEXT=SORT FILTERS THREAD=ORDEREDSUBJECT "                                                  \
+    "CONTEXT=SORT FILTERS MULTISEARCH THREAD=ORDEREDSUBJECT "                                      \
     "THREAD=REFERENCES I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX "   \
     "QUOTA=RES-ANNOTATION-STORAGE METADATA PARTIAL UIDONLY INPROGRESS NOTIFY UNAUTHENTICATE ACL "  \
     "RIGHTS=texk "                                                                                 \
