@@ -57,7 +57,9 @@ static int copy_group(struct imap_session *session, struct notify *notify,
     return error;
 }
 
-/* What the selected mailbox is asked about (section 6.1); not being named, it is asked nothing. */
+/* What the selected mailbox is asked about (section 6.1); not being named, it is asked nothing. A
+ * message that has another annotation (RFC 5257) has changed as one with other flags has: it is
+ * told with its flags and its MODSEQ. */
 static uint32_t tells_of(const struct imap_notify_group *group)
 {
     uint32_t tells = 0;

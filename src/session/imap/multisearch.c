@@ -86,7 +86,7 @@ static int add_account(struct finding *finding, struct account_id account, struc
 static int add_others(struct finding *finding)
 {
     struct imap_session *session = finding->session;
-    struct account_info *owners;
+    struct account_info *owners = NULL;
     size_t count = 0;
     int error = session_sharers(session, &owners, &count);
     for (size_t i = 0; i < count && !error; i++) {
@@ -104,7 +104,7 @@ static int add_selected(struct finding *finding)
 {
     struct imap_session *session = finding->session;
     const struct mailbox_view *selected = &session->mailbox;
-    struct account_info *owners;
+    struct account_info *owners = NULL;
     struct collection mailbox;
     struct store_view *view;
     size_t count = 0;
