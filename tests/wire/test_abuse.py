@@ -468,6 +468,11 @@ GRAMMAR = {
         "a GETMETADATA INBOX (" + " ".join(["/private/x"] * 65) + ")"),
     "IMAP_ID_FIELDS_MAXIMUM": ("a ID (" + " ".join(['"a" "b"'] * 30) + ")",
                                "a ID (" + " ".join(['"a" "b"'] * 31) + ")"),
+    "IMAP_CANCEL_MAXIMUM": ("a CANCELUPDATE" + ' "t"' * 32, "a CANCELUPDATE" + ' "t"' * 33),
+    "IMAP_NOTIFY_GROUPS_MAXIMUM": ("a NOTIFY SET" + " (personal NONE)" * 32,
+                                   "a NOTIFY SET" + " (personal NONE)" * 33),
+    "IMAP_NOTIFY_NAMES_MAXIMUM": ("a NOTIFY SET (mailboxes (" + " ".join(["x"] * 500) + ") NONE)",
+                                  "a NOTIFY SET (mailboxes (" + " ".join(["x"] * 501) + ") NONE)"),
     "IMAP_ENABLE_MAXIMUM": ("a ENABLE" + " X" * 32, "a ENABLE" + " X" * 33),
     # src/session/imap/session_priv.h
     "SESSION_LINE_MAXIMUM": ("a SEARCH SUBJECT " + "x" * 65000, "a SEARCH SUBJECT " + "x" * 65536),

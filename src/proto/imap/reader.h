@@ -36,7 +36,6 @@ enum {
     IMAP_MAILBOX_NAME_MAXIMUM = 1000, /* bytes of a mailbox name */
     IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
-    IMAP_FILTER_PASSES_MAXIMUM = 4, /* of filters in filters: RFC 5466 section 3.1 wants 3 */
     IMAP_SORT_CRITERIA_MAXIMUM = 20,
     IMAP_CANCEL_MAXIMUM = 32, /* tags of one CANCELUPDATE */
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,

@@ -6,6 +6,8 @@
 #include "session/imap/search_priv.h"
 #include "store/annotation.h"
 
+enum { FILTER_PASSES_MAXIMUM = 4 }; /* of filters in filters: section 3.1 wants 3 */
+
 struct expansion {
     struct imap_session *session;
     struct arena arena; /* of the annotations */
@@ -44,7 +46,7 @@ static int expand_filter(struct expansion *expansion, const struct imap_search_k
     const struct annotation *annotation = find(expansion, from->text);
     struct imap_search search;
     int error = ERROR_NOT_FOUND;
-    if (annotation && passes < IMAP_FILTER_PASSES_MAXIMUM)
+    if (annotation && passes < FILTER_PASSES_MAXIMUM)
         error = imap_search_program(annotation->value, &expansion->session->arena, &search);
     if (!error && search.numbers && expansion->session->enabled & ENABLED_UIDONLY)
         error = ERROR_NOT_FOUND; /* message numbers are not allowed (RFC 9586) */
