@@ -51,6 +51,13 @@ struct stream_times {
     uint64_t peer;   /* until the peer took what was written */
 };
 
+/* What a stream watches beside its own account: another one, or the directory (store/store.h has
+ * their notices). */
+struct stream_watch {
+    uint64_t notice;
+    bool noticed; /* it has changed: set before a run, for the protocol to clear */
+};
+
 struct stream {
     /* facts, fixed when the protocol is opened */
     const struct stream_protocol *protocol;
@@ -68,14 +75,15 @@ struct stream {
     struct slice input; /* run() takes from the front */
     bool input_ended;   /* the peer will send no more */
     struct buffer output;
-    bool noticed;  /* woken because the account, or the watched one, has changed; cleared by the
+    bool noticed;  /* woken because the account, or what is watched, has changed; cleared by the
                       worker */
     bool draining; /* the process ends: say goodbye at the next safe point */
     const char *timed_out; /* name of the time limit that has passed: say goodbye; or NULL */
-    /* Another account whose changes are noticed as well, once run() has returned; the stream is
-     * noticed at once then, as something may have changed before. */
-    bool watches;
-    struct account_id watched;
+    /* What is watched from when run() has returned; each is noticed at once when it was not watched
+     * before, as something may have changed meanwhile. The protocol's array, which stays until the
+     * next run() or close(). */
+    struct stream_watch *watched;
+    size_t watched_count;
 
     /* statistics for the log line at the end */
     uint64_t bytes_in, bytes_out, commands;

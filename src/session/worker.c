@@ -133,6 +133,7 @@ static void on_stream_closed(uv_handle_t *handle)
 {
     struct served *served = handle->data;
     struct worker *worker = served->worker;
+    watches_free(served);
     free(served);
     worker_handle_closed(worker);
 }
@@ -146,17 +147,6 @@ static void leave_socket(struct served *served, const char *why)
                           buffer_slice(&served->unread));
     else
         worker_close_socket(served->socket);
-}
-
-static void stop_watching(struct served *served)
-{
-    struct worker *worker = served->worker;
-    if (!served->watching)
-        return;
-    served->watching = false;
-    LIST_REMOVE(served, watchers);
-    if (worker->options.notices)
-        notice_ring_unwant(worker->options.notices, served->watched_notice);
 }
 
 static void end(struct served *served, const char *why)
@@ -173,7 +163,7 @@ static void end(struct served *served, const char *why)
         if (worker->options.notices)
             notice_ring_unwant(worker->options.notices, served->notice);
     }
-    stop_watching(served);
+    watches_stop(served);
     uv_close((uv_handle_t *)&served->poll, on_stream_closed);
     leave_socket(served, why);
     buffer_release(&served->unread);
@@ -394,26 +384,6 @@ static void run_in_thread(uv_work_t *work)
     while (clock_monotonic_us() < until && linger(served));
 }
 
-/* What has changed between the run that asked for it and now is noticed like what changes later. */
-static void watch(struct served *served)
-{
-    struct worker *worker = served->worker;
-    const struct stream *stream = &served->stream;
-    uint64_t notice = stream->watches ? store_account_notice(stream->watched) : 0;
-    if (stream->watches == served->watching &&
-        (!served->watching || notice == served->watched_notice))
-        return;
-    stop_watching(served);
-    if (!stream->watches)
-        return;
-    served->watching = true;
-    served->watched_notice = notice;
-    served->wake |= WAKE_NOTICE;
-    LIST_INSERT_HEAD(&worker->watched[notice & worker->bucket_mask], served, watchers);
-    if (worker->options.notices)
-        notice_ring_want(worker->options.notices, notice);
-}
-
 static void run_done(uv_work_t *work, int status)
 {
     struct served *served = work->data;
@@ -423,7 +393,8 @@ static void run_done(uv_work_t *work, int status)
     worker->running--;
     if (!served->quiet)
         served->active = worker_second(worker);
-    watch(served);
+    if (!watches_follow(served))
+        served->killed = "memory";
     proceed(served);
     start_first_in_line(worker);
 }
@@ -464,6 +435,7 @@ static void start(struct served *served)
         stream->input_ended = served->ended;
     }
     stream->noticed = served->wake & ~kept & WAKE_NOTICE;
+    watches_tell(served);
     if (served->wake & WAKE_DRAIN)
         stream->draining = true;
     served->quiet = served->wake == WAKE_NOTICE && served->need == STREAM_NEED_NOTICE;
@@ -617,6 +589,11 @@ static size_t account_streams(struct worker *worker, struct account_id account)
     return count;
 }
 
+static void wake_watcher(struct served *served)
+{
+    wake(served, WAKE_NOTICE);
+}
+
 static void on_notice(uint64_t space, bool missed, void *arg)
 {
     struct worker *worker = arg;
@@ -629,11 +606,7 @@ static void on_notice(uint64_t space, bool missed, void *arg)
             if (missed || served->notice == space)
                 wake(served, WAKE_NOTICE);
         }
-        for (served = LIST_FIRST(&worker->watched[i]); served; served = next) {
-            next = LIST_NEXT(served, watchers);
-            if (missed || served->watched_notice == space)
-                wake(served, WAKE_NOTICE);
-        }
+        watches_notice(worker, i, space, missed, wake_watcher);
     }
 }
 
@@ -921,22 +894,22 @@ int worker_create(const struct worker_options *options, struct worker **worker)
 {
     struct worker *made = calloc(1, sizeof(*made));
     size_t buckets = bucket_count(options->config);
-    if (made)
-        made->buckets = calloc(2 * buckets, sizeof(*made->buckets)); /* the second half: watched */
-    if (!made || !made->buckets) {
-        free(made);
+    if (made) {
+        made->buckets = calloc(buckets, sizeof(*made->buckets));
+        made->watched = calloc(buckets, sizeof(*made->watched));
+    }
+    if (!made || !made->buckets || !made->watched) {
+        worker_free(&made);
         return ERROR_MEMORY;
     }
     made->options = *options;
-    made->watched = made->buckets + buckets;
     made->bucket_mask = buckets - 1;
     made->drain_deadline = UINT64_MAX;
     made->maintenance.data = made;
     made->tend.data = made;
     int error = watch_notices(made);
     if (error) {
-        free(made->buckets);
-        free(made);
+        worker_free(&made);
         return error;
     }
     wheel_init(made);
@@ -955,6 +928,7 @@ void worker_free(struct worker **worker)
     if (!*worker)
         return;
     free((*worker)->buckets);
+    free((*worker)->watched);
     free(*worker);
     *worker = NULL;
 }

@@ -24,6 +24,15 @@ enum wake {
     WAKE_DRAIN = 16,  /* it must say goodbye */
 };
 
+/* One of a stream's watches, in the bucket of its notice. */
+struct watcher {
+    LIST_ENTRY(watcher) watchers;
+    struct served *served; /* NULL: it has been taken out of the bucket */
+    uint64_t notice;
+    bool noticed; /* and the stream has not been told */
+};
+LIST_HEAD(watcher_list, watcher);
+
 /* One stream. While `running`, the pool's thread owns `stream`, `unread`, `given`, `need`, `sent`,
  * `ran_us` and the failures of reading and writing, and the loop does not poll the socket; the
  * loop's thread owns the rest, always. */
@@ -53,9 +62,8 @@ struct served {
     int socket;
     int events; /* polled for */
     enum stream_need need;
-    LIST_ENTRY(served) watchers; /* in the bucket of watched_notice */
-    uint64_t watched_notice;
-    bool watching;
+    struct watcher *watchers; /* of stream.watched, in its order */
+    size_t watcher_count;
     uint8_t wake; /* enum wake bits, since the last run began */
     bool has_account, greeted, running, quiet, blocked, ended;
     bool is_ready; /* in the worker's list */
@@ -85,10 +93,10 @@ struct worker {
     size_t holds; /* worker_hold */
     struct served_list all;
     struct ready_list ready;
-    unsigned running;            /* in the pool, threads that wait at the gate included */
-    uv_timer_t gate;             /* looks whether it is open, while anybody waits for that */
-    struct served_list *buckets; /* by notice */
-    struct served_list *watched; /* by the notice of the account they watch beside their own */
+    unsigned running;             /* in the pool, threads that wait at the gate included */
+    uv_timer_t gate;              /* looks whether it is open, while anybody waits for that */
+    struct served_list *buckets;  /* by notice */
+    struct watcher_list *watched; /* by notice */
     size_t bucket_mask;
     struct served_list wheel[WHEEL_SLOTS];
     uint64_t now; /* the second the wheel has come to */
@@ -113,6 +121,20 @@ void wheel_set(struct served *served, uint64_t deadline);
 void wheel_remove(struct served *served);
 /* Calls expired for each stream whose deadline has passed; it is out of the wheel then. */
 void wheel_advance(struct worker *worker, uint64_t now, void (*expired)(struct served *served));
+
+/* worker_watch.c: what streams watch beside their own accounts. */
+
+/* After a run: watches what the stream wants now. False: there is no memory for that. */
+bool watches_follow(struct served *served);
+/* Before a run: tells the stream which of them were noticed. */
+void watches_tell(struct served *served);
+/* Of a stream that ends. The memory stays, as a walk through a bucket may be at it. */
+void watches_stop(struct served *served);
+void watches_free(struct served *served);
+/* Calls wake for each stream that watches what the notice is of; missed: every one that watches
+ * something of this bucket. */
+void watches_notice(struct worker *worker, size_t bucket, uint64_t notice, bool missed,
+                    void (*wake)(struct served *served));
 
 /* worker_listen.c */
 void listeners_resume(struct worker *worker);

@@ -322,7 +322,7 @@ int store_open(const struct store_options *options, struct store **opened)
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->opened, NULL);
-    int error = kv_open(store->kv, "directory", KV_CREATE, &store->directory);
+    int error = kv_open(store->kv, DIRECTORY_SPACE, KV_CREATE, &store->directory);
     if (!error && options->submission) {
         store->submission = strdup(options->submission);
         error = store->submission ? 0 : ERROR_MEMORY;

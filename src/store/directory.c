@@ -49,6 +49,11 @@ uint64_t store_account_notice(struct account_id account)
     return notice_space(slice_from_string(name));
 }
 
+uint64_t store_directory_notice(void)
+{
+    return notice_space(SLICE(DIRECTORY_SPACE));
+}
+
 bool directory_cut_detail(struct buffer *address)
 {
     struct slice text = buffer_slice(address);

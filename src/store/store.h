@@ -128,4 +128,7 @@ void store_view_close(struct store_view **view);
 /* What notices about this account carry (kv/notice_ring.h: notice_space of its kv space). */
 uint64_t store_account_notice(struct account_id account);
 
+/* The same of the directory: of accounts, groups, and who shares something with whom. */
+uint64_t store_directory_notice(void);
+
 #endif

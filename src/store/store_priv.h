@@ -83,6 +83,8 @@ struct store {
     bool has_events;
 };
 
+#define DIRECTORY_SPACE "directory"
+
 /* "accounts/1f/1f0c..." */
 void account_space_name(struct account_id id, char name[SPACE_NAME_MAXIMUM]);
 

@@ -173,7 +173,9 @@ class Sender:
 
     def lost(self, seconds=TIMEOUT):
         """What chapard is told of a channel: (slot, error)."""
-        assert select.select([self.control], [], [], seconds)[0]
+        poll = select.poll()  # a descriptor may be beyond what select() knows
+        poll.register(self.control, select.POLLIN)
+        assert poll.poll(seconds * 1000)
         frame = self.control.recv(1 << 16)
         assert frame[:2] == struct.pack("<H", PEER_LOST)
         _, slot, error = struct.unpack_from("<BII", frame, 2)

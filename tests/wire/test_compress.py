@@ -70,3 +70,45 @@ def test_idle_hears(shared_server):
         assert client.line() == "+ idling"
         shared_server.deliver(message(), account[0])
         client.wait_for(r"\* 1 EXISTS", 5)
+
+
+def log_in_again(client, account, already=b""):
+    """A client whose compression has ended in both directions behind UNAUTHENTICATE."""
+    assert client.inflate.eof
+    client.pending = client.inflate.unused_data
+    client.deflate = client.inflate = None
+    if not already:
+        client.login(*account)
+    else:
+        assert client.line().startswith("z OK")
+    (line,) = client.ok("CAPABILITY")
+    assert "COMPRESS=DEFLATE" in line
+    client.ok("COMPRESS DEFLATE")
+    client.compress()
+    client.ok("SELECT INBOX")
+
+
+@pytest.mark.parametrize("flush", [zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_FINISH])
+@pytest.mark.parametrize("level", [0, 9])
+@pytest.mark.parametrize("size", [1, 1 << 16])
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_ends_with_unauthenticate(shared_server, account, flush, level, size, pipelined):
+    """RFC 8437 section 4.1: behind the command the client's bytes are plain, behind its answer the
+    server's; however the client ends its stream, and in whatever pieces that comes."""
+    with compressed(shared_server, account) as client:
+        client.deflate = zlib.compressobj(level, wbits=-15)
+        client.ok("NOOP")
+        packed = client.deflate.compress(b"u UNAUTHENTICATE\r\n") + client.deflate.flush(flush)
+        login = f'z LOGIN "{account[0]}" "{account[1]}"\r\n'.encode() if pipelined else b""
+        for start in range(0, len(packed + login), size):
+            client.socket.sendall((packed + login)[start:start + size])
+        assert client.line() == "u OK Logged out"
+        log_in_again(client, account, login)
+
+
+def test_compressed_behind_unauthenticate(shared_server, account):
+    """Nothing else may be compressed behind it."""
+    with compressed(shared_server, account) as client:
+        client.send("u UNAUTHENTICATE\r\nv NOOP\r\n")
+        assert client.line() == "u OK Logged out"
+        assert client.line().startswith("* BYE")

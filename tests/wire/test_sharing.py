@@ -223,3 +223,26 @@ def test_delivery_is_the_owners(pair):
     with server.imap(guest) as reader:
         reader.ok(f"EXAMINE {other(owner, 'INBOX')}")
         assert any("hello" in line for line in reader.ok("FETCH 1 BODY.PEEK[HEADER]"))
+
+
+def test_several_mailboxes_are_searched(pair):
+    """RFC 7377 section 2.2: others' are searched where they may be read, by their names here."""
+    server, owner, guest = pair
+    with server.imap(owner) as client:
+        client.ok("CREATE Work/Secret")
+        for mailbox in "Work", "Work/Secret", "INBOX":
+            append(client, mailbox, "plans")
+    share(server, owner, "Work", guest, "read")
+    share(server, owner, "Work/Secret", guest, "l")
+    response = (r'\* ESEARCH \(TAG "t\d+" MAILBOX ' + re.escape(other(owner, "Work")) +
+                r" UIDVALIDITY \d+\) UID ALL 1$")
+    with server.imap(guest) as client:
+        client.ok(f"SUBSCRIBE {other(owner, 'Work')}")
+        for sources in ('subtree "Other Users"', "subscribed", f"mailboxes {other(owner, 'Work')}",
+                        f"mailboxes {other(owner, 'Work').replace(owner[0], owner[0].upper())}"):
+            found = [line for line in client.ok(f'ESEARCH IN ({sources}) SUBJECT "plans"')
+                     if owner[0] in line]
+            assert len(found) == 1 and re.match(response, found[0]), (sources, found)
+        client.ok(f"EXAMINE {other(owner, 'Work')}")
+        (line,) = client.ok('ESEARCH SUBJECT "plans"')
+        assert re.match(response, line)

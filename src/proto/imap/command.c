@@ -59,6 +59,10 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_GETACL] = {"GETACL", AFTER, false, imap_parse_mailbox},
     [IMAP_LISTRIGHTS] = {"LISTRIGHTS", AFTER, false, imap_parse_acl},
     [IMAP_MYRIGHTS] = {"MYRIGHTS", AFTER, false, imap_parse_mailbox},
+    [IMAP_CANCELUPDATE] = {"CANCELUPDATE", SELECTED, false, imap_parse_cancel_update},
+    [IMAP_UNAUTHENTICATE] = {"UNAUTHENTICATE", AFTER, false, imap_parse_nothing},
+    [IMAP_ESEARCH] = {"ESEARCH", AFTER, true, imap_parse_esearch},
+    [IMAP_NOTIFY] = {"NOTIFY", AFTER, false, imap_parse_notify},
 };
 
 /* tag = 1*<any ASTRING-CHAR except "+">. Nothing is taken where it is not followed by a space. */

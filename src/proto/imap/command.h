@@ -10,7 +10,8 @@
  * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
  * (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508 (REPLACE), 5258
  * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
- * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW).
+ * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465 (NOTIFY), 5267
+ * (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -72,6 +73,10 @@ enum imap_command_id {
     IMAP_GETACL,
     IMAP_LISTRIGHTS,
     IMAP_MYRIGHTS,
+    IMAP_NOTIFY,
+    IMAP_CANCELUPDATE,
+    IMAP_UNAUTHENTICATE,
+    IMAP_ESEARCH,
     IMAP_COMMAND_COUNT
 };
 
@@ -202,6 +207,7 @@ enum imap_search_kind {
     IMAP_SEARCH_EMAILID, /* text: an object id (RFC 8474 section 6) */
     IMAP_SEARCH_THREADID,
     IMAP_SEARCH_MODSEQ, /* number: the least (RFC 7162 section 3.1.5) */
+    IMAP_SEARCH_FILTER, /* text: the name of a stored program, to be put in its place (RFC 5466) */
 };
 
 /* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
@@ -242,14 +248,20 @@ struct imap_search {
     struct imap_search_key key; /* AND of all keys given */
     bool extended;              /* RETURN was given: answer with ESEARCH (RFC 4731) */
     bool return_min, return_max, return_all, return_count;
-    struct imap_partial partial;      /* of SEARCH; then return_all is not given */
-    bool return_save;                 /* RFC 5182: the result is kept for "$" */
-    bool modseq;                      /* a MODSEQ key is among the keys: the answer tells one */
-    bool numbers;                     /* so is a set of sequence numbers */
-    bool charset;                     /* one was given, as SORT and THREAD must */
-    struct imap_sort_criterion *sort; /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
-    size_t sort_count;
+    bool return_save;            /* RFC 5182: the result is kept for "$" */
+    bool modseq;                 /* a MODSEQ key is among the keys: the answer tells one */
+    bool numbers;                /* so is a set of sequence numbers */
+    bool charset;                /* one was given, as SORT and THREAD must, */
+    bool other_charset;          /* neither UTF-8 nor US-ASCII */
+    bool filters;                /* a FILTER key is among the keys */
+    bool update;                 /* changes of the result are told (RFC 5267 section 4.3) */
+    struct imap_partial partial; /* then return_all is not given */
     enum imap_thread_algorithm algorithm; /* THREAD */
+    struct imap_sort_criterion *sort;     /* SORT: at most IMAP_SORT_CRITERIA_MAXIMUM */
+    struct imap_fetch_item *items;        /* with UPDATE, of new messages (RFC 5465 section 7) */
+    uint32_t sort_count, item_count;
+    const struct imap_notify *sources; /* ESEARCH: its groups, without events (RFC 7377); NULL: the
+                                          selected mailbox */
 };
 
 /* --- the others --- */
@@ -281,7 +293,9 @@ struct imap_list {
     bool return_subscribed, return_children, return_special_use;
     bool return_my_rights;  /* RFC 8440 */
     uint32_t return_status; /* enum imap_status_item bits */
-    bool extended;          /* any of the above was given */
+    struct slice *metadata; /* entries, as written (RFC 9590); IMAP_METADATA_ENTRIES_MAXIMUM */
+    size_t metadata_count;
+    bool extended; /* any of the above was given */
 };
 
 /* FLAGS, +FLAGS and -FLAGS (RFC 9051 section 6.4.6). */
@@ -364,12 +378,61 @@ struct imap_urls {
     size_t count; /* IMAP_URLS_MAXIMUM */
 };
 
+/* --- NOTIFY (RFC 5465 section 8) --- */
+
+/* Events as bits. */
+enum imap_notify_event {
+    IMAP_NOTIFY_MESSAGE_NEW = 1,
+    IMAP_NOTIFY_MESSAGE_EXPUNGE = 2,
+    IMAP_NOTIFY_FLAG_CHANGE = 4,
+    IMAP_NOTIFY_ANNOTATION_CHANGE = 8,
+    IMAP_NOTIFY_MAILBOX_NAME = 16,
+    IMAP_NOTIFY_SUBSCRIPTION_CHANGE = 32,
+    IMAP_NOTIFY_MAILBOX_METADATA_CHANGE = 64,
+    IMAP_NOTIFY_SERVER_METADATA_CHANGE = 128,
+    IMAP_NOTIFY_OF_MESSAGES = 15, /* message-event: those of the first four */
+};
+
+/* Which mailboxes a group of events is about (sections 6.1 to 6.6). */
+enum imap_notify_filter {
+    IMAP_NOTIFY_SELECTED,
+    IMAP_NOTIFY_SELECTED_DELAYED,
+    IMAP_NOTIFY_INBOXES,
+    IMAP_NOTIFY_PERSONAL,
+    IMAP_NOTIFY_SUBSCRIBED,
+    IMAP_NOTIFY_SUBTREE,     /* names, and what is below them */
+    IMAP_NOTIFY_MAILBOXES,   /* names */
+    IMAP_NOTIFY_SUBTREE_ONE, /* names, and the level below them; of ESEARCH alone */
+};
+struct imap_notify_group {
+    enum imap_notify_filter filter;
+    uint32_t events; /* enum imap_notify_event bits; 0: NONE */
+    struct slice *names;
+    size_t name_count;
+};
+
+/* What section 5 says of events that need others holds already. At most IMAP_NOTIFY_GROUPS_MAXIMUM
+ * groups and IMAP_NOTIFY_NAMES_MAXIMUM names. */
+struct imap_notify {
+    bool set; /* else NONE, and nothing else counts */
+    bool status;
+    bool unknown_event; /* one was named that the RFC does not have: BADEVENT */
+    struct imap_notify_group *groups;
+    size_t group_count, name_count;
+    struct imap_fetch_item *items; /* of what is new in the selected mailbox */
+    size_t item_count;
+};
+
+/* The names of the events, in the order of their bits. */
+enum { IMAP_NOTIFY_EVENTS = 8 };
+extern const char *const imap_notify_events[IMAP_NOTIFY_EVENTS];
+
 /* A command, complete and within every limit of proto/imap/reader.h. `id` says which member of the
  * union counts; commands that are not named there have no arguments. */
 struct imap_command {
     enum imap_command_id id;
-    struct slice tag;
     bool uid; /* prefixed with UID */
+    struct slice tag;
     union {
         struct {
             struct slice user, password;
@@ -393,6 +456,7 @@ struct imap_command {
         struct slice algorithm;    /* COMPRESS */
         struct imap_metadata metadata;
         struct imap_acl acl;
+        struct imap_notify notify;
         struct {
             struct slice mailbox;
             struct slice use; /* CREATE-SPECIAL-USE: "\Sent"; empty: none */
@@ -413,6 +477,10 @@ struct imap_command {
             struct imap_sequence_set set;
         } expunge;
         struct imap_search search;
+        struct {
+            struct slice *tags; /* at most IMAP_CANCEL_MAXIMUM */
+            size_t count;
+        } cancel_update;
         struct imap_fetch fetch;
         struct {
             struct imap_sequence_set set;

@@ -267,18 +267,31 @@ static bool take_macro(struct imap_cursor *cursor, struct imap_fetch *fetch)
     return false;
 }
 
-static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
+static void take_list(struct imap_cursor *cursor, struct imap_fetch *fetch)
 {
-    if (take_macro(cursor, fetch))
-        return;
-    if (!imap_take(cursor, '(')) {
-        take_item(cursor, fetch);
-        return;
-    }
+    imap_expect(cursor, '(', "expected a list");
     do {
         take_item(cursor, fetch);
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected an item or a closing parenthesis");
+}
+
+void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items, size_t *count)
+{
+    struct imap_fetch fetch = {0};
+    take_list(cursor, &fetch);
+    *items = fetch.items;
+    *count = fetch.item_count;
+}
+
+static void take_items(struct imap_cursor *cursor, struct imap_fetch *fetch)
+{
+    if (take_macro(cursor, fetch))
+        return;
+    if (imap_peek(cursor) == '(')
+        take_list(cursor, fetch);
+    else
+        take_item(cursor, fetch);
 }
 
 /* RFC 7162 section 3.1.4.1: MODSEQ is asked for with it. */

@@ -81,6 +81,9 @@ static void take_return_options(struct imap_cursor *cursor, struct imap_list *li
         if (imap_take_word(cursor, "STATUS")) {
             imap_argument(cursor, "Status item");
             list->return_status = imap_status_items(cursor);
+        } else if (imap_take_word(cursor, "METADATA")) {
+            imap_argument(cursor, "Entry");
+            imap_metadata_entries(cursor, &list->metadata, &list->metadata_count);
         } else {
             take_option(cursor, return_options, sizeof(return_options) / sizeof(*return_options),
                         list);

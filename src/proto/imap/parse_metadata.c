@@ -43,6 +43,14 @@ static void take_entries(struct imap_cursor *cursor, struct imap_metadata *metad
     imap_expect(cursor, ')', "expected a closing parenthesis");
 }
 
+void imap_metadata_entries(struct imap_cursor *cursor, struct slice **entries, size_t *count)
+{
+    struct imap_metadata metadata = {0};
+    take_entries(cursor, &metadata, false);
+    *entries = metadata.entries;
+    *count = metadata.count;
+}
+
 static void take_option(struct imap_cursor *cursor, struct imap_metadata *metadata)
 {
     if (imap_take_word(cursor, "MAXSIZE")) {

@@ -132,6 +132,15 @@ void imap_section(struct imap_cursor *cursor, struct imap_fetch_item *item);
 /* partial-range (RFC 9394 section 4) */
 void imap_partial_range(struct imap_cursor *cursor, struct imap_partial *partial);
 
+/* --- parse_fetch.c: "(" fetch-att *(SP fetch-att) ")" --- */
+void imap_fetch_items(struct imap_cursor *cursor, struct imap_fetch_item **items, size_t *count);
+
+/* --- parse_metadata.c: "(" entry *(SP entry) ")" --- */
+void imap_metadata_entries(struct imap_cursor *cursor, struct slice **entries, size_t *count);
+
+/* --- parse_notify.c: "(" filter-mailboxes *(SP filter-mailboxes) ")" of RFC 7377 --- */
+void imap_search_sources(struct imap_cursor *cursor, struct imap_notify *sources);
+
 /* --- parse_search.c: what SEARCH, SORT and THREAD share --- */
 
 /* "RETURN (...)" and the space behind it, where it is there. */
@@ -148,6 +157,7 @@ imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id
     imap_parse_append, imap_parse_replace, imap_parse_resetkey, imap_parse_genurlauth,
     imap_parse_urlfetch, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
     imap_parse_getquota, imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata,
-    imap_parse_fetch, imap_parse_store, imap_parse_copy;
+    imap_parse_fetch, imap_parse_store, imap_parse_copy, imap_parse_notify,
+    imap_parse_cancel_update, imap_parse_esearch;
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
- * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514).
+ * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514; FILTER: RFC 5466).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -21,6 +21,7 @@ enum argument {
     ATOM,
     OBJECT,
     MODSEQ,
+    FILTER,
     NUMBER,
     TIME,
     DATE,
@@ -78,6 +79,7 @@ static const struct key_row key_rows[] = {
     {"EMAILID", OBJECT, IMAP_SEARCH_EMAILID},
     {"THREADID", OBJECT, IMAP_SEARCH_THREADID},
     {"MODSEQ", MODSEQ, IMAP_SEARCH_MODSEQ},
+    {"FILTER", FILTER, IMAP_SEARCH_FILTER},
     {"UID", SET, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
@@ -190,6 +192,15 @@ static void take_modseq(struct search_parser *parser, struct imap_search_key *ke
     key->number = imap_modseq(cursor);
 }
 
+/* filter-name = 1*<any ATOM-CHAR except "/"> (RFC 5466 section 4) */
+static void take_filter(struct search_parser *parser, struct imap_search_key *key)
+{
+    key->text = imap_atom(parser->cursor);
+    if (slice_find(key->text, '/') < key->text.size)
+        imap_fail(parser->cursor, "not the name of a filter");
+    parser->search->filters = true;
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -215,6 +226,8 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         take_object_id(cursor, key);
     else if (argument == MODSEQ)
         take_modseq(parser, key);
+    else if (argument == FILTER)
+        take_filter(parser, key);
     else if (argument == NUMBER)
         key->number = imap_number64(cursor, INT64_MAX);
     else if (argument == TIME)
@@ -275,7 +288,22 @@ static void take_key(struct search_parser *parser, struct imap_search_key *key)
     cursor->depth--;
 }
 
-/* search-return-opts of RFC 4731, RFC 5182 and RFC 9394: none given means ALL. */
+/* modifier-update, as RFC 5465 section 8 extends it; its example has a space before the list. */
+static void take_update(struct imap_cursor *cursor, struct imap_search *search)
+{
+    char *before = cursor->at;
+    search->update = true;
+    imap_take(cursor, ' ');
+    size_t count = 0;
+    if (imap_peek(cursor) == '(' && !search->item_count)
+        imap_fetch_items(cursor, &search->items, &count);
+    else
+        cursor->at = before;
+    search->item_count += (uint32_t)count;
+}
+
+/* search-return-opts of RFC 4731, RFC 5182, RFC 9394 and RFC 5267: none given means ALL. CONTEXT
+ * is a hint that is not needed. */
 static void take_return(struct imap_cursor *cursor, struct imap_search *search)
 {
     const struct {
@@ -299,6 +327,12 @@ static void take_return(struct imap_cursor *cursor, struct imap_search *search)
             imap_partial_range(cursor, &search->partial);
             continue;
         }
+        if (imap_take_word(cursor, "UPDATE")) {
+            take_update(cursor, search);
+            continue;
+        }
+        if (imap_take_word(cursor, "CONTEXT"))
+            continue;
         int row = imap_find_name(imap_word(cursor), &options[0].name,
                                  sizeof(options) / sizeof(options[0]), sizeof(options[0]));
         if (row < 0)
@@ -330,6 +364,7 @@ static void take_charset(struct search_parser *parser)
     }
     buffer_release(&probe);
     parser->charset = charset;
+    parser->search->other_charset = true;
 }
 
 void imap_search_return(struct imap_cursor *cursor, struct imap_search *search)
@@ -359,4 +394,51 @@ void imap_parse_search(struct imap_cursor *cursor, struct imap_command *command)
     if (charset && cursor->utf8_accept)
         imap_fail(cursor, "no charset is allowed after ENABLE UTF8=ACCEPT");
     imap_search_keys(cursor, &command->search, charset);
+}
+
+/* "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program (RFC 7377) */
+void imap_parse_esearch(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_search *search = &command->search;
+    imap_argument(cursor, "Search key");
+    if (imap_take_word(cursor, "IN")) {
+        struct imap_notify *sources = arena_alloc(cursor->arena, sizeof(*sources));
+        imap_argument(cursor, "Mailbox filter");
+        if (sources)
+            imap_search_sources(cursor, sources);
+        else
+            imap_fail(cursor, "too large");
+        search->sources = sources;
+        imap_argument(cursor, "Search key");
+    }
+    imap_search_return(cursor, search);
+    imap_search_keys(cursor, search, imap_take_word(cursor, "CHARSET"));
+}
+
+/* "CANCELUPDATE" 1*(SP quoted) (RFC 5267 section 5) */
+void imap_parse_cancel_update(struct imap_cursor *cursor, struct imap_command *command)
+{
+    do {
+        imap_argument(cursor, "Tag");
+        if (command->cancel_update.count == IMAP_CANCEL_MAXIMUM)
+            imap_fail(cursor, "too many");
+        struct slice tag = imap_string(cursor);
+        command->cancel_update.tags = imap_grow(cursor, command->cancel_update.tags,
+                                                command->cancel_update.count, sizeof(tag));
+        if (!cursor->problem)
+            command->cancel_update.tags[command->cancel_update.count++] = tag;
+    } while (cursor->at < cursor->end);
+}
+
+int imap_search_program(struct slice text, struct arena *arena, struct imap_search *search)
+{
+    char *copy = arena_string(arena, text);
+    if (!copy)
+        return ERROR_LIMIT;
+    struct imap_cursor cursor = {.at = copy, .end = copy + text.size, .arena = arena};
+    *search = (struct imap_search){0};
+    imap_search_keys(&cursor, search, false);
+    if (arena_failed(arena))
+        return ERROR_LIMIT;
+    return cursor.problem || cursor.at < cursor.end ? ERROR_SYNTAX : 0;
 }

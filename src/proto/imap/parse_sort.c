@@ -52,9 +52,8 @@ void imap_parse_sort(struct imap_cursor *cursor, struct imap_command *command)
     struct imap_search *search = &command->search;
     imap_argument(cursor, "Sort criterion");
     imap_search_return(cursor, search);
-    cursor->what = "Sort criterion";
-    if (search->partial.given)
-        imap_fail(cursor, "PARTIAL is for SEARCH");
+    if (!cursor->problem)
+        cursor->what = "Sort criterion";
     imap_expect(cursor, '(', "expected a list");
     do {
         take_criterion(cursor, search);

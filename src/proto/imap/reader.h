@@ -37,6 +37,7 @@ enum {
     IMAP_NESTING_MAXIMUM = 32,        /* parentheses, NOT and OR of SEARCH */
     IMAP_SEARCH_KEYS_MAXIMUM = 1000,
     IMAP_SORT_CRITERIA_MAXIMUM = 20,
+    IMAP_CANCEL_MAXIMUM = 32, /* tags of one CANCELUPDATE */
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
     IMAP_SEARCH_TEXTS_MAXIMUM = 20, /* BODY and TEXT keys, each of which reads whole messages */
     IMAP_FETCH_ITEMS_MAXIMUM = 200,
@@ -51,6 +52,8 @@ enum {
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
     IMAP_URLS_MAXIMUM = 100, /* of GENURLAUTH, URLFETCH; mechanisms of RESETKEY */
     IMAP_METADATA_ENTRIES_MAXIMUM = 64,
+    IMAP_NOTIFY_GROUPS_MAXIMUM = 32,
+    IMAP_NOTIFY_NAMES_MAXIMUM = 500,    /* mailboxes named by all groups */
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
     IMAP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of one refused command that are read past */
@@ -95,8 +98,8 @@ struct imap_reader {
     size_t scanned;             /* bytes of text already looked at: where its last line begins */
     const char *what;           /* why the command is refused: "what: problem" */
     const char *problem;        /* NULL: it has been answered already */
+    size_t item; /* where in text the next item of APPEND or REPLACE begins; 0: none */
     int mode;
-    size_t item;            /* where in text the next item of APPEND or REPLACE begins; 0: none */
     bool discard;           /* the rest of this command is read past */
     bool discards_messages; /* and may have messages, of any size */
     bool utf8;              /* by imap_reader_use_utf8 */
@@ -127,6 +130,11 @@ void imap_reader_use_utf8(struct imap_reader *reader);
  * section 3, after ENABLE UTF8=ACCEPT): SEARCH may not name a charset, SORT and THREAD must name
  * this one. */
 void imap_reader_accept_utf8(struct imap_reader *reader);
+
+/* The program of a stored search: search-criteria of RFC 5466 section 4, in UTF-8. It is copied
+ * into the arena, and what is made of it. ERROR_SYNTAX, also beyond a limit of the grammar;
+ * ERROR_LIMIT from the arena. */
+int imap_search_program(struct slice text, struct arena *arena, struct imap_search *search);
 
 /* Whether nothing is kept: the reader costs only its struct. */
 bool imap_reader_is_idle(const struct imap_reader *reader);

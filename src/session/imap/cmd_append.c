@@ -278,6 +278,8 @@ enum progress cmd_append(struct imap_session *session)
     session->stream->stored += work->count;
     events_appended(session, work->account, work->mailbox, result.uid,
                     result.uid + (uint32_t)work->count - 1);
+    notify_note_own(session, work->account, work->mailbox, result.uid,
+                    result.uid + (uint32_t)work->count - 1, work->count);
     return is_replace(session)
                ? answer_replaced(session, &result)
                : session_reply(session, "OK", append_uid(session, &result), "Append completed");

@@ -72,6 +72,8 @@ static enum progress copy(struct imap_session *session, const struct session_pla
         session->stream->stored += range_set_size(&result.to);
         session->stream->expunged += move ? range_set_size(&result.from) : 0;
         events_copied(session, place->account, target, &result.to);
+        notify_note_own(session, place->account, target, range_set_next(&result.to, 1),
+                        range_set_last(&result.to), range_set_size(&result.to));
     }
     enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
     range_set_release(&result.from);

@@ -193,8 +193,7 @@ static int write_message(struct fetch_slice *slice)
 {
     struct fetch_work *work = slice->work;
     struct buffer *out = slice->session->out;
-    const struct imap_fetch *fetch = &slice->session->command->fetch;
-    while (work->binary.item || work->in_literal || work->item < fetch->item_count) {
+    while (work->binary.item || work->in_literal || work->item < work->item_count) {
         if (work->binary.item) {
             binary_continue(slice);
         } else if (work->in_literal) {
@@ -202,7 +201,7 @@ static int write_message(struct fetch_slice *slice)
             if (error)
                 return error;
         } else {
-            const struct imap_fetch_item *item = &fetch->items[work->item];
+            const struct imap_fetch_item *item = &work->items[work->item];
             if (work->item++)
                 buffer_append_byte(out, ' ');
             writers[item->kind](slice, item);
@@ -213,7 +212,7 @@ static int write_message(struct fetch_slice *slice)
         if (session_slice_over(slice->session))
             break;
     }
-    if (!work->binary.item && !work->in_literal && work->item == fetch->item_count)
+    if (!work->binary.item && !work->in_literal && work->item == work->item_count)
         end_message(slice);
     return 0;
 }
@@ -221,9 +220,9 @@ static int write_message(struct fetch_slice *slice)
 /* --- slices --- */
 
 static void slice_init(struct fetch_slice *slice, struct imap_session *session,
-                       struct mailbox_snapshot *snapshot)
+                       struct fetch_work *work, struct mailbox_snapshot *snapshot)
 {
-    *slice = (struct fetch_slice){.session = session, .work = session->work, .snapshot = snapshot};
+    *slice = (struct fetch_slice){.session = session, .work = work, .snapshot = snapshot};
     flags_cache_init(&slice->flags);
     range_set_init(&slice->seen, SESSION_UID_RANGES_MAXIMUM);
     buffer_init(&slice->encoded, SUMMARY_SIZE_MAXIMUM);
@@ -249,8 +248,7 @@ static int write_messages(struct fetch_slice *slice)
     const struct entry *entry;
     uint32_t uid;
     int error = 0;
-    entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid,
-                    session->command->fetch.changed_since);
+    entry_walk_init(&walk, slice->snapshot, work->uids, work->next_uid, work->since);
     /* One step at least: opening the snapshot may have taken the slice's time. */
     do {
         if (work->open) {
@@ -279,20 +277,20 @@ static int set_seen(struct fetch_slice *slice)
     return view_change_flags(slice->session, &slice->seen, &change, slice->work->shows_seen, NULL);
 }
 
-static int run_slice(struct imap_session *session)
+static int run_slice(struct imap_session *session, struct fetch_work *work)
 {
     struct mailbox_snapshot *snapshot;
     struct fetch_slice slice;
     int error = session_snapshot(session, &snapshot);
     if (error)
         return error;
-    slice_init(&slice, session, snapshot);
+    slice_init(&slice, session, work, snapshot);
     error = write_messages(&slice);
     mailbox_snapshot_close(&snapshot);
     int seen_error = set_seen(&slice);
     slice_release(&slice);
     if (seen_error)
-        slice.work->failed = seen_error;
+        work->failed = seen_error;
     return error;
 }
 
@@ -361,6 +359,24 @@ static int narrow(struct imap_session *session)
     return error;
 }
 
+static void look_at_items(struct fetch_work *work, const struct imap_fetch_item *items,
+                          size_t count)
+{
+    work->items = items;
+    work->item_count = count;
+    work->next_uid = 1;
+    for (size_t i = 0; i < count; i++) {
+        enum imap_fetch_kind kind = items[i].kind;
+        work->tells_flags |= kind == IMAP_FETCH_FLAGS;
+        work->tells_modseq |= kind == IMAP_FETCH_MODSEQ;
+        work->needs_thread |= kind == IMAP_FETCH_THREADID;
+        work->needs_decoding |= kind == IMAP_FETCH_BINARY || kind == IMAP_FETCH_BINARY_SIZE;
+        work->needs_summary |= kind == IMAP_FETCH_ENVELOPE || kind == IMAP_FETCH_BODY ||
+                               kind == IMAP_FETCH_BODYSTRUCTURE || kind == IMAP_FETCH_PREVIEW;
+    }
+    work->needs_summary |= work->needs_decoding;
+}
+
 static bool begin(struct imap_session *session, struct fetch_work *work)
 {
     const struct imap_fetch *fetch = &session->command->fetch;
@@ -374,22 +390,13 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
         session_fail(session, error);
         return false;
     }
-    work->next_uid = 1;
-    for (size_t i = 0; i < fetch->item_count; i++) {
-        const struct imap_fetch_item *item = &fetch->items[i];
-        work->tells_flags |= item->kind == IMAP_FETCH_FLAGS;
-        work->needs_thread |= item->kind == IMAP_FETCH_THREADID;
-        work->needs_decoding |=
-            item->kind == IMAP_FETCH_BINARY || item->kind == IMAP_FETCH_BINARY_SIZE;
-        if (item->kind == IMAP_FETCH_MODSEQ)
-            modseq_enable(session);
-        work->needs_summary |= item->kind == IMAP_FETCH_ENVELOPE || item->kind == IMAP_FETCH_BODY ||
-                               item->kind == IMAP_FETCH_BODYSTRUCTURE ||
-                               item->kind == IMAP_FETCH_PREVIEW;
-    }
-    work->needs_summary |= work->needs_decoding;
+    look_at_items(work, fetch->items, fetch->item_count);
+    work->uids = &session->uids;
+    work->since = fetch->changed_since;
+    if (work->tells_modseq)
+        modseq_enable(session);
     work->sets_seen = fetch_sets_seen(session);
-    work->shows_seen = !(session->enabled & ENABLED_CONDSTORE);
+    work->shows_seen = !(session->enabled & ENABLED_CONDSTORE) || !(session->tells & TELLS_FLAGS);
     return true;
 }
 
@@ -449,7 +456,7 @@ enum progress cmd_fetch(struct imap_session *session)
         vanished_write(session, &work->vanished, &work->vanished_written, true);
         return PROGRESS_AGAIN;
     }
-    int error = run_slice(session);
+    int error = run_slice(session, work);
     if (error == 0)
         return PROGRESS_AGAIN;
     if (error == ERROR_NOT_FOUND && !work->open)
@@ -457,4 +464,55 @@ enum progress cmd_fetch(struct imap_session *session)
     if (work->open) /* in the middle of a response nothing else can be said */
         session->closing = true;
     return session_fail(session, error);
+}
+
+/* --- what nobody asked for now --- */
+
+static void copy_item(struct arena *arena, const struct imap_fetch_item *from,
+                      struct imap_fetch_item *to)
+{
+    *to = *from;
+    to->label = arena_copy(arena, from->label);
+    to->numbers = arena_alloc_array(arena, from->number_count, sizeof(*to->numbers));
+    to->fields = arena_alloc_array(arena, from->field_count, sizeof(*to->fields));
+    if (to->numbers && from->number_count)
+        memcpy(to->numbers, from->numbers, from->number_count * sizeof(*to->numbers));
+    for (size_t i = 0; i < from->field_count && to->fields; i++)
+        to->fields[i] = arena_copy(arena, from->fields[i]);
+}
+
+int fetch_copy_items(struct arena *arena, const struct imap_fetch_item *items, size_t count,
+                     struct imap_fetch_item **copy)
+{
+    *copy = arena_alloc_array(arena, count, sizeof(**copy));
+    for (size_t i = 0; *copy && i < count; i++)
+        copy_item(arena, &items[i], &(*copy)[i]);
+    return arena_failed(arena) ? ERROR_LIMIT : 0;
+}
+
+enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
+                         const struct imap_fetch_item *items, size_t count,
+                         const struct range_set *uids)
+{
+    if (!*work) {
+        *work = arena_alloc(&session->arena, sizeof(**work));
+        if (!*work)
+            return PROGRESS_DONE;
+        look_at_items(*work, items, count);
+        (*work)->uids = uids;
+    }
+    int error = run_slice(session, *work);
+    if (error == 0)
+        return PROGRESS_AGAIN;
+    if ((*work)->open) /* in the middle of a response nothing else can be said */
+        session->closing = true;
+    fetch_tell_end(work);
+    return PROGRESS_DONE;
+}
+
+void fetch_tell_end(struct fetch_work **work)
+{
+    if (*work)
+        binary_release(*work);
+    *work = NULL;
 }

@@ -1,6 +1,6 @@
 /*
  * LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9; LIST-EXTENDED: RFC 5258; SPECIAL-USE: RFC 6154;
- * LIST-STATUS: RFC 5819; LIST-MYRIGHTS: RFC 8440).
+ * LIST-STATUS: RFC 5819; LIST-MYRIGHTS: RFC 8440; LIST-METADATA: RFC 9590).
  *
  * The account's mailboxes, and those that others share with it, are read once; they are matched and
  * written in slices, as twenty thousand mailboxes with thirty patterns take their time. Every level
@@ -29,6 +29,11 @@ struct list_work {
     size_t count, room;
     uint32_t above[LIST_LEVELS]; /* the last one that was added, by its level */
     size_t matched, written;     /* how far it is */
+    /* METADATA of the mailbox that was written last */
+    bool in_metadata;
+    struct imap_metadata asked;
+    struct metadata_work metadata;
+    struct arena annotations; /* its own, as it is cleared for each mailbox */
 };
 
 static bool is_lsub(const struct imap_session *session)
@@ -180,10 +185,19 @@ static int add_others(struct imap_session *session, struct list_work *work)
     return error;
 }
 
+static void release(struct imap_session *session)
+{
+    struct list_work *work = session->work;
+    arena_release(&work->annotations);
+}
+
 static int begin(struct imap_session *session, struct list_work *work)
 {
     const struct imap_list *list = &session->command->list;
     struct arena *arena = &session->arena;
+    arena_init(&work->annotations, (size_t)session->stream->config->command_memory);
+    session->release_work = release;
+    work->asked = (struct imap_metadata){.entries = list->metadata, .count = list->metadata_count};
     work->patterns = arena_alloc_array(arena, list->pattern_count, sizeof(*work->patterns));
     for (; work->patterns && work->pattern_count < list->pattern_count; work->pattern_count++)
         work->patterns[work->pattern_count] =
@@ -264,16 +278,31 @@ static void write_role(struct buffer *out, const struct collection *mailbox)
     buffer_append_string(out, role);
 }
 
-void list_write_selected(struct imap_session *session, const struct collection *mailbox)
+/* The attributes of a LIST response that no option asks for. */
+static void write_facts(struct buffer *out, const struct collection *mailbox)
 {
-    struct buffer *out = session->out;
-    buffer_append(out, SLICE("* LIST ("));
     write_children(out, mailbox);
     if (mailbox->subscribed)
         buffer_append(out, SLICE(" \\Subscribed"));
     write_role(out, mailbox);
+}
+
+void list_write_mailbox(struct imap_session *session, const struct collection *mailbox,
+                        const char *attribute, struct slice old_name)
+{
+    struct buffer *out = session->out;
+    buffer_append(out, SLICE("* LIST ("));
+    buffer_append_string(out, attribute ? attribute : "");
+    buffer_append_string(out, attribute && mailbox->id ? " " : "");
+    if (mailbox->id)
+        write_facts(out, mailbox);
     buffer_append(out, SLICE(") \"/\" "));
-    imap_write_mailbox(out, mailbox->path, true);
+    imap_write_mailbox(out, mailbox->path, session_takes_utf8(session));
+    if (old_name.size) {
+        buffer_append(out, SLICE(" (\"OLDNAME\" ("));
+        imap_write_mailbox(out, old_name, session_takes_utf8(session));
+        buffer_append(out, SLICE("))"));
+    }
     buffer_append(out, SLICE("\r\n"));
 }
 
@@ -314,16 +343,42 @@ static void write_mailbox(struct imap_session *session, const struct list_work *
         acl_write_my_rights(session, mailbox);
 }
 
+/* Not of what is named for its descendants alone (RFC 9590 section 4). What cannot be had is left
+ * out (section 3). */
+static void begin_metadata(struct imap_session *session, struct list_work *work, size_t index)
+{
+    const struct collection *mailbox = &work->mailboxes[index];
+    struct store_view *view;
+    if (!work->asked.count || !mailbox->id || !(work->marks[index] & MARK_SELECTED))
+        return;
+    arena_clear(&work->annotations);
+    work->in_metadata =
+        session_view_of(session, work->owners[index], &view) == 0 &&
+        metadata_begin(view, mailbox->id, &work->asked, &work->annotations, &work->metadata) == 0;
+}
+
+/* Of the mailbox before the next one. */
+static bool write_metadata(struct imap_session *session, struct list_work *work)
+{
+    if (work->in_metadata)
+        work->in_metadata = !metadata_write(session, work->mailboxes[work->written - 1].path,
+                                            &work->asked, &work->metadata);
+    return !work->in_metadata;
+}
+
 static bool write_all(struct imap_session *session, struct list_work *work)
 {
-    for (; work->written < work->count; work->written++) {
+    while (write_metadata(session, work) && work->written < work->count) {
         if (session_slice_over(session))
             return false;
-        uint8_t marks = work->marks[work->written];
-        if (marks & MARK_MATCHES && marks & (MARK_SELECTED | MARK_PARENT))
-            write_mailbox(session, work, work->written);
+        size_t index = work->written++;
+        uint8_t marks = work->marks[index];
+        if (!(marks & MARK_MATCHES) || !(marks & (MARK_SELECTED | MARK_PARENT)))
+            continue;
+        write_mailbox(session, work, index);
+        begin_metadata(session, work, index);
     }
-    return true;
+    return !work->in_metadata && work->written == work->count;
 }
 
 /* LIST "" "" asks for the hierarchy separator (RFC 9051 section 6.3.9). */
@@ -347,6 +402,7 @@ enum progress cmd_list(struct imap_session *session)
     int error = first ? begin(session, work) : 0;
     if (error)
         return session_fail(session, error);
+    status_enable(session, session->command->list.return_status);
     if (work->matched < work->count && !match(session, work))
         return PROGRESS_AGAIN;
     if (!write_all(session, work))

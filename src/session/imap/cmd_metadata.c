@@ -1,16 +1,11 @@
 /*
- * GETMETADATA and SETMETADATA (RFC 5464), over the store's annotations. A response for each slice:
- * values may be long.
+ * GETMETADATA and SETMETADATA (RFC 5464), over the store's annotations, and what LIST returns of
+ * them (RFC 9590). A response for each slice: values may be long.
  */
 #include "base/error.h"
+#include "session/imap/search_priv.h"
 #include "session/imap/session_priv.h"
 #include "store/annotation.h"
-
-struct metadata_work {
-    struct annotation *list;
-    size_t count, next;
-    uint64_t longest; /* of the values that MAXSIZE left out */
-};
 
 /* And the view of whose it is. */
 static int find_collection(struct imap_session *session, struct store_view **view,
@@ -52,10 +47,9 @@ static bool names(const struct imap_metadata *metadata, struct slice entry,
     return metadata->depth == IMAP_DEPTH_INFINITY || slice_find(deeper, '/') == deeper.size;
 }
 
-static bool is_wanted(const struct imap_session *session, struct metadata_work *work,
+static bool is_wanted(const struct imap_metadata *metadata, struct metadata_work *work,
                       const struct annotation *annotation)
 {
-    const struct imap_metadata *metadata = &session->command->metadata;
     bool named = false;
     for (size_t i = 0; i < metadata->count && !named; i++)
         named = names(metadata, metadata->entries[i], annotation);
@@ -70,12 +64,11 @@ static bool is_wanted(const struct imap_session *session, struct metadata_work *
 
 /* An entry that is named, and not there, is NIL (RFC 9590 section 4); with DEPTH those that are
  * there are told. In the arena, behind the others. */
-static int add_missing(struct imap_session *session, struct metadata_work *work)
+static int add_missing(const struct imap_metadata *metadata, struct arena *arena,
+                       struct metadata_work *work)
 {
-    const struct imap_metadata *metadata = &session->command->metadata;
     size_t found = work->count;
-    struct annotation *list =
-        arena_alloc_array(&session->arena, found + metadata->count, sizeof(*list));
+    struct annotation *list = arena_alloc_array(arena, found + metadata->count, sizeof(*list));
     if (!list)
         return ERROR_LIMIT;
     if (found)
@@ -93,30 +86,27 @@ static int add_missing(struct imap_session *session, struct metadata_work *work)
     return 0;
 }
 
-static int begin(struct imap_session *session, struct metadata_work *work)
+int metadata_begin(struct store_view *view, collection_id mailbox,
+                   const struct imap_metadata *metadata, struct arena *arena,
+                   struct metadata_work *work)
 {
-    struct store_view *view;
-    struct collection mailbox;
-    int error = find_collection(session, &view, &mailbox);
-    if (!error)
-        error = annotations_list(view, mailbox.id, &session->arena, &work->list, &work->count);
-    if (error || session->command->metadata.depth)
-        return error;
-    return add_missing(session, work);
+    *work = (struct metadata_work){0};
+    int error = annotations_list(view, mailbox, arena, &work->list, &work->count);
+    return error || metadata->depth ? error : add_missing(metadata, arena, work);
 }
 
-static void write_slice(struct imap_session *session, struct metadata_work *work)
+bool metadata_write(struct imap_session *session, struct slice mailbox,
+                    const struct imap_metadata *metadata, struct metadata_work *work)
 {
     struct buffer *out = session->out;
     bool any = false;
     for (; work->next < work->count && !session_slice_over(session); work->next++) {
         const struct annotation *annotation = &work->list[work->next];
-        if (!is_wanted(session, work, annotation))
+        if (!is_wanted(metadata, work, annotation))
             continue;
         if (!any) {
             buffer_append(out, SLICE("* METADATA "));
-            imap_write_mailbox(out, session->command->metadata.mailbox,
-                               session_takes_utf8(session));
+            imap_write_mailbox(out, mailbox, session_takes_utf8(session));
         }
         buffer_append_string(out, any ? " " : " (");
         buffer_append_string(out, scope_name(annotation->scope));
@@ -127,6 +117,17 @@ static void write_slice(struct imap_session *session, struct metadata_work *work
     }
     if (any)
         buffer_append(out, SLICE(")\r\n"));
+    return work->next == work->count;
+}
+
+static int begin(struct imap_session *session, struct metadata_work *work)
+{
+    struct store_view *view;
+    struct collection mailbox;
+    int error = find_collection(session, &view, &mailbox);
+    return error ? error
+                 : metadata_begin(view, mailbox.id, &session->command->metadata, &session->arena,
+                                  work);
 }
 
 static enum progress answer(struct imap_session *session, const struct metadata_work *work)
@@ -148,8 +149,9 @@ enum progress cmd_metadata(struct imap_session *session)
     int error = first ? begin(session, work) : 0;
     if (error)
         return session_fail(session, error);
-    write_slice(session, work);
-    return work->next < work->count ? PROGRESS_AGAIN : answer(session, work);
+    const struct imap_metadata *metadata = &session->command->metadata;
+    return metadata_write(session, metadata->mailbox, metadata, work) ? answer(session, work)
+                                                                      : PROGRESS_AGAIN;
 }
 
 /* --- SETMETADATA --- */
@@ -179,6 +181,19 @@ static bool is_too_large(const struct imap_metadata *metadata)
     return false;
 }
 
+/* What is stored as a search's program should be one (RFC 5466 section 3.2). */
+static bool has_wrong_filter(struct imap_session *session, const struct annotation *list,
+                             size_t count)
+{
+    struct imap_search search;
+    bool wrong = session->command->metadata.mailbox.size != 0;
+    for (size_t i = 0; i < count && !wrong; i++)
+        if (filter_is_value(list[i].name) && list[i].value.data &&
+            imap_search_program(list[i].value, &session->arena, &search))
+            return true;
+    return false;
+}
+
 static enum progress fail_set(struct imap_session *session, int error)
 {
     if (error == ERROR_SYNTAX)
@@ -203,6 +218,8 @@ enum progress cmd_set_metadata(struct imap_session *session)
     int error = make_list(session, &list);
     if (error)
         return fail_set(session, error);
+    if (has_wrong_filter(session, list, metadata->count))
+        return session_reply(session, "NO", "CANNOT", "A filter is no search program");
     error = find_collection(session, &view, &mailbox);
     if (error)
         return session_fail(session, error);

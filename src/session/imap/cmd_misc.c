@@ -80,6 +80,16 @@ enum progress cmd_enable(struct imap_session *session)
     return session_ok(session, "Enabled");
 }
 
+/* RFC 8437 section 3. All that the connection has been told goes with the session: what was
+ * enabled, saved, watched or compressed. */
+enum progress cmd_unauthenticate(struct imap_session *session)
+{
+    notify_end(session);
+    view_unselect(session);
+    session->unauthenticated = true;
+    return session_ok(session, "Logged out");
+}
+
 /* Personal, other users', shared (RFC 2342 section 5). Every mailbox is of some account, so there
  * are none of the third kind. */
 enum progress cmd_namespace(struct imap_session *session)

@@ -1,16 +1,18 @@
 /*
- * SEARCH, SORT, THREAD and their UID forms (RFC 9051 section 6.4.4, RFC 5256; ESEARCH: RFC 4731;
- * SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT: RFC 5267 section 3; MODSEQ: RFC 7162), in slices:
- * first the messages are tried one by one, then the response is written, however long it is.
+ * SEARCH, SORT, THREAD and their UID forms, and ESEARCH (RFC 7377) (RFC 9051 section 6.4.4, RFC
+ * 5256; ESEARCH: RFC 4731; SEARCHRES: RFC 5182; PARTIAL: RFC 9394; ESORT, UPDATE: RFC 5267; MODSEQ:
+ * RFC 7162), in slices: first the messages are tried one by one, then the response is written,
+ * however long it is.
  */
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/imap/sort_priv.h"
+#include "session/imap/context_priv.h"
 
-enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END };
+enum search_stage { STAGE_MATCH, STAGE_HEAD, STAGE_NUMBERS, STAGE_END, STAGE_OPEN };
 
 struct search_work {
     enum search_stage stage;
+    struct search_filters filters;
     struct search_node root;
     uint32_t next_uid;
     struct range_set part;  /* of what was found, what PARTIAL returns; as found */
@@ -22,6 +24,14 @@ struct search_work {
     bool failed;
     uint64_t first_modseq, last_modseq, highest_modseq; /* of those found */
     uint64_t part_modseq;
+    size_t part_first, part_end; /* of SORT: the part's indexes */
+    struct context_state begun;
+    bool not_updated;
+    /* of ESEARCH */
+    struct search_targets targets;
+    size_t target;            /* the one that is searched */
+    bool stands_in;           /* it is not the selected one: */
+    struct mailbox_view view; /* of it, as if it was selected */
     uint64_t told; /* when the client was last told how far it is; monotonic microseconds */
 };
 
@@ -35,11 +45,17 @@ static bool is_thread(const struct imap_session *session)
     return session->command->id == IMAP_THREAD;
 }
 
+static bool is_multi(const struct imap_session *session)
+{
+    return session->command->id == IMAP_ESEARCH;
+}
+
 static void release(struct imap_session *session)
 {
     struct search_work *work = session->work;
     range_set_release(&work->found);
     range_set_release(&work->part);
+    range_set_release(&work->view.uids);
     sort_list_release(&work->sorted);
     thread_tree_release(&work->tree);
 }
@@ -72,15 +88,19 @@ static int begin(struct imap_session *session, struct search_work *work)
     if (is_thread(session))
         thread_tree_init(&work->tree, memory);
     session->release_work = release;
-    int error = session_snapshot(session, &snapshot);
+    int error = filters_expand(session, &session->command->search, &work->filters);
+    if (!error)
+        error = session_snapshot(session, &snapshot);
     if (error)
         return error;
-    error = search_prepare(session, &session->command->search.key,
-                           mailbox_snapshot_keywords(snapshot), &work->root);
+    error = search_prepare(session, &work->filters.key, mailbox_snapshot_keywords(snapshot),
+                           &work->root);
+    work->begun = (struct context_state){mailbox_snapshot_collection(snapshot)->highest_modseq,
+                                         session->mailbox.uid_next};
     mailbox_snapshot_close(&snapshot);
     work->next_uid = 1;
     work->told = clock_monotonic_us();
-    if (session->command->search.modseq)
+    if (work->filters.modseq)
         modseq_enable(session);
     return error ? error : narrow(session, &work->root);
 }
@@ -197,9 +217,16 @@ static int save(struct imap_session *session, const struct search_work *work)
 
 static enum progress fail(struct imap_session *session, int error)
 {
+    const struct search_work *work = session->work;
     if (session->command->search.return_save)
         range_set_release(&session->saved);
-    return session_fail(session, error);
+    if (!work || !work->filters.undefined.size)
+        return session_fail(session, error);
+    char code[sizeof("UNDEFINED-FILTER ") + 200];
+    snprintf(code, sizeof(code), "UNDEFINED-FILTER %.*s",
+             SLICE_FORMAT(slice_sub(work->filters.undefined, 0, 200)));
+    return session_reply(session, "NO", arena_string(&session->arena, slice_from_string(code)),
+                         "There is no such filter");
 }
 
 /* --- the response --- */
@@ -208,7 +235,7 @@ static enum progress fail(struct imap_session *session, int error)
  * section 6.4.4). */
 static bool is_extended(const struct imap_session *session)
 {
-    return session->command->search.extended ||
+    return session->command->search.extended || is_multi(session) ||
            (session_is_rev2(session) && session->command->id == IMAP_SEARCH);
 }
 
@@ -237,7 +264,7 @@ static int positions_of(struct imap_session *session, struct range_set *uids)
 
 static int to_numbers(struct imap_session *session, struct search_work *work)
 {
-    if (session->command->uid || is_sort(session) || is_thread(session))
+    if (search_has_uids(session) || is_sort(session) || is_thread(session))
         return 0;
     int error = positions_of(session, &work->found);
     return error ? error : positions_of(session, &work->part);
@@ -248,9 +275,10 @@ static void write_partial_head(struct imap_session *session, const struct search
 {
     const struct imap_partial *partial = &session->command->search.partial;
     const char *sign = partial->from_back ? "-" : "";
+    bool any = work->part.count || work->part_first < work->part_end;
     if (partial->given)
         buffer_append_format(session->out, " PARTIAL (%s%u:%s%u %s", sign, partial->first, sign,
-                             partial->last, work->part.count ? "" : "NIL");
+                             partial->last, any ? "" : "NIL");
 }
 
 /* SEARCH's have become what the response names already. */
@@ -259,14 +287,24 @@ static uint32_t end_number(struct imap_session *session, uint32_t end)
     return is_sort(session) ? search_number(session, end) : end;
 }
 
+/* RFC 7377 section 2.1 */
+static void write_correlators(struct imap_session *session, const struct search_target *target)
+{
+    buffer_append(session->out, SLICE(" MAILBOX "));
+    imap_write_mailbox(session->out, target->path, session_takes_utf8(session));
+    buffer_append_format(session->out, " UIDVALIDITY %u", target->uid_validity);
+}
+
 static void write_extended_head(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     struct buffer *out = session->out;
     uint32_t first, last, count = range_set_size(&work->found);
     find_ends(session, work, &first, &last);
-    buffer_append_format(out, "* ESEARCH (TAG \"%s\")%s", session->tag,
-                         session->command->uid ? " UID" : "");
+    buffer_append_format(out, "* ESEARCH (TAG \"%s\"", session->tag);
+    if (is_multi(session))
+        write_correlators(session, &work->targets.list[work->target]);
+    buffer_append_string(out, search_has_uids(session) ? ") UID" : ")");
     if (search->return_count)
         buffer_append_format(out, " COUNT %u", count);
     if (search->return_min && count)
@@ -351,7 +389,7 @@ static uint64_t returned_modseq(struct imap_session *session, const struct searc
 /* Of PARTIAL alone nothing may be returned; THREAD has none (RFC 7162 section 3.1.9). */
 static void write_modseq(struct imap_session *session, const struct search_work *work)
 {
-    if (!session->command->search.modseq || !work->found.count || is_thread(session))
+    if (!work->filters.modseq || !work->found.count || is_thread(session))
         return;
     uint64_t modseq = returned_modseq(session, work);
     if (modseq)
@@ -362,14 +400,19 @@ static void write_modseq(struct imap_session *session, const struct search_work 
 static bool write_all(struct imap_session *session, struct search_work *work)
 {
     bool extended = is_extended(session);
-    if (session->command->search.partial.given)
+    bool partial = session->command->search.partial.given;
+    if (partial && !is_sort(session))
         return write_ranges(session, work, &work->part);
+    if (partial)
+        return sort_write(session, &work->sorted, &work->written, work->part_first, work->part_end,
+                          ',');
     if (extended && !returns_all(session))
         return true;
     if (is_thread(session))
         return thread_tree_write(session, &work->tree);
     if (is_sort(session))
-        return sort_write(session, &work->sorted, &work->written, extended ? ',' : ' ');
+        return sort_write(session, &work->sorted, &work->written, 0, work->sorted.count,
+                          extended ? ',' : ' ');
     return extended ? write_ranges(session, work, &work->found) : write_numbers(session, work);
 }
 
@@ -403,24 +446,62 @@ static int find_part_modseq(struct imap_session *session, struct search_work *wo
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* Of a sorted list, the part is one of its indexes. */
+static int find_sorted_part(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    struct range_set all, part;
+    range_set_init(&all, 1);
+    range_set_init(&part, 1);
+    int error = work->sorted.count ? range_set_add(&all, 1, (uint32_t)work->sorted.count) : 0;
+    if (!error)
+        error = set_partial(&part, &all, &search->partial);
+    if (!error && part.count) {
+        work->part_first = part.ranges[0].first - 1;
+        work->part_end = part.ranges[0].last;
+        work->written = work->part_first;
+    }
+    range_set_release(&all);
+    range_set_release(&part);
+    if (error || !(search->return_save || work->filters.modseq))
+        return error;
+    return sort_part(&work->sorted, work->part_first, work->part_end, &work->part);
+}
+
 static int find_part(struct imap_session *session, struct search_work *work)
 {
     const struct imap_search *search = &session->command->search;
     if (!search->partial.given)
         return 0;
-    int error = set_partial(&work->part, &work->found, &search->partial);
-    return error || !search->modseq ? error : find_part_modseq(session, work);
+    int error = is_sort(session) ? find_sorted_part(session, work)
+                                 : set_partial(&work->part, &work->found, &search->partial);
+    return error || !work->filters.modseq ? error : find_part_modseq(session, work);
 }
 
 /* What was found, in order. */
 static int arrange(struct imap_session *session, struct search_work *work)
 {
+    sort_finish(&work->sorted);
     int error = find_part(session, work);
     if (error)
         return error;
-    sort_finish(&work->sorted);
     return is_thread(session) ? thread_tree_finish(&work->tree, session->command->search.algorithm)
                               : 0;
+}
+
+/* Before SEARCH's UIDs become numbers. The result is told all the same (RFC 5267 section 4.3.1). */
+static void keep_updated(struct imap_session *session, struct search_work *work)
+{
+    work->not_updated =
+        session->command->search.update &&
+        contexts_add(session, &work->root, &work->found, &work->sorted, &work->begun) != 0;
+}
+
+static void tell_not_updated(struct imap_session *session, const struct search_work *work)
+{
+    if (work->not_updated)
+        buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] Too many, or too large\r\n",
+                             session->tag);
 }
 
 /* One step of the stage the search is in. */
@@ -433,8 +514,12 @@ static int advance(struct imap_session *session, struct search_work *work)
         error = arrange(session, work);
         if (!error)
             error = save(session, work);
+        if (!error)
+            keep_updated(session, work);
         work->stage = STAGE_END;
-        if (!error && !is_silent(&session->command->search))
+        bool tells =
+            !is_silent(&session->command->search) && !(is_multi(session) && !work->found.count);
+        if (!error && tells)
             error = begin_response(session, work);
     } else {
         write_result(session, work);
@@ -445,6 +530,12 @@ static int advance(struct imap_session *session, struct search_work *work)
 enum progress cmd_search(struct imap_session *session)
 {
     bool first = !session->work;
+    /* FILTER implies UTF-8 (RFC 5466 section 3.1). */
+    if (session->command->search.filters && session->command->search.other_charset)
+        return session_reply(session, "BAD", "BADCHARSET (UTF-8 US-ASCII)", "FILTER needs UTF-8");
+    if (first && session->command->search.update &&
+        contexts_has(session, slice_from_string(session->tag)))
+        return session_reply(session, "BAD", NULL, "Tag reuse");
     struct search_work *work = session_work(session, sizeof(*work));
     if (!work)
         return fail(session, ERROR_LIMIT);
@@ -455,9 +546,154 @@ enum progress cmd_search(struct imap_session *session)
         return fail(session, error);
     if (work->stage != STAGE_END)
         return PROGRESS_AGAIN;
+    tell_not_updated(session, work);
     if (work->failed)
         return session_ok(session, "Completed, but some messages could not be read");
     return session_ok(session, is_sort(session)     ? "Sort completed"
                                : is_thread(session) ? "Thread completed"
                                                     : "Search completed");
+}
+
+/* --- ESEARCH (RFC 7377) --- */
+
+/* A mailbox that is not the selected one is searched as if it was: its view stands in for that
+ * one's within each step. */
+static void exchange_views(struct imap_session *session, struct search_work *work)
+{
+    struct mailbox_view view = session->mailbox;
+    if (!work->stands_in)
+        return;
+    session->mailbox = work->view;
+    work->view = view;
+}
+
+/* The selected mailbox has the view that the client knows. What is gone meanwhile is left out. */
+static int open_target(struct imap_session *session, struct search_work *work)
+{
+    const struct search_target *target = &work->targets.list[work->target];
+    struct store_view *view;
+    struct mailbox_snapshot *snapshot;
+    if (target->id == session->mailbox.id &&
+        account_id_equal(target->account, session->mailbox.account))
+        return 0;
+    int error = session_view_of(session, target->account, &view);
+    if (!error)
+        error = mailbox_snapshot_open(view, target->id, &snapshot);
+    if (error)
+        return error;
+    work->stands_in = true;
+    work->view = (struct mailbox_view){.id = target->id, .account = target->account};
+    range_set_init(&work->view.uids, SESSION_UID_RANGES_MAXIMUM);
+    work->view.uid_next = mailbox_snapshot_collection(snapshot)->uid_next;
+    error = mailbox_uids(snapshot, &work->view.uids);
+    mailbox_snapshot_close(&snapshot);
+    return error;
+}
+
+static void next_target(struct search_work *work)
+{
+    struct search_work next = {.targets = work->targets,
+                               .target = work->target + 1,
+                               .failed = work->failed,
+                               .not_updated = work->not_updated,
+                               .stage = STAGE_OPEN};
+    range_set_release(&work->found);
+    range_set_release(&work->part);
+    range_set_release(&work->view.uids);
+    sort_list_release(&work->sorted);
+    *work = next;
+}
+
+static int search_target(struct imap_session *session, struct search_work *work)
+{
+    int error = 0;
+    if (work->stage == STAGE_OPEN) {
+        error = open_target(session, work);
+        if (!error) {
+            exchange_views(session, work);
+            error = begin(session, work);
+            exchange_views(session, work);
+            work->stage = STAGE_MATCH;
+        }
+    } else {
+        exchange_views(session, work);
+        error = advance(session, work);
+        exchange_views(session, work);
+    }
+    if (error == ERROR_CLOSED || error == ERROR_DENIED ||
+        (error == ERROR_NOT_FOUND && !work->filters.undefined.size)) {
+        work->stage = STAGE_END;
+        error = 0;
+    }
+    return error;
+}
+
+/* Whether only the selected mailbox is searched, by its name or by none. */
+static bool is_of_selected(const struct imap_notify *sources)
+{
+    return !sources ||
+           (sources->group_count == 1 && sources->groups[0].filter == IMAP_NOTIFY_SELECTED);
+}
+
+static bool names_selected(const struct imap_notify *sources)
+{
+    bool selected = !sources;
+    for (size_t i = 0; sources && i < sources->group_count; i++)
+        selected |= sources->groups[i].filter == IMAP_NOTIFY_SELECTED;
+    return selected;
+}
+
+/* Section 2.2: what is BAD. */
+static const char *find_misuse(const struct imap_session *session)
+{
+    const struct imap_search *search = &session->command->search;
+    if (names_selected(search->sources) && !session->mailbox.id)
+        return "No mailbox is selected";
+    if (!is_of_selected(search->sources) && search->return_save)
+        return "SAVE is for the selected mailbox alone";
+    if (!is_of_selected(search->sources) && search->update)
+        return "UPDATE is for the selected mailbox alone";
+    return NULL;
+}
+
+/* MODSEQ keys make the client one that is told of them; HIGHESTMODSEQ is the selected mailbox's. */
+static int begin_multi(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    struct search_filters filters;
+    session->release_work = release;
+    work->stage = STAGE_OPEN;
+    int error = filters_expand(session, search, &filters);
+    work->filters.undefined = filters.undefined;
+    if (!error && filters.modseq)
+        modseq_enable(session);
+    return error ? error : search_find_targets(session, search->sources, &work->targets);
+}
+
+enum progress cmd_esearch(struct imap_session *session)
+{
+    const struct imap_search *search = &session->command->search;
+    bool first = !session->work;
+    const char *misuse = find_misuse(session);
+    if (misuse)
+        return session_reply(session, "BAD", NULL, misuse);
+    if (search->filters && search->other_charset)
+        return session_reply(session, "BAD", "BADCHARSET (UTF-8 US-ASCII)", "FILTER needs UTF-8");
+    if (first && search->update && contexts_has(session, slice_from_string(session->tag)))
+        return session_reply(session, "BAD", NULL, "Tag reuse");
+    struct search_work *work = session_work(session, sizeof(*work));
+    if (!work)
+        return fail(session, ERROR_LIMIT);
+    int error = first ? begin_multi(session, work) : 0;
+    if (!error && work->target < work->targets.count)
+        error = search_target(session, work);
+    if (error)
+        return fail(session, error);
+    if (work->target < work->targets.count && work->stage == STAGE_END)
+        next_target(work);
+    if (work->target < work->targets.count)
+        return PROGRESS_AGAIN;
+    tell_not_updated(session, work);
+    return session_ok(session, work->failed ? "Completed, but some messages could not be read"
+                                            : "Search completed");
 }

@@ -16,7 +16,7 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
     view_write_flag_lists(session, mailbox_snapshot_keywords(snapshot));
     view_write_exists(session);
     if (session_is_rev2(session))
-        list_write_selected(session, mailbox);
+        list_write_mailbox(session, mailbox, NULL, SLICE(""));
     else if (unseen && !(session->enabled & ENABLED_UIDONLY))
         buffer_append_format(out, "* OK [UNSEEN %u] First unseen message\r\n",
                              range_set_position(&view->uids, unseen));

@@ -30,6 +30,13 @@ static int deleted_storage(struct imap_session *session, struct account_id accou
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* Who asks for this is told modseqs from now on (RFC 7162 section 3.1). */
+void status_enable(struct imap_session *session, uint32_t items)
+{
+    if (items & IMAP_STATUS_HIGHESTMODSEQ)
+        modseq_enable(session);
+}
+
 int status_write(struct imap_session *session, struct account_id account,
                  const struct collection *mailbox, uint32_t items)
 {
@@ -40,8 +47,6 @@ int status_write(struct imap_session *session, struct account_id account,
     if (error)
         return error;
     struct buffer *out = session->out;
-    if (items & IMAP_STATUS_HIGHESTMODSEQ)
-        modseq_enable(session);
     const struct {
         uint32_t item;
         const char *name;
@@ -83,6 +88,8 @@ enum progress cmd_status(struct imap_session *session)
     int error = session_find_mailbox(session, session->command->status.mailbox, &place, &mailbox);
     if (!error && !(mailbox.rights & RIGHT_READ))
         error = ERROR_DENIED;
+    if (!error)
+        status_enable(session, session->command->status.items);
     if (!error)
         error = status_write(session, place.account, &mailbox, session->command->status.items);
     return error ? session_fail(session, error) : session_ok(session, "Status completed");

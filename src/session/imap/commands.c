@@ -50,4 +50,8 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_GETACL] = {cmd_getacl, 0},
     [IMAP_LISTRIGHTS] = {cmd_listrights, 0},
     [IMAP_MYRIGHTS] = {cmd_myrights, 0},
+    [IMAP_UNAUTHENTICATE] = {cmd_unauthenticate, COMMAND_WITHOUT_SYNC},
+    [IMAP_ESEARCH] = {cmd_esearch, COMMAND_KEEPS_NUMBERS},
+    [IMAP_NOTIFY] = {cmd_notify, 0},
+    [IMAP_CANCELUPDATE] = {cmd_cancel_update, 0},
 };

@@ -19,13 +19,20 @@ enum {
     PIECE = 16 * 1024, /* bytes decompressed in one go */
 };
 
+/* Behind this a client may end its stream (RFC 8437 section 4.1). */
+#define LAST_COMMAND "UNAUTHENTICATE\r\n"
+
 struct compression {
     z_stream inflater, deflater;
-    bool deflating;       /* the deflater is there */
-    bool full;            /* the inflater may hold back what did not fit into the last piece */
-    struct buffer input;  /* decompressed */
-    struct slice unread;  /* of it */
-    struct buffer output; /* to be compressed */
+    bool deflating;     /* the deflater is there */
+    bool full;          /* the inflater may hold back what did not fit into the last piece */
+    bool at_end;        /* of the last block that the client will send */
+    bool flushed;       /* the last block was empty and ended with a byte: a flush's mark */
+    uint64_t block_out; /* bytes decompressed by the end of the last block */
+    char last[sizeof(LAST_COMMAND) - 1]; /* bytes decompressed */
+    struct buffer input;                 /* decompressed */
+    struct slice unread;                 /* of it */
+    struct buffer output;                /* to be compressed */
 };
 
 int compress_begin(struct imap_session *session)
@@ -61,7 +68,35 @@ void compress_end(struct imap_session *session)
 
 /* --- what comes --- */
 
-/* Decompresses the next piece. */
+/* What a flush leaves behind the data is an empty block that ends with a byte (RFC 1951). */
+static void note_block(struct compression *compression)
+{
+    const z_stream *z = &compression->inflater;
+    compression->flushed = false;
+    if (!(z->data_type & 128))
+        return;
+    compression->at_end = z->data_type & 64;
+    compression->flushed = z->total_out == compression->block_out && !(z->data_type & 63);
+    compression->block_out = z->total_out;
+}
+
+static void note_last(struct compression *compression)
+{
+    struct slice text = buffer_slice(&compression->input);
+    const size_t size = sizeof(compression->last);
+    size_t new = text.size < size ? text.size : size;
+    memmove(compression->last, compression->last + new, size - new);
+    if (new)
+        memcpy(compression->last + size - new, text.data + text.size - new, new);
+}
+
+static bool may_end(const struct compression *compression)
+{
+    return slice_equal_nocase(slice_make(compression->last, sizeof(compression->last)),
+                              SLICE(LAST_COMMAND));
+}
+
+/* Decompresses the next piece, to the end of the block at most. */
 static int inflate_piece(struct compression *compression, struct slice *compressed)
 {
     z_stream *z = &compression->inflater;
@@ -73,12 +108,16 @@ static int inflate_piece(struct compression *compression, struct slice *compress
     z->avail_in = (uInt)compressed->size;
     z->next_out = (unsigned char *)room;
     z->avail_out = PIECE;
-    int result = inflate(z, Z_SYNC_FLUSH);
+    int result = inflate(z, Z_BLOCK);
     *compressed = slice_sub(*compressed, compressed->size - z->avail_in, SIZE_MAX);
     buffer_commit(&compression->input, PIECE - z->avail_out);
     compression->full = z->avail_out == 0;
     compression->unread = buffer_slice(&compression->input);
-    /* Z_BUF_ERROR: all has been used. A stream that ends says that nothing will come. */
+    note_block(compression);
+    note_last(compression);
+    if (compression->at_end && !may_end(compression))
+        return ERROR_SYNTAX; /* a stream that ends says that nothing will come */
+    /* Z_BUF_ERROR: all has been used. */
     return result == Z_OK || result == Z_BUF_ERROR ? 0 : ERROR_SYNTAX;
 }
 
@@ -101,6 +140,41 @@ bool compress_has_more(const struct imap_session *session)
     return compression && (compression->full || session->stream->input.size);
 }
 
+/* The inflater says Z_STREAM_END behind the last block. */
+static int inflate_rest(struct compression *compression, struct slice *compressed, bool *ended)
+{
+    z_stream *z = &compression->inflater;
+    unsigned char none;
+    z->next_in = (unsigned char *)compressed->data;
+    z->avail_in = (uInt)compressed->size;
+    z->next_out = &none;
+    z->avail_out = sizeof(none);
+    int result = inflate(z, Z_BLOCK);
+    *compressed = slice_sub(*compressed, compressed->size - z->avail_in, SIZE_MAX);
+    if (!z->avail_out || (result != Z_OK && result != Z_BUF_ERROR && result != Z_STREAM_END))
+        return ERROR_SYNTAX;
+    note_block(compression);
+    *ended = result == Z_STREAM_END || compression->flushed;
+    return 0;
+}
+
+int compress_leave(struct imap_session *session, bool *ended)
+{
+    struct compression *compression = session->compression;
+    struct slice *compressed = &session->stream->input;
+    *ended = !compression;
+    if (compression && compression->unread.size)
+        return ERROR_SYNTAX;
+    int error = 0;
+    bool more = true;
+    while (!error && !*ended && more) {
+        size_t before = compressed->size;
+        error = inflate_rest(compression, compressed, ended);
+        more = compressed->size != before;
+    }
+    return error;
+}
+
 /* --- what is sent --- */
 
 static int start_deflating(struct compression *compression)
@@ -115,7 +189,7 @@ static int start_deflating(struct compression *compression)
     return 0;
 }
 
-static int deflate_all(struct compression *compression, struct buffer *out)
+static int deflate_all(struct compression *compression, struct buffer *out, int flush)
 {
     z_stream *z = &compression->deflater;
     z->next_in = (unsigned char *)compression->output.data;
@@ -126,7 +200,7 @@ static int deflate_all(struct compression *compression, struct buffer *out)
             return buffer_error(out);
         z->next_out = (unsigned char *)room;
         z->avail_out = PIECE;
-        deflate(z, Z_SYNC_FLUSH);
+        deflate(z, flush);
         buffer_commit(out, PIECE - z->avail_out);
     } while (z->avail_out == 0);
     return 0;
@@ -152,7 +226,8 @@ int compress_output(struct imap_session *session, bool waits)
     if (!error && compression->output.size)
         error = start_deflating(compression);
     if (!error && compression->output.size)
-        error = deflate_all(compression, &session->stream->output);
+        error = deflate_all(compression, &session->stream->output,
+                            session->unauthenticated ? Z_FINISH : Z_SYNC_FLUSH);
     buffer_clear(&compression->output);
     if (waits)
         let_go(compression);

@@ -28,10 +28,10 @@ static bool has_encoding(const struct summary_part *part)
 
 bool binary_is_known(struct fetch_slice *slice)
 {
-    const struct imap_fetch *fetch = &slice->session->command->fetch;
+    const struct fetch_work *work = slice->work;
     struct summary_part part;
-    for (size_t i = 0; i < fetch->item_count; i++) {
-        const struct imap_fetch_item *item = &fetch->items[i];
+    for (size_t i = 0; i < work->item_count; i++) {
+        const struct imap_fetch_item *item = &work->items[i];
         if (item->kind != IMAP_FETCH_BINARY && item->kind != IMAP_FETCH_BINARY_SIZE)
             continue;
         if (find_part(&slice->summary, item, &part) == 0 && has_encoding(&part) &&

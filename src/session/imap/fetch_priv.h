@@ -34,6 +34,10 @@ struct fetch_surrogate {
 /* The command's state between slices. A response may be interrupted between two items, and
  * within a section's literal. */
 struct fetch_work {
+    const struct imap_fetch_item *items; /* in the order asked for */
+    size_t item_count;
+    const struct range_set *uids;
+    uint64_t since; /* only what has changed after this modseq; 0: all */
     uint32_t next_uid;
     bool gone;                 /* a message was expunged by others */
     struct range_set vanished; /* to be told first (RFC 7162 section 3.2.6) */
@@ -45,9 +49,10 @@ struct fetch_work {
     struct fetch_surrogate surrogate;
     struct range_set downgraded; /* UIDs of those that had one */
 
-    bool sets_seen;     /* an item sets \Seen */
-    bool shows_seen;    /* and the responses show it; else the sync tells it with its MODSEQ */
-    bool tells_flags;   /* FLAGS is among the items */
+    bool sets_seen;   /* an item sets \Seen */
+    bool shows_seen;  /* and the responses show it; else the sync tells it with its MODSEQ */
+    bool tells_flags; /* FLAGS is among the items */
+    bool tells_modseq;
     bool needs_summary; /* an item that cannot do without */
     bool needs_thread;
     bool needs_decoding; /* BINARY or its size is among the items */

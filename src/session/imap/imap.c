@@ -35,6 +35,7 @@ static int imap_open(struct stream *stream)
     };
     session->stream = stream;
     session->out = &stream->output;
+    session->tells = TELLS_ALL;
     imap_reader_init(&session->reader, &limits);
     arena_init(&session->arena, memory);
     range_set_init(&session->mailbox.uids, SESSION_UID_RANGES_MAXIMUM);
@@ -133,11 +134,14 @@ static void forget_command(struct imap_session *session)
 {
     if (session->release_work)
         session->release_work(session);
+    notify_forget_command(session);
+    contexts_forget_command(session);
     session->release_work = NULL;
     session->work = NULL;
     session->command = NULL;
     session->copying = false;
     events_forget(session);
+    session->unasked = false;
     session->own_changes = NULL;
     session->own_change_count = session->own_change_capacity = 0;
     range_set_release(&session->uids);
@@ -208,7 +212,7 @@ static void log_slow(const struct imap_session *session)
 static void finish(struct imap_session *session)
 {
     log_slow(session);
-    if (session->idling || session->closing) {
+    if (session->idling || session->unasked || session->closing) {
         forget_command(session);
         return;
     }
@@ -228,14 +232,22 @@ static void finish(struct imap_session *session)
 
 static bool is_search(const struct imap_command *command)
 {
-    return command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD;
+    return command->id == IMAP_SEARCH || command->id == IMAP_SORT || command->id == IMAP_THREAD ||
+           command->id == IMAP_ESEARCH;
 }
 
 /* Whether EXPUNGE or VANISHED may be sent now. Without a command it is IDLE, which may have it; a
- * UID SEARCH by numbers may not (RFC 7162 section 3.2.10.2). */
+ * UID SEARCH by numbers may not (RFC 7162 section 3.2.10.2). Whatever NOTIFY says, EXPUNGE and MOVE
+ * tell what they have done. */
 static bool expunges_allowed(const struct imap_session *session)
 {
     const struct imap_command *command = session->command;
+    if (session->unasked)
+        return session->tells & TELLS_EXPUNGES_AT_ONCE;
+    if (command && (command->id == IMAP_EXPUNGE || command->id == IMAP_MOVE))
+        return true;
+    if (!(session->tells & TELLS_EXPUNGES))
+        return false;
     if (!command || !(command_handlers[command->id].flags & COMMAND_KEEPS_NUMBERS))
         return true;
     return command->uid && !(is_search(command) && command->search.numbers);
@@ -262,7 +274,8 @@ static void run_handler(struct imap_session *session)
     note(session);
     if (handler->run(session) == PROGRESS_AGAIN)
         return;
-    if (session->events || (session->mailbox.id && !(handler->flags & COMMAND_WITHOUT_SYNC)))
+    bool view = session->mailbox.id && !(handler->flags & COMMAND_WITHOUT_SYNC);
+    if (session->events || ((view || session->notify) && !session->closing))
         session->phase = PHASE_SYNCING;
     else
         finish(session);
@@ -274,8 +287,27 @@ static void advance(struct imap_session *session)
         events_run(session);
     else if (session->phase == PHASE_RUNNING)
         run_handler(session);
-    else if (view_sync(session, expunges_allowed(session)) == PROGRESS_DONE)
+    else if (view_sync(session, expunges_allowed(session)) == PROGRESS_DONE &&
+             contexts_sync(session) == PROGRESS_DONE && notify_sync(session) == PROGRESS_DONE)
         finish(session);
+}
+
+/* What has been noticed is told where the client waits for it: in IDLE, and with NOTIFY whenever no
+ * command is under way. */
+static bool waits_for_notices(const struct imap_session *session)
+{
+    if (session->phase != PHASE_READING || session->command)
+        return false;
+    return session->notify || (session->idling && session->mailbox.id);
+}
+
+static void take_notice(struct imap_session *session)
+{
+    notify_noticed(session);
+    if (!session->stream->noticed || !waits_for_notices(session))
+        return;
+    session->unasked = !session->idling;
+    session->phase = PHASE_SYNCING;
 }
 
 /* --- events --- */
@@ -291,6 +323,8 @@ static bool uses_numbers(const struct imap_command *command)
 {
     if (!imap_commands[command->id].uid || command->id == IMAP_EXPUNGE)
         return false;
+    if (command->id == IMAP_ESEARCH) /* which answers with UIDs */
+        return command->search.numbers;
     return !command->uid || (is_search(command) && command->search.numbers);
 }
 
@@ -453,19 +487,30 @@ static enum stream_need wait_for_more(const struct imap_session *session)
 {
     if (session->stream->input_ended)
         return STREAM_NEED_CLOSE;
-    return session->idling && session->mailbox.id ? STREAM_NEED_NOTICE : STREAM_NEED_INPUT;
+    return waits_for_notices(session) ? STREAM_NEED_NOTICE : STREAM_NEED_INPUT;
+}
+
+/* Nobody is logged in any more. The answer is written. */
+static enum stream_need leave(struct imap_session *session)
+{
+    bool ended = false;
+    if (compress_leave(session, &ended))
+        session_bye(session, "Compressed data cannot be read");
+    if (session->closing || (!ended && session->stream->input_ended))
+        return STREAM_NEED_CLOSE;
+    return ended ? STREAM_NEED_LOGIN : STREAM_NEED_INPUT;
 }
 
 static enum stream_need serve(struct imap_session *session)
 {
     if (!session->greeted)
         greet(session);
-    if (session->idling && session->mailbox.id && session->phase == PHASE_READING &&
-        session->stream->noticed)
-        session->phase = PHASE_SYNCING;
+    take_notice(session);
     while (!session->closing) {
         if (session_slice_over(session))
             return STREAM_NEED_OUTPUT;
+        if (session->unauthenticated && session->phase == PHASE_READING)
+            return leave(session);
         if (changes_next(session) && gate_is_closed())
             return STREAM_NEED_GATE;
         if (session->phase != PHASE_READING) {
@@ -516,6 +561,7 @@ static void imap_close(struct stream *stream, const char *why)
     struct imap_session *session = stream->state;
     (void)why;
     forget_command(session);
+    notify_end(session);
     view_unselect(session);
     compress_end(session);
     imap_reader_release(&session->reader);

@@ -20,10 +20,12 @@
 
 void view_unselect(struct imap_session *session)
 {
+    notify_unselected(session);
+    contexts_release(session);
     range_set_release(&session->mailbox.uids);
     range_set_release(&session->saved);
     session->mailbox = (struct mailbox_view){.uids = session->mailbox.uids};
-    session->stream->watches = false;
+    notify_watch(session);
 }
 
 int view_select(struct imap_session *session, struct account_id account,
@@ -41,8 +43,7 @@ int view_select(struct imap_session *session, struct account_id account,
         RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
     view->id = mailbox->id;
     view->account = account;
-    session->stream->watches = !session_is_own(session, account);
-    session->stream->watched = account;
+    notify_watch(session);
     view->read_only = read_only || !(mailbox->rights & changing);
     view->rights = mailbox->rights;
     view->uid_validity = now->uid_validity;
@@ -175,6 +176,8 @@ static enum progress sync_expunges(struct imap_session *session, struct mailbox_
     *error = find_gone(view, snapshot, &gone);
     uint32_t count = range_set_size(&gone);
     if (!*error && count)
+        contexts_expunge(session, &gone);
+    if (!*error && count)
         *error = write_expunges(session, &gone);
     bool all = range_set_size(&gone) == count;
     if (!*error && count)
@@ -198,6 +201,8 @@ static int sync_without_expunges(struct imap_session *session, struct mailbox_sn
     int error = find_gone(view, snapshot, &gone);
     if (!error && !gone.count)
         view->vanished_since = modseq;
+    else if (!error)
+        contexts_expunge(session, &gone);
     range_set_release(&gone);
     return error;
 }
@@ -215,7 +220,8 @@ static int sync_arrivals(struct imap_session *session, struct mailbox_snapshot *
     entry_cursor_init(&cursor, snapshot, view->uid_next, 0);
     int error;
     while ((error = entry_cursor_next(&cursor, &entry)) == 0)
-        if ((error = range_set_add(&view->uids, entry.uid, entry.uid)) != 0)
+        if ((error = range_set_add(&view->uids, entry.uid, entry.uid)) != 0 ||
+            (error = notify_arrival(session, entry.uid)) != 0)
             break;
     entry_cursor_release(&cursor);
     if (error != ERROR_NOT_FOUND) {
@@ -307,10 +313,13 @@ static enum progress sync_changes(struct imap_session *session, struct mailbox_s
     entry_cursor_init(&cursor, snapshot, view->sync_uid, view->modseq);
     bool over = false;
     while (!over && (*error = entry_cursor_next(&cursor, &entry)) == 0) {
-        if (entry.created_modseq <= view->modseq && !is_answered(session, &entry) &&
-            range_set_contains(&view->uids, entry.uid))
+        bool changed = entry.created_modseq <= view->modseq && !is_answered(session, &entry) &&
+                       range_set_contains(&view->uids, entry.uid);
+        if (changed && session->tells & TELLS_FLAGS)
             view_write_flags(session, &cache, &entry, mailbox_snapshot_keywords(snapshot),
                              TELL_UID | TELL_FLAGS);
+        else if (changed && !view->muted_modseq)
+            view->muted_modseq = view->modseq;
         view->sync_uid = entry.uid + 1;
         over = session_slice_over(session);
     }
@@ -340,7 +349,8 @@ static enum progress sync_with(struct imap_session *session, struct mailbox_snap
         return PROGRESS_AGAIN;
     if (!expunges)
         *error = sync_without_expunges(session, snapshot);
-    if (*error || (view->modseq == now->highest_modseq && !view->sync_modseq))
+    if (*error || !(session->tells & TELLS_ARRIVALS) ||
+        (view->modseq == now->highest_modseq && !view->sync_modseq))
         return PROGRESS_DONE;
     view_announce_keywords(session, snapshot);
     if (!view->sync_modseq) {
@@ -355,6 +365,14 @@ static enum progress sync_with(struct imap_session *session, struct mailbox_snap
     if (!*error)
         sync_done(view);
     return PROGRESS_DONE;
+}
+
+void view_tell_muted(struct imap_session *session)
+{
+    struct mailbox_view *view = &session->mailbox;
+    if (view->muted_modseq && view->muted_modseq < view->modseq)
+        view->modseq = view->muted_modseq;
+    view->muted_modseq = 0;
 }
 
 /* A mailbox that somebody deleted, or took the right to read from, cannot stay selected, and IMAP

@@ -35,7 +35,8 @@ void modseq_write(struct imap_session *session, const struct entry *entry)
 
 uint64_t modseq_known(const struct mailbox_view *view)
 {
-    return view->modseq < view->vanished_since ? view->modseq : view->vanished_since;
+    uint64_t known = view->modseq < view->vanished_since ? view->modseq : view->vanished_since;
+    return view->muted_modseq && view->muted_modseq < known ? view->muted_modseq : known;
 }
 
 void modseq_settle(struct imap_session *session)

@@ -23,6 +23,21 @@ struct search_node {
     size_t child_count;
 };
 
+/* --- filter.c: FILTER (RFC 5466) --- */
+
+struct search_filters {
+    struct imap_search_key key; /* the program, without FILTER; in the command's arena */
+    bool modseq;                /* a MODSEQ key is in it */
+    struct slice undefined;     /* the filter that there is none of */
+};
+/* ERROR_NOT_FOUND: `undefined` says which; ERROR_LIMIT: all of it is too large. */
+int filters_expand(struct imap_session *session, const struct imap_search *search,
+                   struct search_filters *filters);
+/* Whether it is the name of an annotation that has a program as its value. */
+bool filter_is_value(struct slice name);
+
+/* --- search_match.c --- */
+
 /* ERROR_INVALID for what the sequence set cannot be, ERROR_LIMIT over the command's budget. */
 int search_prepare(struct imap_session *session, const struct imap_search_key *key,
                    const struct keyword_names *names, struct search_node *node);
@@ -44,11 +59,33 @@ void search_slice_release(struct search_slice *slice);
 /* Reads the entry's summary, once. False: it cannot be read; `failed` is set. */
 bool search_load_summary(struct search_slice *slice);
 
+/* Whether the response has UIDs: ESEARCH's always (RFC 7377 section 2.1). */
+static inline bool search_has_uids(const struct imap_session *session)
+{
+    return session->command->uid || session->command->id == IMAP_ESEARCH;
+}
+
 /* A UID as the response names it: as it is, or the message's number. */
 static inline uint32_t search_number(struct imap_session *session, uint32_t uid)
 {
-    return session->command->uid ? uid : range_set_position(&session->mailbox.uids, uid);
+    return search_has_uids(session) ? uid : range_set_position(&session->mailbox.uids, uid);
 }
+
+/* --- multisearch.c: the mailboxes of ESEARCH (RFC 7377) --- */
+
+struct search_target {
+    struct account_id account;
+    collection_id id;
+    struct slice path; /* as the client names it */
+    uint32_t uid_validity;
+};
+struct search_targets {
+    struct search_target *list; /* in the command's arena */
+    size_t count;
+};
+/* Those that the sources mean and that may be read, each once. ERROR_LIMIT: there are too many. */
+int search_find_targets(struct imap_session *session, const struct imap_notify *sources,
+                        struct search_targets *targets);
 
 /* Whether the entry matches. It is then the slice's. */
 bool search_matches(struct search_slice *slice, const struct search_node *node,

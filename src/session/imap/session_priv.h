@@ -37,8 +37,9 @@ enum {
     SESSION_COPYUID_RANGES_MAXIMUM = 50000, /* ranges reported; beyond, COPYUID is left out */
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
-    SESSION_PROGRESS_SECONDS = 10,  /* between two INPROGRESS of one command */
-    SESSION_VANISHED_RANGES = 1000, /* ranges of one VANISHED response */
+    SESSION_MULTISEARCH_MAXIMUM = 5000, /* mailboxes of one ESEARCH */
+    SESSION_PROGRESS_SECONDS = 10,      /* between two INPROGRESS of one command */
+    SESSION_VANISHED_RANGES = 1000,     /* ranges of one VANISHED response */
     /* Bytes of struct flag_difference of one change. */
     SESSION_DIFFERENCES_MAXIMUM = 64 * 1024 * 1024,
 };
@@ -60,6 +61,16 @@ enum session_enabled {
     ENABLED_REV2 = 4,      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, UTF-8 names, no RECENT */
 };
 
+/* What the client hears of the selected mailbox. Until it uses NOTIFY: all, at the end of commands
+ * and in IDLE (RFC 5465 section 3.1). */
+enum session_tells {
+    TELLS_ARRIVALS = 1,
+    TELLS_EXPUNGES = 2,
+    TELLS_FLAGS = 4,
+    TELLS_ALL = 7,
+    TELLS_EXPUNGES_AT_ONCE = 8, /* between commands, too */
+};
+
 /* The tagged response that waits for the sync to be over. */
 struct session_reply {
     const char *status; /* "OK", "NO", "BAD" */
@@ -72,14 +83,16 @@ struct session_reply {
 struct mailbox_view {
     collection_id id;          /* 0: none is selected */
     struct account_id account; /* whose it is */
+    unsigned keywords;         /* how many keyword names FLAGS has announced */
+    struct stream_watch watch; /* of that account; see notify_watch */
     bool read_only;            /* EXAMINE, or no right to change anything */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
-    unsigned keywords; /* how many keyword names FLAGS has announced */
     struct range_set uids;
     uint64_t modseq;         /* arrivals and flag changes up to here have been told */
     uint64_t vanished_since; /* expunges up to here have been told */
+    uint64_t muted_modseq;   /* flag changes after it may not have been told; 0: there are none */
     /* A sync that is under way: 0 when none. */
     uint64_t sync_modseq; /* what modseq becomes at its end */
     uint32_t sync_uid;    /* flag changes have been told below this UID */
@@ -115,17 +128,22 @@ struct imap_session {
     struct buffer *out; /* stream->output, or what is to be compressed into it */
     struct imap_reader reader;
     struct mailbox_view mailbox;
-    struct range_set saved; /* "$" (RFC 5182): UIDs, some of which may be gone */
-    enum session_phase phase;
-    bool greeted, closing, idling;
-    bool copying;                    /* a part for APPEND: nothing else is read meanwhile */
-    bool compresses;                 /* from the answer that comes next on */
+    struct range_set saved;          /* "$" (RFC 5182): UIDs, some of which may be gone */
     struct compression *compression; /* NULL: none */
     uint32_t enabled;                /* enum session_enabled bits */
+    uint32_t tells;                  /* enum session_tells bits */
+    enum session_phase phase;
     unsigned bad_count;
-    char tag[IMAP_TAG_MAXIMUM + 1]; /* of the command under way */
-    uint64_t began_us;              /* when it began; monotonic */
-    struct stream_times began;      /* what had been used of each by then, of this run too */
+    struct search_context *contexts; /* the youngest first */
+    struct notify *notify;           /* NULL: NOTIFY has not been used, or NONE */
+    char tag[IMAP_TAG_MAXIMUM + 1];  /* of the command under way */
+    bool greeted, closing, idling;
+    bool copying;              /* a part for APPEND: nothing else is read meanwhile */
+    bool unauthenticated;      /* the stream goes back to chapar-login */
+    bool unasked;              /* the sync under way belongs to no command */
+    bool compresses;           /* from the answer that comes next on */
+    uint64_t began_us;         /* when it began; monotonic */
+    struct stream_times began; /* what had been used of each by then, of this run too */
 
     /* of the command under way */
     const struct imap_command *command; /* in the reader; NULL when there is none */
@@ -155,8 +173,22 @@ enum progress session_reply(struct imap_session *session, const char *status, co
                             const char *text);
 enum progress session_ok(struct imap_session *session, const char *text);
 
-/* Whether the FETCH under way may set \Seen (cmd_fetch.c). */
+/* --- cmd_fetch.c --- */
+
+/* Whether the FETCH under way may set \Seen. */
 bool fetch_sets_seen(const struct imap_session *session);
+
+/* Tells the items of messages, which nobody has asked for now; \Seen stays as it is. What cannot be
+ * told is left out. *work, NULL at first, is what stays between slices, in the command's arena;
+ * items and UIDs stay as well until it is done, or ended. */
+struct fetch_work;
+/* Copies items first. ERROR_LIMIT. */
+int fetch_copy_items(struct arena *arena, const struct imap_fetch_item *items, size_t count,
+                     struct imap_fetch_item **copy);
+enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
+                         const struct imap_fetch_item *items, size_t count,
+                         const struct range_set *uids);
+void fetch_tell_end(struct fetch_work **work);
 
 /* The tagged response for a store's error (RFC 5530's codes); logs what is not the client's. */
 enum progress session_fail(struct imap_session *session, int error);
@@ -292,6 +324,55 @@ enum progress cmd_setacl(struct imap_session *session);
 enum progress cmd_getacl(struct imap_session *session);
 enum progress cmd_listrights(struct imap_session *session);
 enum progress cmd_myrights(struct imap_session *session);
+enum progress cmd_notify(struct imap_session *session);
+enum progress cmd_cancel_update(struct imap_session *session);
+enum progress cmd_esearch(struct imap_session *session);
+enum progress cmd_unauthenticate(struct imap_session *session);
+
+/* --- context.c: searches that are kept up to date (RFC 5267 section 4.3) --- */
+
+/* Whether the result of a search with this tag is. */
+bool contexts_has(struct imap_session *session, struct slice tag);
+bool contexts_cancel(struct imap_session *session, struct slice tag);
+
+/* Before these are told to have gone, or while that must wait: they are in no result any more. */
+void contexts_expunge(struct imap_session *session, const struct range_set *gone);
+
+/* Behind a sync: tells what has changed of results. */
+enum progress contexts_sync(struct imap_session *session);
+
+/* The command, or the telling, is over: its arena goes. */
+void contexts_forget_command(struct imap_session *session);
+
+/* The mailbox is not selected any more. */
+void contexts_release(struct imap_session *session);
+
+/* --- notify.c: NOTIFY (RFC 5465) --- */
+
+/* At the beginning of each run: what has been noticed is to be looked at. */
+void notify_noticed(struct imap_session *session);
+
+/* Tells what has changed, apart from the selected mailbox's messages; of these the items that the
+ * client wants of new ones. */
+enum progress notify_sync(struct imap_session *session);
+
+/* A message has come into the selected mailbox and was told. ERROR_LIMIT, ERROR_MEMORY. */
+int notify_arrival(struct imap_session *session, uint32_t uid);
+
+/* The command under way has put `count` messages into a mailbox, their UIDs among first..last. */
+void notify_note_own(struct imap_session *session, struct account_id account, collection_id mailbox,
+                     uint32_t first, uint32_t last, uint32_t count);
+
+/* The command, or the telling, is over: its arena goes. */
+void notify_forget_command(struct imap_session *session);
+
+/* The selected mailbox is not selected any more: from here on it is one of the others. */
+void notify_unselected(struct imap_session *session);
+
+/* Which accounts are to be watched has changed, or the selected mailbox has. */
+void notify_watch(struct imap_session *session);
+
+void notify_end(struct imap_session *session);
 
 /* --- compress.c: COMPRESS (RFC 4978) --- */
 struct compression;
@@ -308,8 +389,13 @@ int compress_input(struct imap_session *session, struct slice **input);
 /* Whether there is more than compress_input has given. */
 bool compress_has_more(const struct imap_session *session);
 
-/* Compresses what is in session->out. waits: until there is input, which may take long. An error of
- * the buffers, or ERROR_MEMORY: the session must end. */
+/* Behind UNAUTHENTICATE: reads to the end of what is compressed, behind which the stream's input is
+ * plain (RFC 8437 section 4.1). *ended: it is there; else there must be more input. ERROR_SYNTAX,
+ * also when something else is compressed behind the command. */
+int compress_leave(struct imap_session *session, bool *ended);
+
+/* Compresses what is in session->out, and ends that behind UNAUTHENTICATE. waits: until there is
+ * input, which may take long. An error of the buffers, or ERROR_MEMORY: the session must end. */
 int compress_output(struct imap_session *session, bool waits);
 
 /* --- cmd_append.c: the messages' way before the handler runs --- */
@@ -327,13 +413,34 @@ void append_copy(struct imap_session *session);
 void idle_line(struct imap_session *session, struct slice line);
 
 /* --- cmd_status.c: one STATUS response; nothing when an item cannot be had --- */
+void status_enable(struct imap_session *session, uint32_t items);
 int status_write(struct imap_session *session, struct account_id account,
                  const struct collection *mailbox, uint32_t items);
 
 /* --- cmd_list.c --- */
 
-/* The LIST response that IMAP4rev2's SELECT has (RFC 9051 section 6.3.2). */
-void list_write_selected(struct imap_session *session, const struct collection *mailbox);
+/* One LIST response: what IMAP4rev2's SELECT has (RFC 9051 section 6.3.2), and what is told without
+ * being asked for. attribute: put first, NULL: none; old_name: OLDNAME (RFC 5465 section 5.4),
+ * empty: none. A mailbox without id is a name alone. */
+void list_write_mailbox(struct imap_session *session, const struct collection *mailbox,
+                        const char *attribute, struct slice old_name);
+
+/* --- cmd_metadata.c --- */
+
+/* What METADATA responses tell of one mailbox, slice by slice. */
+struct annotation;
+struct metadata_work {
+    struct annotation *list;
+    size_t count, next;
+    uint64_t longest; /* of the values that MAXSIZE left out */
+};
+/* Reads it, into the arena. */
+int metadata_begin(struct store_view *view, collection_id mailbox,
+                   const struct imap_metadata *metadata, struct arena *arena,
+                   struct metadata_work *work);
+/* Writes a response of this slice; returns whether all is told. */
+bool metadata_write(struct imap_session *session, struct slice mailbox,
+                    const struct imap_metadata *metadata, struct metadata_work *work);
 
 /* --- mailbox_view.c --- */
 
@@ -361,7 +468,11 @@ int view_select(struct imap_session *session, struct account_id account,
                 bool read_only);
 void view_unselect(struct imap_session *session);
 
-/* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. */
+/* Flag changes that were not told because NOTIFY did not ask for them are told by the next sync. */
+void view_tell_muted(struct imap_session *session);
+
+/* Tells the client what has changed: EXPUNGE (only if `expunges`), EXISTS, FETCH FLAGS. The latter
+ * two as session->tells says. */
 enum progress view_sync(struct imap_session *session, bool expunges);
 
 /* The UIDs of the view that a sequence set names. Numbers: ERROR_INVALID for one beyond the last

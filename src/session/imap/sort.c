@@ -19,6 +19,7 @@ void sort_list_init(struct sort_list *list, size_t maximum)
 
 void sort_list_release(struct sort_list *list)
 {
+    list->count = 0;
     buffer_release(&list->keys);
     buffer_release(&list->items);
 }
@@ -256,14 +257,98 @@ void sort_finish(struct sort_list *list)
         qsort(items, list->count, sizeof(*items), compare_items);
 }
 
+/* --- parts, and places --- */
+
+static int compare_uids(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+int sort_part(const struct sort_list *list, size_t first, size_t end, struct range_set *uids)
+{
+    uint32_t *numbers = calloc(end - first + 1, sizeof(*numbers));
+    if (!numbers)
+        return ERROR_MEMORY;
+    for (size_t i = first; i < end; i++)
+        numbers[i - first] = sort_items(list)[i].uid;
+    qsort(numbers, end - first, sizeof(*numbers), compare_uids);
+    int error = 0;
+    for (size_t i = 0; i < end - first && !error; i++)
+        error = range_set_add(uids, numbers[i], numbers[i]);
+    free(numbers);
+    return error;
+}
+
+/* The key of one entry, alone in the list. */
+static int make_key(struct search_slice *slice, const struct entry *entry, struct sort_list *list,
+                    const struct imap_sort_criterion *criteria, size_t count)
+{
+    slice->entry = entry;
+    slice->has_summary = slice->has_header = false;
+    sort_list_release(list);
+    int error = sort_add(slice, list, criteria, count);
+    if (!error)
+        sort_finish(list);
+    return error;
+}
+
+/* The first of those at index low to high that is still there, its key in the list.
+ * ERROR_NOT_FOUND: none is. */
+static int find_key(struct search_slice *slice, const uint32_t *order, size_t *low, size_t high,
+                    struct sort_list *list, const struct imap_sort_criterion *criteria,
+                    size_t count)
+{
+    for (; *low < high; (*low)++) {
+        struct entry_cursor cursor;
+        struct entry entry;
+        entry_cursor_init(&cursor, slice->snapshot, order[*low], 0);
+        int error = entry_cursor_next(&cursor, &entry);
+        entry_cursor_release(&cursor);
+        if (!error && entry.uid == order[*low])
+            return make_key(slice, &entry, list, criteria, count);
+        if (error && error != ERROR_NOT_FOUND)
+            return error;
+    }
+    return ERROR_NOT_FOUND;
+}
+
+int sort_place(struct search_slice *slice, const struct entry *entry,
+               const struct imap_sort_criterion *criteria, size_t criterion_count,
+               const uint32_t *order, size_t count, size_t *place)
+{
+    struct sort_list own, other;
+    size_t low = 0, high = count;
+    sort_list_init(&own, SORT_KEY_MAXIMUM);
+    sort_list_init(&other, SORT_KEY_MAXIMUM);
+    int error = make_key(slice, entry, &own, criteria, criterion_count);
+    while (low < high && !error) {
+        size_t half = low + (high - low) / 2, middle = half;
+        error = find_key(slice, order, &middle, high, &other, criteria, criterion_count);
+        if (error == ERROR_NOT_FOUND) {
+            high = half;
+            error = 0;
+        } else if (!error && compare_items(sort_items(&other), sort_items(&own)) < 0) {
+            low = middle + 1;
+        } else {
+            high = half;
+        }
+    }
+    sort_list_release(&own);
+    sort_list_release(&other);
+    if (!error)
+        *place = low;
+    return error;
+}
+
 bool sort_write(struct imap_session *session, const struct sort_list *list, size_t *written,
-                char separator)
+                size_t first, size_t end, char separator)
 {
     const struct sort_item *items = (const struct sort_item *)list->items.data;
-    for (; *written < list->count && !session_slice_over(session); (*written)++) {
-        if (separator == ' ' || *written)
+    for (; *written < end && !session_slice_over(session); (*written)++) {
+        if (separator == ' ' || *written > first)
             buffer_append_byte(session->out, separator);
         number_write(session->out, search_number(session, items[*written].uid));
     }
-    return *written == list->count;
+    return *written == end;
 }

@@ -12,6 +12,8 @@
 enum {
     SORT_STRING_MAXIMUM = 1024, /* bytes of a string that count */
     SORT_NUMBER = 8,            /* bytes of a number */
+    /* bytes of one message's key: of all criteria, each with its end */
+    SORT_KEY_MAXIMUM = IMAP_SORT_CRITERIA_MAXIMUM * (SORT_STRING_MAXIMUM + 1),
 };
 
 /* A message found. */
@@ -38,16 +40,25 @@ int sort_add(struct search_slice *slice, struct sort_list *list,
 /* Puts the items in order: by key, then by UID. Nothing is added any more. */
 void sort_finish(struct sort_list *list);
 
+/* The messages from index first to behind last, as UIDs. ERROR_LIMIT, ERROR_MEMORY. */
+int sort_part(const struct sort_list *list, size_t first, size_t end, struct range_set *uids);
+
+/* Where an entry belongs among UIDs that are in order: before which index. The slice's entry is
+ * another one then. ERROR_LIMIT. */
+int sort_place(struct search_slice *slice, const struct entry *entry,
+               const struct imap_sort_criterion *criteria, size_t criterion_count,
+               const uint32_t *order, size_t count, size_t *place);
+
 /* The pieces of keys. The sent date is the Date field's, else the internal date (RFC 5256
  * section 2.2). The subject is the base subject as a search key, cleared first; *reply: whether it
  * says reply or forward. */
 int64_t sort_sent_date(struct search_slice *slice);
 int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply);
 
-/* Writes SORT's numbers, or ESEARCH's ALL, in order from *written on, until the slice is over;
- * returns whether all are written. */
+/* Writes SORT's numbers, or ESEARCH's, in order from *written on up to the index `end`, until the
+ * slice is over; returns whether all are written. first: the index that has no comma in front. */
 bool sort_write(struct imap_session *session, const struct sort_list *list, size_t *written,
-                char separator);
+                size_t first, size_t end, char separator);
 
 /* --- thread.c and thread_write.c: THREAD (RFC 5256 section 3) --- */
 

@@ -1,25 +1,45 @@
 /*
- * The whole IMAP session: the bytes are what a client sends after login. A second session on the
- * same account is told of the changes.
+ * The whole IMAP session: the bytes are what a client sends after login. Two other sessions on the
+ * same account are told of the changes: in IDLE, and by NOTIFY.
  */
 #include "session.h"
 
+enum { SESSIONS = 3 };
+
+static void begin(struct stream sessions[SESSIONS], struct store *store, struct account_id account)
+{
+    static const char *const first[SESSIONS] = {
+        "",
+        "s SELECT INBOX\r\ns IDLE\r\n",
+        "s SELECT INBOX\r\ns NOTIFY SET (selected (MessageNew (UID BODYSTRUCTURE) "
+        "MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge FlagChange "
+        "MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))"
+        "\r\n",
+    };
+    for (size_t i = 0; i < SESSIONS; i++) {
+        open_stream(&sessions[i], &imap_protocol, "L", store, account);
+        run(&sessions[i], SLICE(""));
+        if (first[i][0])
+            run(&sessions[i], slice_from_string(first[i]));
+    }
+}
+
 static void converse(struct store *store, struct account_id account, struct slice input)
 {
-    struct stream first, second;
-    open_stream(&first, &imap_protocol, "L", store, account);
-    open_stream(&second, &imap_protocol, "L", store, account);
-    run(&first, SLICE(""));
-    run(&second, SLICE("s SELECT INBOX\r\ns IDLE\r\n"));
-    /* In lines, so that the second session sees the steps. */
+    struct stream sessions[SESSIONS];
+    begin(sessions, store, account);
+    /* In lines, so that the other sessions see the steps. */
     while (input.size) {
         size_t end = slice_find(input, '\n') + 1;
-        if (run(&first, slice_sub(input, 0, end)) == STREAM_NEED_CLOSE)
+        sessions[0].noticed = true;
+        if (run(&sessions[0], slice_sub(input, 0, end)) == STREAM_NEED_CLOSE)
             break;
         input = slice_sub(input, end, input.size);
-        second.noticed = true;
-        run(&second, SLICE(""));
+        for (size_t i = 1; i < SESSIONS; i++) {
+            sessions[i].noticed = true;
+            run(&sessions[i], SLICE(""));
+        }
     }
-    close_stream(&first);
-    close_stream(&second);
+    for (size_t i = 0; i < SESSIONS; i++)
+        close_stream(&sessions[i]);
 }

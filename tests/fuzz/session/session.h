@@ -86,6 +86,7 @@ static enum stream_need run(struct stream *stream, struct slice input)
     size_t runs = 0;
     do {
         need = stream->protocol->run(stream);
+        stream->noticed = false;
         buffer_clear(&stream->output);
         require(++runs < RUNS_MAXIMUM);
     } while (need == STREAM_NEED_OUTPUT);

@@ -38,7 +38,7 @@ static inline void imap_events_key(struct buffer *out, const struct imap_search_
         "all",        "and",    "or",         "not",     "sequence",  "uid",         "flag",
         "keyword",    "header", "body",       "text",    "larger",    "smaller",     "before",
         "on",         "since",  "sentbefore", "senton",  "sentsince", "savedbefore", "savedon",
-        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",
+        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",      "filter",
     };
     buffer_append_string(out, names[key->kind]);
     if (key->field.size || key->text.size) {
@@ -84,6 +84,16 @@ static inline void imap_events_item(struct buffer *out, const struct imap_fetch_
         buffer_append_format(out, "<%u.%u>", item->partial_offset, item->partial_size);
 }
 
+static inline void imap_events_slices(struct buffer *out, const struct slice *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].data)
+            imap_events_slice(out, slices[i]);
+        else
+            buffer_append_string(out, " NIL");
+    }
+}
+
 static inline void imap_events_list(struct buffer *out, const struct imap_list *list)
 {
     const struct {
@@ -103,16 +113,9 @@ static inline void imap_events_list(struct buffer *out, const struct imap_list *
             buffer_append_format(out, " %s", options[i].name);
     if (list->return_status)
         buffer_append_format(out, " status %u", list->return_status);
-}
-
-static inline void imap_events_slices(struct buffer *out, const struct slice *slices, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slices[i].data)
-            imap_events_slice(out, slices[i]);
-        else
-            buffer_append_string(out, " NIL");
-    }
+    if (list->metadata_count)
+        buffer_append_string(out, " metadata");
+    imap_events_slices(out, list->metadata, list->metadata_count);
 }
 
 static inline void imap_events_partial(struct buffer *out, const struct imap_partial *partial)
@@ -132,6 +135,11 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
     for (size_t i = 0; i < search->sort_count; i++)
         buffer_append_format(out, "%s%d ", search->sort[i].reverse ? "-" : "+",
                              search->sort[i].kind);
+    if (search->update)
+        buffer_append_string(out, "update");
+    for (size_t i = 0; i < search->item_count; i++)
+        imap_events_item(out, &search->items[i]);
+    buffer_append_string(out, search->update ? " " : "");
     imap_events_key(out, &search->key);
     imap_events_partial(out, &search->partial);
 }
@@ -182,6 +190,19 @@ static inline void imap_events_metadata(struct buffer *out, const struct imap_me
         buffer_append(out, metadata->entries[i]);
         imap_events_slices(out, &metadata->values[i], 1);
     }
+}
+
+static inline void imap_events_notify(struct buffer *out, const struct imap_notify *notify)
+{
+    buffer_append_format(out, "%s%s%s", notify->set ? "set" : "none",
+                         notify->status ? " status" : "", notify->unknown_event ? " unknown" : "");
+    for (size_t i = 0; i < notify->group_count; i++) {
+        const struct imap_notify_group *group = &notify->groups[i];
+        buffer_append_format(out, " %d/%u", group->filter, group->events);
+        imap_events_slices(out, group->names, group->name_count);
+    }
+    for (size_t i = 0; i < notify->item_count; i++)
+        imap_events_item(out, &notify->items[i]);
 }
 
 static inline void imap_events_arguments(struct buffer *out, const struct imap_command *command)
@@ -263,12 +284,24 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_SETMETADATA:
         imap_events_metadata(out, &command->metadata);
         break;
+    case IMAP_NOTIFY:
+        imap_events_notify(out, &command->notify);
+        break;
     case IMAP_EXPUNGE:
         buffer_append_string(out, command->expunge.all ? "all" : "");
         imap_events_set(out, &command->expunge.set);
         break;
+    case IMAP_CANCELUPDATE:
+        imap_events_slices(out, command->cancel_update.tags, command->cancel_update.count);
+        break;
     case IMAP_THREAD:
         buffer_append_format(out, "%d ", command->search.algorithm);
+        imap_events_search(out, &command->search);
+        break;
+    case IMAP_ESEARCH:
+        if (command->search.sources)
+            imap_events_notify(out, command->search.sources);
+        buffer_append_byte(out, ' ');
         imap_events_search(out, &command->search);
         break;
     case IMAP_SEARCH:

@@ -26,6 +26,22 @@ static void test_get(void **state)
     check_bad("GETMETADATA x /a /b", "Command: something follows the arguments");
 }
 
+/* RFC 9590 section 5 */
+static void test_list(void **state)
+{
+    (void)state;
+    check_command("LIST \"\" % RETURN (METADATA (\"/shared/vendor/cmu/cyrus-imapd/color\"))",
+                  "LIST '''%' extended metadata'/shared/vendor/cmu/cyrus-imapd/color'");
+    check_command("LIST \"\" % RETURN (CHILDREN METADATA (/a /b) STATUS (MESSAGES))",
+                  "LIST '''%' r:children extended status 1 metadata'/a''/b'");
+    check_bad("LIST \"\" % RETURN (METADATA)", "Entry: expected a space before it");
+    check_bad("LIST \"\" % RETURN (METADATA /a)", "Entry: expected a list");
+    check_bad("LIST \"\" % RETURN (METADATA ())", "Entry: expected an atom or a string");
+    check_bad("LIST \"\" % RETURN (METADATA (a))", "Entry: expected the name of an entry");
+    check_bad("LIST \"\" % RETURN (METADATA (/a*))", "Entry: expected a closing parenthesis");
+    check_bad("LIST \"\" % RETURN (METADATA (/a)", "Entry: expected a closing parenthesis");
+}
+
 static void test_set(void **state)
 {
     (void)state;
@@ -46,6 +62,8 @@ static void test_quota(void **state)
     check_command("GETQUOTA \"\"", "GETQUOTA ''");
     check_command("GETQUOTAROOT inbox", "GETQUOTAROOT 'INBOX'");
     check_command("COMPRESS DEFLATE", "COMPRESS 'DEFLATE'");
+    check_command("UNAUTHENTICATE", "UNAUTHENTICATE ");
+    check_bad("UNAUTHENTICATE x", "Command: something follows the arguments");
     check_bad("COMPRESS", "Algorithm: missing");
     check_bad("GETQUOTA", "Quota root: missing");
     check_bad("GETQUOTAROOT \"\"", "Mailbox name: empty");
@@ -55,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_quota),
     };

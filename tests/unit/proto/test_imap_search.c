@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "imap_dialogue.h"
 
 static void test_keys(void **state)
@@ -93,8 +94,9 @@ static void test_return(void **state)
     check_bad("SEARCH RETURN (PARTIAL -1:5) SEEN",
               "Return option: expected both ends from the back");
     check_bad("SEARCH RETURN (PARTIAL 1:*) SEEN", "Return option: expected a number");
-    check_bad("SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
-              "Sort criterion: PARTIAL is for SEARCH");
+    check_command("SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
+                  "SORT return +2 and(all) partial 1:2");
+    check_bad("SORT RETURN (PARTIAL x) (DATE) UTF-8 ALL", "Return option: expected a number");
     check_bad("SEARCH RETURN (KEEP) SEEN", "Return option: unknown");
     check_bad("SEARCH RETURN (MIN)", "Search key: missing");
     check_bad("SEARCH RETURN MIN SEEN", "Return option: expected a list");
@@ -166,6 +168,126 @@ static void test_bad(void **state)
     check_bad("SEARCH ALL)", "Command: something follows the arguments");
 }
 
+/* RFC 5267 section 5, RFC 5465 section 7 */
+static void test_context(void **state)
+{
+    (void)state;
+    check_command("SEARCH RETURN (CONTEXT COUNT) UNDELETED UNKEYWORD $Junk",
+                  "SEARCH return count and(not(flag 8) not(keyword '$Junk'))");
+    check_command("UID SEARCH RETURN (UPDATE COUNT) DELETED",
+                  "UID SEARCH return count update and(flag 8)");
+    check_command("UID SORT RETURN (UPDATE PARTIAL 1:5 CONTEXT) (DATE) UTF-8 ALL",
+                  "UID SORT return +2 update and(all) partial 1:5");
+    check_command("SEARCH RETURN (COUNT UPDATE (UID BODY[HEADER.FIELDS (TO FROM SUBJECT)])) "
+                  "FROM \"boss\"",
+                  "SEARCH return count update uid section=BODY[HEADER.FIELDS (TO FROM "
+                  "SUBJECT)]/2'TO''FROM''SUBJECT' and(header FROM'boss')");
+    check_command("SEARCH RETURN (UPDATE(FLAGS) MIN) ALL",
+                  "SEARCH return min update flags and(all)");
+    check_bad("SEARCH RETURN (UPDATE ()) ALL", "Return option: unknown");
+    check_bad("SEARCH RETURN (UPDATE (FLAGS) ) ALL", "Return option: unknown");
+    check_bad("SEARCH RETURN (UPDATE (FLAGS) UPDATE (UID)) ALL", "Return option: unknown");
+    check_bad("SEARCH RETURN (CONTEXT (FLAGS)) ALL", "Return option: unknown");
+    check_command("CANCELUPDATE \"B01\"", "CANCELUPDATE 'B01'");
+    check_command("CANCELUPDATE \"B01\" \"B02\"", "CANCELUPDATE 'B01''B02'");
+    check_bad("CANCELUPDATE", "Tag: missing");
+    check_bad("CANCELUPDATE B01", "Tag: expected a string");
+    check_bad("CANCELUPDATE \"B01\" B02", "Tag: expected a string");
+    check_bad("CANCELUPDATE \"B01\"\"B02\"", "Tag: expected a space before it");
+    check_bad("UID CANCELUPDATE \"B01\"", "Command after UID: unknown");
+}
+
+/* RFC 7377 section 4 */
+static void test_esearch(void **state)
+{
+    (void)state;
+    check_command("ESEARCH UNSEEN", "ESEARCH  and(not(flag 1))");
+    check_command("UID ESEARCH FROM \"frobozz\" 1:100",
+                  "UID ESEARCH  and(header FROM'frobozz' sequence 1:100)");
+    check_command("ESEARCH IN (mailboxes \"folder1\" subtree \"folder2\") unseen",
+                  "ESEARCH none 6/0'folder1' 5/0'folder2' and(not(flag 1))");
+    check_command("ESEARCH IN (mailboxes \"folder1\" subtree-one \"folder2\") subject \"chad\"",
+                  "ESEARCH none 6/0'folder1' 7/0'folder2' and(header SUBJECT'chad')");
+    check_command(
+        "ESEARCH IN (selected personal subscribed inboxes subtree (a b)) RETURN (MIN COUNT) "
+        "CHARSET UTF-8 ALL",
+        "ESEARCH none 0/0 3/0 4/0 2/0 5/0'a''b' return min count and(all)");
+    check_bad("ESEARCH", "Search key: missing");
+    check_bad("ESEARCH IN", "Mailbox filter: missing");
+    check_bad("ESEARCH IN personal ALL", "Mailbox filter: expected a list");
+    check_bad("ESEARCH IN () ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (selected-delayed) ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (selected selected) ALL",
+              "Mailbox filter: the selected mailbox is named twice");
+    check_bad("ESEARCH IN (personal (x y)) ALL", "Mailbox filter: unknown");
+    check_bad("ESEARCH IN (mailboxes) ALL", "Mailbox name: expected a space before it");
+    check_bad("ESEARCH IN (personal)", "Search key: missing");
+    check_bad("ESEARCH IN (personal) RETURN (MIN)", "Search key: missing");
+    check_bad("NOTIFY SET (subtree-one x (MailboxName))", "Mailbox filter: unknown");
+}
+
+/* RFC 5466 section 4 */
+static void test_filter(void **state)
+{
+    (void)state;
+    check_command("SEARCH UID 300:900 FILTER on-the-road SINCE \"3-Dec-2002\"",
+                  "SEARCH and(uid 300:900 filter 'on-the-road' since 1038873600)");
+    check_command("SEARCH NOT FILTER x", "SEARCH and(not(filter 'x'))");
+    check_bad("SEARCH FILTER", "Search key: expected an argument behind the key");
+    check_bad("SEARCH FILTER \"x\"", "Search key: expected an atom");
+    check_bad("SEARCH FILTER a/b", "Search key: not the name of a filter");
+    check_bad("SEARCH FILTER x y", "Search key: unknown");
+}
+
+static void check_program(const char *text, int expected)
+{
+    struct arena arena;
+    struct imap_search search;
+    arena_init(&arena, 64 * 1024);
+    assert_int_equal(imap_search_program(slice_from_string(text), &arena, &search), expected);
+    arena_release(&arena);
+}
+
+static void test_programs(void **state)
+{
+    (void)state;
+    check_program("OR SMALLER 5000 FROM \"boss@example.com\"", 0);
+    check_program("(FILTER a) SUBJECT {3}\r\nx y", 0);
+    check_program("SUBJECT \"\xc3\xa9\"", 0);
+    check_program("OR SMALLER", ERROR_SYNTAX);
+    check_program("OR SMALLER 5000", ERROR_SYNTAX);
+    check_program("", ERROR_SYNTAX);
+    check_program("ALL ", ERROR_SYNTAX);
+    check_program("ALL)", ERROR_SYNTAX);
+    check_program("CHARSET UTF-8 ALL", ERROR_SYNTAX);
+    check_program("SUBJECT \"\xe9\"", ERROR_SYNTAX);
+    check_program("SUBJECT {4}\r\nx", ERROR_SYNTAX);
+}
+
+/* IMAP_CANCEL_MAXIMUM */
+static void test_many_tags(void **state)
+{
+    (void)state;
+    struct buffer input, expected;
+    buffer_init(&input, 4096);
+    buffer_init(&expected, 4096);
+    buffer_append_string(&input, "a CANCELUPDATE");
+    buffer_append_string(&expected, "command a CANCELUPDATE ");
+    for (int i = 0; i < IMAP_CANCEL_MAXIMUM; i++) {
+        buffer_append_string(&input, " \"t\"");
+        buffer_append_string(&expected, "'t'");
+    }
+    size_t size = input.size;
+    buffer_append_string(&input, "\r\n");
+    buffer_append_string(&expected, "\n");
+    check_events_slice(usual_limits, buffer_slice(&input), expected.data);
+    buffer_truncate(&input, size);
+    buffer_append_string(&input, " \"t\"\r\n");
+    check_events_slice(usual_limits, buffer_slice(&input), "BAD a Tag: too many\n");
+    buffer_release(&input);
+    buffer_release(&expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +300,11 @@ int main(void)
         cmocka_unit_test(test_sort),
         cmocka_unit_test(test_thread),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_esearch),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_programs),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);
 }

@@ -546,6 +546,72 @@ static void notice_during_a_run_is_not_lost(void **state)
     close(client);
 }
 
+/* Watches the accounts whose numbers come, and says which have changed. */
+static enum stream_need watch_others(struct stream *stream)
+{
+    static struct stream_watch watched[8];
+    for (size_t i = 0; i < stream->watched_count; i++) {
+        if (watched[i].noticed)
+            buffer_append_format(&stream->output, "%zu", i);
+        watched[i].noticed = false;
+    }
+    if (stream->noticed)
+        buffer_append_string(&stream->output, "changed\n");
+    if (stream->input.size) {
+        stream->watched = watched;
+        stream->watched_count = stream->input.data[0] == '-' ? 0 : stream->input.size;
+        for (size_t i = 0; i < stream->watched_count; i++)
+            watched[i].notice = store_account_notice(account((uint8_t)stream->input.data[i]));
+        stream->input = slice_sub(stream->input, stream->input.size, 0);
+        buffer_append_string(&stream->output, "watching\n");
+    }
+    return STREAM_NEED_NOTICE;
+}
+
+static void stream_watches_others(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = watch_others;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, atomic_load(&fake.runs) == 1);
+    /* Each is noticed once, as something may have changed before. */
+    say(client, "abc");
+    expect(f, client, "watching\n012changed\n");
+    post(f, 'b');
+    expect(f, client, "1changed\n");
+    post(f, 'c');
+    expect(f, client, "2changed\n");
+    post(f, 1);
+    expect(f, client, "changed\n");
+    say(client, "c");
+    expect(f, client, "watching\n0changed\n");
+    post(f, 'c');
+    expect(f, client, "0changed\n");
+    say(client, "-");
+    expect(f, client, "watching\n");
+    int runs = atomic_load(&fake.runs);
+    post(f, 'c');
+    turn_for(f, 20 * 1000);
+    assert_int_equal(atomic_load(&fake.runs), runs);
+    close(client);
+}
+
+/* What it watches is in one bucket, and its end comes while that is walked through. */
+static void stream_ends_while_watching(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    fake.step = watch_others;
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    say(client, "aaaaaaa");
+    expect(f, client, "watching\n0123456changed\n");
+    for (int i = 0; i < NOTICE_ENTRIES + 1; i++)
+        post(f, 77);
+    close(client);
+    wait_until(f, worker_streams(f->worker) == 0);
+}
+
 static atomic_int together;
 
 static enum stream_need alone(struct stream *stream)
@@ -805,6 +871,8 @@ int main(void)
         WITH_WORKER(notice_wakes_the_accounts_streams),
         WITH_WORKER(missed_notices_wake_all),
         WITH_WORKER(notice_during_a_run_is_not_lost),
+        WITH_WORKER(stream_watches_others),
+        WITH_WORKER(stream_ends_while_watching),
         WITH_WORKER(stream_runs_in_one_thread_at_a_time),
         WITH_WORKER(limits_are_kept),
         WITH_WORKER(listener_accepts_and_refuses),
