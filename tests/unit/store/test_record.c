@@ -383,14 +383,10 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_access_key),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_numbers_in_keys),
-        cmocka_unit_test(test_entry),
-        cmocka_unit_test(test_first_account_version),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_directory_records),
+        cmocka_unit_test(test_hash),           cmocka_unit_test(test_access_key),
+        cmocka_unit_test(test_places),         cmocka_unit_test(test_numbers_in_keys),
+        cmocka_unit_test(test_entry),          cmocka_unit_test(test_first_account_version),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_directory_records),
         cmocka_unit_test(test_scripts_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
