@@ -80,8 +80,7 @@ if allof (header :contains "subject" "[the \"list\"]")
     browser.click("#settings-menu a", "Filters")
     browser.find("#layout-list", "roundcube")
     for active in (False, True):
-        browser.open("a.actions", ".popover")
-        browser.click(".popover a.status")
+        browser.pick("a.actions", ".popover a.status")
         wait_until(lambda: list(scripts.list().values()) == [active], SECONDS, browser.page)
 
 

@@ -173,13 +173,19 @@ class Browser:
             (element.find_element(By.CSS_SELECTOR, part) if part else element).click()
         self.attempt(action)
 
-    def open(self, css, menu):
-        """Clicks until the menu is there: a click comes to nothing while a page sets itself up."""
-        def opened():
+    def pick(self, css, item):
+        """Opens a menu and clicks an item in it, from the beginning as long as it has not come to that: a
+        click comes to nothing, and a menu closes again, while a page sets itself up."""
+        def picked():
+            with contextlib.suppress(WebDriverException):
+                for element in self.shown(item):
+                    element.click()
+                    return True
             self.click(css)
             with contextlib.suppress(AssertionError):
-                return wait_until(lambda: self.shown(menu), 3)
-        wait_until(opened, SECONDS, self.page)
+                wait_until(lambda: self.shown(item), 3)
+            return False
+        wait_until(picked, SECONDS, self.page)
 
     def write(self, css, text):
         """Writes it in place of what is there."""
