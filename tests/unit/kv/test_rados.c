@@ -35,6 +35,17 @@ struct fixture {
     struct node nodes[NODES];
 };
 
+/* A cluster that was stopped by the test before may take its time to be itself again. */
+static int open_patiently(struct node *node)
+{
+    uint64_t until = clock_monotonic_us() + 30 * 1000 * 1000;
+    int error;
+    do
+        error = kv_open(node->engine, "test", KV_CREATE, &node->kv);
+    while (error == ERROR_BUSY && clock_monotonic_us() < until);
+    return error;
+}
+
 static int set_up_with(void **state, unsigned timeout, size_t cache)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -44,7 +55,7 @@ static int set_up_with(void **state, unsigned timeout, size_t cache)
         struct node *node = &f->nodes[i];
         node->cluster = test_cluster_with(timeout);
         assert_int_equal(kv_rados_create(node->cluster, name_space, cache, &node->engine), 0);
-        assert_int_equal(kv_open(node->engine, "test", KV_CREATE, &node->kv), 0);
+        assert_int_equal(open_patiently(node), 0);
     }
     return 0;
 }
