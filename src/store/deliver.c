@@ -225,9 +225,9 @@ static int prepare_departing(struct store_view *view, struct departing *departin
 {
     const struct departure *departure = departing->departure;
     struct buffer *bytes = &departing->bytes;
-    for (size_t i = 0; i < DEPARTURE_PIECES; i++)
-        buffer_append(bytes, departure->pieces[i]);
-    int error = buffer_error(bytes);
+    int error = outgoing_check(&departure->envelope);
+    for (size_t i = 0; i < DEPARTURE_PIECES && !error; i++)
+        error = buffer_append(bytes, departure->pieces[i]);
     if (!error && bytes->size > MESSAGE_INLINE_MAXIMUM)
         error = blob_put(view->store->blob, view->account->space, buffer_slice(bytes),
                          &departing->blob);

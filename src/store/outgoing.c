@@ -174,6 +174,17 @@ static int put(struct change *change, struct departing *departing)
     return error;
 }
 
+int outgoing_check(const struct outgoing_envelope *envelope)
+{
+    if (envelope->sender.size > OUTGOING_ADDRESS_MAXIMUM || !envelope->recipient_count ||
+        envelope->recipient_count > OUTGOING_RECIPIENTS_MAXIMUM)
+        return ERROR_LIMIT;
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        if (envelope->recipients[i].address.size > OUTGOING_ADDRESS_MAXIMUM)
+            return ERROR_LIMIT;
+    return 0;
+}
+
 int outgoing_put(struct change *change, struct departing *departing)
 {
     struct waiting waiting = {0};

@@ -41,7 +41,11 @@ struct departing {
     bool made;           /* in the transaction at hand */
 };
 
-/* Whether there is room for one more. Only a redirect is worth refusing the delivery for. */
+/* Whether what is to be sent is within the limits of store/outgoing.h: 0 or ERROR_LIMIT. */
+int outgoing_check(const struct outgoing_envelope *envelope);
+
+/* Puts it, and sets `made`. Where too many wait: ERROR_BUSY for a redirect, which is worth refusing
+ * the delivery for; all else is left out, as `made` says. */
 int outgoing_put(struct change *change, struct departing *departing);
 
 /* Notes in the directory, durably, that the account is going to have such mail. Before the

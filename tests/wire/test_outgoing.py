@@ -134,6 +134,17 @@ def test_reject_with_a_report(server, mta):
     assert inbox(server, alice) == []
 
 
+def test_of_a_large_message_the_report_has_the_header(server, mta):
+    """RETURNED_MAXIMUM"""
+    alice = server.fresh_account()
+    script(server, alice, 'require "reject"; reject "nö";')
+    server.deliver(message("large", body="x" * 70 + "\r\n" * 70000), alice[0])
+    (mail,) = sent(mta, 1)
+    original = email.message_from_bytes(mail["data"]).get_payload()[2]
+    assert original.get_content_type() == "text/rfc822-headers"
+    assert "Subject: large" in original.get_payload() and len(mail["data"]) < 4000
+
+
 def test_dsn_parameters_go_on(server, mta):
     alice = server.fresh_account()
     script(server, alice, 'require ["redirect-dsn", "redirect-deliverby"];'

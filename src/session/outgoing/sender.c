@@ -47,11 +47,17 @@ void sender_drain(struct sender *sender, uint32_t seconds)
 
 /* --- what comes back --- */
 
-static void finish(struct sending *sending)
+/* chapar-send has its own, or needs none. */
+static void close_file(struct sending *sending)
 {
     if (sending->file >= 0)
         close(sending->file);
     sending->file = -1;
+}
+
+static void finish(struct sending *sending)
+{
+    close_file(sending);
     sending->channel = NULL;
     sending->state = SENDING_FINISHED;
 }
@@ -259,12 +265,11 @@ static void hand_all_over(struct sender *sender)
         sending->id = ++sender->last_id;
         sending->renew_at = now_ms(sender) + SENDER_RENEW_SECONDS * 1000;
         sending->state = SENDING_UNDER_WAY;
+        counters_add(COUNTER_OUTGOING_ATTEMPTS, 1);
         if (!sending->channel || hand_over(sending))
             finish(sending);
-        if (sending->file >= 0)
-            close(sending->file);
-        sending->file = -1;
-        counters_add(COUNTER_OUTGOING_ATTEMPTS, 1);
+        else
+            close_file(sending);
     }
 }
 
@@ -411,8 +416,7 @@ void sender_free(struct sender **sender)
     if (!old)
         return;
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
-        if (old->sendings[i].file >= 0)
-            close(old->sendings[i].file);
+        close_file(&old->sendings[i]);
         arena_release(&old->sendings[i].arena);
     }
     pthread_mutex_destroy(&old->lock);

@@ -36,7 +36,8 @@ struct sending {
     struct outgoing_recipient *results; /* of each recipient of the message */
     size_t asked;                       /* of them, those that wait: they are handed over */
     size_t answered;
-    int file; /* -1: none */
+    bool told; /* the log and the counters know of the results */
+    int file;  /* -1: none */
     struct ipc_channel *channel;
     uint64_t settle_at, renew_at; /* not before then; the loop's milliseconds */
 };
@@ -86,9 +87,6 @@ struct sender {
 /* --- work.c --- */
 
 void job_run(struct sender *sender, struct job *job);
-
-/* Nothing is under way here any more. */
-void sending_clear(struct sending *sending);
 
 /* --- returned.c --- */
 

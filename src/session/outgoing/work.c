@@ -19,7 +19,8 @@ enum {
     SETTLE_AGAIN_MS = 5000,         /* after the store could not be written to */
 };
 
-void sending_clear(struct sending *sending)
+/* Nothing is under way here any more. */
+static void sending_clear(struct sending *sending)
 {
     if (sending->file >= 0)
         close(sending->file);
@@ -27,6 +28,7 @@ void sending_clear(struct sending *sending)
     arena_clear(&sending->arena);
     sending->results = NULL;
     sending->settle_at = 0;
+    sending->told = false;
     sending->state = SENDING_FREE;
 }
 
@@ -84,20 +86,32 @@ static void log_result(const struct sending *sending, size_t index)
              LOG_TEXT("result", names[result->state]), LOG_SLICE("reply", result->reply));
 }
 
-/* Says what has come of each that was asked for. True: some are refused from now on. */
-static bool take_stock(const struct sender *sender, struct sending *sending, int64_t now)
+static bool was_asked(const struct sending *sending, size_t index)
 {
-    const struct outgoing_envelope *envelope = &sending->message.envelope;
-    bool refused = false, too_old = is_too_old(sender, &sending->message, now);
-    for (size_t i = 0; i < envelope->recipient_count; i++) {
-        struct outgoing_recipient *result = &sending->results[i];
-        if (envelope->recipients[i].state != OUTGOING_WAITING)
+    return sending->message.envelope.recipients[index].state == OUTGOING_WAITING;
+}
+
+/* Says what has come of each that was asked for: once, however often it has to be noted. */
+static void tell_results(struct sending *sending)
+{
+    for (size_t i = 0; i < sending->message.envelope.recipient_count && !sending->told; i++) {
+        if (!was_asked(sending, i))
             continue;
-        if (result->state == OUTGOING_WAITING && too_old)
-            result->state = OUTGOING_REFUSED;
-        count_result(result->state);
+        count_result(sending->results[i].state);
         log_result(sending, i);
-        refused = refused || result->state == OUTGOING_REFUSED;
+    }
+    sending->told = true;
+}
+
+/* Whether some will not get it. With one that is too old, nobody is waited for any longer. */
+static bool is_refused(const struct sender *sender, struct sending *sending, int64_t now)
+{
+    bool refused = false, too_old = is_too_old(sender, &sending->message, now);
+    for (size_t i = 0; i < sending->message.envelope.recipient_count; i++) {
+        struct outgoing_recipient *result = &sending->results[i];
+        if (was_asked(sending, i) && result->state == OUTGOING_WAITING && too_old)
+            result->state = OUTGOING_REFUSED;
+        refused = refused || (was_asked(sending, i) && result->state == OUTGOING_REFUSED);
     }
     return refused;
 }
@@ -111,8 +125,7 @@ static void put_off(const struct sender *sender, struct sending *sending, int64_
         return;
     }
     for (size_t i = 0; i < message->envelope.recipient_count; i++)
-        if (sending->results[i].state == OUTGOING_REFUSED &&
-            message->envelope.recipients[i].state == OUTGOING_WAITING)
+        if (sending->results[i].state == OUTGOING_REFUSED && was_asked(sending, i))
             sending->results[i].state = OUTGOING_WAITING;
 }
 
@@ -121,7 +134,9 @@ static int settle(const struct sender *sender, struct store_view *view, struct s
     int64_t now = store_now(view);
     const struct outgoing_message *message = &sending->message;
     int error = 0;
-    if (take_stock(sender, sending, now) && message->envelope.kind == OUTGOING_REDIRECT) {
+    bool refused = is_refused(sender, sending, now);
+    tell_results(sending);
+    if (refused && message->envelope.kind == OUTGOING_REDIRECT) {
         error = return_to_owner(sender, view, sending);
         counters_add(COUNTER_OUTGOING_RETURNED, !error);
         if (error == ERROR_QUOTA || error == ERROR_LIMIT) {

@@ -281,14 +281,20 @@ static void run_for(struct fixture *f, unsigned ms)
 
 /* --- what is in the store --- */
 
-static void depart(struct fixture *f, struct outgoing_envelope envelope, const char *text)
+static void depart_from(struct fixture *f, struct account_id account,
+                        struct outgoing_envelope envelope, const char *text)
 {
     struct store_view *view = NULL;
     const struct departure departure = {.envelope = envelope, .pieces = {slice_from_string(text)}};
     const struct delivery_plan plan = {.departures = &departure, .departure_count = 1};
-    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &view), 0);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, account, &view), 0);
     assert_int_equal(store_deliver(view, &plan), 0);
     store_view_close(&view);
+}
+
+static void depart(struct fixture *f, struct outgoing_envelope envelope, const char *text)
+{
+    depart_from(f, f->alice, envelope, text);
 }
 
 static const struct outgoing_recipient two[] = {{SLICE("bob@example.org"), OUTGOING_WAITING, {0}},
@@ -597,6 +603,48 @@ static void many_have_their_turn(void **state)
     wait_until(f, "0");
 }
 
+/* SENDER_TURN: who has many does not keep out who has one. */
+static void nobody_waits_for_who_has_many(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob;
+    size_t his = 0;
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob@example.test"), &bob),
+                     0);
+    for (int i = 0; i < 2 * SEND_UNDER_WAY_MAXIMUM; i++)
+        depart(f, of_kind(OUTGOING_RESPONSE, 1), "x");
+    depart_from(f, bob, of_kind(OUTGOING_RESPONSE, 1), "his");
+    connect_send(f);
+    run_until_asked(f, SEND_UNDER_WAY_MAXIMUM);
+    for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++)
+        his += strstr(f->asked[i].text, "|his|") != NULL;
+    assert_int_equal(his, 1);
+}
+
+/* More accounts than it keeps in mind: the directory knows of the others. */
+static void many_accounts(void **state)
+{
+    struct fixture *f = *state;
+    char name[64];
+    const size_t count = SENDER_ACCOUNTS + 10;
+    for (size_t i = 0; i < count; i++) {
+        struct account_id account;
+        int size = snprintf(name, sizeof(name), "a%zu@example.test", i);
+        assert_int_equal(
+            store_account_create(f->store, WHO_SYSTEM, slice_make(name, (size_t)size), &account),
+            0);
+        depart_from(f, account, of_kind(OUTGOING_RESPONSE, 1), "x");
+    }
+    connect_send(f);
+    for (size_t sent = 0; sent < count; sent++) {
+        run_until_asked(f, 1);
+        struct asked first = f->asked[0];
+        memmove(f->asked, f->asked + 1, --f->asked_count * sizeof(f->asked[0]));
+        answer(f, &first, 0, SMTP_SENT, "250 Ok");
+        done(f, &first);
+    }
+}
+
 /* After a reload there are two for some time. */
 static void the_newest_is_chosen(void **state)
 {
@@ -663,6 +711,8 @@ int main(void)
         TEST(an_answer_for_each),
         TEST(an_unknown_id_is_a_breach),
         TEST(many_have_their_turn),
+        TEST(nobody_waits_for_who_has_many),
+        TEST(many_accounts),
         TEST(the_newest_is_chosen),
         TEST(draining),
         TEST(draining_has_an_end),

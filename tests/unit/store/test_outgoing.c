@@ -4,7 +4,7 @@
  */
 #include "store/check.h"
 #include "store/deliver.h"
-#include "store/outgoing.h"
+#include "store/outgoing_priv.h"
 #include "store/settle.h"
 #include "store_test.h"
 
@@ -188,6 +188,76 @@ static void test_limit(void **state)
     check_account(f);
 }
 
+static int put_large(struct kv_transaction *transaction, void *arg)
+{
+    struct buffer value;
+    struct outgoing_record record = {
+        .message = {.envelope = {.kind = OUTGOING_REDIRECT,
+                                 .sender = SLICE(""),
+                                 .recipients = two,
+                                 .recipient_count = 1},
+                    .size = OUTGOING_BYTES_MAXIMUM - *(uint64_t *)arg}};
+    buffer_init(&value, 1000);
+    outgoing_record_write(&record, &value);
+    int error = kv_put(transaction, SLICE("O\x81\xff"), buffer_slice(&value));
+    buffer_release(&value);
+    return error;
+}
+
+/* What waits may have so many bytes, and one message more. */
+static void test_bytes(void **state)
+{
+    struct fixture *f = *state;
+    const struct departure redirect = redirect_to(two, 1);
+    char space[64], id[ACCOUNT_ID_TEXT + 1];
+    account_id_format(f->alice, id);
+    snprintf(space, sizeof(space), "accounts/%.2s/%s", id, id);
+    struct kv *kv;
+    assert_int_equal(kv_open(f->kv, space, 0, &kv), 0);
+    uint64_t room = 1;
+    assert_int_equal(kv_update(kv, KV_DURABLE, put_large, &room), 0);
+    assert_int_equal(deliver(f, &redirect, 1), 0);
+    room = 0;
+    assert_int_equal(kv_update(kv, KV_DURABLE, put_large, &room), 0);
+    assert_int_equal(deliver(f, &redirect, 1), ERROR_BUSY);
+    kv_close(&kv);
+}
+
+/* Recipients, addresses, and what is kept of a reply. */
+static void test_envelope(void **state)
+{
+    struct fixture *f = *state;
+    struct outgoing_recipient many[OUTGOING_RECIPIENTS_MAXIMUM + 1];
+    struct outgoing_message *found;
+    char text[OUTGOING_ADDRESS_MAXIMUM + 1];
+    memset(text, 'x', sizeof(text));
+    struct slice fits = {text, OUTGOING_ADDRESS_MAXIMUM}, large = {text, sizeof(text)};
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
+        many[i] = (struct outgoing_recipient){.address = fits};
+    struct departure redirect = redirect_to(many, OUTGOING_RECIPIENTS_MAXIMUM);
+    redirect.envelope.sender = fits;
+    assert_int_equal(deliver(f, &redirect, 1), 0);
+    redirect.envelope.sender = large;
+    assert_int_equal(deliver(f, &redirect, 1), ERROR_LIMIT);
+    redirect = redirect_to(many, OUTGOING_RECIPIENTS_MAXIMUM + 1);
+    assert_int_equal(deliver(f, &redirect, 1), ERROR_LIMIT);
+    redirect = redirect_to(many, 0);
+    assert_int_equal(deliver(f, &redirect, 1), ERROR_LIMIT);
+    many[0].address = large;
+    redirect = redirect_to(many, 1);
+    assert_int_equal(deliver(f, &redirect, 1), ERROR_LIMIT);
+    assert_int_equal(list(f, &found), 1);
+    struct store_view *view = open_system(f);
+    for (size_t i = 0; i < OUTGOING_RECIPIENTS_MAXIMUM; i++)
+        many[i] = (struct outgoing_recipient){.reply = large};
+    assert_int_equal(
+        outgoing_settle(view, found->number, many, OUTGOING_RECIPIENTS_MAXIMUM, f->now), 0);
+    store_view_close(&view);
+    assert_int_equal(list(f, &found), 1);
+    assert_int_equal(found->envelope.recipients[0].reply.size, OUTGOING_REPLY_MAXIMUM);
+    check_account(f);
+}
+
 /* What is made once. */
 static void test_once(void **state)
 {
@@ -336,8 +406,9 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_whole_way), ON_BOTH(test_large), ON_BOTH(test_limit), ON_BOTH(test_once),
-        ON_BOTH(test_rate),      ON_BOTH(test_note),  ON_BOTH(test_check),
+        ON_BOTH(test_whole_way), ON_BOTH(test_large),    ON_BOTH(test_limit),
+        ON_BOTH(test_bytes),     ON_BOTH(test_envelope), ON_BOTH(test_once),
+        ON_BOTH(test_rate),      ON_BOTH(test_note),     ON_BOTH(test_check),
     };
     return cmocka_run_group_tests_name("outgoing", tests, NULL, NULL);
 }
