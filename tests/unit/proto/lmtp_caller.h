@@ -16,6 +16,7 @@ struct lmtp_caller {
     struct lmtp lmtp;
     struct buffer output; /* what the client has not been sent yet */
     struct buffer log;
+    struct buffer messages; /* their bytes alone, a NUL behind each */
     int delivery_error;
     bool in_message;
 };
@@ -27,6 +28,7 @@ static inline void lmtp_caller_init(struct lmtp_caller *caller, uint64_t message
     lmtp_init(&caller->lmtp, "mx.example.test", &limits);
     buffer_init(&caller->output, 16 * 1024);
     buffer_init(&caller->log, 64 * 1024 * 1024);
+    buffer_init(&caller->messages, 64 * 1024 * 1024);
 }
 
 static inline void lmtp_caller_release(struct lmtp_caller *caller)
@@ -34,6 +36,7 @@ static inline void lmtp_caller_release(struct lmtp_caller *caller)
     lmtp_release(&caller->lmtp);
     buffer_release(&caller->output);
     buffer_release(&caller->log);
+    buffer_release(&caller->messages);
 }
 
 static inline int lmtp_caller_decide(struct slice address)
@@ -62,6 +65,7 @@ static inline void lmtp_caller_deliver(struct lmtp_caller *caller)
 {
     lmtp_caller_send(caller);
     buffer_append_string(&caller->log, caller->in_message ? "}\n" : "{}\n");
+    buffer_append_byte(&caller->messages, '\0');
     caller->in_message = false;
     for (size_t left = caller->lmtp.accepted; left > 0; left--)
         lmtp_delivered(&caller->lmtp, caller->delivery_error, &caller->output);
@@ -86,10 +90,12 @@ static inline void lmtp_caller_data(struct lmtp_caller *caller)
         buffer_append_byte(&caller->log, '{');
     caller->in_message = true;
     buffer_append(&caller->log, caller->lmtp.data);
+    buffer_append(&caller->messages, caller->lmtp.data);
 }
 
 static inline void lmtp_caller_reset(struct lmtp_caller *caller)
 {
+    buffer_append_byte(&caller->messages, '\0');
     caller->in_message = false;
     lmtp_caller_send(caller);
 }
