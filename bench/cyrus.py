@@ -3,8 +3,8 @@
 Debian's cyrus-imapd and Dovecot's packages want the same names in the system, so it is fetched by
 apt-get and unpacked (dpkg -x), with the libraries that are missing, and run from there: the
 libraries by LD_LIBRARY_PATH, the configuration by -C. Debian's defaults, but for what the comparison
-needs: no TLS, mailboxes made when they are first used, and every password accepted, by a saslauthd of
-a few lines.
+needs: Chapar's certificate, mailboxes made when they are first used, and every password accepted, by a
+saslauthd of a few lines.
 """
 
 import imaplib
@@ -41,6 +41,8 @@ autocreate_quota: 0
 autocreate_post: yes
 lmtp_downcase_rcpt: yes
 lmtp_fuzzy_mailbox_match: no
+tls_server_cert: {directory}/tls/certificate.pem
+tls_server_key: {directory}/tls/key.pem
 sievedir: {directory}/sieve
 proc_path: {directory}/proc
 mboxname_lockpath: {directory}/lock
@@ -52,6 +54,7 @@ START {{
 }}
 SERVICES {{
   imap cmd="{binaries}/imapd -C {directory}/imapd.conf" listen="127.0.0.1:{imap_port}" prefork=1
+  imaps cmd="{binaries}/imapd -s -C {directory}/imapd.conf" listen="127.0.0.1:{imaps_port}" prefork=1
   lmtp cmd="{binaries}/lmtpd -a -C {directory}/imapd.conf" listen="127.0.0.1:{lmtp_port}" prefork=1
 }}
 EVENTS {{
@@ -62,8 +65,8 @@ EVENTS {{
 class Cyrus(Peer):
     name = "Cyrus"
 
-    def __init__(self, directory):
-        super().__init__(directory)
+    def __init__(self, directory, tls):
+        super().__init__(directory, tls)
         self.root = self.directory / "root"
         self.binaries = self.root / "usr" / "lib" / "cyrus" / "bin"
 
@@ -81,7 +84,7 @@ class Cyrus(Peer):
 
     def unpack(self):
         packages = self.directory / "packages"
-        packages.mkdir(parents=True)
+        packages.mkdir()
         subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=packages, check=True,
                        capture_output=True)
         for package in packages.glob("*.deb"):
@@ -93,8 +96,9 @@ class Cyrus(Peer):
         for folder in ("config", "mail", "sieve", "proc", "lock", "saslauthd"):
             (self.directory / folder).mkdir()
             os.chown(self.directory / folder, owner.pw_uid, owner.pw_gid)
+        self.copy_tls(USER)
         values = {"directory": self.directory, "binaries": self.binaries, "user": USER,
-                  "imap_port": self.imap_port, "lmtp_port": self.lmtp_port}
+                  "imap_port": self.imap_port, "imaps_port": self.imaps_port, "lmtp_port": self.lmtp_port}
         (self.directory / "imapd.conf").write_text(IMAPD_CONF.format(**values))
         (self.directory / "cyrus.conf").write_text(CYRUS_CONF.format(**values))
 
@@ -114,17 +118,17 @@ class Cyrus(Peer):
                     asked.sendall(struct.pack("!H", 2) + b"OK")
         threading.Thread(target=serve, daemon=True).start()
 
-    def start(self):
+    def prepare(self):
         self.unpack()
         self.configure()
         self.answer_passwords()
+
+    def launch(self):
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.binaries / "master", "-C", self.directory / "imapd.conf", "-M",
                  self.directory / "cyrus.conf", "-p", self.directory / "master.pid"],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.wait_until_it_answers()
-        return self
 
     def add_account(self, name):
         """Every name is an account, made when it logs in: two deliveries at once would both make it."""

@@ -1,7 +1,7 @@
 """A Dovecot of its own to measure beside: sdbox, LMTP and IMAP on loopback, in a directory.
 
-Debian's package, with Debian's defaults but for what the comparison needs: no TLS, a static
-password, mail in one directory, and the three limits that would refuse the bench's connections.
+Debian's package, with Debian's defaults but for what the comparison needs: Chapar's certificate, a
+static password, mail in one directory, and the three limits that would refuse the bench's connections.
 Mail is flushed as it is by default (mail_fsync = optimized): before LMTP answers.
 """
 
@@ -22,7 +22,10 @@ instance_name = {name}
 log_path = {directory}/log
 protocols = imap lmtp
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <{directory}/tls/certificate.pem
+ssl_key = <{directory}/tls/key.pem
+ssl_dh = </usr/share/dovecot/dh.pem
 disable_plaintext_auth = no
 mail_location = sdbox:{directory}/mail/%n
 mail_plugins =
@@ -44,7 +47,8 @@ service imap-login {{
     port = {imap_port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps_port}
+    ssl = yes
   }}
 }}
 service lmtp {{
@@ -71,18 +75,20 @@ class Dovecot(Peer):
             return "dovecot is not installed"
         return None if os.geteuid() == 0 else "dovecot starts as root only"
 
-    def start(self):
+    def prepare(self):
         owner = pwd.getpwnam(USER)
         for folder in ("run", "state", "mail"):
-            (self.directory / folder).mkdir(parents=True)
+            (self.directory / folder).mkdir()
+        self.copy_tls("root")
         os.chown(self.directory / "mail", owner.pw_uid, owner.pw_gid)
         configuration = self.directory / "dovecot.conf"
         configuration.write_text((CONFIGURATION + self.more).format(
             directory=self.directory, name=f"bench-{self.lmtp_port}", password=PASSWORD, user=USER,
-            imap_port=self.imap_port, lmtp_port=self.lmtp_port))
-        self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", configuration])
-        self.wait_until_it_answers()
-        return self
+            imap_port=self.imap_port, imaps_port=self.imaps_port, lmtp_port=self.lmtp_port))
+
+    def launch(self):
+        self.process = subprocess.Popen(
+            ["/usr/sbin/dovecot", "-F", "-c", self.directory / "dovecot.conf"])
 
     def add_account(self, name):
         """Every name is an account."""

@@ -1,7 +1,7 @@
 /*
  * lmtp_load: delivers messages over LMTP as fast as the server takes them, or at a rate.
  *
- * Usage: lmtp_load [-r RATE] [-l FILE] PORT CONNECTIONS MESSAGES SIZE RECIPIENT...
+ * Usage: lmtp_load [-r RATE] [-l FILE] [-v SEED] PORT CONNECTIONS MESSAGES SIZE RECIPIENT...
  *
  * Each connection (a thread) delivers its share of the MESSAGES, each of SIZE bytes with a
  * Message-ID and content of its own, to the recipients in turn, with MAIL, RCPT and DATA in one
@@ -11,8 +11,12 @@
  * With -r, message n is not begun before n / RATE seconds; what was held up is made up for. With
  * -l, each message's Message-ID, and when it was begun and acknowledged (microseconds of the
  * monotonic clock), is appended to the file as one line, as soon as it is acknowledged.
+ *
+ * With -v, the messages are those of varied.h, of SIZE bytes on average: the same ones for a SEED
+ * over 0.
  */
 #include "load.h"
+#include "varied.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,9 +28,11 @@ static struct {
     long messages, size;
     char **recipients;
     int recipient_count;
-    long rate;      /* messages a second; 0: as many as there can be */
-    FILE *log;      /* NULL: none */
-    uint64_t start; /* microseconds */
+    long rate; /* messages a second; 0: as many as there can be */
+    FILE *log; /* NULL: none */
+    uint64_t seed;
+    struct varied *varied; /* NULL: all are alike */
+    uint64_t start;        /* microseconds */
     atomic_long next;
     uint32_t *times; /* microseconds, one for each message */
 } load;
@@ -48,7 +54,7 @@ static void expect(FILE *replies, int count)
 }
 
 /* A message of about load.size bytes: lines of text that differ from message to message. */
-static size_t write_message(char *text, long number)
+static size_t write_plain(char *text, long number)
 {
     size_t size = (size_t)snprintf(text, HEADER_ROOM,
                                    "From: Sender <sender@example.org>\r\n"
@@ -66,6 +72,12 @@ static size_t write_message(char *text, long number)
         text[size++] = '\r';
         text[size++] = '\n';
     }
+    return size;
+}
+
+static size_t write_message(char *text, long number)
+{
+    size_t size = load.varied ? varied_write(load.varied, number, text) : write_plain(text, number);
     memcpy(text + size, ".\r\n", 3);
     return size + 3;
 }
@@ -85,7 +97,8 @@ static void *run_connection(void *unused)
     (void)unused;
     int server = load_connect(load.port);
     FILE *replies = fdopen(dup(server), "r");
-    char *text = malloc((size_t)load.size + HEADER_ROOM + 128);
+    char *text =
+        malloc(load.varied ? varied_room(load.varied) + 3 : (size_t)load.size + HEADER_ROOM + 128);
     expect(replies, 1);
     load_send(server, "LHLO bench\r\n", 12);
     expect(replies, 1);
@@ -111,21 +124,17 @@ static void *run_connection(void *unused)
     return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
 /* Leaves what is not an option. */
 static int read_options(int count, char **arguments)
 {
     int option;
-    while ((option = getopt(count, arguments, "r:l:")) != -1) {
+    while ((option = getopt(count, arguments, "r:l:v:")) != -1) {
         if (option == 'r')
             load.rate = strtol(optarg, NULL, 10);
         else if (option == 'l')
             load.log = fopen(optarg, "ae");
+        else if (option == 'v')
+            load.seed = strtoull(optarg, NULL, 10);
         if (option == '?' || load.rate < 0 || (option == 'l' && !load.log))
             return 0;
     }
@@ -138,7 +147,8 @@ int main(int count, char **arguments)
     count = read_options(count, arguments);
     arguments += optind - 1;
     if (count < 6) {
-        fputs("usage: lmtp_load [-r RATE] [-l FILE] PORT CONNECTIONS MESSAGES SIZE RECIPIENT...\n",
+        fputs("usage: lmtp_load [-r RATE] [-l FILE] [-v SEED] PORT CONNECTIONS MESSAGES SIZE "
+              "RECIPIENT...\n",
               stderr);
         return 2;
     }
@@ -152,16 +162,17 @@ int main(int count, char **arguments)
         load.size < HEADER_ROOM)
         return 2;
     load.times = calloc((size_t)load.messages, sizeof(*load.times));
-    uint64_t start = load.start = clock_monotonic_us();
+    if (load.seed)
+        load.varied = varied_create(load.seed, load.messages, load.size);
+    load.start = clock_monotonic_us();
     for (long i = 0; i < connections; i++)
         if (pthread_create(&threads[i], NULL, run_connection, NULL))
             load_fail("thread");
     for (long i = 0; i < connections; i++)
         pthread_join(threads[i], NULL);
-    double seconds = (double)(clock_monotonic_us() - start) / 1e6;
-    qsort(load.times, (size_t)load.messages, sizeof(*load.times), compare);
-    printf("%.0f %u %u\n", (double)load.messages / seconds, load.times[load.messages / 2],
-           load.times[load.messages * 99 / 100]);
+    load_print(load.times, load.messages, load.start);
     free(load.times);
+    if (load.varied)
+        varied_free(&load.varied);
     return 0;
 }

@@ -1,5 +1,6 @@
 """What the servers measured beside have in common: a process in a directory of its own."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,12 +17,34 @@ def free_port():
 
 
 class Peer:
-    """A subclass starts self.process, which logs into `log` of its directory."""
+    """A subclass prepares its directory, and launches self.process, which logs into `log` of it.
 
-    def __init__(self, directory):
+    `tls` is a folder with certificate.pem and key.pem: the peer takes the same ones as Chapar."""
+
+    def __init__(self, directory, tls):
         self.directory = Path(directory)
-        self.imap_port, self.lmtp_port = free_port(), free_port()
+        self.tls = Path(tls)
+        self.imap_port, self.imaps_port, self.lmtp_port = free_port(), free_port(), free_port()
         self.process = None
+        self.prepared = False
+
+    def start(self):
+        """Also again, after it was stopped: with the data that it had."""
+        if not self.prepared:
+            self.directory.mkdir(parents=True)
+            self.prepare()
+            self.prepared = True
+        self.launch()
+        self.wait_until_it_answers()
+        return self
+
+    def copy_tls(self, user):
+        """The certificate and its key, for a user that may not read Chapar's; returns the folder."""
+        folder = self.directory / "tls"
+        shutil.copytree(self.tls, folder)
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, user)
+        return folder
 
     def wait_until_it_answers(self):
         deadline = time.monotonic() + START_SECONDS

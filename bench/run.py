@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [delivery] [mailbox] [idle] [login] [sieve] [store] [gate] [disk] [cluster]
-       all of them by default
+Usage: bench/run.py [--messages N] [BENCH...]
+       BENCH is delivery, mailbox, idle, login, sieve, store, gate, disk or cluster; all by default.
+       --messages: in the mailbox of `mailbox`, 50,000 by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
 where they can run, a Dovecot (bench/dovecot.py) and a Cyrus (bench/cyrus.py) that are given the same
@@ -11,20 +12,20 @@ Flushes, system calls and bytes do not depend on the machine's mood; times do, a
 comparing only within one run: so the last column of a figure with a peer is the ratio to it.
 """
 
-import itertools
+import argparse
 import os
 import re
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from work import BINARIES, PROGRAMS, ROOT, connect, drain, load, show, timed
+from work import BINARIES, PROGRAMS, ROOT, load, show
 
 import cluster  # noqa: E402
 import corpus  # noqa: E402
+import mailbox  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
 from dovecot import Dovecot, Pigeonhole  # noqa: E402
 from harness.server import Server, message  # noqa: E402
@@ -33,8 +34,8 @@ DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
-MAILBOX = 50000
 IDLE_STEPS = (200, 1000)
+options = None  # of the command line
 
 def cpu_seconds(server):
     """Of all its processes, those that have ended included."""
@@ -121,41 +122,9 @@ def bench_delivery(server, peers):
         show(f"{each.name}: flushes a delivery", f"{flushed:.2f}", how)
         show("  system calls a delivery", f"{calls:.1f}", how)
 
-# Those of a group are sent in turn: a STORE that is sent again changes nothing.
-MAILBOX_COMMANDS = (
-    ("SELECT INBOX",),
-    ("FETCH 1:* (UID FLAGS)",),
-    ("FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)",),
-    ("FETCH 1:5000 BODY.PEEK[]",),
-    ("FETCH 1:5000 BODY.PEEK[HEADER.FIELDS (From Subject)]",),
-    ("SEARCH UNSEEN",),
-    ('SEARCH FROM "nobody"',),
-    ('SEARCH SUBJECT "number 4999"',),
-    ("UID FETCH 25000 (FLAGS ENVELOPE)",),
-    ("NOOP",),
-    ("STORE 1:* +FLAGS.SILENT (\\Seen)", "STORE 1:* -FLAGS.SILENT (\\Seen)"),
-)
-
-def in_turn(client, commands):
-    turns = itertools.cycle(commands)
-    return lambda: drain(client, next(turns))
-
 def bench_mailbox(server, peers):
-    """A mailbox of 50,000 messages over IMAP."""
-    results = []
-    for each in (server, *peers):
-        account = each.add_account("reader")
-        start = time.monotonic()
-        load(each, 8, MAILBOX, 6000, [account[0]])
-        show(f"{each.name}: filling a mailbox of {MAILBOX}, s", f"{time.monotonic() - start:.1f}",
-             f"lmtp_load PORT 8 {MAILBOX} 6000 BOX")
-        client = connect(each, account)
-        results.append([timed(in_turn(client, commands)) for commands in MAILBOX_COMMANDS])
-        client.close()
-    for commands, *figures in zip(MAILBOX_COMMANDS, *results):
-        ratios = " ".join(f"{peer.name}: {figure:.1f} ms, {figure / figures[0]:.1f} times"
-                          for peer, figure in zip(peers, figures[1:]))
-        show(f"{commands[0][:56]}, ms", f"{figures[0]:.1f}", f"over IMAP, median of 5   {ratios}")
+    """A mailbox of many messages over IMAP."""
+    mailbox.measure([server, *peers], options.messages)
 
 # None is meant for the messages that lmtp_load makes, so that all are tried.
 RULES = (
@@ -199,7 +168,7 @@ def bench_sieve(server, peers):
     if reason:
         print(f"without {Pigeonhole.name}: {reason}")
         return
-    peer = Pigeonhole(DIRECTORY / "pigeonhole").start()
+    peer = Pigeonhole(DIRECTORY / "pigeonhole", server.tls_directory).start()
     try:
         peer.put_script(sieve_rules(50))
         theirs = cpu(peer)
@@ -316,25 +285,37 @@ BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_i
            "cluster": bench_cluster}
 BESIDE_PEERS = {"delivery", "mailbox"}
 
-def start_peers(wanted):
+def start_peers(server, wanted):
     started = []
     for peer in (Dovecot, Cyrus) if BESIDE_PEERS & set(wanted) else ():
         reason = peer.missing()
         if reason:
             print(f"without {peer.name}: {reason}")
         else:
-            started.append(peer(DIRECTORY / peer.__name__.lower()).start())
+            started.append(peer(DIRECTORY / peer.__name__.lower(), server.tls_directory).start())
     return started
 
+def read_arguments():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("benches", nargs="*")
+    parser.add_argument("--messages", type=int, default=50000)
+    read = parser.parse_args()
+    unknown = set(read.benches) - set(BENCHES)
+    if unknown:
+        parser.error(f"no such bench: {' '.join(unknown)}")
+    return read
+
 def main():
-    wanted = sys.argv[1:] or list(BENCHES)
+    global options
+    options = read_arguments()
+    wanted = options.benches or list(BENCHES)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     server = Server(DIRECTORY, binaries=BINARIES)
     server.name = "Chapar"
     server.configure(plaintext_login=True, account_connections=10000, password_memory=19456,
                      password_passes=2)
     server.start()
-    peers = start_peers(wanted)
+    peers = start_peers(server, wanted)
     try:
         for name in wanted:
             print(f"\n{BENCHES[name].__doc__} Repeat with: /usr/bin/python3 bench/run.py {name}")

@@ -20,8 +20,8 @@ def show(name, value, how):
     print(f"{name:<58} {value:>14}   {how}", flush=True)
 
 
-def load(server, connections, messages, size, recipients):
-    output = subprocess.run([PROGRAMS / "lmtp_load", str(server.lmtp_port), str(connections), str(messages),
+def load(server, connections, messages, size, recipients, *options):
+    output = subprocess.run([PROGRAMS / "lmtp_load", *options, str(server.lmtp_port), str(connections), str(messages),
                              str(size), *recipients], capture_output=True, text=True, check=True)
     rate, median, p99 = map(int, output.stdout.split())
     return rate, median, p99

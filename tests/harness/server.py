@@ -115,6 +115,7 @@ class Server:
     lmtp_remote_port = property(lambda self: self.offset + 25)
     mta_port = property(lambda self: self.offset + 26)
     config = property(lambda self: self.directory / "chapar.conf")
+    tls_directory = property(lambda self: self.directory / "tls")
     lmtp_socket = property(lambda self: self.directory / "data" / "lmtp.sock")
 
     # --- the command ---
@@ -266,7 +267,7 @@ class Server:
 
     def tls_context(self):
         return ssl.create_default_context(
-            cafile=str(self.directory / "tls" / "certificate.pem"))
+            cafile=str(self.tls_directory / "certificate.pem"))
 
     def imap(self, account=None, tls=True):
         """A connected client, logged in when an account is given."""
