@@ -61,10 +61,11 @@ int acl_granted_always(struct store_view *view, collection_id collection, struct
 
 /* --- what is shared with somebody --- */
 
-/* The accounts that name the account, one of its groups, or anyone in a list, by address, in the
- * arena. What it may do there says a view of each: perhaps nothing any more. Reads the entries of
- * the account and of its groups alone, however many accounts there are. ERROR_DENIED: who is
- * neither the account nor WHO_SYSTEM; ERROR_LIMIT from the arena. */
+/* The accounts that name the account, one of its groups, or anyone in a list, by address, shared
+ * accounts behind the others, in the arena. What it may do there says a view of each: perhaps
+ * nothing any more. Reads the entries of the account and of its groups, and of those accounts,
+ * however many others there are. ERROR_DENIED: who is neither the account nor WHO_SYSTEM;
+ * ERROR_LIMIT from the arena. */
 int store_shared_with(struct store *store, struct who who, struct account_id account,
                       struct arena *arena, struct account_info **list, size_t *count);
 

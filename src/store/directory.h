@@ -47,6 +47,7 @@ struct directory_entry {
     struct slice address;
     int64_t created; /* seconds since 1970 */
     size_t members;  /* of a group or an alias: members or targets */
+    bool shared;     /* of an account: it is nobody's own */
 };
 
 /* Normalises "Alice@Example.TEST" (or "alice": the default domain's) to "alice@example.test".
@@ -87,6 +88,8 @@ struct account_info {
     struct account_id id;
     struct slice address; /* the login name; in the arena of the call */
     int64_t created;      /* seconds since 1970 */
+    bool shared;          /* it is nobody's own: nobody logs in to it, and its mailboxes are those
+                           * who its lists name share */
 };
 
 /* Makes an account with INBOX and the mailboxes of the template (Drafts, Sent, Junk, Trash,
@@ -101,6 +104,16 @@ int store_account_delete(struct store *store, struct who who, struct account_id 
  * such account, or no such domain; ERROR_EXISTS: the address is taken. */
 int store_account_rename(struct store *store, struct who who, struct account_id id,
                          struct slice address, bool keep_alias);
+
+/* Makes it a shared one, or one that somebody may log in to; nothing when it is that already. What
+ * was known to who logged in ends: the URLs that were signed, and store_account_check refuses.
+ * Subscriptions, rights and mail stay. ERROR_NOT_FOUND. */
+int store_account_set_shared(struct store *store, struct who who, struct account_id id,
+                             bool shared);
+
+/* Whether somebody may be logged in to the account: 0; ERROR_DENIED: it is shared;
+ * ERROR_NOT_FOUND: it is not there any more. For who serves him: no `who`. */
+int store_account_check(struct store *store, struct account_id id);
 
 /* All accounts. */
 int store_account_list(struct store *store, struct who who, struct arena *arena,

@@ -58,7 +58,7 @@ int store_account_find(struct store *store, struct who who, struct slice address
 
 static struct account_info info_of(const struct directory_entry *entry)
 {
-    return (struct account_info){entry->id, entry->address, entry->created};
+    return (struct account_info){entry->id, entry->address, entry->created, entry->shared};
 }
 
 int store_account_list(struct store *store, struct who who, struct arena *arena,
@@ -322,4 +322,70 @@ int store_account_rename(struct store *store, struct who who, struct account_id 
         error = directory_update(store, who, rename_entry, &renaming);
     buffer_release(&normal);
     return error;
+}
+
+/* --- shared accounts --- */
+
+struct sharing {
+    struct account_id id;
+    bool shared;
+};
+
+static int set_shared(struct kv_transaction *transaction, void *arg)
+{
+    const struct sharing *sharing = arg;
+    struct directory_entry entry;
+    struct buffer found, written;
+    buffer_init(&found, KV_VALUE_MAXIMUM);
+    buffer_init(&written, KV_VALUE_MAXIMUM);
+    int error = directory_get(transaction, account_name(sharing->id), &found, &entry);
+    if (!error && entry.shared != sharing->shared) {
+        entry.shared = sharing->shared;
+        error = directory_put(transaction, &entry, &written);
+    }
+    buffer_release(&found);
+    buffer_release(&written);
+    return error;
+}
+
+/* With the keys go the URLs that who owned it has signed. It is a change of its own, too, so that
+ * sessions that wait for one look, in every process, and end. */
+static int leave_owner(struct change *change, void *arg)
+{
+    struct key key;
+    (void)arg;
+    change->changed = true;
+    return change_delete_all(change, key_numbers(&key, KEY_ACCESS_KEY, 0, NULL));
+}
+
+int store_account_set_shared(struct store *store, struct who who, struct account_id id, bool shared)
+{
+    struct store_view *view;
+    int error = directory_update(store, who, set_shared, &(struct sharing){id, shared});
+    if (error || !shared)
+        return error;
+    error = store_view_open(store, WHO_SYSTEM, id, &view);
+    if (error)
+        return error;
+    error = view_change(view, KV_DURABLE, leave_owner, NULL);
+    store_view_close(&view);
+    return error;
+}
+
+static int check_shared(struct kv_transaction *transaction, void *arg)
+{
+    const struct account_id *id = arg;
+    struct directory_entry entry;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_get(transaction, account_name(*id), &value, &entry);
+    if (!error && entry.shared)
+        error = ERROR_DENIED;
+    buffer_release(&value);
+    return error;
+}
+
+int store_account_check(struct store *store, struct account_id id)
+{
+    return directory_read(store, WHO_SYSTEM, check_shared, &id);
 }

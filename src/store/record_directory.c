@@ -189,25 +189,35 @@ int directory_key_edge_read(struct slice key, struct account_id *from, struct di
 
 enum {
     ENTRY_VERSION = 1,
+    ACCOUNT_ENTRY_VERSION = 2,
     NAME_VERSION = 1,
     DOMAIN_VERSION = 1,
     EDGE_VERSION = 1,
     SCRIPT_VERSION = 1
 };
 
+/* An account's second version has flags. */
+enum { ENTRY_FLAG_SHARED = 1 };
+
 int directory_entry_read(struct slice key, struct slice value, struct directory_entry *entry)
 {
     struct directory_name name;
     if (directory_key_entry_read(key, &name))
         return ERROR_CORRUPT;
-    struct record_reader reader = record_reader_make(value, ENTRY_VERSION);
+    bool later =
+        name.kind == DIRECTORY_ACCOUNT && value.size && value.data[0] == ACCOUNT_ENTRY_VERSION;
+    struct record_reader reader =
+        record_reader_make(value, later ? ACCOUNT_ENTRY_VERSION : ENTRY_VERSION);
     struct directory_entry read = {.kind = name.kind, .id = name.id};
     read.created = (int64_t)record_read_number(&reader, 8);
     if (name.kind != DIRECTORY_ACCOUNT)
         read.members = (size_t)record_read_number(&reader, 4);
+    uint64_t flags = later ? record_read_number(&reader, 1) : 0;
+    read.shared = flags & ENTRY_FLAG_SHARED;
     read.address = record_read_bytes(&reader, (size_t)record_read_number(&reader, 2));
     int error = record_reader_finish(&reader);
-    if (!error && (read.address.size == 0 || read.address.size > ADDRESS_MAXIMUM))
+    if (!error && (read.address.size == 0 || read.address.size > ADDRESS_MAXIMUM ||
+                   flags > ENTRY_FLAG_SHARED))
         error = ERROR_CORRUPT;
     if (!error)
         *entry = read;
@@ -216,9 +226,12 @@ int directory_entry_read(struct slice key, struct slice value, struct directory_
 
 void directory_entry_write(const struct directory_entry *entry, struct buffer *value)
 {
-    record_write_begin(value, ENTRY_VERSION);
+    bool account = entry->kind == DIRECTORY_ACCOUNT;
+    record_write_begin(value, account ? ACCOUNT_ENTRY_VERSION : ENTRY_VERSION);
     record_write_number(value, 8, (uint64_t)entry->created);
-    if (entry->kind != DIRECTORY_ACCOUNT)
+    if (account)
+        record_write_number(value, 1, entry->shared ? ENTRY_FLAG_SHARED : 0);
+    else
         record_write_number(value, 4, entry->members);
     record_write_number(value, 2, entry->address.size);
     buffer_append(value, entry->address);

@@ -206,7 +206,7 @@ static int list_owner(struct kv_transaction *transaction, struct listing *listin
         error = directory_copy(listing->arena, &entry, &copy);
     if (!error)
         listing->list[listing->count++] =
-            (struct account_info){copy.id, copy.address, copy.created};
+            (struct account_info){copy.id, copy.address, copy.created, copy.shared};
     return error == ERROR_NOT_FOUND ? 0 : error; /* it is being deleted */
 }
 
@@ -230,10 +230,12 @@ static int list_sharers(struct kv_transaction *transaction, void *arg)
     return error;
 }
 
+/* Those of one kind together, as their names are. */
 static int compare_addresses(const void *a, const void *b)
 {
-    return slice_compare(((const struct account_info *)a)->address,
-                         ((const struct account_info *)b)->address);
+    const struct account_info *left = a, *right = b;
+    return left->shared != right->shared ? left->shared - right->shared
+                                         : slice_compare(left->address, right->address);
 }
 
 static bool may_ask(struct who who, struct account_id account)

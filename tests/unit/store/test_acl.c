@@ -592,9 +592,40 @@ static void test_changes_of_others(void **state)
     store_view_close(&view);
 }
 
+/* Nobody's own: it is found by what its lists say, at once, behind those that are somebody's. */
+static void test_shared_accounts(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob = make_account(f, "bob"), zoe = make_account(f, "zoe");
+    struct slice team = SLICE("team");
+    struct account_info *list;
+    struct store_view *view;
+    struct collection inbox;
+    size_t count;
+    make_group(f, "team", "bob");
+    make_group(f, "company", "team");
+    assert_int_equal(set(f, "INBOX", "company", "lrs"), 0);
+    assert_int_equal(store_view_open(f->store, who_account(zoe), zoe, &view), 0);
+    assert_int_equal(collection_find(view, COLLECTION_MAILBOX, SLICE("INBOX"), &f->arena, &inbox),
+                     0);
+    assert_int_equal(acl_set(view, inbox.id, SLICE("bob"), ACL_ADD, RIGHT_LOOKUP), 0);
+    store_view_close(&view);
+    assert_string_equal(sharers(f, bob), "alice@example.test zoe@example.test");
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, true), 0);
+    assert_string_equal(sharers(f, bob), "zoe@example.test alice@example.test");
+    assert_int_equal(store_shared_with(f->store, WHO_SYSTEM, bob, &f->arena, &list, &count), 0);
+    assert_false(list[0].shared);
+    assert_true(list[1].shared);
+    assert_string_equal(rights_of(f, bob, "INBOX"), "lrs");
+    assert_int_equal(store_group_remove(f->store, WHO_SYSTEM, SLICE("company"), &team, 1), 0);
+    assert_string_equal(sharers(f, bob), "zoe@example.test");
+    assert_string_equal(rights_of(f, bob, "INBOX"), "");
+    check_account(f);
+}
+
 /* --- what a list costs --- */
 
-/* However many accounts there are, and share with others. */
+/* However many accounts there are, are shared, and share with others. */
 static void test_reads_what_concerns_the_user(void **state)
 {
     enum { ACCOUNTS = 10000 };
@@ -604,6 +635,7 @@ static void test_reads_what_concerns_the_user(void **state)
     make_group(f, "staff", "bob");
     make_mailbox(f, "Work");
     assert_int_equal(set(f, "Work", "staff", "lr"), 0);
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, true), 0);
     for (unsigned i = 0; i <= ACCOUNTS; i++) {
         char name[32], identifier[32];
         struct store_view *view;
@@ -623,6 +655,8 @@ static void test_reads_what_concerns_the_user(void **state)
         if (i)
             assert_int_equal(
                 acl_set(view, inbox.id, slice_from_string(identifier), ACL_ADD, RIGHT_LOOKUP), 0);
+        if (i % 2)
+            assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, other, true), 0);
         store_view_close(&view);
         arena_clear(&f->arena);
     }
@@ -649,6 +683,7 @@ int main(void)
         ON_BOTH(test_whoever_is_gone),
         ON_BOTH(test_check),
         ON_BOTH(test_changes_of_others),
+        ON_BOTH(test_shared_accounts),
         cmocka_unit_test_setup_teardown(test_reads_what_concerns_the_user, set_up_memory,
                                         tear_down),
     };

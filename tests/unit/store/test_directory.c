@@ -1,5 +1,7 @@
 #include "store_test.h"
 
+#include "store/urlauth.h"
+
 #include <pthread.h>
 
 static void test_accounts(void **state)
@@ -42,6 +44,54 @@ static void test_accounts(void **state)
     struct store_view *view;
     assert_int_equal(store_view_open(f->store, WHO_SYSTEM, bob, &view), ERROR_NOT_FOUND);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob@example.org"), &bob), 0);
+}
+
+/* It is what it was but for the flag, which a change of address and a new start leave alone. */
+static void test_shared(void **state)
+{
+    struct fixture *f = *state;
+    struct account_info info;
+    struct collection *list;
+    size_t count;
+    const struct account_id nobody = {{1}};
+    append_many(f, find_mailbox(f, "INBOX"), 3);
+    assert_int_equal(store_account_check(f->store, f->alice), 0);
+    assert_int_equal(store_account_check(f->store, nobody), ERROR_NOT_FOUND);
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, nobody, true), ERROR_NOT_FOUND);
+    assert_int_equal(store_account_set_shared(f->store, who_account(f->alice), f->alice, true),
+                     ERROR_DENIED);
+    for (int twice = 0; twice < 2; twice++)
+        assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, true), 0);
+    assert_int_equal(store_account_check(f->store, f->alice), ERROR_DENIED);
+    reopen(f);
+    assert_int_equal(
+        store_account_rename(f->store, WHO_SYSTEM, f->alice, SLICE("info@example.test"), true), 0);
+    assert_int_equal(store_account_get(f->store, WHO_SYSTEM, f->alice, &f->arena, &info), 0);
+    assert_true(info.shared);
+    assert_slice_equal(info.address, "info@example.test");
+    assert_int_equal(collection_list(f->view, COLLECTION_MAILBOX, &f->arena, &list, &count), 0);
+    assert_int_equal(count, 6);
+    for (int twice = 0; twice < 2; twice++)
+        assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, false), 0);
+    assert_int_equal(store_account_check(f->store, f->alice), 0);
+    assert_int_equal(store_account_get(f->store, WHO_SYSTEM, f->alice, &f->arena, &info), 0);
+    assert_false(info.shared);
+    check_account(f);
+}
+
+/* URLs are worth something only while who has signed them has the account. */
+static void test_shared_ends_urls(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t token[URLAUTH_TOKEN_SIZE], again[URLAUTH_TOKEN_SIZE];
+    struct slice rump = SLICE("imap://alice@example.test/INBOX/;uid=1;urlauth=anonymous");
+    collection_id inbox = find_mailbox(f, "INBOX");
+    assert_int_equal(urlauth_sign(f->view, inbox, rump, token), 0);
+    assert_int_equal(urlauth_sign(f->view, inbox, rump, again), 0);
+    assert_memory_equal(token, again, sizeof(token));
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, true), 0);
+    assert_int_equal(urlauth_sign(f->view, inbox, rump, again), 0);
+    assert_memory_not_equal(token, again, sizeof(token));
 }
 
 /* A session goes on meeting an account that is gone, and its space goes with the session. */
@@ -128,10 +178,8 @@ static void test_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),
-        ON_BOTH(test_accounts),
-        ON_BOTH(test_delete_open),
-        ON_BOTH(test_cache),
+        cmocka_unit_test(test_ids),     ON_BOTH(test_accounts),    ON_BOTH(test_shared),
+        ON_BOTH(test_shared_ends_urls), ON_BOTH(test_delete_open), ON_BOTH(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

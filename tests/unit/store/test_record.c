@@ -223,6 +223,44 @@ static void test_damaged(void **state)
     assert_int_equal(page_value_read(slice_make(bytes, sizeof(bytes) - 1), 1), ERROR_CORRUPT);
 }
 
+/* Flags came with the second version; what is known of the first is read as it was. */
+static void test_account_entries(void **state)
+{
+    static const char first[] = "\1\5\0\0\0\0\0\0\0\3\0a@b";
+    (void)state;
+    struct directory_entry entry = {.kind = DIRECTORY_ACCOUNT,
+                                    .created = 5,
+                                    .address = SLICE("a@b"),
+                                    .shared = true},
+                           read = {.shared = true};
+    struct buffer value;
+    buffer_init(&value, 4096);
+    assert_int_equal(
+        directory_entry_read(SLICE("a" ID), slice_make(first, sizeof(first) - 1), &read), 0);
+    assert_false(read.shared);
+    assert_true(read.created == 5);
+    assert_slice_equal(read.address, "a@b");
+    for (int shared = 1; shared >= 0; shared--) {
+        entry.shared = shared;
+        directory_entry_write(&entry, &value);
+        assert_int_equal(value.data[0], 2);
+        assert_int_equal(directory_entry_read(SLICE("a" ID), buffer_slice(&value), &read), 0);
+        assert_int_equal(read.shared, shared);
+        assert_slice_equal(read.address, "a@b");
+    }
+    /* A flag that nobody knows; and groups have none. */
+    value.data[9] = 2;
+    assert_int_equal(directory_entry_read(SLICE("a" ID), buffer_slice(&value), &read),
+                     ERROR_CORRUPT);
+    value.data[9] = 0;
+    assert_int_equal(directory_entry_read(SLICE("g" ID), buffer_slice(&value), &read),
+                     ERROR_CORRUPT);
+    entry.kind = DIRECTORY_GROUP;
+    directory_entry_write(&entry, &value);
+    assert_int_equal(value.data[0], 1);
+    buffer_release(&value);
+}
+
 static void test_directory_records(void **state)
 {
     (void)state;
@@ -383,10 +421,15 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hash),           cmocka_unit_test(test_access_key),
-        cmocka_unit_test(test_places),         cmocka_unit_test(test_numbers_in_keys),
-        cmocka_unit_test(test_entry),          cmocka_unit_test(test_first_account_version),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_directory_records),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_access_key),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_numbers_in_keys),
+        cmocka_unit_test(test_entry),
+        cmocka_unit_test(test_first_account_version),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_account_entries),
+        cmocka_unit_test(test_directory_records),
         cmocka_unit_test(test_scripts_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

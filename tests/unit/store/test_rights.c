@@ -197,6 +197,11 @@ static int call_account_delete(struct caller *c)
     return store_account_delete(c->store, c->who, dave);
 }
 
+static int call_account_set_shared(struct caller *c)
+{
+    return store_account_set_shared(c->store, c->who, c->f->alice, false);
+}
+
 static int call_account_list(struct caller *c)
 {
     struct account_info *list;
@@ -708,6 +713,7 @@ static const struct {
     {"store_account_get", call_account_get, SYSTEM},
     {"store_account_list", call_account_list, SYSTEM},
     {"store_account_rename", call_account_rename, SYSTEM},
+    {"store_account_set_shared", call_account_set_shared, SYSTEM},
     {"store_alias_add", call_alias_add, SYSTEM},
     {"store_alias_delete", call_alias_delete, SYSTEM},
     {"store_check_account", call_check, SYSTEM},
