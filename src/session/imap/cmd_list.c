@@ -138,14 +138,12 @@ static int add_levels(struct arena *arena, struct list_work *work, struct slice 
 }
 
 static int add_of_owner(struct imap_session *session, struct list_work *work,
-                        const struct account_info *owner)
+                        const struct account_info *owner, struct slice prefix)
 {
     struct arena *arena = &session->arena;
     struct store_view *view;
     struct collection *list;
     size_t count = 0;
-    struct slice prefix =
-        join(arena, SLICE(OTHER_USERS "/"), join(arena, owner->address, SLICE("/")));
     int error = store_view_open(session->stream->store, who_account(session->stream->account),
                                 owner->id, &view);
     if (error)
@@ -162,26 +160,38 @@ static int add_of_owner(struct imap_session *session, struct list_work *work,
     return error;
 }
 
-/* Whether the pattern may match a name of others: by what is before its first wildcard. */
-static bool may_match_others(struct slice pattern)
+/* Whether a pattern may match a name that begins so, or a level of that: by what is before the
+ * pattern's first wildcard. */
+static bool may_match(const struct list_work *work, struct slice prefix)
 {
-    struct slice others = SLICE(OTHER_USERS "/");
-    size_t size = 0;
-    while (size < pattern.size && size < others.size && pattern.data[size] != '*' &&
-           pattern.data[size] != '%')
-        size++;
-    return slice_equal(slice_sub(pattern, 0, size), slice_sub(others, 0, size));
+    for (size_t i = 0; i < work->pattern_count; i++) {
+        struct slice pattern = work->patterns[i];
+        size_t size = 0;
+        while (size < pattern.size && size < prefix.size && pattern.data[size] != '*' &&
+               pattern.data[size] != '%')
+            size++;
+        if (slice_equal(slice_sub(pattern, 0, size), slice_sub(prefix, 0, size)))
+            return true;
+    }
+    return false;
 }
 
+/* Only accounts that the patterns may mean are opened. */
 static int add_others(struct imap_session *session, struct list_work *work)
 {
-    struct account_info *owners;
-    size_t count = 0, i = 0;
-    while (i < work->pattern_count && !may_match_others(work->patterns[i]))
-        i++;
-    int error = i < work->pattern_count ? session_sharers(session, &owners, &count) : 0;
-    for (i = 0; i < count && !error; i++)
-        error = add_of_owner(session, work, &owners[i]);
+    struct account_info *owners = NULL;
+    size_t count = 0;
+    bool meant = false;
+    int error = 0;
+    for (size_t i = 0; i < SESSION_LEVELS; i++)
+        meant |= may_match(work, session_levels[i]);
+    if (meant)
+        error = session_sharers(session, &owners, &count);
+    for (size_t i = 0; i < count && !error; i++) {
+        struct slice prefix = session_prefix_of(&session->arena, &owners[i]);
+        if (may_match(work, prefix))
+            error = add_of_owner(session, work, &owners[i], prefix);
+    }
     return error;
 }
 

@@ -90,11 +90,11 @@ enum progress cmd_unauthenticate(struct imap_session *session)
     return session_ok(session, "Logged out");
 }
 
-/* Personal, other users', shared (RFC 2342 section 5). Every mailbox is of some account, so there
- * are none of the third kind. */
+/* Personal, other users', shared (RFC 2342 section 5): those of the third kind are of accounts that
+ * are nobody's own. */
 enum progress cmd_namespace(struct imap_session *session)
 {
-    buffer_append(session->out,
-                  SLICE("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS "/\" \"/\")) NIL\r\n"));
+    buffer_append(session->out, SLICE("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS
+                                      "/\" \"/\")) ((\"" SHARED_ACCOUNTS "/\" \"/\"))\r\n"));
     return session_ok(session, "Namespace completed");
 }

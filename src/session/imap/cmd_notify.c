@@ -23,25 +23,24 @@ static void release(struct imap_session *session)
 static int copy_name(struct imap_session *session, struct notify *notify, struct slice name,
                      struct slice *copy)
 {
-    const struct slice level = SLICE(OTHER_USERS "/");
-    struct slice rest = slice_sub(name, level.size, SIZE_MAX);
-    struct slice address = slice_sub(rest, 0, slice_find(rest, '/'));
+    const struct session_name split = session_split_name(name);
+    const size_t before = split.level.size + 1; /* the address */
     struct buffer usual;
     buffer_init(&usual, 2 * IMAP_MAILBOX_NAME_MAXIMUM);
-    if (slice_starts_with(name, level) &&
-        store_normalise_address(session->stream->store, address, &usual) == 0) {
+    if (split.address.size &&
+        store_normalise_address(session->stream->store, split.address, &usual) == 0) {
         struct buffer text;
         buffer_init(&text, 4 * IMAP_MAILBOX_NAME_MAXIMUM);
-        buffer_append(&text, level);
+        buffer_append(&text, slice_sub(name, 0, before));
         buffer_append(&text, buffer_slice(&usual));
-        buffer_append(&text, slice_sub(rest, address.size, SIZE_MAX));
+        buffer_append(&text, slice_sub(name, before + split.address.size, SIZE_MAX));
         *copy = arena_copy(&notify->arena, buffer_slice(&text));
         buffer_release(&text);
     } else {
         *copy = arena_copy(&notify->arena, name);
     }
     buffer_release(&usual);
-    notify->others |= session_is_others(name);
+    notify->others |= split.level.size > 0;
     return arena_failed(&notify->arena) ? ERROR_LIMIT : 0;
 }
 

@@ -53,10 +53,10 @@ static int read_quota(struct imap_session *session, struct quota *quota)
 /* Another's account is a root of its own, named as the level of its mailboxes. */
 static struct slice root_of(struct slice mailbox)
 {
-    if (!session_is_others(mailbox))
+    struct session_name name = session_split_name(mailbox);
+    if (!name.level.size)
         return SLICE("");
-    size_t level = sizeof(OTHER_USERS);
-    return slice_sub(mailbox, 0, level + slice_find(slice_sub(mailbox, level, SIZE_MAX), '/'));
+    return slice_sub(mailbox, 0, name.level.size + 1 + name.address.size);
 }
 
 enum progress cmd_quota(struct imap_session *session)

@@ -90,9 +90,7 @@ static int add_others(struct finding *finding)
     size_t count = 0;
     int error = session_sharers(session, &owners, &count);
     for (size_t i = 0; i < count && !error; i++) {
-        struct slice prefix =
-            with_prefix(&session->arena, SLICE(OTHER_USERS "/"),
-                        with_prefix(&session->arena, owners[i].address, SLICE("/")));
+        struct slice prefix = session_prefix_of(&session->arena, &owners[i]);
         if (notify_means_account(finding->filter, prefix))
             error = add_account(finding, owners[i].id, prefix);
     }
@@ -115,10 +113,8 @@ static int add_selected(struct finding *finding)
         error = session_sharers(session, &owners, &count);
     for (size_t i = 0; i < count && !error; i++)
         if (account_id_equal(owners[i].id, selected->account))
-            mailbox.path =
-                with_prefix(&session->arena, SLICE(OTHER_USERS "/"),
-                            with_prefix(&session->arena, owners[i].address,
-                                        with_prefix(&session->arena, SLICE("/"), mailbox.path)));
+            mailbox.path = with_prefix(
+                &session->arena, session_prefix_of(&session->arena, &owners[i]), mailbox.path);
     return error ? error
                  : add(finding, &(struct search_target){selected->account, selected->id,
                                                         mailbox.path, selected->uid_validity});

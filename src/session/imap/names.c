@@ -3,9 +3,10 @@
  *
  *     Lists/Chapar                                  the account's own
  *     Other Users/alice@example.test/Lists/Chapar   alice's, where she shares it
+ *     Shared/info@example.test/Lists/Chapar         a shared account's, which is nobody's own
  *
  * Only accounts that share something are found: of others nobody learns whether they exist. So a
- * mailbox of one's own cannot begin with that level.
+ * mailbox of one's own cannot begin with one of these levels. A mailbox has one name only.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -73,12 +74,37 @@ int session_snapshot(struct imap_session *session, struct mailbox_snapshot **sna
 
 /* --- names --- */
 
-static const struct slice others = {OTHER_USERS, sizeof(OTHER_USERS) - 1};
+/* By whether the account is shared: so they are in the order of session_sharers. */
+const struct slice session_levels[SESSION_LEVELS] = {
+    [false] = {OTHER_USERS, sizeof(OTHER_USERS) - 1},
+    [true] = {SHARED_ACCOUNTS, sizeof(SHARED_ACCOUNTS) - 1},
+};
 
-bool session_is_others(struct slice name)
+struct session_name session_split_name(struct slice name)
 {
-    return slice_starts_with(name, others) &&
-           (name.size == others.size || name.data[others.size] == '/');
+    struct session_name split = {.level = SLICE(""), .address = SLICE(""), .path = name};
+    for (size_t i = 0; i < SESSION_LEVELS; i++) {
+        struct slice level = session_levels[i];
+        if (!slice_starts_with(name, level) ||
+            (name.size > level.size && name.data[level.size] != '/'))
+            continue;
+        struct slice rest = slice_sub(name, level.size + 1, SIZE_MAX);
+        split.level = level;
+        split.address = slice_sub(rest, 0, slice_find(rest, '/'));
+        split.path = slice_sub(rest, split.address.size + 1, SIZE_MAX);
+    }
+    return split;
+}
+
+struct slice session_prefix_of(struct arena *arena, const struct account_info *owner)
+{
+    struct slice level = session_levels[owner->shared];
+    size_t size = level.size + owner->address.size + 2;
+    char *text = arena_alloc(arena, size + 1);
+    if (!text)
+        return SLICE("");
+    snprintf(text, size + 1, "%.*s/%.*s/", SLICE_FORMAT(level), SLICE_FORMAT(owner->address));
+    return slice_make(text, size);
 }
 
 int session_sharers(struct imap_session *session, struct account_info **list, size_t *count)
@@ -88,19 +114,27 @@ int session_sharers(struct imap_session *session, struct account_info **list, si
                              &session->arena, list, count);
 }
 
+static bool is_meant(const struct account_info *owner, const struct session_name *name,
+                     struct slice address)
+{
+    return slice_equal(owner->address, address) &&
+           slice_equal(session_levels[owner->shared], name->level);
+}
+
 /* An account that shares something, by its address in any spelling. */
-static int find_owner(struct imap_session *session, struct slice address, struct account_id *owner)
+static int find_owner(struct imap_session *session, const struct session_name *name,
+                      struct account_id *owner)
 {
     struct account_info *list;
     struct buffer normal;
     size_t count = 0;
     buffer_init(&normal, ADDRESS_MAXIMUM);
-    int error = store_normalise_address(session->stream->store, address, &normal);
+    int error = store_normalise_address(session->stream->store, name->address, &normal);
     error = error == ERROR_SYNTAX || error == ERROR_LIMIT ? ERROR_NOT_FOUND : error;
     if (!error)
         error = session_sharers(session, &list, &count);
     size_t at = 0;
-    while (at < count && !slice_equal(list[at].address, buffer_slice(&normal)))
+    while (at < count && !is_meant(&list[at], name, buffer_slice(&normal)))
         at++;
     buffer_release(&normal);
     if (!error && at == count)
@@ -112,15 +146,13 @@ static int find_owner(struct imap_session *session, struct slice address, struct
 
 int session_place(struct imap_session *session, struct slice name, struct session_place *place)
 {
-    *place = (struct session_place){.account = session->stream->account, .path = name};
-    if (!session_is_others(name))
+    const struct session_name split = session_split_name(name);
+    *place = (struct session_place){.account = session->stream->account, .path = split.path};
+    if (!split.level.size)
         return session_view(session, &place->view);
-    struct slice rest = slice_sub(name, others.size + 1, SIZE_MAX);
-    struct slice address = slice_sub(rest, 0, slice_find(rest, '/'));
-    place->path = slice_sub(rest, address.size + 1, SIZE_MAX);
     if (!place->path.size)
         return ERROR_NOT_FOUND; /* a level without a mailbox */
-    int error = find_owner(session, address, &place->account);
+    int error = find_owner(session, &split, &place->account);
     /* What is one's own has one name only. */
     if (!error && session_is_own(session, place->account))
         error = ERROR_NOT_FOUND;

@@ -12,19 +12,21 @@
 /* Others' notices are behind the directory's. */
 enum { DIRECTORY_WATCH, FIRST_WATCH };
 
-static int add_account(struct notify *notify, struct account_id id, struct slice address)
+static int add_account(struct imap_session *session, const struct account_info *owner)
 {
-    const size_t size = sizeof(OTHER_USERS "/") + address.size;
+    struct notify *notify = session->notify;
     struct notify_account *account = &notify->accounts[notify->account_count];
-    char *prefix = malloc(size + 1);
-    if (!prefix)
-        return ERROR_MEMORY;
-    snprintf(prefix, size + 1, OTHER_USERS "/%.*s/", SLICE_FORMAT(address));
-    *account = (struct notify_account){.id = id, .prefix = slice_make(prefix, size), .stale = true};
-    if (!notify_means_account(notify, account->prefix)) {
-        free(prefix);
+    struct slice prefix = session_prefix_of(&session->arena, owner);
+    if (!prefix.size)
+        return ERROR_LIMIT;
+    if (!notify_means_account(notify, prefix))
         return 0;
-    }
+    char *kept = malloc(prefix.size);
+    if (!kept)
+        return ERROR_MEMORY;
+    memcpy(kept, prefix.data, prefix.size);
+    *account = (struct notify_account){
+        .id = owner->id, .prefix = slice_make(kept, prefix.size), .stale = true};
     arena_init(&account->arena, NOTIFY_MEMORY_MAXIMUM);
     notify->account_count++;
     return 0;
@@ -33,7 +35,7 @@ static int add_account(struct notify *notify, struct account_id id, struct slice
 static struct notify_account *find_account(struct notify *notify, struct account_id id)
 {
     for (size_t i = 0; i < notify->account_count; i++)
-        if (account_id_equal(notify->accounts[i].id, id))
+        if (account_id_equal(notify->accounts[i].id, id) && !notify->accounts[i].gone)
             return &notify->accounts[i];
     return NULL;
 }
@@ -53,13 +55,22 @@ static int make_room(struct notify *notify, size_t more)
     return accounts && watches ? 0 : ERROR_MEMORY;
 }
 
-/* Who shares nothing any more is looked at once more, and then forgotten. */
-static void mark_gone(struct notify *notify, const struct account_info *list, size_t count)
+/* It is not when its mailboxes have other names now: renamed, or a shared account. */
+static bool is_same(struct imap_session *session, const struct notify_account *account,
+                    const struct account_info *owner)
 {
+    return account_id_equal(account->id, owner->id) &&
+           slice_equal(account->prefix, session_prefix_of(&session->arena, owner));
+}
+
+/* Who shares nothing any more, or has another name, is looked at once more, and then forgotten. */
+static void mark_gone(struct imap_session *session, const struct account_info *list, size_t count)
+{
+    struct notify *notify = session->notify;
     for (size_t i = 1; i < notify->account_count; i++) {
         struct notify_account *account = &notify->accounts[i];
         size_t k = 0;
-        while (k < count && !account_id_equal(list[k].id, account->id))
+        while (k < count && !is_same(session, account, &list[k]))
             k++;
         account->gone = k == count;
         account->stale |= account->gone;
@@ -75,13 +86,13 @@ static int sync_directory(struct imap_session *session)
     int error = session_sharers(session, &list, &count);
     if (error)
         return error;
-    mark_gone(notify, list, count);
+    mark_gone(session, list, count);
     for (size_t i = 0; i < count && !error; i++) {
         if (find_account(notify, list[i].id))
             continue;
         error = make_room(notify, 1);
         if (!error)
-            error = add_account(notify, list[i].id, list[i].address);
+            error = add_account(session, &list[i]);
     }
     if (!error)
         notify->directory_stale = false;

@@ -51,7 +51,9 @@ static void name_as_client(struct pass *pass, struct collection *mailbox)
 static int read_now(struct pass *pass)
 {
     struct collection *list = NULL;
-    int error = session_view_of(pass->session, pass->account->id, &pass->view);
+    int error = pass->account->gone
+                    ? ERROR_NOT_FOUND
+                    : session_view_of(pass->session, pass->account->id, &pass->view);
     if (!error)
         error = collection_list(pass->view, COLLECTION_MAILBOX, &pass->listing, &list,
                                 &pass->now_count);

@@ -49,7 +49,7 @@ struct notify_account {
     struct account_id id;
     struct slice prefix; /* of its names: empty, or "Other Users/bob@example.test/" */
     bool stale;          /* it has changed, or may have */
-    bool gone;           /* nothing is shared any more */
+    bool gone;           /* nothing is shared any more, or under another prefix */
     struct arena arena;
     struct notify_mailbox *mailboxes; /* by id */
     size_t count;

@@ -201,8 +201,11 @@ void *session_work(struct imap_session *session, size_t size);
 
 /* --- names.c --- */
 
-/* The level below which others' mailboxes are (RFC 2342). */
-#define OTHER_USERS "Other Users"
+/* The levels below which others' mailboxes are (RFC 2342): of users, and of shared accounts. */
+#define OTHER_USERS     "Other Users"
+#define SHARED_ACCOUNTS "Shared"
+enum { SESSION_LEVELS = 2 };
+extern const struct slice session_levels[SESSION_LEVELS];
 
 /* An account's view, the account's own, and that of the selected mailbox: opened when first needed
  * in this run(), and not the caller's to close. */
@@ -224,17 +227,33 @@ struct session_place {
     struct slice path;       /* in it; points into the name */
 };
 
-/* ERROR_NOT_FOUND: below OTHER_USERS nobody has this name who shares something. */
+/* ERROR_NOT_FOUND: below the level no account has this name that shares something. */
 int session_place(struct imap_session *session, struct slice name, struct session_place *place);
 
 /* The mailbox of a name; its path is the name. In the command's arena. */
 int session_find_mailbox(struct imap_session *session, struct slice name,
                          struct session_place *place, struct collection *found);
 
-/* Whether it is OTHER_USERS, or something below it. */
-bool session_is_others(struct slice name);
+/* "Shared/info@example.test/Plans" in its parts, which point into it. */
+struct session_name {
+    struct slice level;   /* "Shared"; empty: the name is one's own */
+    struct slice address; /* "info@example.test", as it is written; or empty */
+    struct slice path;    /* "Plans"; or empty */
+};
+struct session_name session_split_name(struct slice name);
 
-/* The accounts that share something with this one, in the command's arena. */
+/* Whether it is one of the levels of others, or something below it. */
+static inline bool session_is_others(struct slice name)
+{
+    return session_split_name(name).level.size > 0;
+}
+
+/* What the names of another account's mailboxes begin with: "Shared/info@example.test/". Empty:
+ * the arena is full. */
+struct slice session_prefix_of(struct arena *arena, const struct account_info *owner);
+
+/* The accounts that share something with this one, in the command's arena, and in the order of the
+ * prefixes. */
 int session_sharers(struct imap_session *session, struct account_info **list, size_t *count);
 
 /* --- cmd_acl.c: one MYRIGHTS response --- */

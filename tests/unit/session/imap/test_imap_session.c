@@ -47,7 +47,8 @@ static void test_simple_commands(void **state)
     check(client, "a ENABLE qresync X\r\n", "* ENABLED QRESYNC\r\na OK Enabled\r\n");
     check(client, "a ENABLE QRESYNC CONDSTORE\r\n", "* ENABLED\r\na OK Enabled\r\n");
     check(client, "a NAMESPACE\r\n",
-          "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) NIL\r\na OK Namespace "
+          "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) ((\"Shared/\" \"/\"))\r\na OK "
+          "Namespace "
           "completed\r\n");
     check(client, "a LOGOUT\r\n", "* BYE Logging out\r\na OK Logout completed\r\n");
     assert_int_equal(client->need, STREAM_NEED_CLOSE);
