@@ -22,6 +22,7 @@
 #include "session/admin.h"
 #include "session/handover.h"
 #include "session/sender.h"
+#include "store/directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,6 +257,7 @@ static int start_worker(struct session *session)
                                            .store = session->store,
                                            .spool_directory = session->spool_directory,
                                            .notices = session->notices,
+                                           .check_account = store_account_check,
                                            .drained = on_drained,
                                            .arg = session};
     int error = worker_create(&options, &session->worker);

@@ -304,6 +304,22 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* --- running --- */
 
+/* What an account's owner may has been asked when he logged in. When he is none any more, which may
+ * have happened in any process, it is told by the directory. */
+static void check_account(struct served *served)
+{
+    const struct worker_options *options = &served->worker->options;
+    unsigned changes = atomic_load(&served->worker->directory_changes);
+    if (!served->has_account || !options->check_account || served->directory_seen == changes)
+        return;
+    int error = options->check_account(options->store, served->stream.account);
+    if (error == ERROR_DENIED || error == ERROR_NOT_FOUND)
+        served->stream.draining = true;
+    else if (error)
+        return; /* asked again before the next run */
+    served->directory_seen = changes;
+}
+
 static void run_once(struct served *served)
 {
     struct service *service = served->worker->options.service;
@@ -311,6 +327,7 @@ static void run_once(struct served *served)
     stream->run_began = clock_monotonic_us();
     if (service)
         service_note(service, served->note);
+    check_account(served);
     served->need = served->stream.protocol->run(&served->stream);
     served->overflow = buffer_error(&served->stream.output) != 0;
     if (service)
@@ -599,6 +616,8 @@ static void on_notice(uint64_t space, bool missed, void *arg)
     struct worker *worker = arg;
     size_t first = missed ? 0 : space & worker->bucket_mask;
     size_t last = missed ? worker->bucket_mask : first;
+    if (missed || space == store_directory_notice())
+        atomic_fetch_add(&worker->directory_changes, 1);
     for (size_t i = first; i <= last; i++) {
         struct served *served = LIST_FIRST(&worker->buckets[i]), *next;
         for (; served; served = next) {
@@ -887,6 +906,8 @@ static int watch_notices(struct worker *worker)
     worker->notices.data = worker;
     worker->handles++;
     uv_poll_start(&worker->notices, UV_READABLE, on_notices);
+    if (worker->options.check_account)
+        notice_ring_want(worker->options.notices, store_directory_notice());
     return 0;
 }
 
@@ -905,6 +926,7 @@ int worker_create(const struct worker_options *options, struct worker **worker)
     made->options = *options;
     made->bucket_mask = buckets - 1;
     made->drain_deadline = UINT64_MAX;
+    made->directory_changes = 1;
     made->maintenance.data = made;
     made->tend.data = made;
     int error = watch_notices(made);

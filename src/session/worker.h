@@ -38,7 +38,11 @@ struct worker_options {
     struct store *store;         /* NULL: no maintenance is done */
     int spool_directory;         /* -1: none */
     struct notice_ring *notices; /* NULL: none */
-    void (*drained)(void *arg);  /* nothing of the worker is left in the loop */
+    /* Whether somebody may be logged in to the account (store_account_check); asked before a
+     * stream's first run, and before the next one when the directory has changed. ERROR_DENIED,
+     * ERROR_NOT_FOUND: it is asked to say goodbye. NULL: he may. */
+    int (*check_account)(struct store *store, struct account_id account);
+    void (*drained)(void *arg); /* nothing of the worker is left in the loop */
     void *arg;
 };
 
@@ -69,7 +73,7 @@ int worker_listen(struct worker *worker, int socket, const struct stream_protoco
 /* Sends a last text to a socket nobody has adopted, as far as it takes it, and closes it. */
 void worker_refuse(int socket, struct slice text);
 
-/* Asks the account's streams to say goodbye (it is being deleted). */
+/* Asks the account's streams to say goodbye (it is being deleted, or shared). */
 void worker_end_account(struct worker *worker, struct account_id account);
 
 /* Closes the listeners, asks every stream to say goodbye, and ends those that are left after

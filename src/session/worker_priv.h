@@ -64,7 +64,8 @@ struct served {
     enum stream_need need;
     struct watcher *watchers; /* of stream.watched, in its order */
     size_t watcher_count;
-    uint8_t wake; /* enum wake bits, since the last run began */
+    uint8_t wake;            /* enum wake bits, since the last run began */
+    unsigned directory_seen; /* the worker's directory_changes when the account was asked about */
     bool has_account, greeted, running, quiet, blocked, ended;
     bool is_ready; /* in the worker's list */
     bool quick;    /* its last input came soon after the run before */
@@ -102,11 +103,12 @@ struct worker {
     uint64_t now; /* the second the wheel has come to */
     struct listener listeners[WORKER_LISTENERS_MAXIMUM];
     size_t listener_count;
-    uint64_t drain_deadline; /* second; UINT64_MAX: none */
-    atomic_uint queued;      /* runs that wait for a thread */
-    atomic_uint lingering;   /* threads that wait for input of a stream */
-    uint64_t tend_at;        /* second */
-    atomic_bool stopping;    /* as draining, for the thread that tends */
+    uint64_t drain_deadline;       /* second; UINT64_MAX: none */
+    atomic_uint directory_changes; /* notices of the directory, and one */
+    atomic_uint queued;            /* runs that wait for a thread */
+    atomic_uint lingering;         /* threads that wait for input of a stream */
+    uint64_t tend_at;              /* second */
+    atomic_bool stopping;          /* as draining, for the thread that tends */
     void (*give_back)(void *arg, int socket, const struct stream *stream, struct slice input);
     void *give_back_arg;
     bool draining, hurry, maintaining, tending, finishing;

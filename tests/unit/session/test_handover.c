@@ -58,6 +58,11 @@ uint64_t store_account_notice(struct account_id account)
     return notice_space(slice_make(account.bytes, sizeof(account.bytes)));
 }
 
+uint64_t store_directory_notice(void)
+{
+    return 0;
+}
+
 void service_note(struct service *service, const char *text)
 {
     (void)service;

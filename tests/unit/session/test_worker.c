@@ -69,6 +69,21 @@ uint64_t store_account_notice(struct account_id account)
     return notice_space(slice_make(account.bytes, sizeof(account.bytes)));
 }
 
+uint64_t store_directory_notice(void)
+{
+    return notice_space(SLICE("directory"));
+}
+
+/* What is said of account 1; of others nothing is wrong. */
+static atomic_int account_error, account_checks;
+
+static int check_account(struct store *store, struct account_id account)
+{
+    assert_non_null(store);
+    atomic_fetch_add(&account_checks, 1);
+    return account.bytes[0] == 1 ? atomic_load(&account_error) : 0;
+}
+
 void service_note(struct service *service, const char *text)
 {
     assert_non_null(service);
@@ -185,9 +200,12 @@ static int set_up(void **state)
                                            .store = (struct store *)&nothing,
                                            .spool_directory = -1,
                                            .notices = f->ring,
+                                           .check_account = check_account,
                                            .drained = on_drained,
                                            .arg = f};
     atomic_store(&purged, 0);
+    atomic_store(&account_error, 0);
+    atomic_store(&account_checks, 0);
     assert_int_equal(worker_create(&options, &f->worker), 0);
     *state = f;
     return 0;
@@ -780,6 +798,53 @@ static void ending_an_account_ends_its_streams_only(void **state)
     close(other);
 }
 
+/* It is asked about once, and again when the directory has changed, in whatever process. */
+static void account_is_checked_when_the_directory_changes(void **state)
+{
+    struct fixture *f = *state;
+    int gone, other;
+    assert_int_equal(adopt(f, 1, "a", &gone), 0);
+    assert_int_equal(adopt(f, 2, "b", &other), 0);
+    expect(f, gone, "a");
+    expect(f, other, "b");
+    say(gone, "a");
+    expect(f, gone, "a");
+    assert_int_equal(atomic_load(&account_checks), 2);
+    atomic_store(&account_error, ERROR_DENIED);
+    say(gone, "a");
+    expect(f, gone, "a");
+    notice_ring_post(f->ring, store_directory_notice());
+    turn_for(f, 20 * 1000);
+    assert_int_equal(worker_streams(f->worker), 2);
+    say(other, "b");
+    expect(f, other, "b");
+    say(gone, "a");
+    expect(f, gone, "draining\n");
+    wait_until(f, worker_streams(f->worker) == 1);
+    assert_int_equal(atomic_load(&account_checks), 4);
+    close(gone);
+    close(other);
+}
+
+/* One that is none any more gets nothing, and what cannot be found out is asked again. */
+static void account_is_checked_before_the_greeting(void **state)
+{
+    struct fixture *f = *state;
+    int client;
+    atomic_store(&account_error, ERROR_NOT_FOUND);
+    assert_int_equal(adopt(f, 1, "a", &client), 0);
+    expect(f, client, "draining\n");
+    wait_until(f, worker_streams(f->worker) == 0);
+    close(client);
+    atomic_store(&account_error, ERROR_BUSY);
+    assert_int_equal(adopt(f, 1, "a", &client), 0);
+    expect(f, client, "a");
+    atomic_store(&account_error, ERROR_DENIED);
+    say(client, "b");
+    expect(f, client, "draining\n");
+    close(client);
+}
+
 static void store_is_maintained_each_second(void **state)
 {
     struct fixture *f = *state;
@@ -876,6 +941,8 @@ int main(void)
         WITH_WORKER(stream_runs_in_one_thread_at_a_time),
         WITH_WORKER(limits_are_kept),
         WITH_WORKER(listener_accepts_and_refuses),
+        WITH_WORKER(account_is_checked_when_the_directory_changes),
+        WITH_WORKER(account_is_checked_before_the_greeting),
         WITH_WORKER(draining_says_goodbye),
         WITH_WORKER(draining_ends_what_does_not_end),
         WITH_WORKER(draining_without_hurry_waits),
