@@ -118,23 +118,36 @@ struct change {
     struct buffer value;
     struct buffer expected; /* of a renewal: the record that was verified */
     bool renewal;
+    const uint8_t *account;
 };
+
+/* Whether the record is there, and says that the name is closed for this account. */
+static bool is_closed(struct slice value, const uint8_t account[16])
+{
+    struct credentials_record record = {0};
+    bool closed = record_decode(value, &record) == 0 && record.closed &&
+                  memcmp(record.account, account, sizeof record.account) == 0;
+    sodium_memzero(&record, sizeof record);
+    return closed;
+}
 
 static int put_record(struct kv_transaction *transaction, void *arg)
 {
     const struct change *change = arg;
     struct slice key = slice_make(change->key.bytes, change->key.size);
+    struct buffer now;
+    buffer_init(&now, RECORD_MAXIMUM);
+    int error = kv_get(transaction, key, &now);
     if (change->renewal) {
-        struct buffer now;
-        buffer_init(&now, RECORD_MAXIMUM);
-        int error = kv_get(transaction, key, &now);
         if (!error && !slice_equal(buffer_slice(&now), buffer_slice(&change->expected)))
             error = ERROR_CONFLICT;
-        release_secret(&now);
-        if (error)
-            return error;
+    } else if (!error && is_closed(buffer_slice(&now), change->account)) {
+        error = ERROR_DENIED;
+    } else if (error == ERROR_NOT_FOUND || error == ERROR_LIMIT) {
+        error = 0; /* a first password, or one for a record that cannot be read */
     }
-    return kv_put(transaction, key, buffer_slice(&change->value));
+    release_secret(&now);
+    return error ? error : kv_put(transaction, key, buffer_slice(&change->value));
 }
 
 /* The slow part: both verifiers of a prepared password. */
@@ -161,6 +174,7 @@ static int make_record(const struct credentials *credentials, const uint8_t acco
 static int set_prepared(struct credentials *credentials, const uint8_t account[16],
                         const struct prepared_password *password, struct change *change)
 {
+    change->account = account;
     buffer_init(&change->value, RECORD_MAXIMUM);
     int error = make_record(credentials, account, password, &change->value);
     if (!error)
@@ -203,6 +217,37 @@ int credentials_delete(struct credentials *credentials, struct slice name)
     if (make_key(name, &key))
         return ERROR_NOT_FOUND;
     return kv_update(credentials->kv, KV_DURABLE, delete_record, &key);
+}
+
+struct closing {
+    struct key key;
+    const uint8_t *account;
+    bool closed;
+};
+
+static int close_record(struct kv_transaction *transaction, void *arg)
+{
+    const struct closing *closing = arg;
+    struct slice key = slice_make(closing->key.bytes, closing->key.size);
+    struct credentials_record record = {.closed = true};
+    struct buffer value;
+    buffer_init(&value, RECORD_MAXIMUM);
+    memcpy(record.account, closing->account, sizeof record.account);
+    int error = closing->closed ? record_encode(&record, &value) : kv_get(transaction, key, &value);
+    if (!error && closing->closed)
+        error = kv_put(transaction, key, buffer_slice(&value));
+    else if (!error && is_closed(buffer_slice(&value), closing->account))
+        error = kv_delete(transaction, key);
+    release_secret(&value);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int credentials_close_name(struct credentials *credentials, struct slice name,
+                           const uint8_t account[16], bool closed)
+{
+    struct closing closing = {.account = account, .closed = closed};
+    int error = make_key(name, &closing.key);
+    return error ? error : kv_update(credentials->kv, KV_DURABLE, close_record, &closing);
 }
 
 struct rename {
@@ -307,6 +352,8 @@ static int verify_prepared(struct credentials *credentials,
         error = record_decode(buffer_slice(&change->expected), &record);
     if (error)
         return error;
+    if (record.closed)
+        return waste_work(credentials, slice_make(password->bytes, password->size));
     error = verify_argon2(record.argon2, password);
     if (!error) {
         memcpy(account, record.account, sizeof record.account);
@@ -372,6 +419,7 @@ int credentials_scram(struct credentials *credentials, struct slice name, struct
     bool there = error == 0;
     if (there)
         error = record_decode(buffer_slice(&value), &record);
+    there = there && !record.closed;
     if (there && !error) {
         found = record.scram;
         memcpy(account, record.account, sizeof record.account);

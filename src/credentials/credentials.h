@@ -6,6 +6,7 @@
  * (RFC 5802 section 3, RFC 7677: salt, iterations, StoredKey, ServerKey), so that SCRAM can be
  * offered without asking for the password again. The password itself is kept nowhere. Passwords
  * are prepared with SASLprep's successor (RFC 8265 OpaqueString: NFC, no control characters).
+ * A name whose account nobody may log in to is closed: no password fits it, and none can be set.
  * Beside the names there is one random key, from which the salts come that names without a record
  * are said to have.
  *
@@ -37,16 +38,21 @@ int credentials_open(struct kv_engine *engine, const struct credentials_cost *co
 void credentials_close(struct credentials **credentials);
 
 /* Sets or replaces. Durable. Slow on purpose (Argon2id). ERROR_SYNTAX: not a permitted password;
- * ERROR_LIMIT: too short or too long. */
+ * ERROR_LIMIT: too short or too long; ERROR_DENIED: the name is closed. */
 int credentials_set(struct credentials *credentials, struct slice name, const uint8_t account[16],
                     struct slice password);
 
-/* ERROR_NOT_FOUND. Durable. */
+/* Closes the name, whose password goes; or opens it again, without one, when it is closed for this
+ * account. Durable. */
+int credentials_close_name(struct credentials *credentials, struct slice name,
+                           const uint8_t account[16], bool closed);
+
+/* Also of a closed name. ERROR_NOT_FOUND. Durable. */
 int credentials_delete(struct credentials *credentials, struct slice name);
 
-/* The name's password becomes the other name's, in one transaction. `account` must be the record's:
- * ERROR_NOT_FOUND when the name has none, or is another account's. What the other name had is
- * replaced: the directory knows whose it is. Durable. */
+/* The name's password, or that it is closed, becomes the other name's, in one transaction.
+ * `account` must be the record's: ERROR_NOT_FOUND when the name has none, or is another account's.
+ * What the other name had is replaced: the directory knows whose it is. Durable. */
 int credentials_rename(struct credentials *credentials, const uint8_t account[16],
                        struct slice name, struct slice to);
 

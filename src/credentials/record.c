@@ -11,8 +11,10 @@ int record_encode(const struct credentials_record *record, struct buffer *value)
 {
     const struct scram_keys *scram = &record->scram;
     size_t argon2_size = strlen(record->argon2);
-    buffer_append_byte(value, RECORD_VERSION);
+    buffer_append_byte(value, record->closed ? RECORD_VERSION_CLOSED : RECORD_VERSION);
     put(value, record->account, sizeof record->account);
+    if (record->closed)
+        return buffer_error(value);
     buffer_append_byte(value, (char)argon2_size);
     put(value, record->argon2, argon2_size);
     for (int shift = 0; shift < 32; shift += 8)
@@ -51,25 +53,32 @@ static uint8_t take_size(struct cursor *cursor, uint8_t minimum, uint8_t maximum
     return 0;
 }
 
+static void take_verifiers(struct cursor *cursor, struct credentials_record *decoded)
+{
+    struct scram_keys *scram = &decoded->scram;
+    uint8_t number[4];
+    uint8_t argon2_size = take_size(cursor, 1, RECORD_ARGON2_MAXIMUM);
+    take(cursor, decoded->argon2, argon2_size);
+    take(cursor, number, sizeof number);
+    scram->iterations = number[0] | (uint32_t)number[1] << 8 | (uint32_t)number[2] << 16 |
+                        (uint32_t)number[3] << 24;
+    scram->salt_size = take_size(cursor, RECORD_SALT_MINIMUM, SCRAM_SALT_MAXIMUM);
+    take(cursor, scram->salt, scram->salt_size);
+    take(cursor, scram->stored_key, sizeof scram->stored_key);
+    take(cursor, scram->server_key, sizeof scram->server_key);
+    cursor->failed |=
+        strlen(decoded->argon2) != argon2_size || scram->iterations < RECORD_ITERATIONS_MINIMUM;
+}
+
 int record_decode(struct slice value, struct credentials_record *record)
 {
     struct cursor cursor = {.rest = value};
     struct credentials_record decoded = {0};
-    struct scram_keys *scram = &decoded.scram;
-    uint8_t number[4];
-    take_size(&cursor, RECORD_VERSION, RECORD_VERSION);
+    decoded.closed = take_size(&cursor, RECORD_VERSION, RECORD_VERSION_CLOSED) != RECORD_VERSION;
     take(&cursor, decoded.account, sizeof decoded.account);
-    uint8_t argon2_size = take_size(&cursor, 1, RECORD_ARGON2_MAXIMUM);
-    take(&cursor, decoded.argon2, argon2_size);
-    take(&cursor, number, sizeof number);
-    scram->iterations = number[0] | (uint32_t)number[1] << 8 | (uint32_t)number[2] << 16 |
-                        (uint32_t)number[3] << 24;
-    scram->salt_size = take_size(&cursor, RECORD_SALT_MINIMUM, SCRAM_SALT_MAXIMUM);
-    take(&cursor, scram->salt, scram->salt_size);
-    take(&cursor, scram->stored_key, sizeof scram->stored_key);
-    take(&cursor, scram->server_key, sizeof scram->server_key);
-    if (cursor.failed || cursor.rest.size || strlen(decoded.argon2) != argon2_size ||
-        scram->iterations < RECORD_ITERATIONS_MINIMUM)
+    if (!decoded.closed)
+        take_verifiers(&cursor, &decoded);
+    if (cursor.failed || cursor.rest.size)
         return ERROR_CORRUPT;
     *record = decoded;
     return 0;

@@ -12,8 +12,13 @@
  *            StoredKey     32     (RFC 5802 section 3)
  *            ServerKey     32
  *
- * argon2 has no NUL in it, and nothing follows. A value of an unknown version, or one byte short
- * or over, is corrupt.
+ * argon2 has no NUL in it, and nothing follows. A name that is closed, since nobody may log in to
+ * its account, has
+ *
+ *     value  version       u8     2
+ *            account       16     the account's id
+ *
+ * A value of an unknown version, or one byte short or over, is corrupt.
  */
 #ifndef CREDENTIALS_RECORD_PRIV_H
 #define CREDENTIALS_RECORD_PRIV_H
@@ -23,6 +28,7 @@
 
 enum {
     RECORD_VERSION = 1,
+    RECORD_VERSION_CLOSED = 2,
     RECORD_ARGON2_MAXIMUM = 127,
     RECORD_SALT_MINIMUM = 8,
     RECORD_ITERATIONS_MINIMUM = 4096,
@@ -31,6 +37,7 @@ enum {
 
 struct credentials_record {
     uint8_t account[16];
+    bool closed;                            /* then there is nothing else */
     char argon2[RECORD_ARGON2_MAXIMUM + 1]; /* ends with NUL */
     struct scram_keys scram;
 };

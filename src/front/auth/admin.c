@@ -1,6 +1,6 @@
 /*
- * An administrator sets, deletes or renames a password: a job each, one at a time on a connection.
- * Whatever came of it, what was remembered of the name is forgotten.
+ * An administrator sets, deletes, renames or closes a password: a job each, one at a time on a
+ * connection. Whatever came of it, what was remembered of the name is forgotten.
  */
 #include "front/auth/auth_priv.h"
 
@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum admin_change { PASSWORD_SET, PASSWORD_DELETE, PASSWORD_RENAME };
+enum admin_change { PASSWORD_SET, PASSWORD_DELETE, PASSWORD_RENAME, PASSWORD_CLOSE };
 
 struct admin_request {
     struct job job;
@@ -21,6 +21,7 @@ struct admin_request {
     struct buffer name;     /* normalised */
     struct buffer to;       /* of PASSWORD_RENAME: the same */
     struct buffer password; /* of PASSWORD_SET */
+    bool closed;            /* of PASSWORD_CLOSE */
     int error;
 };
 
@@ -29,6 +30,7 @@ struct admin_wish {
     enum admin_change change;
     uint8_t account[16];
     struct slice name, to, password;
+    bool closed;
 };
 
 static const char *text_of(const struct admin_request *request)
@@ -38,6 +40,8 @@ static const char *text_of(const struct admin_request *request)
         return "A password has 8 characters at least and 1024 bytes at most";
     if (set && request->error == ERROR_SYNTAX)
         return "A password may not contain control characters or invalid UTF-8";
+    if (set && request->error == ERROR_DENIED)
+        return "The account is shared: nobody logs in to it";
     return request->error ? error_text(request->error) : "";
 }
 
@@ -77,6 +81,9 @@ static void change(struct job *job)
             credentials_set(credentials, name, request->account, buffer_slice(&request->password));
     else if (request->change == PASSWORD_DELETE)
         request->error = credentials_delete(credentials, name);
+    else if (request->change == PASSWORD_CLOSE)
+        request->error =
+            credentials_close_name(credentials, name, request->account, request->closed);
     else
         request->error =
             credentials_rename(credentials, request->account, name, buffer_slice(&request->to));
@@ -86,7 +93,8 @@ static void changed(struct job *job)
 {
     static const char *const events[] = {[PASSWORD_SET] = "password_set",
                                          [PASSWORD_DELETE] = "password_deleted",
-                                         [PASSWORD_RENAME] = "password_renamed"};
+                                         [PASSWORD_RENAME] = "password_renamed",
+                                         [PASSWORD_CLOSE] = "password_closed"};
     struct admin_request *request = request_of(job);
     struct auth *auth = request->auth;
     cache_forget(auth->cache, buffer_slice(&request->name));
@@ -114,6 +122,7 @@ static int fill(struct admin_request *request, const struct admin_wish *wish)
 {
     const char *domain = request->auth->default_domain;
     request->change = wish->change;
+    request->closed = wish->closed;
     memcpy(request->account, wish->account, sizeof request->account);
     buffer_init(&request->name, CREDENTIALS_NAME_MAXIMUM);
     buffer_init(&request->to, CREDENTIALS_NAME_MAXIMUM);
@@ -178,6 +187,17 @@ int admin_password_rename(struct peer *peer, struct ipc_reader *reader)
     ipc_get_fixed(reader, wish.account, sizeof wish.account);
     wish.name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
     wish.to = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    if (ipc_reader_finish(reader) || peer->admin)
+        return ERROR_PROTOCOL;
+    return begin(peer, &wish);
+}
+
+int admin_password_close(struct peer *peer, struct ipc_reader *reader)
+{
+    struct admin_wish wish = {.change = PASSWORD_CLOSE};
+    ipc_get_fixed(reader, wish.account, sizeof wish.account);
+    wish.name = ipc_get_bytes(reader, IPC_STRING_MAXIMUM);
+    wish.closed = ipc_get_u8(reader);
     if (ipc_reader_finish(reader) || peer->admin)
         return ERROR_PROTOCOL;
     return begin(peer, &wish);

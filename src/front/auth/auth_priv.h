@@ -89,6 +89,7 @@ int redeem(struct peer *peer, struct ipc_reader *reader);
 int admin_password_set(struct peer *peer, struct ipc_reader *reader);
 int admin_password_delete(struct peer *peer, struct ipc_reader *reader);
 int admin_password_rename(struct peer *peer, struct ipc_reader *reader);
+int admin_password_close(struct peer *peer, struct ipc_reader *reader);
 
 /* The peer has gone: nobody waits for its requests any more. */
 void requests_abandon(struct peer *peer);

@@ -18,6 +18,7 @@ static const struct {
     {IPC_ADMIN_PASSWORD_SET, admin_password_set},
     {IPC_ADMIN_PASSWORD_DELETE, admin_password_delete},
     {IPC_ADMIN_PASSWORD_RENAME, admin_password_rename},
+    {IPC_ADMIN_PASSWORD_CLOSE, admin_password_close},
 };
 
 static int handle(struct peer *peer, const struct ipc_message *message)

@@ -122,6 +122,46 @@ static void test_rename(void **state)
         ERROR_LIMIT);
 }
 
+/* No password fits a name that is closed, nor can one be set: for its account, until it is open. */
+static void test_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct credentials *credentials = fixture->credentials;
+    const struct slice to = SLICE("info@example.test");
+    assert_int_equal(credentials_set(credentials, NAME, ALICE, SLICE("correct horse")), 0);
+    for (int twice = 0; twice < 2; twice++)
+        assert_int_equal(credentials_close_name(credentials, NAME, ALICE, true), 0);
+    hashes = verifications = 0;
+    assert_int_equal(verify(fixture, NAME, "correct horse", ALICE), ERROR_DENIED);
+    assert_int_equal(verify(fixture, NAME, "", ALICE), ERROR_DENIED);
+    assert_int_equal(hashes, 2);
+    assert_int_equal(verifications, 0);
+    assert_int_equal(credentials_set(credentials, NAME, ALICE, SLICE("battery staple")),
+                     ERROR_DENIED);
+    /* It stays so under another name, and only its account opens it. */
+    assert_int_equal(credentials_rename(credentials, ALICE, NAME, to), 0);
+    assert_int_equal(credentials_set(credentials, to, ALICE, SLICE("battery staple")),
+                     ERROR_DENIED);
+    assert_int_equal(credentials_close_name(credentials, to, BOB, false), 0);
+    assert_int_equal(credentials_set(credentials, to, ALICE, SLICE("battery staple")),
+                     ERROR_DENIED);
+    for (int twice = 0; twice < 2; twice++)
+        assert_int_equal(credentials_close_name(credentials, to, ALICE, false), 0);
+    assert_int_equal(verify(fixture, to, "correct horse", ALICE), ERROR_DENIED);
+    assert_int_equal(credentials_set(credentials, to, ALICE, SLICE("battery staple")), 0);
+    /* To open what is not closed leaves the password alone. */
+    assert_int_equal(credentials_close_name(credentials, to, ALICE, false), 0);
+    assert_int_equal(verify(fixture, to, "battery staple", ALICE), 0);
+    /* One that was left over is no obstacle to another account of the name. */
+    assert_int_equal(credentials_close_name(credentials, to, ALICE, true), 0);
+    assert_int_equal(credentials_set(credentials, to, BOB, SLICE("battery staple")), 0);
+    assert_int_equal(verify(fixture, to, "battery staple", BOB), 0);
+    assert_int_equal(credentials_close_name(credentials, to, BOB, true), 0);
+    assert_int_equal(credentials_delete(credentials, to), 0);
+    assert_int_equal(credentials_delete(credentials, to), ERROR_NOT_FOUND);
+    assert_int_equal(credentials_close_name(credentials, SLICE(""), BOB, true), ERROR_SYNTAX);
+}
+
 static void test_set_verify_delete(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,6 +303,18 @@ static void test_scram(void **state)
     assert_true(same_keys(&keys, &derived));
 }
 
+/* A name that is closed is one that nobody has. */
+static void test_scram_of_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_keys before, closed;
+    scram(fixture, NAME, &before, NULL);
+    assert_int_equal(credentials_set(fixture->credentials, NAME, ALICE, SLICE("correct horse")), 0);
+    assert_int_equal(credentials_close_name(fixture->credentials, NAME, ALICE, true), 0);
+    scram(fixture, NAME, &closed, NULL);
+    assert_true(same_keys(&before, &closed));
+}
+
 /* RFC 5802 section 9: asking twice does not tell who exists, nor does asking after a restart. */
 static void test_scram_of_nobody(void **state)
 {
@@ -296,6 +348,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_verify_delete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scram_of_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_prepared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),

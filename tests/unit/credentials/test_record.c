@@ -73,12 +73,35 @@ static void test_out_of_range(void **state)
     }
 }
 
+/* A name that is closed has nothing but its account. */
+static void test_closed(void **state)
+{
+    (void)state;
+    struct credentials_record record = {.account = {1, 2, 3, 16}, .closed = true}, read = {0};
+    struct buffer value;
+    buffer_init(&value, RECORD_MAXIMUM);
+    assert_int_equal(record_encode(&record, &value), 0);
+    assert_int_equal(value.size, 17);
+    assert_int_equal(record_decode(buffer_slice(&value), &read), 0);
+    assert_true(read.closed);
+    assert_int_equal(read.account[3], 16);
+    assert_int_equal(read.argon2[0], '\0');
+    for (size_t size = 0; size < value.size; size++)
+        assert_int_equal(record_decode(slice_make(value.data, size), &read), ERROR_CORRUPT);
+    buffer_append_byte(&value, 0);
+    assert_int_equal(record_decode(buffer_slice(&value), &read), ERROR_CORRUPT);
+    value.data[0] = 3;
+    assert_int_equal(record_decode(slice_make(value.data, 17), &read), ERROR_CORRUPT);
+    buffer_release(&value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_short_and_surplus),
         cmocka_unit_test(test_out_of_range),
+        cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,16 @@ static void rename_password(struct fixture *fixture, const char *name, const cha
     send_body(fixture->admin, IPC_ADMIN_PASSWORD_RENAME, &body);
 }
 
+static void close_password(struct fixture *fixture, const char *name, bool closed)
+{
+    struct buffer body;
+    buffer_init(&body, IPC_BODY_MAXIMUM);
+    buffer_append(&body, slice_make(ALICE, sizeof ALICE));
+    ipc_put_bytes(&body, slice_from_string(name));
+    ipc_put_u8(&body, closed);
+    send_body(fixture->admin, IPC_ADMIN_PASSWORD_CLOSE, &body);
+}
+
 /* --- what they get --- */
 
 static int receive(struct fixture *fixture, int socket)
@@ -768,6 +778,36 @@ static void test_rename(void **state)
     expect_result(fixture, ERROR_SYNTAX);
 }
 
+/* Nobody may log in: by no mechanism, not with what is remembered, and no password can be set. */
+static void test_closed_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scram_client client;
+    uint8_t ticket[TICKET_SIZE];
+    begin_plain(fixture, 1, NAME, PASSWORD);
+    expect_granted(fixture, 1, ticket);
+    close_password(fixture, "Alice", true);
+    expect_result(fixture, 0);
+    begin_plain(fixture, 2, NAME, PASSWORD);
+    expect_refused(fixture, 2, ERROR_DENIED);
+    set_password(fixture, NAME, PASSWORD);
+    struct ipc_reader reader = expect(fixture, fixture->admin, IPC_ADMIN_RESULT);
+    assert_int_equal(ipc_get_u32(&reader), -ERROR_DENIED);
+    assert_slice_equal(ipc_get_bytes(&reader, 400), "The account is shared: nobody logs in to it");
+    begin_plain(fixture, 3, NAME, PASSWORD);
+    expect_refused(fixture, 3, ERROR_DENIED);
+    begin_scram(fixture, 4, "SCRAM-SHA-256", "n,,", NAME, &client);
+    expect_challenge(fixture, 4, &client);
+    respond(fixture, 4, make_final(&client, PASSWORD, NULL));
+    expect_refused(fixture, 4, ERROR_DENIED);
+    close_password(fixture, NAME, false);
+    expect_result(fixture, 0);
+    set_password(fixture, NAME, PASSWORD);
+    expect_result(fixture, 0);
+    begin_plain(fixture, 5, NAME, PASSWORD);
+    expect_granted(fixture, 5, ticket);
+}
+
 static void note(void *arg)
 {
     *(bool *)arg = true;
@@ -818,6 +858,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_breach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_admin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_closed_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
     };
