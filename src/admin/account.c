@@ -1,5 +1,5 @@
 /*
- * account.add|find|delete|list|show|rename|dump
+ * account.add|find|delete|list|show|rename|change|dump
  */
 #include "admin/admin_priv.h"
 #include "base/error.h"
@@ -13,6 +13,7 @@ static int answer_info(struct admin_call *call, const struct account_info *info)
         admin_text("address", info->address),
         admin_text("id", slice_from_string(id)),
         admin_time("created", info->created),
+        admin_bool("shared", info->shared),
     };
     return call->row(call, fields, sizeof(fields) / sizeof(fields[0]));
 }
@@ -38,6 +39,12 @@ static int add(struct admin_call *call)
         error = admin_check_domain(call, address);
     if (!error)
         error = store_account_create(call->store, WHO_SYSTEM, address, &id);
+    if (error)
+        return error;
+    if (admin_has_argument(call, "shared"))
+        error = store_account_set_shared(call->store, WHO_SYSTEM, id, true);
+    if (error)
+        store_account_delete(call->store, WHO_SYSTEM, id); /* it is not what was asked for */
     return error ? error : answer(call, id);
 }
 
@@ -125,6 +132,26 @@ static int rename_account(struct admin_call *call)
     return error ? error : answer(call, id);
 }
 
+/* Who was logged in to what is shared now is so no more. */
+static int change(struct admin_call *call)
+{
+    struct slice address, text = {NULL, 0};
+    struct account_id id = {{0}};
+    int error = admin_argument(call, "address", &address);
+    if (!error)
+        error = admin_argument(call, "shared", &text);
+    bool shared = !error && slice_equal(text, SLICE("yes"));
+    if (!error && !shared && !slice_equal(text, SLICE("no")))
+        error = admin_fail(call, ERROR_INVALID, "shared is yes or no");
+    if (!error)
+        error = admin_find_account(call, address, &id);
+    if (!error)
+        error = store_account_set_shared(call->store, WHO_SYSTEM, id, shared);
+    if (!error && shared)
+        call->account_gone(call, id);
+    return error ? error : answer(call, id);
+}
+
 static int answer_line(const char *text, void *arg)
 {
     struct admin_call *call = arg;
@@ -143,8 +170,13 @@ static int dump(struct admin_call *call)
 }
 
 const struct admin_operation account_operations[] = {
-    {"account.add", true, add},       {"account.find", false, find},
-    {"account.delete", true, delete}, {"account.list", false, list},
-    {"account.show", false, show},    {"account.rename", true, rename_account},
-    {"account.dump", false, dump},    {NULL, false, NULL},
+    {"account.add", true, add},
+    {"account.find", false, find},
+    {"account.delete", true, delete},
+    {"account.list", false, list},
+    {"account.show", false, show},
+    {"account.rename", true, rename_account},
+    {"account.change", true, change},
+    {"account.dump", false, dump},
+    {NULL, false, NULL},
 };

@@ -200,10 +200,10 @@ int admin_answer_entry(struct admin_call *call, const struct directory_entry *en
         admin_text("kind", admin_kind_name(entry->kind)),
         admin_text("id", slice_from_string(id)),
         admin_time("created", entry->created),
-        admin_number("members", (int64_t)entry->members),
+        entry->kind == DIRECTORY_ACCOUNT ? admin_bool("shared", entry->shared)
+                                         : admin_number("members", (int64_t)entry->members),
     };
-    size_t count = entry->kind == DIRECTORY_ACCOUNT ? 4 : 5;
-    return call->row(call, fields, count) ? ERROR_CLOSED : 0;
+    return call->row(call, fields, sizeof(fields) / sizeof(fields[0])) ? ERROR_CLOSED : 0;
 }
 
 int admin_answer_address(struct admin_call *call, struct slice address)

@@ -64,7 +64,7 @@ struct admin_call {
     int (*row)(struct admin_call *call, const struct admin_field *fields, size_t count);
     /* Of a long call, from time to time; total 0: not known. Non-zero: nobody waits any more. */
     int (*progress)(struct admin_call *call, uint64_t done, uint64_t total);
-    /* The account has gone: its sessions end. */
+    /* The account has gone, or is shared now: its sessions end. */
     void (*account_gone)(struct admin_call *call, struct account_id account);
 };
 

@@ -71,7 +71,8 @@ int admin_check_names(struct admin_call *call, const struct slice *addresses, si
 /* "account", "group" or "alias". */
 struct slice admin_kind_name(enum directory_kind kind);
 
-/* One row: what an entry of the directory is, and how many members it has. */
+/* One row: what an entry of the directory is, and how many members it has, or whether it is a
+ * shared account. */
 int admin_answer_entry(struct admin_call *call, const struct directory_entry *entry);
 
 /* The same for what the address stands for. */

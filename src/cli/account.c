@@ -1,5 +1,5 @@
 /*
- * chapar account add|delete|password|rename: what needs a password or a question besides the
+ * chapar account add|delete|password|rename|change: what needs a password or a question besides the
  * operation.
  */
 #include "base/error.h"
@@ -16,6 +16,7 @@ static json_t *account_json(const struct account_info *account)
         admin_text("address", account->address),
         admin_text("id", slice_from_string(id)),
         admin_time("created", account->created),
+        admin_bool("shared", account->shared),
     };
     return row_json(fields, sizeof(fields) / sizeof(fields[0]));
 }
@@ -38,16 +39,21 @@ static int begin(struct invocation *invocation, const char *verb, struct config 
                : EXIT_USAGE;
 }
 
-static int add(struct invocation *invocation, struct backend *backend, struct slice password)
+/* Without a password it is a shared one. */
+static int add(struct invocation *invocation, struct backend *backend,
+               const struct buffer *password)
 {
     const char *address = invocation->arguments[0];
+    const struct admin_argument arguments[] = {{SLICE("address"), slice_from_string(address)},
+                                               {SLICE("shared"), SLICE("")}};
     struct account_info account;
-    int error = call_account(backend, "account.add", address, &account);
+    int error = call_account_with(backend, "account.add", arguments, password ? 1 : 2, &account);
     if (error)
         return complain_error(address, error, backend->detail);
-    error = backend->operations->password_set(backend, &account, password);
+    error = password ? backend->operations->password_set(backend, &account, buffer_slice(password))
+                     : backend->operations->password_close(backend, &account, true);
     if (error) {
-        /* An account nobody can log in to is not what was asked for. */
+        /* An account nobody can log in to is not what was asked for; nor one that somebody may. */
         int status = complain_error("password", error, backend->detail);
         call_account(backend, "account.delete", address, &account);
         return status;
@@ -60,12 +66,14 @@ int verb_account_add(struct invocation *invocation)
     struct config *config = NULL;
     struct backend *backend = NULL;
     struct buffer password;
+    bool shared = take_switch(invocation, "--shared");
     int status = begin(invocation, "add", &config, &backend);
     if (status)
         return status;
-    status = password_read(invocation->arguments[0], &password);
-    if (!status) {
-        status = add(invocation, backend, buffer_slice(&password));
+    if (shared) {
+        status = add(invocation, backend, NULL);
+    } else if (!(status = password_read(invocation->arguments[0], &password))) {
+        status = add(invocation, backend, &password);
         password_wipe(&password);
     }
     call_close(&config, &backend);
@@ -80,6 +88,8 @@ static int change_password(struct invocation *invocation, struct backend *backen
     int error = call_account(backend, "account.find", address, &account);
     if (error)
         return complain_error(address, error, backend->detail);
+    if (account.shared)
+        return complain("%s: the account is shared: nobody logs in to it", address);
     int status = password_read(address, &password);
     if (status)
         return status;
@@ -189,6 +199,49 @@ int verb_account_rename(struct invocation *invocation)
     int error = rename_account(backend, arguments, keep ? 3 : 2, &account);
     status = error ? complain_error(invocation->arguments[0], error, backend->detail)
                    : print_account(invocation, &account, "renamed to");
+    call_close(&config, &backend);
+    return status;
+}
+
+/* What nobody may log in to loses its password first; what somebody may gets it last. */
+static int share_account(struct backend *backend, struct account_info *account, struct slice shared)
+{
+    const struct admin_argument arguments[] = {{SLICE("address"), account->address},
+                                               {SLICE("shared"), shared}};
+    bool closed = slice_equal(shared, SLICE("yes"));
+    int error = closed ? backend->operations->password_close(backend, account, true) : 0;
+    if (!error)
+        error = call_account_with(backend, "account.change", arguments, 2, account);
+    if (!error && !closed)
+        error = backend->operations->password_close(backend, account, false);
+    return error;
+}
+
+static int change_account(struct invocation *invocation, struct backend *backend,
+                          const char *shared)
+{
+    const char *address = invocation->arguments[0];
+    struct account_info account;
+    int error = call_account(backend, "account.find", address, &account);
+    if (!error)
+        error = share_account(backend, &account, slice_from_string(shared));
+    return error ? complain_error(address, error, backend->detail)
+                 : print_account(invocation, &account, "changed");
+}
+
+int verb_account_change(struct invocation *invocation)
+{
+    struct config *config = NULL;
+    struct backend *backend = NULL;
+    const char *shared = take_option(invocation, "--shared");
+    if (!shared || (strcmp(shared, "yes") != 0 && strcmp(shared, "no") != 0)) {
+        complain("--shared takes yes or no");
+        return EXIT_USAGE;
+    }
+    int status = begin(invocation, "change", &config, &backend);
+    if (status)
+        return status;
+    status = change_account(invocation, backend, shared);
     call_close(&config, &backend);
     return status;
 }

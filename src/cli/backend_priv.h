@@ -28,6 +28,8 @@ struct backend_operations {
      * account's address. */
     int (*password_rename)(struct backend *backend, const struct account_info *account,
                            struct slice name);
+    /* Nobody may log in to the account, whose password goes; or it may be given one again. */
+    int (*password_close)(struct backend *backend, const struct account_info *account, bool closed);
     void (*close)(struct backend *backend);
 };
 

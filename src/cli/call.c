@@ -143,6 +143,8 @@ static int take_account(const struct admin_field *fields, size_t count, void *ar
             answer->error = account_id_parse(fields[i].text, &account.id);
         else if (slice_equal(fields[i].name, SLICE("created")))
             account.created = fields[i].number;
+        else if (slice_equal(fields[i].name, SLICE("shared")))
+            account.shared = fields[i].number;
     }
     *answer->account = account;
     return answer->error;

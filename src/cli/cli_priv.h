@@ -82,6 +82,7 @@ int verb_account_add(struct invocation *invocation);
 int verb_account_delete(struct invocation *invocation);
 int verb_account_password(struct invocation *invocation);
 int verb_account_rename(struct invocation *invocation);
+int verb_account_change(struct invocation *invocation);
 int verb_check(struct invocation *invocation);
 int verb_freeze(struct invocation *invocation);
 int verb_thaw(struct invocation *invocation);

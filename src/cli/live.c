@@ -236,6 +236,19 @@ static int live_password_rename(struct backend *backend, const struct account_in
     return error;
 }
 
+static int live_password_close(struct backend *backend, const struct account_info *account,
+                               bool closed)
+{
+    struct buffer request;
+    buffer_init(&request, IPC_BODY_MAXIMUM);
+    buffer_append(&request, slice_make(account->id.bytes, sizeof(account->id.bytes)));
+    ipc_put_bytes(&request, account->address);
+    ipc_put_u8(&request, closed);
+    int error = request_auth((struct live *)backend, IPC_ADMIN_PASSWORD_CLOSE, &request);
+    buffer_release(&request);
+    return error;
+}
+
 static void live_close(struct backend *backend)
 {
     struct live *live = (struct live *)backend;
@@ -252,6 +265,7 @@ static const struct backend_operations live_operations = {
     .password_set = live_password_set,
     .password_delete = live_password_delete,
     .password_rename = live_password_rename,
+    .password_close = live_password_close,
     .close = live_close,
 };
 

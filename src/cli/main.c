@@ -29,8 +29,10 @@ const struct verb verbs[] = {
      "account's password is asked for, or read from "
      "standard input when that is no terminal.",
      verb_init},
-    {"account", "add", "ADDRESS", "Make an account with its special-use mailboxes",
-     "The password is asked for, or read from standard input when that is no terminal.",
+    {"account", "add", "[--shared] ADDRESS", "Make an account with its special-use mailboxes",
+     "The password is asked for, or read from standard input when that is no terminal. --shared: "
+     "the account is nobody's own. It has no password, and nobody logs in to it; who may do what "
+     "with its mailboxes says chapar share, and IMAP clients find them below Shared/ADDRESS/.",
      verb_account_add},
     {"account", "list", "", "List all accounts", "", NULL, "account.list", "", NULL},
     {"account", "delete", "ADDRESS [--yes]", "Remove an account and all its mail",
@@ -44,6 +46,13 @@ const struct verb verbs[] = {
      "to the address it had still reaches it. When it was interrupted, the same command again "
      "finishes it.",
      verb_account_rename},
+    {"account", "change", "ADDRESS --shared yes|no", "Make an account a shared one, or no more",
+     "yes: its password goes, its sessions end, and URLs signed by who had it are worth nothing. "
+     "no: nobody can log in before chapar account password has set one. Mail, rights and "
+     "subscriptions stay; others find its mailboxes below Shared/ or Other Users/ from now on. "
+     "When "
+     "it was interrupted, the same command again finishes it.",
+     verb_account_change},
     {"account", "show", "ADDRESS", "Show an account, and the groups and aliases that have it", "",
      NULL, "account.show", "address", NULL},
     {"account", "dump", "ADDRESS", "Print an account's key space readably",

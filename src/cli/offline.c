@@ -225,6 +225,18 @@ static int offline_password_rename(struct backend *backend, const struct account
     return error;
 }
 
+static int offline_password_close(struct backend *backend, const struct account_info *account,
+                                  bool closed)
+{
+    struct offline *offline = (struct offline *)backend;
+    int error = become(backend->config->auth_user);
+    if (!error)
+        error = credentials_close_name(offline->credentials, account->address, account->id.bytes,
+                                       closed);
+    become_root();
+    return error;
+}
+
 static void offline_close(struct backend *backend)
 {
     struct offline *offline = (struct offline *)backend;
@@ -248,6 +260,7 @@ static const struct backend_operations offline_operations = {
     .password_set = offline_password_set,
     .password_delete = offline_password_delete,
     .password_rename = offline_password_rename,
+    .password_close = offline_password_close,
     .close = offline_close,
 };
 

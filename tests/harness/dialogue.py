@@ -17,6 +17,7 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @append MAILBOX FLAGS another connection appends the message in the lines that follow:
     | Subject: x          a line of it (CRLF is added)
     @quota RESOURCE N     the account gets this limit
+    @chapar ARGUMENTS     the administrator's command is run; names are filled in
     @compress             the first connection is compressed from here on
     @starttls             the first connection does its TLS handshake
     @half_close           the first connection will send no more
@@ -133,6 +134,9 @@ class Dialogue:
             self.server.run("quota", "set", self.account[0], *words[1:])
         elif words[0] == "@account":
             self.values.update(self.names(self.server.fresh_account(), "2"))
+        elif words[0] == "@chapar":
+            self.need_account()
+            self.server.run(*self.fill_in(line).split()[1:])
         elif words[0] == "@half_close":
             self.clients["1"].half_close()
         elif words[0] == "@compress":

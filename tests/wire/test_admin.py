@@ -112,7 +112,7 @@ def test_account_life(which, request):
     assert added["address"] == name and re.fullmatch(r"[0-9a-f]{32}", added["id"])
     assert name in accounts(server)
     listed = server.run("account", "list").stdout
-    assert re.search(rf"^{name}  {added['id']}  \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", listed, re.M)
+    assert re.search(rf"^{name}  {added['id']}  \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  no$", listed, re.M)
 
     again = server.run("account", "add", name, text=PASSWORD + "\n", check=False)
     assert again.returncode == EXISTS and "password" not in again.stderr.lower()
