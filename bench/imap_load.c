@@ -11,12 +11,11 @@
  *
  * RATE is of all connections together, a second; without it each goes on as soon as it is answered.
  */
+#include "client.h"
 #include "load.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 static struct {
     uint16_t port;
@@ -30,62 +29,24 @@ static struct {
     atomic_long next;
 } load;
 
-struct client {
-    int server;
-    FILE *answers;
-    unsigned commands;
-};
-
-/* Literals are read as the lines they are: none has one that begins with the tag. */
-static void expect_ok(struct client *client)
-{
-    char line[LOAD_LINE_MAXIMUM], tag[32];
-    int size = snprintf(tag, sizeof(tag), "t%u ", client->commands);
-    do {
-        if (!fgets(line, sizeof(line), client->answers))
-            load_fail("read");
-    } while (strncmp(line, tag, (size_t)size) != 0);
-    if (strncmp(line + size, "OK", 2) != 0) {
-        fprintf(stderr, "refused: %s", line);
-        exit(1);
-    }
-}
-
-__attribute__((format(printf, 2, 3))) static void command(struct client *client, const char *format,
-                                                          ...)
-{
-    char text[LOAD_LINE_MAXIMUM];
-    va_list arguments;
-    int size = snprintf(text, sizeof(text), "t%u ", ++client->commands);
-    va_start(arguments, format);
-    size += vsnprintf(text + size, sizeof(text) - (size_t)size - 2, format, arguments);
-    va_end(arguments);
-    memcpy(text + size, "\r\n", 2);
-    load_send(client->server, text, (size_t)size + 2);
-    expect_ok(client);
-}
-
 static void work(struct client *client, unsigned count)
 {
     if (!load.writes) {
-        command(client, "FETCH 1:5 (FLAGS ENVELOPE BODY.PEEK[TEXT])");
+        client_command(client, "FETCH 1:5 (FLAGS ENVELOPE BODY.PEEK[TEXT])");
         return;
     }
-    command(client, "STORE 1 %cFLAGS.SILENT (\\Flagged)", count % 2 ? '-' : '+');
+    client_command(client, "STORE 1 %cFLAGS.SILENT (\\Flagged)", count % 2 ? '-' : '+');
     if (count % 10 == 0)
-        command(client, "COPY 1 Trash");
+        client_command(client, "COPY 1 Trash");
 }
 
 static void *run_connection(void *arg)
 {
     const char *user = arg;
-    char greeting[LOAD_LINE_MAXIMUM];
-    struct client client = {.server = load_connect(load.port)};
-    client.answers = fdopen(dup(client.server), "r");
-    if (!client.answers || !fgets(greeting, sizeof(greeting), client.answers))
-        load_fail("read");
-    command(&client, "LOGIN \"%s\" \"%s\"", user, load.password);
-    command(&client, "SELECT INBOX");
+    struct client client;
+    client_open(&client, load.port, NULL, NULL);
+    client_command(&client, "LOGIN \"%s\" \"%s\"", user, load.password);
+    client_command(&client, "SELECT INBOX");
     for (unsigned count = 1;; count++) {
         load_wait(load.start, atomic_fetch_add(&load.next, 1), load.rate);
         uint64_t start = clock_monotonic_us();
