@@ -9,11 +9,13 @@ import os
 import pwd
 import shutil
 import subprocess
+from pathlib import Path
 
 from peer import Peer
 
 USER = "dovenull"
 PASSWORD = "secret"
+INOTIFY_OTHERS = 16
 
 CONFIGURATION = """
 base_dir = {directory}/run
@@ -30,7 +32,7 @@ disable_plaintext_auth = no
 mail_location = sdbox:{directory}/mail/%n
 mail_plugins =
 first_valid_uid = 1
-default_process_limit = 1000
+default_process_limit = 6000
 default_client_limit = 20000
 mail_max_userip_connections = 20000
 auth_verbose = no
@@ -50,6 +52,9 @@ service imap-login {{
     port = {imaps_port}
     ssl = yes
   }}
+}}
+service imap {{
+  process_limit = 6000
 }}
 service lmtp {{
   inet_listener lmtp {{
@@ -119,3 +124,41 @@ plugin {{
         (self.directory / "rules.sieve").write_text(text)
         subprocess.run(["sievec", "-c", self.directory / "dovecot.conf",
                         self.directory / "rules.sieve"], check=True)
+
+
+class KeptLogins(Dovecot):
+    """The same in its high-performance mode: a login process serves many connections."""
+    name = "Dovecot, logins kept"
+    more = """
+service imap-login {{
+  service_count = 0
+  process_min_avail = 2
+}}
+"""
+
+
+class Hibernating(Dovecot):
+    """And so that a connection in IDLE is kept by one process for all. Each goes on holding one of its
+    user's inotify instances, of which Linux allows 128 by default: beyond them it stays where it is."""
+    name = "Dovecot, hibernating"
+    idle_settles = 10
+
+    @property
+    def idle_most(self):
+        return int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()) - INOTIFY_OTHERS
+
+    more = KeptLogins.more + """
+imap_hibernate_timeout = 3s
+service imap {{
+  extra_groups = $default_internal_group
+  unix_listener imap-master {{
+    user = $default_internal_user
+  }}
+}}
+service imap-hibernate {{
+  unix_listener imap-hibernate {{
+    mode = 0660
+    group = $default_internal_group
+  }}
+}}
+"""

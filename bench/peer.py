@@ -19,7 +19,10 @@ def free_port():
 class Peer:
     """A subclass prepares its directory, and launches self.process, which logs into `log` of it.
 
+    idle_settles is how many seconds it takes until a connection in IDLE takes what it always will,
+    idle_most how many there can be (None: as many as wanted).
     `tls` is a folder with certificate.pem and key.pem: the peer takes the same ones as Chapar."""
+    idle_settles, idle_most = 1, None
 
     def __init__(self, directory, tls):
         self.directory = Path(directory)

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [--messages N] [BENCH...]
-       BENCH is delivery, mailbox, idle, login, sieve, store, gate, disk or cluster; all by default.
+Usage: bench/run.py [--messages N] [--connections N] [--logins N] [BENCH...]
+       BENCH is delivery, mailbox, idle, login, connections, sieve, store, gate, disk or cluster; all by
+       default. For short runs:
        --messages: in the mailbox of `mailbox`, 50,000 by default
+       --connections: at the end of `idle` and `connections`, 5,000 and 20,000 by default
+       --logins: of each kind in `login`, 2,000 by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
 where they can run, a Dovecot (bench/dovecot.py) and a Cyrus (bench/cyrus.py) that are given the same
@@ -19,22 +22,24 @@ import shutil
 import statistics
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from work import BINARIES, PROGRAMS, ROOT, load, show
 
 import cluster  # noqa: E402
+import connections  # noqa: E402
 import corpus  # noqa: E402
 import mailbox  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
-from dovecot import Dovecot, Pigeonhole  # noqa: E402
-from harness.server import Server, message  # noqa: E402
+from dovecot import Dovecot, Hibernating, KeptLogins, Pigeonhole  # noqa: E402
+from harness.server import Server  # noqa: E402
 
 DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
-IDLE_STEPS = (200, 1000)
+IDLE, LISTENERS = 5000, 20000
 options = None  # of the command line
 
 def cpu_seconds(server):
@@ -91,6 +96,20 @@ def flushes(server, role, recipients):
     calls = traced(server, role, lambda: load(server, 1, count, SIZE, recipients))
     flushed = sum(calls.get(name, 0) for name in ("fsync", "fdatasync", "msync", "sync_file_range"))
     return flushed / count, sum(calls.values()) / count
+
+@contextmanager
+def beside(server, kind):
+    """One more peer for one bench, [] when it cannot run here."""
+    reason = kind.missing()
+    if reason:
+        print(f"without {kind.name}: {reason}")
+        yield []
+        return
+    peer = kind(DIRECTORY / kind.__name__.lower(), server.tls_directory).start()
+    try:
+        yield [peer]
+    finally:
+        peer.stop()
 
 def bench_delivery(server, peers):
     """Deliveries over LMTP."""
@@ -164,61 +183,25 @@ def bench_sieve(server, peers):
     show("a delivery of 2 KB without a script, us", round(plain), how)
     show("with 50 rules, us", round(ruled), how)
     show("so the script takes, us", round(ruled - plain), how)
-    reason = Pigeonhole.missing()
-    if reason:
-        print(f"without {Pigeonhole.name}: {reason}")
-        return
-    peer = Pigeonhole(DIRECTORY / "pigeonhole", server.tls_directory).start()
-    try:
-        peer.put_script(sieve_rules(50))
-        theirs = cpu(peer)
-    finally:
-        peer.stop()
-    show(f"{peer.name}: with 50 rules, us", round(theirs), f"{how}   {theirs / ruled:.1f} times")
-
-def proportional_bytes(pids):
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+    with beside(server, Pigeonhole) as more:
+        for peer in more:
+            peer.put_script(sieve_rules(50))
+            theirs = cpu(peer)
+            show(f"{peer.name}: with 50 rules, us", round(theirs), f"{how}   {theirs / ruled:.1f} times")
 
 def bench_idle(server, peers):
     """Idle IMAP connections."""
-    account = server.add_account("idler")
-    server.deliver(message("one"), account[0])
-    for tls in (False, True):
-        clients, sizes = [], []
-        for step in IDLE_STEPS:
-            while len(clients) < step:
-                client = server.imap(account, tls=tls)
-                client.ok("SELECT INBOX")
-                client.send("i IDLE\r\n")
-                client.raw_line()
-                clients.append(client)
-            time.sleep(1)
-            sizes.append(proportional_bytes(server.children()))
-        slope = (sizes[1] - sizes[0]) / (IDLE_STEPS[1] - IDLE_STEPS[0]) / 1024
-        show(f"KiB an idle connection ({'TLS' if tls else 'plain'}), all processes, PSS",
-             f"{slope:.1f}", f"slope from {IDLE_STEPS[0]} to {IDLE_STEPS[1]} in IDLE")
-        for client in clients:
-            client.close()
-        time.sleep(1)
+    with beside(server, Hibernating) as more:
+        connections.measure_idle([server, *peers, *more], options.connections or IDLE)
 
 def bench_login(server, peers):
     """Logins."""
-    account = server.add_account("visitor")
-    count = 300
-    for tls in (False, True):
-        start = time.monotonic()
-        for _ in range(count):
-            client = server.imap(account, tls=tls)
-            client.ok("LOGOUT")
-            client.close()
-        rate = count / (time.monotonic() - start)
-        show(f"logins/s, one after the other ({'TLS' if tls else 'plain'})", f"{rate:.0f}",
-             f"connect, LOGIN, LOGOUT {count} times from one client")
+    with beside(server, KeptLogins) as more:
+        connections.measure_logins([server, *peers, *more], options.logins)
+
+def bench_connections(server, peers):
+    """How soon many connections in IDLE hear of a message."""
+    connections.measure_connections(DIRECTORY / "connections", BINARIES, options.connections or LISTENERS)
 
 def bench_store(server, peers):
     """Inside the store: mailboxes of 100,000 and 1,000,000, and 10,000 accounts."""
@@ -281,9 +264,9 @@ def bench_cluster(server, peers):
     cluster.measure(DIRECTORY / "cluster", osds=1)
 
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "sieve": bench_sieve, "store": bench_store, "gate": bench_gate, "disk": bench_disk,
-           "cluster": bench_cluster}
-BESIDE_PEERS = {"delivery", "mailbox"}
+           "login": bench_login, "connections": bench_connections, "sieve": bench_sieve,
+           "store": bench_store, "gate": bench_gate, "disk": bench_disk, "cluster": bench_cluster}
+BESIDE_PEERS = {"delivery", "mailbox", "idle", "login"}
 
 def start_peers(server, wanted):
     started = []
@@ -299,6 +282,8 @@ def read_arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("benches", nargs="*")
     parser.add_argument("--messages", type=int, default=50000)
+    parser.add_argument("--connections", type=int)
+    parser.add_argument("--logins", type=int, default=2000)
     read = parser.parse_args()
     unknown = set(read.benches) - set(BENCHES)
     if unknown:
@@ -311,7 +296,7 @@ def main():
     wanted = options.benches or list(BENCHES)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     server = Server(DIRECTORY, binaries=BINARIES)
-    server.name = "Chapar"
+    server.name, server.idle_settles, server.idle_most = "Chapar", 1, None
     server.configure(plaintext_login=True, account_connections=10000, password_memory=19456,
                      password_passes=2)
     server.start()
