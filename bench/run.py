@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Measures a Chapar server and prints each figure with the command that repeats it.
 
-Usage: bench/run.py [--messages N] [--connections N] [--logins N] [BENCH...]
-       BENCH is delivery, mailbox, idle, login, connections, sieve, store, gate, disk or cluster; all by
-       default. For short runs:
+Usage: bench/run.py [--messages N] [--connections N] [--logins N] [--seconds N] [BENCH...]
+       BENCH is delivery, mailbox, idle, login, connections, stress, sieve, store, gate, disk or cluster;
+       all by default. For short runs:
        --messages: in the mailbox of `mailbox`, 50,000 by default
        --connections: at the end of `idle` and `connections`, 5,000 and 20,000 by default
        --logins: of each kind in `login`, 2,000 by default
+       --seconds: of `stress`, 30 by default
 
 A server of its own (release build) is made in build/bench and removed afterwards, and beside it,
 where they can run, a Dovecot (bench/dovecot.py) and a Cyrus (bench/cyrus.py) that are given the same
@@ -31,6 +32,7 @@ import cluster  # noqa: E402
 import connections  # noqa: E402
 import corpus  # noqa: E402
 import mailbox  # noqa: E402
+import stress  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
 from dovecot import Dovecot, Hibernating, KeptLogins, Pigeonhole  # noqa: E402
 from harness.server import Server  # noqa: E402
@@ -119,18 +121,18 @@ def bench_delivery(server, peers):
         load(each, 2, 300, SIZE, recipients)
     bare = bare_writes(500, SIZE)
     show(f"write and fdatasync of {SIZE} bytes, median, us", round(bare), "bench/run.py delivery")
-    for connections in (1, 8):
-        how = f"lmtp_load PORT {connections} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
+    for streams in (1, 8):
+        how = f"lmtp_load PORT {streams} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
         ours = None
         for each, recipients in everybody:
-            figures = delivery_figures(each, connections, recipients)
+            figures = delivery_figures(each, streams, recipients)
             ours = ours or figures
             beside = f"   {ours['rate'] / figures['rate']:.1f} times" if each is not server else ""
-            show(f"{each.name}: deliveries/s, {connections} connection(s), 20 KB",
+            show(f"{each.name}: deliveries/s, {streams} connection(s), 20 KB",
                  figures["rate"], how + beside)
             show("  a delivery, median / p99, us", f"{figures['median']} / {figures['p99']}", how)
             show("  CPU of the server a delivery, us", figures["cpu"], how)
-        if connections == 1:
+        if streams == 1:
             show("a delivery beside bare write and fdatasync, times",
                  f"{ours['median'] / bare:.1f}", how)
     for each, recipients in everybody:
@@ -203,6 +205,11 @@ def bench_connections(server, peers):
     """How soon many connections in IDLE hear of a message."""
     connections.measure_connections(DIRECTORY / "connections", BINARIES, options.connections or LISTENERS)
 
+def bench_stress(server, peers):
+    """Clients that do what mail programs do, at random."""
+    with beside(server, KeptLogins) as more:
+        stress.measure([server, *peers, *more], options.seconds)
+
 def bench_store(server, peers):
     """Inside the store: mailboxes of 100,000 and 1,000,000, and 10,000 accounts."""
     folder = DIRECTORY / "store"
@@ -264,9 +271,9 @@ def bench_cluster(server, peers):
     cluster.measure(DIRECTORY / "cluster", osds=1)
 
 BENCHES = {"delivery": bench_delivery, "mailbox": bench_mailbox, "idle": bench_idle,
-           "login": bench_login, "connections": bench_connections, "sieve": bench_sieve,
-           "store": bench_store, "gate": bench_gate, "disk": bench_disk, "cluster": bench_cluster}
-BESIDE_PEERS = {"delivery", "mailbox", "idle", "login"}
+           "login": bench_login, "connections": bench_connections, "stress": bench_stress,
+           "sieve": bench_sieve, "store": bench_store, "gate": bench_gate, "disk": bench_disk, "cluster": bench_cluster}
+BESIDE_PEERS = {"delivery", "mailbox", "idle", "login", "stress"}
 
 def start_peers(server, wanted):
     started = []
@@ -284,6 +291,7 @@ def read_arguments():
     parser.add_argument("--messages", type=int, default=50000)
     parser.add_argument("--connections", type=int)
     parser.add_argument("--logins", type=int, default=2000)
+    parser.add_argument("--seconds", type=int, default=30)
     read = parser.parse_args()
     unknown = set(read.benches) - set(BENCHES)
     if unknown:
