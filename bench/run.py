@@ -112,6 +112,7 @@ def beside(server, kind):
         yield [peer]
     finally:
         peer.stop()
+        shutil.rmtree(peer.directory)
 
 def bench_delivery(server, peers):
     """Deliveries over LMTP."""
