@@ -1,6 +1,8 @@
 /*
  * Messages that go to another account, and moves that are interrupted anywhere.
  */
+#include "base/clock.h"
+#include "base/gate.h"
 #include "store/acl.h"
 #include "store/annotation.h"
 #include "store/quota.h"
@@ -9,11 +11,16 @@
 #include "store/transfer.h"
 #include "store_test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
 /* --- commits that fail --- */
 
 enum failing { FAIL_NEVER, FAIL_BEFORE, FAIL_AFTER };
 static enum failing failing;
-static unsigned updates, failing_update; /* the failing_update-th from now on, and all behind it */
+static atomic_uint updates;
+static unsigned failing_update; /* the failing_update-th from now on, and all behind it */
 
 int __real_kv_update(struct kv *kv, enum kv_durability durability,
                      int (*fn)(struct kv_transaction *transaction, void *arg), void *arg);
@@ -476,6 +483,161 @@ static void test_finished_by_others(void **state)
     }
 }
 
+/* --- at the same time --- */
+
+enum { OPPOSITE_MOVES = 20 };
+
+struct mover {
+    struct fixture *f;
+    struct account_id from, to;
+    int moves, error;
+};
+
+/* Moves the first message of one INBOX to the other's, as often as it is told. */
+static int move_first(struct mover *mover, struct store_view *from, struct store_view *to)
+{
+    struct arena arena;
+    struct collection box, target;
+    struct copy_result result;
+    struct mailbox_snapshot *snapshot = NULL;
+    struct range_set uids, first;
+    arena_init(&arena, 65536);
+    range_set_init(&uids, 1000);
+    range_set_init(&first, 1);
+    range_set_init(&result.from, 1000);
+    range_set_init(&result.to, 1000);
+    int error = collection_find(from, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &box);
+    if (!error)
+        error = collection_find(to, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &target);
+    if (!error)
+        error = mailbox_snapshot_open(from, box.id, &snapshot);
+    if (!error)
+        error = mailbox_uids(snapshot, &uids);
+    if (snapshot)
+        mailbox_snapshot_close(&snapshot);
+    uint32_t uid = range_set_next(&uids, 1);
+    if (!error && uid)
+        error = range_set_add(&first, uid, uid);
+    if (!error && uid)
+        error = mailbox_transfer(from, box.id, &first, to, target.id, true, &result);
+    mover->moves += !error && uid;
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+    range_set_release(&first);
+    range_set_release(&uids);
+    arena_release(&arena);
+    return error;
+}
+
+static void *run_mover(void *argument)
+{
+    struct mover *mover = argument;
+    int wanted = mover->moves;
+    struct store_view *from = NULL, *to = NULL;
+    mover->moves = 0;
+    mover->error = store_view_open(mover->f->store, WHO_SYSTEM, mover->from, &from);
+    if (!mover->error)
+        mover->error = store_view_open(mover->f->store, WHO_SYSTEM, mover->to, &to);
+    for (int i = 0; i < wanted && !mover->error; i++)
+        mover->error = move_first(mover, from, to);
+    store_view_close(&from);
+    store_view_close(&to);
+    return NULL;
+}
+
+static void append_to_both(struct pair *p)
+{
+    append_many(p->f, find(p, p->from, "INBOX"), OPPOSITE_MOVES);
+    struct range_set uids = set_of(1, OPPOSITE_MOVES / 2);
+    collection_id inbox = find(p, p->from, "INBOX");
+    assert_int_equal(mailbox_transfer(p->from, inbox, &uids, p->to, p->target, true, &p->result),
+                     0);
+    range_set_release(&uids);
+}
+
+static unsigned messages_in(struct store_view *view)
+{
+    struct arena arena;
+    struct collection inbox;
+    struct mailbox_snapshot *snapshot;
+    struct range_set uids;
+    arena_init(&arena, 65536);
+    range_set_init(&uids, 1000);
+    assert_int_equal(collection_find(view, COLLECTION_MAILBOX, SLICE("INBOX"), &arena, &inbox), 0);
+    assert_int_equal(mailbox_snapshot_open(view, inbox.id, &snapshot), 0);
+    assert_int_equal(mailbox_uids(snapshot, &uids), 0);
+    unsigned count = range_set_size(&uids);
+    mailbox_snapshot_close(&snapshot);
+    range_set_release(&uids);
+    arena_release(&arena);
+    return count;
+}
+
+/* Moves in both directions wait for each other, not for ever; no message is lost or there twice. */
+static void test_opposite_moves(void **state)
+{
+    struct pair p;
+    pthread_t threads[4];
+    struct mover movers[4];
+    set_up(&p, *state);
+    append_to_both(&p);
+    for (int i = 0; i < 4; i++) {
+        movers[i] = i % 2 ? (struct mover){p.f, p.bob, p.f->alice, OPPOSITE_MOVES, 0}
+                          : (struct mover){p.f, p.f->alice, p.bob, OPPOSITE_MOVES, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_mover, &movers[i]), 0);
+    }
+    int moves = 0;
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(movers[i].error, 0);
+        moves += movers[i].moves;
+    }
+    assert_true(moves > 0);
+    assert_int_equal(messages_in(p.from) + messages_in(p.to), OPPOSITE_MOVES);
+    clean_up(&p);
+}
+
+static void wait_for_waiting(unsigned threads)
+{
+    for (int i = 0; i < 10000 && gate_waiting() != threads; i++)
+        usleep(1000);
+    assert_int_equal(gate_waiting(), threads);
+}
+
+/* During a freeze one move waits at the gate with the lock, the next for the lock, and nobody is
+ * inside; who reads goes on. Afterwards both come about. */
+static void test_freeze(void **state)
+{
+    struct pair p;
+    pthread_t threads[2];
+    struct mover movers[2];
+    set_up(&p, *state);
+    append_to_both(&p);
+    int descriptor = gate_create();
+    assert_true(descriptor >= 0);
+    assert_int_equal(gate_attach(descriptor, 0), 0);
+    gate_close(clock_monotonic_us() + UINT64_C(60) * 1000 * 1000);
+    for (int i = 0; i < 2; i++) {
+        movers[i] = i ? (struct mover){p.f, p.bob, p.f->alice, 1, 0}
+                      : (struct mover){p.f, p.f->alice, p.bob, 1, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_mover, &movers[i]), 0);
+        wait_for_waiting(1);
+    }
+    usleep(
+        20000); /* the second has had the time to come to the gate, if it did not wait before it */
+    assert_int_equal(gate_waiting(), 1);
+    assert_int_equal(gate_inside(), 0);
+    assert_int_equal(messages_in(p.from), OPPOSITE_MOVES / 2);
+    assert_true(gate_open());
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(movers[i].error, 0);
+        assert_int_equal(movers[i].moves, 1);
+    }
+    assert_int_equal(messages_in(p.from), OPPOSITE_MOVES / 2);
+    clean_up(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +651,9 @@ int main(void)
         ON_BOTH(test_undelete),
         ON_BOTH(test_interrupted_anywhere),
         ON_BOTH(test_finished_by_others),
+        ON_BOTH(test_opposite_moves),
+        /* The last: a process has one gate. */
+        cmocka_unit_test_setup_teardown(test_freeze, set_up_sqlite, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  */
 #include "unit/check.h"
 
+#include "session/imap/session_priv.h"
 #include "unit/session/imap/dialogue.h"
 
 #define SIMPLE                                                                                     \
@@ -40,6 +41,31 @@ static void test_append(void **state)
     check(client, "a FETCH 1 (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])\r\n",
           "* 1 FETCH (UID 1 FLAGS (\\Seen $Work) INTERNALDATE \"17-Jul-1996 09:44:25 +0000\" "
           "RFC822.SIZE 10 BODY[] {10}\r\na: b\r\n\r\nx\n)\r\na OK Fetch completed\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* All messages of one APPEND together, SESSION_APPEND_TOTAL times the largest one. */
+static void test_append_total(void **state)
+{
+    (void)state;
+    enum { SIZE = 1000 };
+    struct dialogue dialogue;
+    char text[6 * (SIZE + 20)], *at = text;
+    dialogue_open(&dialogue);
+    dialogue.config.message_size = SIZE;
+    struct client *client = dialogue_client(&dialogue);
+    at += snprintf(at, 20, "a APPEND INBOX");
+    for (int i = 0; i < SESSION_APPEND_TOTAL; i++) {
+        at += snprintf(at, 20, " {%d+}\r\n", SIZE);
+        memset(at, 'x', SIZE);
+        memcpy(at, "A: b\r\n\r\n", 8);
+        at += SIZE;
+    }
+    snprintf(at, 100, "\r\n");
+    check_has(client, text, "a OK [APPENDUID");
+    snprintf(at, 100, " {9+}\r\nA: b\r\n\r\nx\r\n");
+    check_has(client, text, "a NO [LIMIT] The messages of one command are too large\r\n");
+    check_has(client, "b STATUS INBOX (MESSAGES)\r\n", "(MESSAGES 4)");
     dialogue_close(&dialogue);
 }
 
@@ -264,9 +290,10 @@ int main(int count, char **arguments)
     dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append),        cmocka_unit_test(test_append_large),
-        cmocka_unit_test(test_fetch_items),   cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_implicit_seen), cmocka_unit_test(test_store),
-        cmocka_unit_test(test_expunge),       cmocka_unit_test(test_copy_and_move),
+        cmocka_unit_test(test_append_total),  cmocka_unit_test(test_fetch_items),
+        cmocka_unit_test(test_sections),      cmocka_unit_test(test_implicit_seen),
+        cmocka_unit_test(test_store),         cmocka_unit_test(test_expunge),
+        cmocka_unit_test(test_copy_and_move),
     };
     return cmocka_run_group_tests_name("imap messages", tests, NULL, NULL);
 }
