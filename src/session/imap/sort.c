@@ -285,7 +285,7 @@ static int make_key(struct search_slice *slice, const struct entry *entry, struc
                     const struct imap_sort_criterion *criteria, size_t count)
 {
     slice->entry = entry;
-    slice->has_summary = slice->has_header = false;
+    slice->has_summary = slice->has_header = slice->has_whole = false;
     sort_list_release(list);
     int error = sort_add(slice, list, criteria, count);
     if (!error)
