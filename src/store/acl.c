@@ -189,6 +189,27 @@ int acl_granted_always(struct store_view *view, collection_id collection, struct
     return error;
 }
 
+int acl_takes_post(struct store_view *view, collection_id collection, bool *takes)
+{
+    struct buffer value;
+    struct slice items;
+    uint32_t denied = 0;
+    if (view->who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = read_administered(view, collection, &value, &items);
+    for (size_t i = 0; !error && i < items.size / ACL_ITEM_SIZE; i++) {
+        struct acl_item item = acl_item_at(items, i);
+        bool stranger = item.subject.kind == ACL_ANYONE || item.subject.kind == ACL_ANONYMOUS;
+        if (item.negative && stranger)
+            denied |= item.rights;
+    }
+    buffer_release(&value);
+    if (!error)
+        *takes = !(denied & RIGHT_POST);
+    return error;
+}
+
 /* --- changing --- */
 
 struct acl_call {

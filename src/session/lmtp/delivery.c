@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "session/lmtp/lmtp_priv.h"
+#include "store/acl.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -154,6 +155,17 @@ static int find_mailbox(struct delivery *delivery, struct store_view *view, stru
     return error;
 }
 
+/* ERROR_NOT_FOUND: also when its list takes no messages. */
+static int find_addressed(struct delivery *delivery, struct store_view *view, struct slice path,
+                          collection_id *id)
+{
+    bool takes = true;
+    int error = find_mailbox(delivery, view, path, id);
+    if (!error)
+        error = acl_takes_post(view, *id, &takes);
+    return error || takes ? error : ERROR_NOT_FOUND;
+}
+
 /* Where a message goes that is kept: the mailbox whose path the detail is, as it stands or else in
  * the only other case there is; without one, INBOX. */
 static int find_place(struct delivery *delivery, struct store_view *view,
@@ -161,7 +173,7 @@ static int find_place(struct delivery *delivery, struct store_view *view,
 {
     int error = ERROR_NOT_FOUND;
     if (recipient->detail.size > 0)
-        error = find_mailbox(delivery, view, recipient->detail, place);
+        error = find_addressed(delivery, view, recipient->detail, place);
     if (error == ERROR_NOT_FOUND || error == ERROR_SYNTAX)
         error = find_mailbox(delivery, view, SLICE("INBOX"), place);
     return error;

@@ -165,6 +165,33 @@ static void test_negative_rights(void **state)
     check_account(f);
 }
 
+/* Without a right given, and while p is not taken away from who may have sent it. */
+static void test_takes_post(void **state)
+{
+    static const struct {
+        const char *identifier, *rights;
+        bool takes;
+    } rows[] = {
+        {"anyone", "", true},       {"anyone", "lrp", true}, {"-bob", "p", true},
+        {"-anyone", "lr", true},    {"-anyone", "p", false}, {"-anyone", "", true},
+        {"-anonymous", "p", false},
+    };
+    struct fixture *f = *state;
+    bool takes;
+    struct store_view *system;
+    make_account(f, "bob");
+    collection_id work = make_mailbox(f, "Work");
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(set(f, "Work", rows[i].identifier, rows[i].rights), 0);
+        assert_int_equal(acl_takes_post(system, work, &takes), 0);
+        assert_int_equal(takes, rows[i].takes);
+    }
+    assert_int_equal(acl_takes_post(system, work + 100, &takes), ERROR_NOT_FOUND);
+    assert_int_equal(acl_takes_post(f->view, work, &takes), ERROR_DENIED);
+    store_view_close(&system);
+}
+
 /* "anyone" is who has logged in and who has not; "anonymous" only the latter. */
 static void test_anyone_and_anonymous(void **state)
 {
@@ -671,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_letters),
         ON_BOTH(test_an_account),
         ON_BOTH(test_negative_rights),
+        ON_BOTH(test_takes_post),
         ON_BOTH(test_anyone_and_anonymous),
         ON_BOTH(test_nested_groups),
         ON_BOTH(test_errors),

@@ -428,6 +428,12 @@ static int call_acl_granted(struct caller *c)
     return acl_granted_always(c->view, c->mailbox, SLICE("anyone"), &rights);
 }
 
+static int call_acl_takes_post(struct caller *c)
+{
+    bool takes;
+    return acl_takes_post(c->view, c->mailbox, &takes);
+}
+
 static int call_shared_with(struct caller *c)
 {
     struct account_info *list;
@@ -665,6 +671,7 @@ static const struct {
     {"acl_get", call_acl_get, L | RIGHT_ADMINISTER},
     {"acl_set", call_acl_set, L | RIGHT_ADMINISTER},
     {"acl_granted_always", call_acl_granted, L | RIGHT_ADMINISTER},
+    {"acl_takes_post", call_acl_takes_post, SYSTEM},
     {"store_changes", call_changes, L},
     {"store_changes_now", call_changes_now, L},
     {"store_modseq", call_modseq, L},
