@@ -63,6 +63,7 @@
 #include "blob/record_priv.h"
 
 #include <endian.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <zstd.h>
 
@@ -278,11 +279,36 @@ void record_release(struct record_reader *reader)
     buffer_release(&reader->head);
     buffer_release(&reader->stored);
     buffer_release(&reader->plain);
-    ZSTD_freeDCtx(reader->decompressor);
-    reader->decompressor = NULL;
 }
 
 /* --- frames --- */
+
+/* A context for each thread that has read: making one takes as long as decoding a small message. */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key; /* for its destructor, at a thread's end */
+static _Thread_local ZSTD_DCtx *mine;
+
+static void release_context(void *context)
+{
+    ZSTD_freeDCtx(context);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&key, release_context);
+}
+
+/* NULL: no memory. */
+static ZSTD_DCtx *decompressor(void)
+{
+    if (mine)
+        return mine;
+    pthread_once(&once, make_key);
+    mine = ZSTD_createDCtx();
+    pthread_setspecific(key, mine);
+    return mine;
+}
 
 /* Bytes behind the header, from what was read with it or from the source. */
 static int fetch(struct record_reader *reader, uint64_t at, size_t size, struct slice *stored)
@@ -317,18 +343,17 @@ int record_stored_frame(struct record_reader *reader, uint32_t frame, uint64_t *
     return ERROR_CORRUPT;
 }
 
-static int decode(struct record_reader *reader, struct slice stored, char *plain, size_t size)
+static int decode(struct slice stored, char *plain, size_t size)
 {
     counters_add(COUNTER_BLOB_FRAMES_READ, 1);
     if (stored.size == size) {
         memcpy(plain, stored.data, size);
         return 0;
     }
-    if (!reader->decompressor)
-        reader->decompressor = ZSTD_createDCtx();
-    if (!reader->decompressor)
+    ZSTD_DCtx *context = decompressor();
+    if (!context)
         return ERROR_MEMORY;
-    size_t got = ZSTD_decompressDCtx(reader->decompressor, plain, size, stored.data, stored.size);
+    size_t got = ZSTD_decompressDCtx(context, plain, size, stored.data, stored.size);
     return got == size ? 0 : ERROR_CORRUPT;
 }
 
@@ -343,10 +368,10 @@ static int read_frame(struct record_reader *reader, uint32_t frame, uint64_t *at
     if (error)
         return error;
     if (offset <= first && offset + size >= first + whole)
-        return decode(reader, stored, wanted + (first - offset), whole);
+        return decode(stored, wanted + (first - offset), whole);
     buffer_clear(&reader->plain);
     char *plain = buffer_reserve(&reader->plain, whole);
-    error = plain ? decode(reader, stored, plain, whole) : buffer_error(&reader->plain);
+    error = plain ? decode(stored, plain, whole) : buffer_error(&reader->plain);
     if (error)
         return error;
     uint64_t from = offset > first ? offset : first;
@@ -393,7 +418,7 @@ int record_verify(struct record_reader *reader)
         char *plain = buffer_reserve(&reader->plain, size);
         error = plain ? record_stored_frame(reader, i, &at, &stored) : ERROR_MEMORY;
         if (!error)
-            error = decode(reader, stored, plain, size);
+            error = decode(stored, plain, size);
     }
     return error;
 }

@@ -63,7 +63,6 @@ struct record_reader {
     struct buffer head;   /* header, index, and the first frame when it is likely to be wanted */
     struct buffer stored; /* the frame that was read last, as stored */
     struct buffer plain;
-    void *decompressor;
 };
 
 /* Opens the blob's record in the source; `offset` is where reading will begin. Released by the
