@@ -1,18 +1,19 @@
 /*
- * The encoding of a summary, version 1. Numbers are little-endian.
+ * The encoding of a summary, version 2. Numbers are little-endian.
  *
  *     offset  size
  *          0     1  version
  *          1     1  bits: 1 truncated, 2 has an attachment
  *          2     2  number of parts
  *          4     2  bits of the header fields that the message has, by enum summary_header
- *          6     2  zero
+ *          6     2  likewise, of those that stand in the message as `Name: value` CRLF, once
  *          8     8  the Date field, seconds since 1970, signed; the least number: none or wrong
  *         16     8  size of the message
  *         24     8  size of its header
  *         32  4*17  sizes of the sections that follow the table of parts: charsets, ENVELOPE,
  *                   BODY, BODYSTRUCTURE, preview, and a value for each enum summary_header
- *        100  40*n  the table of parts, in document order
+ *        100     8  their places among each other, four bits for each enum summary_header
+ *        108  40*n  the table of parts, in document order
  *                   the sections, one behind the other
  *
  * A row of the table of parts:
@@ -40,9 +41,11 @@
 #include "format/mime.h"
 #include "format/preview_priv.h"
 #include "format/text.h"
+#include "format/utf8_priv.h"
 
 enum {
-    HEAD_SIZE = 100,
+    HEAD_SIZE = 108,
+    PLACE_BITS = 4, /* of a header field's place */
     PART_SIZE = 40,
     CHARSETS = 0,
     ENVELOPE,
@@ -55,6 +58,7 @@ enum {
     ATTACHMENT = 2,
     CHARSET_MAXIMUM = 64, /* bytes; a longer name is none */
 };
+_Static_assert(SUMMARY_HEADER_COUNT <= 1 << PLACE_BITS, "a place has so many bits");
 
 static const struct {
     const char *name;
@@ -129,7 +133,8 @@ struct builder {
     struct buffer *encoded;
     size_t start; /* of the summary in `encoded` */
     uint32_t sizes[SECTIONS];
-    unsigned present; /* bits by enum summary_header */
+    unsigned present, plain;              /* bits by enum summary_header */
+    size_t offsets[SUMMARY_HEADER_COUNT]; /* of those that are plain */
     bool cut, has_attachment;
 };
 
@@ -247,6 +252,49 @@ static struct slice message_id(struct slice value)
     return end < rest.size ? slice_sub(rest, 0, end + 1) : value;
 }
 
+/* Whether the value, as kept, is ASCII between `Name: ` and a CRLF: nothing of the field is lost.
+ */
+static bool is_plain(const struct builder *builder, enum summary_header header, struct slice value,
+                     struct slice kept)
+{
+    char head[32];
+    size_t size = (size_t)snprintf(head, sizeof(head), "\n%s: ", headers[header].name);
+    if (!value.size || !slice_equal(value, kept) || utf8_ascii_prefix(value) < value.size ||
+        slice_find(value, '\n') < value.size)
+        return false;
+    size_t offset = (size_t)(value.data - builder->message.data); /* a field's value is no copy */
+    struct slice behind = slice_sub(builder->message, offset + value.size, 3);
+    struct slice front = offset < size ? slice_sub(builder->message, 0, offset)
+                                       : slice_sub(builder->message, offset - size, size);
+    struct slice expected = slice_sub(slice_make(head, size), offset < size, SIZE_MAX);
+    bool folded = behind.size == 3 && (behind.data[2] == ' ' || behind.data[2] == '\t');
+    return slice_equal(front, expected) && slice_starts_with(behind, SLICE("\r\n")) && !folded;
+}
+
+static void note_plain(struct builder *builder, enum summary_header header, size_t start)
+{
+    const struct mime_field *field = builder->tree.root->fields[headers[header].field];
+    struct slice kept = slice_sub(buffer_slice(builder->encoded), start, SIZE_MAX);
+    if (!field || field->next || buffer_error(builder->encoded) ||
+        !is_plain(builder, header, field->value, kept))
+        return;
+    builder->plain |= 1U << header;
+    builder->offsets[header] = (size_t)(field->value.data - builder->message.data);
+}
+
+static uint64_t plain_places(const struct builder *builder)
+{
+    uint64_t places = 0;
+    for (int i = 0; i < SUMMARY_HEADER_COUNT; i++) {
+        uint64_t before = 0;
+        for (int j = 0; j < SUMMARY_HEADER_COUNT; j++)
+            before += (builder->plain & 1U << j) && builder->offsets[j] < builder->offsets[i];
+        if (builder->plain & 1U << i)
+            places |= before << i * PLACE_BITS;
+    }
+    return places;
+}
+
 static void write_header(struct builder *builder, enum summary_header header)
 {
     const struct mime_field *field = builder->tree.root->fields[headers[header].field];
@@ -266,6 +314,7 @@ static void write_header(struct builder *builder, enum summary_header header)
             break;
     }
     cut_value(builder, start);
+    note_plain(builder, header, start);
     end_section(builder, FIRST_HEADER + (int)header, start);
 }
 
@@ -284,11 +333,13 @@ static void write_head(struct builder *builder)
     head[1] = (char)((truncated ? TRUNCATED : 0) | (builder->has_attachment ? ATTACHMENT : 0));
     put_number(head + 2, builder->tree.part_count, 2);
     put_number(head + 4, builder->present, 2);
+    put_number(head + 6, builder->plain, 2);
     put_number(head + 8, (uint64_t)sent_date(root), 8);
     put_number(head + 16, builder->message.size, 8);
     put_number(head + 24, root->body_offset, 8);
     for (size_t i = 0; i < SECTIONS; i++)
         put_number(head + 32 + i * 4, builder->sizes[i], 4);
+    put_number(head + 32 + SECTIONS * 4, plain_places(builder), 8);
     memcpy(builder->encoded->data + builder->start, head, sizeof(head));
 }
 
@@ -373,6 +424,8 @@ int summary_parse(struct slice encoded, struct summary *summary)
     const char *head = encoded.data;
     unsigned present = (unsigned)get_number(head + 4, 2);
     struct summary result = {.version = SUMMARY_VERSION,
+                             .plain = (uint16_t)get_number(head + 6, 2),
+                             .places = get_number(head + 32 + SECTIONS * 4, 8),
                              .truncated = head[1] & TRUNCATED,
                              .has_attachment = head[1] & ATTACHMENT,
                              .part_count = get_number(head + 2, 2),
@@ -394,6 +447,28 @@ int summary_parse(struct slice encoded, struct summary *summary)
             result.headers[i] = sections[FIRST_HEADER + i];
     *summary = result;
     return 0;
+}
+
+int summary_fields(const struct summary *summary, const enum summary_header *wanted, size_t count,
+                   struct buffer *fields)
+{
+    int header_at[1 << PLACE_BITS];
+    memset(header_at, -1, sizeof(header_at));
+    for (size_t i = 0; i < count; i++) {
+        if (summary->plain & 1U << wanted[i])
+            header_at[summary->places >> wanted[i] * PLACE_BITS & 15] = (int)wanted[i];
+        else if (summary->truncated || summary->headers[wanted[i]].data)
+            return ERROR_NOT_FOUND;
+    }
+    for (int i = 0; i < 1 << PLACE_BITS; i++) {
+        if (header_at[i] < 0)
+            continue;
+        buffer_append_string(fields, headers[header_at[i]].name);
+        buffer_append(fields, SLICE(": "));
+        buffer_append(fields, summary->headers[header_at[i]]);
+        buffer_append(fields, SLICE("\r\n"));
+    }
+    return buffer_error(fields);
 }
 
 /* Whether a row says what it may. */

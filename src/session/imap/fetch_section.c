@@ -103,11 +103,18 @@ void section_write_nil(struct fetch_slice *slice, int error)
         slice->work->failed = error;
 }
 
+static void write_filtered(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    uint64_t from = 0, size = slice->filtered.size;
+    section_apply_partial(item, &from, &size);
+    imap_write_literal_head(slice->session->out, size);
+    buffer_append(slice->session->out,
+                  slice_sub(buffer_slice(&slice->filtered), (size_t)from, (size_t)size));
+}
+
 static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item *item,
                          uint64_t offset, uint64_t size)
 {
-    struct buffer *out = slice->session->out;
-    uint64_t from = 0;
     buffer_clear(&slice->header);
     buffer_clear(&slice->filtered);
     if (size > SESSION_HEADER_MAXIMUM)
@@ -117,14 +124,32 @@ static void write_fields(struct fetch_slice *slice, const struct imap_fetch_item
         section_filter_header(buffer_slice(&slice->header), item, &slice->filtered);
         error = buffer_error(&slice->filtered);
     }
-    if (error) {
+    if (error)
         section_write_nil(slice, error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error);
-        return;
+    else
+        write_filtered(slice, item);
+}
+
+/* The message's own fields, when the summary has them as they stand: the message is not read then.
+ * They are ASCII, so its surrogate would have the same. False: it has not. */
+static bool write_known_fields(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    enum summary_header wanted[SUMMARY_HEADER_COUNT];
+    if (item->text != IMAP_SECTION_HEADER_FIELDS || item->number_count ||
+        item->field_count > SUMMARY_HEADER_COUNT)
+        return false;
+    for (size_t i = 0; i < item->field_count; i++) {
+        int header = summary_header_find(item->fields[i]);
+        if (header < 0)
+            return false;
+        wanted[i] = (enum summary_header)header;
     }
-    size = slice->filtered.size;
-    section_apply_partial(item, &from, &size);
-    imap_write_literal_head(out, size);
-    buffer_append(out, slice_sub(buffer_slice(&slice->filtered), (size_t)from, (size_t)size));
+    buffer_clear(&slice->filtered);
+    if (summary_fields(&slice->summary, wanted, item->field_count, &slice->filtered) ||
+        buffer_append(&slice->filtered, SLICE("\r\n")))
+        return false;
+    write_filtered(slice, item);
+    return true;
 }
 
 int section_continue(struct fetch_slice *slice)
@@ -178,6 +203,8 @@ void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item
     uint64_t offset, size;
     section_write_label(slice->session->out, item);
     int error = fetch_load_summary(slice);
+    if (!error && write_known_fields(slice, item))
+        return;
     if (!error)
         error = locate_shown(slice, item, &offset, &size);
     if (error) {

@@ -61,6 +61,40 @@ static void check_parts(const struct summary *summary)
     check(summary_part_at(summary, summary->part_count, &none) == ERROR_NOT_FOUND);
 }
 
+/* What is told of each field, and of all, are lines of the header. */
+static void check_fields(const struct summary *summary, struct slice header)
+{
+    struct buffer fields;
+    enum summary_header known[SUMMARY_HEADER_COUNT];
+    size_t count = 0;
+    buffer_init(&fields, SUMMARY_SIZE_MAXIMUM);
+    for (int i = 0; i < SUMMARY_HEADER_COUNT; i++) {
+        enum summary_header wanted = (enum summary_header)i;
+        buffer_clear(&fields);
+        if (summary_fields(summary, &wanted, 1, &fields))
+            continue;
+        known[count++] = wanted;
+        if (!fields.size)
+            continue;
+        const char *at = memmem(header.data, header.size, fields.data, fields.size);
+        while (at && at != header.data && at[-1] != '\n')
+            at = memmem(at + 1, (size_t)(header.data + header.size - at - 1), fields.data,
+                        fields.size);
+        check(at != NULL);
+    }
+    buffer_clear(&fields);
+    check(summary_fields(summary, known, count, &fields) == 0);
+    struct slice all = buffer_slice(&fields);
+    while (all.size) {
+        struct slice line = slice_sub(all, 0, slice_find(all, '\n') + 1);
+        const char *at = memmem(header.data, header.size, line.data, line.size);
+        check(at != NULL);
+        header = slice_sub(header, (size_t)(at - header.data), SIZE_MAX);
+        all = slice_sub(all, line.size, SIZE_MAX);
+    }
+    buffer_release(&fields);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -77,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_list(summary.body);
     check_list(summary.bodystructure);
     check_parts(&summary);
+    check_fields(&summary, slice_make(data, summary.header_size));
 
     /* Bytes that are no summary, or a damaged one, must not be read past their end. */
     if (summary_parse(slice_make(data, size), &summary) == 0)

@@ -331,6 +331,81 @@ static void test_header_names(void **state)
     assert_int_equal(summary_header_find(SLICE("X-Other")), -1);
 }
 
+static void assert_fields(struct fixture *f, const char *names, const char *expected)
+{
+    static const struct {
+        char letter;
+        enum summary_header header;
+    } letters[] = {{'f', SUMMARY_FROM},       {'t', SUMMARY_TO},         {'c', SUMMARY_CC},
+                   {'s', SUMMARY_SUBJECT},    {'d', SUMMARY_DATE},       {'m', SUMMARY_MESSAGE_ID},
+                   {'r', SUMMARY_REFERENCES}, {'i', SUMMARY_IN_REPLY_TO}};
+    enum summary_header wanted[SUMMARY_HEADER_COUNT];
+    size_t count = 0;
+    struct buffer fields;
+    for (; names[count]; count++)
+        for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+            if (letters[i].letter == names[count])
+                wanted[count] = letters[i].header;
+    buffer_init(&fields, SUMMARY_SIZE_MAXIMUM);
+    int error = summary_fields(&f->summary, wanted, count, &fields);
+    assert_int_equal(error, expected ? 0 : ERROR_NOT_FOUND);
+    assert_slice(buffer_slice(&fields), expected ? expected : "");
+    buffer_release(&fields);
+}
+
+/* Those that stand in the message as they are kept, in its order. */
+static void test_fields(void **state)
+{
+    (void)state;
+    struct fixture f;
+    build(&f, SLICE("From: a@example.test\r\nX-Other: x\r\nSubject: one  two\r\n"
+                    "To: b@example.test,\r\n c@example.test\r\nDate: \r\n"
+                    "Message-Id: <1@example.test>\r\nReferences: <0@example.test>\r\n"
+                    "In-Reply-To: <0@example.test> \r\n\r\nText\r\n"));
+    assert_fields(&f, "f", "From: a@example.test\r\n");
+    assert_fields(&f, "sf", "From: a@example.test\r\nSubject: one  two\r\n");
+    assert_fields(&f, "ssfs", "From: a@example.test\r\nSubject: one  two\r\n");
+    assert_fields(&f, "rcs", "Subject: one  two\r\nReferences: <0@example.test>\r\n");
+    assert_fields(&f, "c", "");
+    assert_fields(&f, "", "");
+    assert_fields(&f, "t", NULL);  /* folded */
+    assert_fields(&f, "ft", NULL); /* one of them */
+    assert_fields(&f, "m", NULL);  /* its name in other letters */
+    assert_fields(&f, "d", NULL);  /* empty */
+    assert_fields(&f, "i", NULL);  /* a blank at its end */
+    done(&f);
+    build(&f, SLICE("Subject:x\r\nFrom: =?utf-8?q?a?= <a@example.test>\r\nTo: b\r\n"
+                    "References: \xc3\xa4\r\nTo: c\r\nCc : d\r\nDate: 1\n"
+                    "Message-ID: <1@example.test> (made here)\r\n\r\nCc: none\r\n"));
+    for (const char *name = "sftrcdm"; *name; name++)
+        assert_fields(&f, (char[]){*name, '\0'}, NULL);
+    assert_fields(&f, "i", "");
+    done(&f);
+    build(&f, SLICE("Subject: the end"));
+    assert_fields(&f, "s", NULL);
+    done(&f);
+}
+
+/* Of what was cut nothing is told: a field that is not there may have been. */
+static void test_fields_of_truncated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct buffer text;
+    buffer_init(&text, 64 * 1024);
+    buffer_append_string(&text, "From: a@example.test\r\nSubject: ");
+    for (int i = 0; i < 17 * 1024; i++)
+        buffer_append_byte(&text, 'x');
+    buffer_append_string(&text, "\r\n\r\n");
+    build(&f, buffer_slice(&text));
+    assert_true(f.summary.truncated);
+    assert_fields(&f, "f", "From: a@example.test\r\n");
+    assert_fields(&f, "s", NULL);
+    assert_fields(&f, "c", NULL);
+    done(&f);
+    buffer_release(&text);
+}
+
 static void test_shift(void **state)
 {
     (void)state;
@@ -363,12 +438,19 @@ static void test_shift(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),       cmocka_unit_test(test_shift),
-        cmocka_unit_test(test_parts),        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_preview),      cmocka_unit_test(test_preview_at_its_limit),
-        cmocka_unit_test(test_attachments),  cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_narrow_room),  cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_simple),
+        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_preview),
+        cmocka_unit_test(test_preview_at_its_limit),
+        cmocka_unit_test(test_attachments),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_narrow_room),
+        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_header_names),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_fields_of_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
