@@ -90,9 +90,9 @@ struct summary {
     struct slice headers[SUMMARY_HEADER_COUNT]; /* data == NULL: the message has no such field */
     uint16_t plain;                             /* for summary_fields */
     uint64_t places;
-    struct slice preview;                       /* UTF-8 */
-    size_t part_count;  /* at least 1; parts in document order, parts[0] is the message */
-    struct slice parts; /* encoded; see summary_part */
+    struct slice preview; /* UTF-8 */
+    size_t part_count;    /* at least 1; parts in document order, parts[0] is the message */
+    struct slice parts;   /* encoded; see summary_part */
 };
 
 /* Parses a message (as received; lines may end in CRLF or LF) and appends the encoded summary.

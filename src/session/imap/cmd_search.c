@@ -78,6 +78,13 @@ static int narrow(struct imap_session *session, const struct search_node *root)
     return error;
 }
 
+static void begin_sort(struct imap_session *session, struct search_work *work)
+{
+    const struct imap_search *search = &session->command->search;
+    sort_list_remember(&work->sorted, session->mailbox.account, session->mailbox.id, search->sort,
+                       search->sort_count);
+}
+
 static int begin(struct imap_session *session, struct search_work *work)
 {
     struct mailbox_snapshot *snapshot;
@@ -88,6 +95,8 @@ static int begin(struct imap_session *session, struct search_work *work)
     if (is_thread(session))
         thread_tree_init(&work->tree, memory);
     session->release_work = release;
+    if (is_sort(session))
+        begin_sort(session, work);
     int error = filters_expand(session, &session->command->search, &work->filters);
     if (!error)
         error = session_snapshot(session, &snapshot);
@@ -161,6 +170,17 @@ static void tell_progress(struct imap_session *session, struct search_work *work
                          range_set_size(&session->uids));
 }
 
+/* With keys that are not remembered there may be room. */
+static int begin_again(struct search_work *work)
+{
+    sort_list_release(&work->sorted);
+    range_set_release(&work->found);
+    range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
+    work->first_modseq = work->last_modseq = work->highest_modseq = 0;
+    work->next_uid = 1;
+    return 0;
+}
+
 static int match(struct imap_session *session, struct search_work *work)
 {
     struct mailbox_snapshot *snapshot;
@@ -171,6 +191,8 @@ static int match(struct imap_session *session, struct search_work *work)
     search_slice_init(&slice, session, snapshot);
     error = match_entries(&slice, work);
     work->failed |= slice.failed;
+    if (error == ERROR_LIMIT && work->sorted.remembers && is_sort(session))
+        error = begin_again(work);
     search_slice_release(&slice);
     mailbox_snapshot_close(&snapshot);
     if (error != ERROR_NOT_FOUND) {
@@ -481,8 +503,10 @@ static int find_part(struct imap_session *session, struct search_work *work)
 /* What was found, in order. */
 static int arrange(struct imap_session *session, struct search_work *work)
 {
-    sort_finish(&work->sorted);
-    int error = find_part(session, work);
+    const struct imap_search *search = &session->command->search;
+    int error = sort_finish(&work->sorted, search->sort, search->sort_count);
+    if (!error)
+        error = find_part(session, work);
     if (error)
         return error;
     return is_thread(session) ? thread_tree_finish(&work->tree, session->command->search.algorithm)

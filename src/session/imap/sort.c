@@ -10,9 +10,12 @@
 
 #include <stdlib.h>
 
+/* Room for the pieces of keys that are numbers or ranks. */
+enum { SMALL_KEY = 8, DIGITS = 256, WRITTEN_AT_ONCE = 32 };
+
 void sort_list_init(struct sort_list *list, size_t maximum)
 {
-    list->count = 0;
+    *list = (struct sort_list){.count = 0};
     buffer_init(&list->keys, maximum);
     buffer_init(&list->items, maximum);
 }
@@ -20,6 +23,9 @@ void sort_list_init(struct sort_list *list, size_t maximum)
 void sort_list_release(struct sort_list *list)
 {
     list->count = 0;
+    list->remembers = false;
+    for (size_t i = 0; i < IMAP_SORT_CRITERIA_MAXIMUM; i++)
+        sort_memory_give(&list->memories[i]);
     buffer_release(&list->keys);
     buffer_release(&list->items);
 }
@@ -27,6 +33,25 @@ void sort_list_release(struct sort_list *list)
 struct sort_item *sort_items(const struct sort_list *list)
 {
     return (struct sort_item *)list->items.data;
+}
+
+/* The others are numbers of the entry itself. */
+static bool takes_summary(enum imap_sort_kind kind)
+{
+    return kind != IMAP_SORT_ARRIVAL && kind != IMAP_SORT_SIZE;
+}
+
+void sort_list_remember(struct sort_list *list, struct account_id account, collection_id collection,
+                        const struct imap_sort_criterion *criteria, size_t count)
+{
+    list->remembers = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!takes_summary(criteria[i].kind))
+            continue;
+        list->memories[i] = sort_memory_take(
+            (struct sort_subject){account, collection, criteria[i].kind}, list->keys.maximum);
+        list->remembers &= list->memories[i] != NULL;
+    }
 }
 
 /* --- ENVELOPE's addresses (RFC 9051 section 7.5.2) --- */
@@ -217,6 +242,33 @@ static int put_criterion(struct search_slice *slice, struct buffer *keys, enum i
     return 0;
 }
 
+static void complement(struct buffer *keys, size_t from)
+{
+    for (; from < keys->size; from++)
+        keys->data[from] = (char)~keys->data[from];
+}
+
+/* The key's index in what is remembered; its rank takes that place in the end. What could not be
+ * read is not remembered. */
+static int put_remembered(struct search_slice *slice, struct buffer *keys,
+                          struct sort_memory *memory)
+{
+    uint32_t uid = slice->entry->uid, index;
+    size_t begin = keys->size;
+    int error = 0;
+    if (!sort_memory_find(memory, uid, &index)) {
+        error = put_criterion(slice, keys, memory->about.kind);
+        if (!error)
+            error = buffer_error(keys);
+        if (!error)
+            error = sort_memory_add(memory, uid, slice_sub(buffer_slice(keys), begin, SIZE_MAX),
+                                    &index);
+        memory->spoiled |= slice->failed;
+        buffer_truncate(keys, begin);
+    }
+    return error ? error : buffer_append(keys, slice_make((const char *)&index, sizeof(index)));
+}
+
 int sort_add(struct search_slice *slice, struct sort_list *list,
              const struct imap_sort_criterion *criteria, size_t count)
 {
@@ -225,9 +277,13 @@ int sort_add(struct search_slice *slice, struct sort_list *list,
     int error = 0;
     for (size_t i = 0; i < count && !error; i++) {
         size_t at = keys->size;
+        if (list->remembers && list->memories[i]) {
+            error = put_remembered(slice, keys, list->memories[i]);
+            continue;
+        }
         error = put_criterion(slice, keys, criteria[i].kind);
-        for (; criteria[i].reverse && at < keys->size; at++)
-            keys->data[at] = (char)~keys->data[at];
+        if (criteria[i].reverse)
+            complement(keys, at);
     }
     const struct sort_item item = {(const char *)begin, (uint32_t)(keys->size - begin),
                                    slice->entry->uid, slice->entry->modseq};
@@ -248,13 +304,82 @@ static int compare_items(const void *a, const void *b)
     return order ? order : (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-void sort_finish(struct sort_list *list)
+static void put_rank(char *key, uint32_t rank, bool reverse)
+{
+    rank = reverse ? ~rank : rank;
+    for (size_t i = 0; i < SORT_RANK; i++)
+        key[i] = (char)(rank >> (24 - 8 * i));
+}
+
+/* Indexes become ranks. */
+static int rank_keys(struct sort_list *list, const struct imap_sort_criterion *criteria,
+                     size_t count)
+{
+    int error = 0;
+    for (size_t i = 0; i < count && !error; i++)
+        error = list->memories[i] ? sort_memory_rank(list->memories[i]) : 0;
+    char *key = list->keys.data;
+    for (size_t item = 0; item < list->count && !error; item++)
+        for (size_t i = 0; i < count; i++) {
+            uint32_t index;
+            if (list->memories[i]) {
+                memcpy(&index, key, sizeof(index));
+                put_rank(key, sort_memory_rank_of(list->memories[i], index), criteria[i].reverse);
+            }
+            key += list->memories[i] ? SORT_RANK : SORT_NUMBER;
+        }
+    return error;
+}
+
+/* Orders by one byte of the keys, and else leaves the order as it is. */
+static void order_by_byte(const struct sort_item *from, struct sort_item *to, size_t count,
+                          uint32_t byte, const size_t *counts)
+{
+    size_t places[DIGITS], before = 0;
+    for (size_t i = 0; i < DIGITS; i++) {
+        places[i] = before;
+        before += counts[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        to[places[(unsigned char)from[i].key[byte]]++] = from[i];
+}
+
+/* Small keys of one size, byte by byte from the last: the items are in the order of UIDs. */
+static int order_small(struct sort_list *list, uint32_t size)
+{
+    struct sort_item *items = sort_items(list), *other = calloc(list->count, sizeof(*other));
+    if (!other)
+        return ERROR_MEMORY;
+    struct sort_item *from = items, *to = other;
+    for (uint32_t byte = size; byte-- > 0;) {
+        size_t counts[DIGITS] = {0};
+        for (size_t i = 0; i < list->count; i++)
+            counts[(unsigned char)from[i].key[byte]]++;
+        if (counts[(unsigned char)from[0].key[byte]] == list->count)
+            continue; /* all have the same */
+        order_by_byte(from, to, list->count, byte, counts);
+        struct sort_item *swapped = from;
+        from = to;
+        to = swapped;
+    }
+    if (from != items)
+        memcpy(items, from, list->count * sizeof(*items));
+    free(other);
+    return 0;
+}
+
+int sort_finish(struct sort_list *list, const struct imap_sort_criterion *criteria, size_t count)
 {
     struct sort_item *items = sort_items(list);
+    int error = list->remembers ? rank_keys(list, criteria, count) : 0;
+    if (error || !list->count)
+        return error;
     for (size_t i = 0; i < list->count; i++)
         items[i].key = list->keys.data + (size_t)items[i].key;
-    if (list->count)
-        qsort(items, list->count, sizeof(*items), compare_items);
+    if (list->remembers && items[0].size <= SMALL_KEY)
+        return order_small(list, items[0].size);
+    qsort(items, list->count, sizeof(*items), compare_items);
+    return 0;
 }
 
 /* --- parts, and places --- */
@@ -288,9 +413,7 @@ static int make_key(struct search_slice *slice, const struct entry *entry, struc
     slice->has_summary = slice->has_header = slice->has_whole = false;
     sort_list_release(list);
     int error = sort_add(slice, list, criteria, count);
-    if (!error)
-        sort_finish(list);
-    return error;
+    return error ? error : sort_finish(list, criteria, count);
 }
 
 /* The first of those at index low to high that is still there, its key in the list.
@@ -345,10 +468,13 @@ bool sort_write(struct imap_session *session, const struct sort_list *list, size
                 size_t first, size_t end, char separator)
 {
     const struct sort_item *items = (const struct sort_item *)list->items.data;
-    for (; *written < end && !session_slice_over(session); (*written)++) {
-        if (separator == ' ' || *written > first)
-            buffer_append_byte(session->out, separator);
-        number_write(session->out, search_number(session, items[*written].uid));
-    }
+    while (*written < end && !session_slice_over(session))
+        for (int i = 0; i < WRITTEN_AT_ONCE && *written < end; i++, (*written)++) {
+            char text[1 + NUMBER_MAXIMUM], *at = text;
+            if (separator == ' ' || *written > first)
+                *at++ = separator;
+            at = number_put(at, search_number(session, items[*written].uid));
+            buffer_append(session->out, slice_make(text, (size_t)(at - text)));
+        }
     return *written == end;
 }

@@ -3,6 +3,9 @@
  *
  * Of each message found, what it is sorted by is kept as one string of bytes that sorts as it does.
  * That is bounded by command_memory; a mailbox for which it is not enough is answered with LIMIT.
+ *
+ * What takes reading a summary is remembered for the next time (sort_memory): then such a string is
+ * one of ranks, four bytes for each criterion.
  */
 #ifndef SESSION_IMAP_SORT_PRIV_H
 #define SESSION_IMAP_SORT_PRIV_H
@@ -14,7 +17,55 @@ enum {
     SORT_NUMBER = 8,            /* bytes of a number */
     /* bytes of one message's key: of all criteria, each with its end */
     SORT_KEY_MAXIMUM = IMAP_SORT_CRITERIA_MAXIMUM * (SORT_STRING_MAXIMUM + 1),
+    SORT_RANK = 4,                          /* bytes of a rank */
+    SORT_MEMORY_MAXIMUM = 32 * 1024 * 1024, /* bytes that a process remembers; half of it of one
+                                               mailbox and criterion */
 };
+
+/* --- sort_memory.c: keys that were made before --- */
+
+/* A mailbox and one criterion. Messages are immutable and UIDs are not used again, so a key is
+ * right for ever. Who sorts takes the memory, and gives it back: meanwhile nobody else has it, and
+ * makes the keys anew. What was used longest ago is forgotten. A process has one store; a test that
+ * has several in turn forgets between them. */
+struct sort_subject {
+    struct account_id account;
+    collection_id collection;
+    enum imap_sort_kind kind;
+};
+
+struct sort_memory {
+    struct sort_subject about;
+    size_t count;        /* keys */
+    size_t known;        /* of them were there when it was taken, in the order of UIDs */
+    size_t next_known;   /* where the next UID is looked for */
+    size_t ranked;       /* those that have a rank */
+    bool spoiled;        /* a message could not be read: it is not kept */
+    struct buffer uids;  /* uint32_t each */
+    struct buffer texts; /* the keys, one behind the other */
+    struct buffer ends;  /* uint32_t each: of a key in texts */
+    struct buffer ranks; /* uint32_t each: equal keys have equal ones */
+    struct sort_memory *next;
+};
+
+/* Empty when nothing is remembered. maximum: bytes of its keys. NULL: no memory. */
+struct sort_memory *sort_memory_take(struct sort_subject about, size_t maximum);
+/* Keeps it, unless it is spoiled, keys have no rank, or it is too large. */
+void sort_memory_give(struct sort_memory **memory);
+void sort_memory_forget_all(void);
+size_t sort_memory_size(void); /* bytes of what is remembered */
+
+/* Both are called with UIDs in ascending order. Found: the key's index. */
+bool sort_memory_find(struct sort_memory *memory, uint32_t uid, uint32_t *index);
+/* index: may be NULL. ERROR_LIMIT, ERROR_MEMORY. */
+int sort_memory_add(struct sort_memory *memory, uint32_t uid, struct slice key, uint32_t *index);
+struct slice sort_memory_key(const struct sort_memory *memory, size_t index);
+
+/* Gives every key its rank. ERROR_LIMIT, ERROR_MEMORY. */
+int sort_memory_rank(struct sort_memory *memory);
+uint32_t sort_memory_rank_of(const struct sort_memory *memory, uint32_t index);
+
+/* --- sort.c --- */
 
 /* A message found. */
 struct sort_item {
@@ -28,17 +79,25 @@ struct sort_list {
     struct buffer keys;
     struct buffer items; /* struct sort_item */
     size_t count;
+    struct sort_memory *memories[IMAP_SORT_CRITERIA_MAXIMUM]; /* NULL: none */
+    bool remembers; /* each criterion that takes a summary has one */
 };
 void sort_list_init(struct sort_list *list, size_t maximum);
 void sort_list_release(struct sort_list *list);
 struct sort_item *sort_items(const struct sort_list *list);
 
-/* Adds the slice's entry with its key. ERROR_LIMIT. */
+/* Before the first is added: takes what is remembered of the mailbox. */
+void sort_list_remember(struct sort_list *list, struct account_id account, collection_id collection,
+                        const struct imap_sort_criterion *criteria, size_t count);
+
+/* Adds the slice's entry with its key; in ascending order of UIDs when it remembers. ERROR_LIMIT:
+ * without remembering there may be room. */
 int sort_add(struct search_slice *slice, struct sort_list *list,
              const struct imap_sort_criterion *criteria, size_t count);
 
-/* Puts the items in order: by key, then by UID. Nothing is added any more. */
-void sort_finish(struct sort_list *list);
+/* Puts the items in order: by key, then by UID. Nothing is added any more. ERROR_LIMIT,
+ * ERROR_MEMORY. */
+int sort_finish(struct sort_list *list, const struct imap_sort_criterion *criteria, size_t count);
 
 /* The messages from index first to behind last, as UIDs. ERROR_LIMIT, ERROR_MEMORY. */
 int sort_part(const struct sort_list *list, size_t first, size_t end, struct range_set *uids);

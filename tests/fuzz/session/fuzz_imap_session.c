@@ -2,6 +2,8 @@
  * The whole IMAP session: the bytes are what a client sends after login. Two other sessions on the
  * same account are told of the changes: in IDLE, and by NOTIFY.
  */
+#include "session/imap/sort_priv.h"
+
 #include "session.h"
 
 enum { SESSIONS = 3 };
@@ -27,6 +29,7 @@ static void begin(struct stream sessions[SESSIONS], struct store *store, struct 
 static void converse(struct store *store, struct account_id account, struct slice input)
 {
     struct stream sessions[SESSIONS];
+    sort_memory_forget_all(); /* it is of another store */
     begin(sessions, store, account);
     /* In lines, so that the other sessions see the steps. */
     while (input.size) {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "session/imap/sort_priv.h"
 #include "store/directory.h"
 #include "unit/session/imap/dialogue.h"
 
@@ -22,6 +23,7 @@ void service_note(struct service *service, const char *text)
 void dialogue_open(struct dialogue *dialogue)
 {
     memset(dialogue, 0, sizeof(*dialogue));
+    sort_memory_forget_all(); /* it is of another store */
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
     dialogue->spool = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     dialogue->config.command_memory = 8 * 1024 * 1024;

@@ -1,0 +1,307 @@
+/*
+ * SORT with what is remembered of earlier ones (session/imap/sort_memory.c): whatever was sorted,
+ * appended and expunged before, the order is that of a model.
+ */
+#include "unit/check.h"
+
+#include "base/error.h"
+#include "session/imap/sort_priv.h"
+#include "unit/session/imap/dialogue.h"
+
+#include <stdlib.h>
+
+enum { STEPS = 500, MAILBOXES = 2, MESSAGES_MAXIMUM = 400, CRITERIA = 3, ANSWER = 4096 };
+
+struct sorted {
+    unsigned uid, day;
+    const char *subject, *from;
+};
+
+static struct mailbox {
+    const char *name;
+    struct sorted messages[MESSAGES_MAXIMUM];
+    unsigned count, next_uid;
+} mailboxes[MAILBOXES];
+
+static struct dialogue dialogue;
+static struct client *client;
+static uint64_t random_state;
+
+static unsigned dice(unsigned sides)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)((random_state * 0x2545f4914f6cdd1dULL) >> 33) % sides;
+}
+
+/* --- the model --- */
+
+static int by_date(const struct sorted *a, const struct sorted *b)
+{
+    return (a->day > b->day) - (a->day < b->day);
+}
+
+static int by_subject(const struct sorted *a, const struct sorted *b)
+{
+    return strcmp(a->subject, b->subject);
+}
+
+static int by_from(const struct sorted *a, const struct sorted *b)
+{
+    return strcmp(a->from, b->from);
+}
+
+static int by_size(const struct sorted *a, const struct sorted *b)
+{
+    size_t x = strlen(a->subject) + strlen(a->from), y = strlen(b->subject) + strlen(b->from);
+    return (x > y) - (x < y);
+}
+
+static const struct criterion {
+    const char *name;
+    int (*compare)(const struct sorted *a, const struct sorted *b);
+    int sign;
+} criteria[] = {
+    {"DATE", by_date, 1},          {"SUBJECT", by_subject, 1},
+    {"FROM", by_from, 1},          {"SIZE", by_size, 1},
+    {"REVERSE DATE", by_date, -1}, {"REVERSE SUBJECT", by_subject, -1},
+    {"REVERSE FROM", by_from, -1}, {"REVERSE SIZE", by_size, -1},
+};
+enum { KNOWN = sizeof(criteria) / sizeof(criteria[0]) };
+
+static struct wanted {
+    const struct criterion *by[CRITERIA];
+    unsigned count, first, last;
+} wanted;
+
+static int compare(const void *left, const void *right)
+{
+    const struct sorted *a = left, *b = right;
+    int order = 0;
+    for (unsigned i = 0; i < wanted.count && !order; i++)
+        order = wanted.by[i]->sign * wanted.by[i]->compare(a, b);
+    return order ? order : (a->uid > b->uid) - (a->uid < b->uid);
+}
+
+/* --- steps --- */
+
+static void append(struct mailbox *mailbox)
+{
+    static const char *const words[] = {"alpha", "beta", "gamma", "delta", "a", "zeta and more"};
+    static const char *const names[] = {"ann", "bob", "charlotte"};
+    char text[ANSWER];
+    struct sorted *message = &mailbox->messages[mailbox->count];
+    if (mailbox->count == MESSAGES_MAXIMUM)
+        return;
+    *message = (struct sorted){mailbox->next_uid, 1 + dice(28), words[dice(6)], names[dice(3)]};
+    snprintf(
+        text, sizeof(text),
+        "From: %s@example.test\r\nSubject: %s\r\nDate: %02u Mar 2024 10:00:00 +0000\r\n\r\nx\r\n",
+        message->from, message->subject, message->day);
+    dialogue_append(&dialogue, mailbox->name, "", text);
+    mailbox->count++;
+    mailbox->next_uid++;
+}
+
+static void expunge(struct mailbox *mailbox)
+{
+    char text[ANSWER];
+    if (!mailbox->count)
+        return;
+    unsigned index = dice(mailbox->count), uid = mailbox->messages[index].uid;
+    snprintf(text, sizeof(text),
+             "x SELECT %s\r\nx UID STORE %u +FLAGS.SILENT (\\Deleted)\r\nx UID EXPUNGE %u\r\n",
+             mailbox->name, uid, uid);
+    check_has(client, text, "x OK Expunge completed");
+    mailbox->count--;
+    memmove(&mailbox->messages[index], &mailbox->messages[index + 1],
+            (mailbox->count - index) * sizeof(mailbox->messages[0]));
+}
+
+static void choose(const struct mailbox *mailbox)
+{
+    wanted.count = 1 + dice(CRITERIA);
+    for (unsigned i = 0; i < wanted.count; i++)
+        wanted.by[i] = &criteria[dice(KNOWN)];
+    wanted.first = 1;
+    wanted.last = mailbox->next_uid;
+    if (dice(2)) {
+        wanted.first = 1 + dice(mailbox->next_uid);
+        wanted.last = wanted.first + dice(mailbox->next_uid);
+    }
+}
+
+static void expected_answer(const struct mailbox *mailbox, char answer[ANSWER])
+{
+    struct sorted found[MESSAGES_MAXIMUM];
+    size_t count = 0, size = 0;
+    for (unsigned i = 0; i < mailbox->count; i++)
+        if (mailbox->messages[i].uid >= wanted.first && mailbox->messages[i].uid <= wanted.last)
+            found[count++] = mailbox->messages[i];
+    qsort(found, count, sizeof(found[0]), compare);
+    size = (size_t)snprintf(answer, ANSWER, "* SORT");
+    for (size_t i = 0; i < count; i++)
+        size += (size_t)snprintf(answer + size, ANSWER - size, " %u", found[i].uid);
+    snprintf(answer + size, ANSWER - size, "\r\nt OK");
+}
+
+static void sort(const struct mailbox *mailbox)
+{
+    char text[ANSWER], answer[ANSWER], list[200] = "";
+    choose(mailbox);
+    size_t size = 0;
+    for (unsigned i = 0; i < wanted.count; i++)
+        size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", i ? " " : "",
+                                 wanted.by[i]->name);
+    snprintf(text, sizeof(text), "s SELECT %s\r\nt UID SORT (%s) UTF-8 UID %u:%u\r\n",
+             mailbox->name, list, wanted.first, wanted.last);
+    expected_answer(mailbox, answer);
+    check_has(client, text, answer);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    const char *seed = getenv("CHAPAR_SORT_SEED");
+    random_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) | 1;
+    print_message("# CHAPAR_SORT_SEED=%llu\n", (unsigned long long)random_state);
+    mailboxes[0] = (struct mailbox){.name = "INBOX", .next_uid = 1};
+    mailboxes[1] = (struct mailbox){.name = "Archive", .next_uid = 1};
+    for (int step = 0; step < STEPS; step++) {
+        struct mailbox *mailbox = &mailboxes[dice(MAILBOXES)];
+        unsigned what = dice(20);
+        if (what == 0)
+            sort_memory_forget_all();
+        else if (what < 7)
+            append(mailbox);
+        else if (what < 9)
+            expunge(mailbox);
+        else
+            sort(mailbox);
+    }
+}
+
+/* --- limits --- */
+
+static void append_long_subject(unsigned number)
+{
+    char text[ANSWER];
+    size_t size = (size_t)snprintf(text, sizeof(text), "Subject: %03u ", 999 - number);
+    memset(text + size, 'x', 900);
+    snprintf(text + size + 900, sizeof(text) - size - 900, "\r\n\r\nx\r\n");
+    dialogue_append(&dialogue, "INBOX", "", text);
+}
+
+/* What is remembered with what is added would be too much: it is done without. */
+static void test_command_memory(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        append_long_subject(i);
+    dialogue.config.command_memory = 64 * 1024;
+    check_has(client, "a SELECT INBOX\r\nb UID SORT (SUBJECT) UTF-8 UID 1:60\r\n",
+              "* SORT 60 59 58 57");
+    size_t remembered = sort_memory_size();
+    assert_true(remembered > 60 * 900);
+    check_has(client, "c UID SORT (SUBJECT) UTF-8 UID 51:100\r\n", "* SORT 100 99 98 97");
+    assert_int_equal(sort_memory_size(), remembered);
+    check_has(client, "d UID SORT (SUBJECT) UTF-8 ALL\r\n", "d NO [LIMIT]");
+    check_has(client, "e UID SORT (SUBJECT) UTF-8 UID 1:60\r\n", "* SORT 60 59 58 57");
+    assert_int_equal(sort_memory_size(), remembered);
+}
+
+static struct sort_memory *take(unsigned collection)
+{
+    struct sort_subject about = {dialogue.account, collection, IMAP_SORT_SUBJECT};
+    return sort_memory_take(about, SORT_MEMORY_MAXIMUM);
+}
+
+static void fill(struct sort_memory *memory, size_t bytes)
+{
+    char key[1024];
+    memset(key, 'k', sizeof(key));
+    for (uint32_t uid = 1; uid <= bytes / sizeof(key); uid++)
+        assert_int_equal(sort_memory_add(memory, uid, slice_make(key, sizeof(key)), NULL), 0);
+    assert_int_equal(sort_memory_rank(memory), 0);
+}
+
+static size_t known_after(unsigned collection)
+{
+    struct sort_memory *memory = take(collection);
+    size_t known = memory->known;
+    sort_memory_give(&memory);
+    return known;
+}
+
+/* What was used longest ago goes; what is too large alone is not kept. */
+static void test_memory_is_bounded(void **state)
+{
+    (void)state;
+    sort_memory_forget_all();
+    for (unsigned collection = 1; collection <= 4; collection++) {
+        struct sort_memory *memory = take(collection);
+        fill(memory, SORT_MEMORY_MAXIMUM / 4);
+        sort_memory_give(&memory);
+        assert_true(sort_memory_size() <= SORT_MEMORY_MAXIMUM);
+        assert_true(known_after(1) > 0);
+    }
+    assert_int_equal(known_after(2), 0);
+    assert_true(known_after(3) > 0 && known_after(4) > 0);
+    struct sort_memory *large = take(9);
+    fill(large, SORT_MEMORY_MAXIMUM / 2);
+    sort_memory_give(&large);
+    assert_int_equal(known_after(9), 0);
+}
+
+/* Taken by one, it is not there for another; of two that come back the last one stays. */
+static void test_taken_once(void **state)
+{
+    (void)state;
+    struct sort_memory *a = take(1), *b;
+    fill(a, 4096);
+    sort_memory_give(&a);
+    a = take(1);
+    b = take(1);
+    assert_int_equal(a->known, 4);
+    assert_int_equal(b->known, 0);
+    fill(b, 8192);
+    sort_memory_give(&a);
+    sort_memory_give(&b);
+    assert_int_equal(known_after(1), 8);
+    /* Keys without a rank, and those of messages that could not be read. */
+    a = take(1);
+    assert_int_equal(sort_memory_add(a, 100, SLICE("k"), NULL), 0);
+    sort_memory_give(&a);
+    assert_int_equal(known_after(1), 8);
+    a = take(1);
+    a->spoiled = true;
+    sort_memory_give(&a);
+    assert_int_equal(known_after(1), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    dialogue_open(&dialogue);
+    client = dialogue_client(&dialogue);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    dialogue_close(&dialogue);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_command_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_taken_once, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
