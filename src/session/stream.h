@@ -75,9 +75,10 @@ struct stream {
     struct slice input; /* run() takes from the front */
     bool input_ended;   /* the peer will send no more */
     struct buffer output;
-    bool noticed;  /* woken because the account, or what is watched, has changed; cleared by the
-                      worker */
-    bool draining; /* the process ends: say goodbye at the next safe point */
+    bool noticed;   /* woken because the account, or what is watched, has changed; cleared by the
+                       worker */
+    bool draining;  /* the process ends: say goodbye at the next safe point */
+    bool dismissed; /* and draining: it is since nobody may be logged in to the account any more */
     const char *timed_out; /* name of the time limit that has passed: say goodbye; or NULL */
     /* What is watched from when run() has returned; each is noticed at once when it was not watched
      * before, as something may have changed meanwhile. The protocol's array, which stays until the

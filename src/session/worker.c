@@ -314,7 +314,7 @@ static void check_account(struct served *served)
         return;
     int error = options->check_account(options->store, served->stream.account);
     if (error == ERROR_DENIED || error == ERROR_NOT_FOUND)
-        served->stream.draining = true;
+        served->stream.draining = served->stream.dismissed = true;
     else if (error)
         return; /* asked again before the next run */
     served->directory_seen = changes;
@@ -640,6 +640,7 @@ static void on_notices(uv_poll_t *poll, int status, int events)
 void worker_end_account(struct worker *worker, struct account_id account)
 {
     struct served *served = LIST_FIRST(bucket(worker, store_account_notice(account))), *next;
+    atomic_fetch_add(&worker->directory_changes, 1); /* its notice may be on its way */
     for (; served; served = next) {
         next = LIST_NEXT(served, accounts);
         if (account_id_equal(served->stream.account, account))

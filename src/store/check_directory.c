@@ -196,7 +196,9 @@ static int rebuild_entry(struct directory_check *check, struct slice address,
 {
     struct directory_entry entry = {
         .kind = name.kind, .id = name.id, .address = address, .created = clock_wall()};
-    if (!wrong(check, "%.*s: its record", SLICE_FORMAT(address)))
+    /* A shared account stays closed to logins all the same: chapar-auth knows it by itself. */
+    if (!wrong(check, "%.*s: its record%s", SLICE_FORMAT(address),
+               name.kind == DIRECTORY_ACCOUNT ? "; if it was shared, it is no more" : ""))
         return 0;
     int error = count_members(check, name.id, &entry.members);
     return error ? error : put_entry_later(check, &entry);

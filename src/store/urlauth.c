@@ -69,14 +69,25 @@ static int make_key(struct change *change, collection_id mailbox, uint8_t bytes[
     return change_put(change, key_of_collection(&key, KEY_ACCESS_KEY, mailbox), &change->value);
 }
 
+/* In the transaction: a session that is about to end since the account is shared now must not make
+ * a key behind the one that has taken all away. */
+static int check_signer(const struct store_view *view)
+{
+    if (!may_sign(view))
+        return ERROR_DENIED;
+    return view->who.kind == WHO_KIND_SYSTEM ? 0
+                                             : store_account_check(view->store, view->account->id);
+}
+
 static int sign(struct change *change, void *arg)
 {
     struct sign_call *call = arg;
     uint8_t key[ACCESS_KEY_SIZE];
     uint32_t uid_validity;
-    if (!may_sign(change->view))
-        return ERROR_DENIED;
-    int error = find_validity(change, call->mailbox, &uid_validity);
+    int error = check_signer(change->view);
+    if (error)
+        return error;
+    error = find_validity(change, call->mailbox, &uid_validity);
     if (error)
         return error;
     error = read_key(change->transaction, call->mailbox, &change->value, key);

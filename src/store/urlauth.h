@@ -15,8 +15,8 @@
 /* A token: the algorithm (1; RFC 4467 section 2.4.1), HMAC-SHA-256 (32). */
 enum { URLAUTH_TOKEN_SIZE = 33, URLAUTH_RUMP_MAXIMUM = 4096 };
 
-/* Signs the URL, and makes the mailbox' key if it has none; durable. The account's owner alone:
- * ERROR_DENIED. ERROR_NOT_FOUND, ERROR_LIMIT. */
+/* Signs the URL, and makes the mailbox' key if it has none; durable. The account's owner alone,
+ * while it is not shared: ERROR_DENIED. ERROR_NOT_FOUND, ERROR_LIMIT. */
 int urlauth_sign(struct store_view *view, collection_id mailbox, struct slice rump,
                  uint8_t token[URLAUTH_TOKEN_SIZE]);
 

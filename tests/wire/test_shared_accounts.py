@@ -188,7 +188,7 @@ def test_open_sessions_end(live):
         idle.send("i IDLE\r\n")
         assert idle.line().startswith("+")
         live.run("account", "change", account[0], "--shared", "yes")
-        idle.wait_for(r"\* BYE")
+        idle.wait_for(r"\* BYE Nobody may be logged in to the account any more")
         assert ends(asking)
         with pytest.raises(Exception, match="ERR|EOF|reset|pipe"):
             for _ in range(100):

@@ -477,7 +477,8 @@ static bool say_goodbye(struct imap_session *session)
         snprintf(text, sizeof(text), "Autologout (%s)", stream->timed_out);
         session_bye(session, text);
     } else if (stream->draining && (!session->command || session->idling)) {
-        session_bye(session, "Server shutting down");
+        session_bye(session, stream->dismissed ? "Nobody may be logged in to the account any more"
+                                               : "Server shutting down");
     }
     return session->closing;
 }

@@ -238,7 +238,7 @@ int session_find_mailbox(struct imap_session *session, struct slice name,
 struct session_name {
     struct slice level;   /* "Shared"; empty: the name is one's own */
     struct slice address; /* "info@example.test", as it is written; or empty */
-    struct slice path;    /* "Plans"; or empty */
+    struct slice path;    /* "Plans"; or empty; of an own name all of it */
 };
 struct session_name session_split_name(struct slice name);
 

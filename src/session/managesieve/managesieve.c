@@ -117,6 +117,8 @@ static void say_goodbye(struct turns *turns)
 {
     if (turns->stream->timed_out)
         say_bye(session_of(turns), NULL, "Too long without a command");
+    else if (turns->stream->dismissed)
+        say_bye(session_of(turns), NULL, "Nobody may be logged in to the account any more");
     else if (turns->stream->draining)
         say_bye(session_of(turns), "TRYLATER", "The server is shutting down");
 }

@@ -141,7 +141,10 @@ static bool read_line(struct turns *turns)
 static void say_goodbye(struct turns *turns)
 {
     const struct stream *stream = turns->stream;
-    if (stream->draining && !stream->timed_out)
+    if (stream->dismissed)
+        pop3_write_error(&turns->stream->output, "AUTH",
+                         "Nobody may be logged in to the account any more");
+    else if (stream->draining && !stream->timed_out)
         pop3_write_error(&turns->stream->output, "SYS/TEMP", "The server is shutting down");
     turns->closing = stream->draining || stream->timed_out;
 }

@@ -117,7 +117,7 @@ static enum stream_need fake_run(struct stream *stream)
     if (stream->timed_out)
         buffer_append_format(&stream->output, "timeout %s\n", stream->timed_out);
     else if (stream->draining)
-        buffer_append_string(&stream->output, "draining\n");
+        buffer_append_string(&stream->output, stream->dismissed ? "dismissed\n" : "draining\n");
     if (stream->timed_out || stream->draining)
         return STREAM_NEED_CLOSE;
     return fake.step(stream);
@@ -819,7 +819,7 @@ static void account_is_checked_when_the_directory_changes(void **state)
     say(other, "b");
     expect(f, other, "b");
     say(gone, "a");
-    expect(f, gone, "draining\n");
+    expect(f, gone, "dismissed\n");
     wait_until(f, worker_streams(f->worker) == 1);
     assert_int_equal(atomic_load(&account_checks), 4);
     close(gone);
@@ -833,7 +833,7 @@ static void account_is_checked_before_the_greeting(void **state)
     int client;
     atomic_store(&account_error, ERROR_NOT_FOUND);
     assert_int_equal(adopt(f, 1, "a", &client), 0);
-    expect(f, client, "draining\n");
+    expect(f, client, "dismissed\n");
     wait_until(f, worker_streams(f->worker) == 0);
     close(client);
     atomic_store(&account_error, ERROR_BUSY);
@@ -841,7 +841,7 @@ static void account_is_checked_before_the_greeting(void **state)
     expect(f, client, "a");
     atomic_store(&account_error, ERROR_DENIED);
     say(client, "b");
-    expect(f, client, "draining\n");
+    expect(f, client, "dismissed\n");
     close(client);
 }
 

@@ -158,6 +158,7 @@ static uint64_t digest_entries(uint64_t digest, struct fixture *f, enum director
     for (size_t i = 0; i < count; i++) {
         digest = mix(digest, entries[i].address.data, entries[i].address.size);
         digest = mix(digest, &entries[i].members, sizeof(entries[i].members));
+        digest = mix(digest, &entries[i].shared, sizeof(entries[i].shared));
     }
     return digest;
 }

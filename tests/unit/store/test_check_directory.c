@@ -131,7 +131,11 @@ static void test_names_and_records(void **state)
     put(f, SLICE("nbob@example.test"), SLICE("\1"));
     expect(f, &ids, "bob@example.test: its name");
     drop(f, directory_key_entry(&key, bob));
-    expect(f, &ids, "bob@example.test: its record");
+    expect(f, &ids, "bob@example.test: its record; if it was shared, it is no more");
+    /* A flag that nobody knows, from a version that is to come. */
+    put(f, directory_key_entry(&key, bob),
+        slice_make("\2\5\0\0\0\0\0\0\0\2\20\0bob@example.test", 28));
+    expect(f, &ids, "bob@example.test: its record; if it was shared, it is no more");
     put(f, directory_key_entry(&key, staff), SLICE("\7rest"));
     expect(f, &ids, "staff@example.test: its record");
     /* A second name, and an entry that another's name leads to. */

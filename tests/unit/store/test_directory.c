@@ -90,6 +90,9 @@ static void test_shared_ends_urls(void **state)
     assert_int_equal(urlauth_sign(f->view, inbox, rump, again), 0);
     assert_memory_equal(token, again, sizeof(token));
     assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, true), 0);
+    /* Nor is a key made by a session that has not noticed yet. */
+    assert_int_equal(urlauth_sign(f->view, inbox, rump, again), ERROR_DENIED);
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, f->alice, false), 0);
     assert_int_equal(urlauth_sign(f->view, inbox, rump, again), 0);
     assert_memory_not_equal(token, again, sizeof(token));
 }
