@@ -5,7 +5,8 @@
  * collection's list gives to them, to a group they are in (directly or through other groups) or to
  * anyone, without those that it takes away from any of these. A list names accounts and groups by
  * their ids: who is renamed keeps the rights, who is gone is not shown any more. What is made below
- * a collection begins with the list of that.
+ * a collection begins with the list of that. Administrators (struct who) have four rights besides,
+ * whatever the list says.
  *
  * With every list go entries of the directory that say which accounts share something with whom,
  * so that what is shared with somebody is found by his own entries and those of his groups.
@@ -68,5 +69,10 @@ int acl_granted_always(struct store_view *view, collection_id collection, struct
  * ERROR_LIMIT from the arena. */
 int store_shared_with(struct store *store, struct who who, struct account_id account,
                       struct arena *arena, struct account_info **list, size_t *count);
+
+/* The account of this very address (in any spelling), of those that who may know of: that share
+ * something with it as above, and to administrators and the system all. ERROR_NOT_FOUND. */
+int store_shared_find(struct store *store, struct who who, struct slice address,
+                      struct account_id *owner);
 
 #endif

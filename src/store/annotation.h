@@ -13,7 +13,8 @@
  * ones of an account are changed by WHO_SYSTEM, that of store/event.h by its owner, too. A
  * collection's are for who may look it up and has
  * one of r, s, w, i, p (RFC 5464 section 3.3), a message's for who may read it; shared ones are
- * changed with w besides. Private ones are for accounts only, WHO_SYSTEM acts for the owner.
+ * changed with w besides. Administrators need none of these rights to what is said of collections.
+ * Private ones are for accounts only, WHO_SYSTEM acts for the owner.
  */
 #ifndef STORE_ANNOTATION_H
 #define STORE_ANNOTATION_H
