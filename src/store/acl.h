@@ -71,8 +71,9 @@ int store_shared_with(struct store *store, struct who who, struct account_id acc
                       struct arena *arena, struct account_info **list, size_t *count);
 
 /* The account of this very address (in any spelling), of those that who may know of: that share
- * something with it as above, and to administrators and the system all. ERROR_NOT_FOUND. */
+ * something with it as above, and to administrators and the system all. shared: whether it is
+ * nobody's own. ERROR_NOT_FOUND. */
 int store_shared_find(struct store *store, struct who who, struct slice address,
-                      struct account_id *owner);
+                      struct account_id *owner, bool *shared);
 
 #endif

@@ -160,6 +160,7 @@ struct finding {
     struct account_id *groups;
     size_t group_count;
     struct account_id owner;
+    bool nobodys; /* the owner is a shared account */
 };
 
 static int is_shared(struct kv_transaction *transaction, const struct finding *finding,
@@ -182,6 +183,19 @@ static bool knows_all(struct who who)
     return who.kind == WHO_KIND_SYSTEM || who_is_administrator(who);
 }
 
+static int read_owner(struct kv_transaction *transaction, struct finding *finding)
+{
+    struct directory_entry entry;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_get(
+        transaction, (struct directory_name){DIRECTORY_ACCOUNT, finding->owner}, &value, &entry);
+    if (!error)
+        finding->nobodys = entry.shared;
+    buffer_release(&value);
+    return error;
+}
+
 static int find_owner(struct kv_transaction *transaction, void *arg)
 {
     struct finding *finding = arg;
@@ -195,7 +209,9 @@ static int find_owner(struct kv_transaction *transaction, void *arg)
     finding->owner = name.id;
     if (!shared)
         error = is_shared(transaction, finding, &shared);
-    return error ? error : shared ? 0 : ERROR_NOT_FOUND;
+    if (!error && !shared)
+        error = ERROR_NOT_FOUND;
+    return error ? error : read_owner(transaction, finding);
 }
 
 static int load_groups(struct store *store, struct finding *finding)
@@ -210,7 +226,7 @@ static int load_groups(struct store *store, struct finding *finding)
 }
 
 int store_shared_find(struct store *store, struct who who, struct slice address,
-                      struct account_id *owner)
+                      struct account_id *owner, bool *shared)
 {
     struct finding finding = {.who = who};
     struct buffer normal;
@@ -224,8 +240,10 @@ int store_shared_find(struct store *store, struct who who, struct slice address,
         error = load_groups(store, &finding);
     if (!error)
         error = directory_read(store, WHO_SYSTEM, find_owner, &finding);
-    if (!error)
+    if (!error) {
         *owner = finding.owner;
+        *shared = finding.nobodys;
+    }
     free(finding.groups);
     buffer_release(&normal);
     return error;

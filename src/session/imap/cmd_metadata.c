@@ -3,6 +3,7 @@
  * them (RFC 9590). A response for each slice: values may be long.
  */
 #include "base/error.h"
+#include "base/log.h"
 #include "session/imap/search_priv.h"
 #include "session/imap/session_priv.h"
 #include "store/annotation.h"
@@ -203,6 +204,20 @@ static enum progress fail_set(struct imap_session *session, int error)
     return session_fail(session, error);
 }
 
+/* Names alone: values may be anything. */
+static void log_entries(struct imap_session *session)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    struct buffer detail;
+    buffer_init(&detail, LOG_LINE_MAXIMUM);
+    for (size_t i = 0; i < metadata->count; i++) {
+        buffer_append_string(&detail, i ? " " : "");
+        buffer_append(&detail, metadata->entries[i]);
+    }
+    administer_log(session, metadata->mailbox, buffer_slice(&detail));
+    buffer_release(&detail);
+}
+
 enum progress cmd_set_metadata(struct imap_session *session)
 {
     const struct imap_metadata *metadata = &session->command->metadata;
@@ -224,5 +239,8 @@ enum progress cmd_set_metadata(struct imap_session *session)
     if (error)
         return session_fail(session, error);
     error = annotations_set(view, mailbox.id, list, metadata->count);
-    return error ? fail_set(session, error) : session_ok(session, "Setmetadata completed");
+    if (error)
+        return fail_set(session, error);
+    log_entries(session);
+    return session_ok(session, "Setmetadata completed");
 }

@@ -477,7 +477,9 @@ static bool say_goodbye(struct imap_session *session)
         snprintf(text, sizeof(text), "Autologout (%s)", stream->timed_out);
         session_bye(session, text);
     } else if (stream->draining && (!session->command || session->idling)) {
-        session_bye(session, "Server shutting down");
+        session_bye(session, stream->administrator
+                                 ? "Server shutting down, or its configuration has changed"
+                                 : "Server shutting down");
     }
     return session->closing;
 }
@@ -583,6 +585,7 @@ const struct stream_protocol imap_protocol = {
     .name = "imap",
     .open = imap_open,
     .run = imap_run,
+    .has_administrators = true,
     .refuse = imap_refuse,
     .idle_limit = imap_idle_limit,
     .idle_limit_name = "idle_timeout",

@@ -670,9 +670,10 @@ static void test_reads_what_concerns_the_user(void **state)
 static int found(struct fixture *f, struct who who, const char *address, struct account_id expected)
 {
     struct account_id id = {{0}};
-    int error = store_shared_find(f->store, who, slice_from_string(address), &id);
+    bool shared = true;
+    int error = store_shared_find(f->store, who, slice_from_string(address), &id, &shared);
     if (!error)
-        assert_true(account_id_equal(id, expected));
+        assert_true(account_id_equal(id, expected) && !shared);
     return error;
 }
 
@@ -703,6 +704,11 @@ static void test_finding_an_owner(void **state)
         for (size_t j = 0; j < sizeof(nobody) / sizeof(nobody[0]); j++)
             assert_int_equal(found(f, all[i], nobody[j], bob), ERROR_NOT_FOUND);
     }
+    struct account_id id;
+    bool shared = false;
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, carol, true), 0);
+    assert_int_equal(store_shared_find(f->store, WHO_SYSTEM, SLICE("carol"), &id, &shared), 0);
+    assert_true(shared && account_id_equal(id, carol));
 }
 
 static void test_pages_of_accounts(void **state)

@@ -494,9 +494,10 @@ static int call_account_page(struct caller *c)
 static int call_shared_find(struct caller *c)
 {
     struct account_id id;
+    bool shared;
     int error = store_account_create(c->store, WHO_SYSTEM, SLICE("erin"), &id);
     assert_true(!error || error == ERROR_EXISTS);
-    return store_shared_find(c->store, c->who, SLICE("erin"), &id);
+    return store_shared_find(c->store, c->who, SLICE("erin"), &id, &shared);
 }
 
 static int call_directory_members(struct caller *c)
