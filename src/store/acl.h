@@ -49,7 +49,9 @@ enum acl_operation { ACL_REPLACE, ACL_ADD, ACL_REMOVE };
 
 /* Changes what the identifier has; without any right left its entry goes. A name without a domain
  * is in the default one. Durable. ERROR_NOT_FOUND: no such collection; ERROR_INVALID: nobody has
- * this name, or it is the owner's; ERROR_DENIED without RIGHT_ADMINISTER; ERROR_LIMIT: too many
+ * this name, or it is the owner's; ERROR_DENIED without RIGHT_ADMINISTER;
+ * ERROR_UNSUPPORTED: with store_options.keep_from_anyone only WHO_SYSTEM and administrators give
+ * anything to anyone or the anonymous (everybody may take it from them); ERROR_LIMIT: too many
  * entries; ERROR_BUSY: another change of a list took too long. */
 int acl_set(struct store_view *view, collection_id collection, struct slice identifier,
             enum acl_operation operation, uint32_t rights);

@@ -110,7 +110,8 @@ struct store_options {
     int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
     int64_t keep_changes;             /* seconds; likewise */
     int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
-    uint32_t outgoing_rate;           /* messages an account sends in an hour; 0: any number */
+    bool keep_from_anyone;  /* accounts give no rights to anyone or the anonymous (store/acl.h) */
+    uint32_t outgoing_rate; /* messages an account sends in an hour; 0: any number */
     /* The account has put something on its way out (store/outgoing.h), and committed it. Called in
      * the thread that delivers; NULL: nobody is told. */
     void (*departed)(struct account_id account, void *arg);

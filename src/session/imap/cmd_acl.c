@@ -11,6 +11,9 @@ static enum progress fail(struct imap_session *session, int error)
     if (error == ERROR_INVALID)
         return session_reply(session, "NO", "CANNOT",
                              "No account or group has this name, or it is the owner's");
+    if (error == ERROR_UNSUPPORTED)
+        return session_reply(session, "NO", "NOPERM",
+                             "Only administrators share with anyone or anonymous here");
     return session_fail(session, error);
 }
 

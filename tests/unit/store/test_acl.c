@@ -762,6 +762,51 @@ static void test_an_administrator(void **state)
     assert_string_equal(rights_of(f, bob, "Work"), "");
 }
 
+/* A store that keeps mailboxes from anyone: accounts take away what others have given, and give
+ * nothing. */
+static void test_kept_from_anyone(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob = make_account(f, "bob");
+    collection_id work = make_mailbox(f, "Work");
+    const struct store_options options = {.kv = f->kv,
+                                          .blob = f->blob,
+                                          .open_accounts = 4,
+                                          .default_domain = "example.test",
+                                          .keep_from_anyone = true};
+    const struct who givers[] = {who_administrator(bob), WHO_SYSTEM};
+    static const char *const all[] = {"anyone", "Anonymous"};
+    struct store *closed;
+    struct store_view *owner, *giver;
+    assert_int_equal(store_open(&options, &closed), 0);
+    assert_int_equal(store_view_open(closed, who_account(f->alice), f->alice, &owner), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct slice name = slice_from_string(all[i]);
+        assert_int_equal(acl_set(owner, work, name, ACL_REPLACE, RIGHT_LOOKUP), ERROR_UNSUPPORTED);
+        assert_int_equal(acl_set(owner, work, name, ACL_ADD, RIGHT_LOOKUP), ERROR_UNSUPPORTED);
+        assert_string_equal(sharers(f, bob), i ? "alice@example.test" : "");
+        assert_int_equal(store_view_open(closed, givers[i], f->alice, &giver), 0);
+        assert_int_equal(acl_set(giver, work, name, ACL_ADD, RIGHT_LOOKUP | RIGHT_READ), 0);
+        store_view_close(&giver);
+        assert_int_equal(acl_set(owner, work, name, ACL_REMOVE, RIGHT_READ), 0);
+    }
+    assert_string_equal(list_text(f, "Work"),
+                        "alice@example.test lrswipkxteacd, anyone l, anonymous l");
+    assert_string_equal(rights_of(f, bob, "Work"), "l");
+    assert_int_equal(acl_set(owner, work, SLICE("-anyone"), ACL_REPLACE, RIGHT_READ), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("bob"), ACL_REPLACE, RIGHT_READ), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("anyone"), ACL_REPLACE, 0), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("anonymous"), ACL_REMOVE, RIGHT_ALL), 0);
+    assert_string_equal(list_text(f, "Work"),
+                        "alice@example.test lrswipkxteacd, -anyone r, bob@example.test r");
+    /* Who may not change the list is told that alone. */
+    assert_int_equal(store_view_open(closed, who_account(bob), f->alice, &giver), 0);
+    assert_int_equal(acl_set(giver, work, SLICE("anyone"), ACL_ADD, RIGHT_LOOKUP), ERROR_NOT_FOUND);
+    store_view_close(&giver);
+    store_view_close(&owner);
+    store_close(&closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -784,6 +829,7 @@ int main(void)
         ON_BOTH(test_finding_an_owner),
         ON_BOTH(test_pages_of_accounts),
         ON_BOTH(test_an_administrator),
+        ON_BOTH(test_kept_from_anyone),
         cmocka_unit_test_setup_teardown(test_reads_what_concerns_the_user, set_up_memory,
                                         tear_down),
     };
