@@ -159,6 +159,14 @@ def test_annotations_are_set_and_shown(administrator, shared_server, account):
         assert "mine" not in "".join(client.ok("GETMETADATA INBOX /private/comment"))
 
 
+def test_annotations_of_the_server_are_set_and_shown(administrator, cyradm):
+    said = good(administrator("setinfo motd Welcome", "setinfo comment here", "info",
+                              "setinfo motd none", "setinfo comment none", "info"))
+    assert "{Server Wide}" in said[2] and "motd: Welcome" in said[2] and "comment: here" in said[2]
+    assert "Welcome" not in said[5]
+    assert "Permission denied" in cyradm("setinfo motd Mine")[1]
+
+
 def test_who_is_no_administrator_is_refused(cyradm, shared_server):
     other = f"Other Users/{shared_server.fresh_account()[0]}"
     assert "No such mailbox" in cyradm(f'listaclmailbox "{other}/INBOX"')[1]

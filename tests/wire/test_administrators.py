@@ -134,6 +134,25 @@ def test_annotations_of_any_mailbox(shared_server, administrator):
     assert '"in"' in told and '"mine"' in told and "owner" not in told
 
 
+def test_annotations_of_the_server(shared_server, administrator, account):
+    """Everybody sees them, and who has asked for it by NOTIFY hears of them; only administrators set them."""
+    with shared_server.imap(account) as client:
+        client.ok("NOTIFY SET (personal (ServerMetadataChange))")
+        administrator.ok('SETMETADATA "" (/shared/comment "for all")')
+        try:
+            assert client.line() == '* METADATA "" /shared/comment'
+            assert '"for all"' in client.ok('GETMETADATA "" /shared/comment')[0]
+            assert "NOPERM" in refused(client, 'SETMETADATA "" (/shared/comment NIL)')
+            assert "NOPERM" in refused(client, 'SETMETADATA "" (/shared/comment "x" /private/comment "x")')
+            client.ok('SETMETADATA "" (/private/comment "mine")')
+        finally:
+            administrator.ok('SETMETADATA "" (/shared/comment NIL)')
+        assert client.line() == '* METADATA "" /shared/comment'
+        assert "NIL" in client.ok('GETMETADATA "" /shared/comment')[0]
+    assert re.search(r'event=administered user=root@\S+ client=127.0.0.1 command=SETMETADATA mailbox="" '
+                     "detail=/shared/comment", shared_server.log())
+
+
 def test_what_it_does_is_logged(shared_server, administrator):
     owner, root = shared_server.fresh_account(), shared_server.administrator()
     work = other(owner, "Work")
@@ -180,3 +199,30 @@ def test_a_reload_ends_who_is_no_administrator_any_more(server):
     with server.imap(owner) as client:
         assert "QUOTASET" in client.ok("CAPABILITY")[0]
         client.ok(f"CREATE {other(chief, 'More')}")
+
+
+def test_only_administrators_share_with_anyone(server):
+    """With share_with_anyone off; by default everybody may (tests/wire/imap/acl/acl.dialogue)."""
+    server.configure(share_with_anyone=False)
+    server.start()
+    owner, guest, root = server.add_account("owner"), server.add_account("guest"), server.administrator()
+    with server.imap(owner) as client:
+        client.ok("CREATE Work")
+        client.ok("CREATE News")
+        for identifier in ("anyone", "anonymous"):
+            status = refused(client, f"SETACL Work {identifier} lr")
+            assert "NOPERM" in status and "administrators" in status
+        client.ok("SETACL Work -anyone r")
+        client.ok(f"SETACL Work {guest[0]} l")
+    with server.imap(root) as client:
+        client.ok(f"SETACL {other(owner, 'News')} anyone lr")
+    server.run("share", "add", owner[0], "Work", "anyone", "l")
+    with server.imap(guest) as client:
+        assert f"Other Users/{owner[0]}/News" in names(client.ok('LIST "" *'))
+    with server.imap(owner) as client:
+        assert "anyone l" in client.ok("GETACL Work")[0]
+        client.ok("SETACL News anyone -r")
+        client.ok("DELETEACL Work anyone")
+        client.ok("DELETEACL News anyone")
+    with server.imap(guest) as client:
+        assert f"Other Users/{owner[0]}/News" not in names(client.ok('LIST "" *'))

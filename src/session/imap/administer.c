@@ -8,7 +8,7 @@
 void administer_log(const struct imap_session *session, struct slice name, struct slice detail)
 {
     const struct stream *stream = session->stream;
-    if (!stream->administrator || !session_is_others(name))
+    if (!stream->administrator || (name.size && !session_is_others(name)))
         return;
     log_info("administered", LOG_TEXT("user", stream->user), LOG_TEXT("client", stream->client),
              LOG_TEXT("command", imap_commands[session->command->id].name),

@@ -267,8 +267,9 @@ int session_sharers(struct imap_session *session, struct account_info **list, si
 
 /* --- administer.c: administrators --- */
 
-/* Logs what an administrator has done to another's mailbox or account: nothing for anybody else, or
- * of one's own. detail: what is to be known besides, without values; empty: nothing. */
+/* Logs what an administrator has done to another's mailbox or account, or (name empty) to what has
+ * none: nothing for anybody else, or of his own mailboxes. detail: what is to be known besides,
+ * without values; empty: nothing. */
 void administer_log(const struct imap_session *session, struct slice name, struct slice detail);
 
 /* What IMAP cannot do with accounts themselves is told to administrators with the command that can:

@@ -389,6 +389,12 @@ static int call_annotations_set_root(struct caller *c)
     return set_annotation(c, 0, ANNOTATION_SHARED);
 }
 
+static int call_server_annotations_set(struct caller *c)
+{
+    struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("x")};
+    return server_annotations_set(c->store, c->who, &annotation, 1);
+}
+
 static int call_message_annotations_set(struct caller *c)
 {
     struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("x")};
@@ -679,6 +685,7 @@ static const struct {
      R | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST, .administrator = true},
     {"annotations_set (root)", call_annotations_set_root, SYSTEM},
     {"annotations_set (root, of events)", call_annotations_set_events, OWNER},
+    {"server_annotations_set", call_server_annotations_set, SYSTEM, .administrator = true},
     {"message_annotations_set", call_message_annotations_set, L | R | RIGHT_WRITE},
     {"acl_get", call_acl_get, L | RIGHT_ADMINISTER},
     {"acl_set", call_acl_set, L | RIGHT_ADMINISTER},
