@@ -122,6 +122,24 @@ def test_every_account_is_listed(shared_server, administrator):
     assert f"Other Users/{accounts[0][0]}/Work/Deep" in deep
 
 
+def test_shared_accounts(shared_server, administrator):
+    """They are below Shared/, and nowhere else."""
+    address = f"team@{shared_server.domain}"
+    shared_server.run("account", "add", "--shared", address)
+    administrator.ok(f'CREATE "Shared/{address}/Plans"')
+    listed = names(administrator.ok('LIST "" *'))
+    assert {"Shared", f"Shared/{address}", f"Shared/{address}/Plans"} <= set(listed)
+    assert len(listed) == len(set(listed)) and f"Other Users/{address}" not in listed
+    assert set(names(administrator.ok('LIST "" %'))) >= {"Shared", "Other Users", "INBOX"}
+    assert names(administrator.ok('LIST "" Share%')) == ["Shared"]
+    assert f"* QUOTA \"Shared/{address}\" (MESSAGE 0 9)" in administrator.ok(
+        f'SETQUOTA "Shared/{address}" (MESSAGE 9)')
+    for name in (f"Other Users/{address}/Plans", f"Other Users/{address}"):
+        assert "NONEXISTENT" in refused(administrator, f'DELETE "{name}"')
+        assert "NONEXISTENT" in refused(administrator, f'SETQUOTA "{name}" (MESSAGE 9)')
+    administrator.ok(f'DELETE "Shared/{address}/Plans"')
+
+
 def test_annotations_of_any_mailbox(shared_server, administrator):
     owner = shared_server.fresh_account()
     inbox = other(owner, "INBOX")
