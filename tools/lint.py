@@ -48,6 +48,7 @@ WHO_SYSTEM_ALLOWED = {
     "src/store/quota.c": "only the system sets limits",
     "src/store/script.c": "the owner's alone, and the system's for the owner",
     "src/store/annotation.c": "only the system sets what all users of an account see of it",
+    "src/store/server_annotation.c": "only administrators set what all accounts see, in the directory",
     "src/store/directory.c": "asks for it: what changes or reads the directory is the system's",
     "src/store/directory_account.c": "fills an account nobody owns yet; only the system makes one",
     "src/store/directory_walk.c": "the groups that rights go by, for whoever is asked about",

@@ -71,3 +71,19 @@ int address_normalise(struct slice name, const char *default_domain, struct buff
     append_lower(normal, domain);
     return buffer_error(normal);
 }
+
+bool address_is_listed(const struct config_list *list, const char *default_domain,
+                       struct slice name)
+{
+    bool listed = false;
+    struct buffer normal;
+    buffer_init(&normal, ADDRESS_LOCAL_MAXIMUM + 1 + ADDRESS_DOMAIN_MAXIMUM);
+    for (size_t i = 0; i < list->count && !listed; i++) {
+        buffer_clear(&normal);
+        struct slice item = slice_from_string(list->items[i]);
+        listed = address_normalise(item, default_domain, &normal) == 0 &&
+                 slice_equal(buffer_slice(&normal), name);
+    }
+    buffer_release(&normal);
+    return listed;
+}

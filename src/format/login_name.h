@@ -8,6 +8,7 @@
 #define FORMAT_LOGIN_NAME_H
 
 #include "base/buffer.h"
+#include "base/config.h"
 
 enum {
     ADDRESS_LOCAL_MAXIMUM = 64,   /* bytes before the '@' (RFC 5321 section 4.5.3.1.1) */
@@ -23,5 +24,10 @@ enum {
  * with a hyphen at an end. ERROR_SYNTAX for anything else, 8-bit bytes included; ERROR_LIMIT
  * beyond the lengths above, or when the buffer's maximum would be passed. */
 int address_normalise(struct slice name, const char *default_domain, struct buffer *normal);
+
+/* Whether a normal name is in a list of an option, which says names as people write them. What is
+ * no name there means nobody. */
+bool address_is_listed(const struct config_list *list, const char *default_domain,
+                       struct slice name);
 
 #endif

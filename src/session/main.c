@@ -219,6 +219,7 @@ static int open_store(struct session *session)
                                           .keep_expunged = config->keep_expunged,
                                           .keep_changes = config->keep_changes,
                                           .keep_delivered = config->lmtp_duplicate_time,
+                                          .keep_from_anyone = !config->share_with_anyone,
                                           .outgoing_rate = (uint32_t)config->outgoing_rate,
                                           .departed = on_departed,
                                           .departed_arg = session,

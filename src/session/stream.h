@@ -67,6 +67,7 @@ struct stream {
     int spool_directory;       /* for base/spool.h */
     struct account_id account; /* of who has logged in */
     const char *user;          /* login name; NULL: nobody has (LMTP, the MTA's questions) */
+    bool administrator;        /* the login name is among the option's `administrators` */
     const char *client;        /* address, for logs and Received */
     const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
     const char *tag;           /* what the engine before login left (its header); NULL: nothing */
@@ -77,7 +78,8 @@ struct stream {
     struct buffer output;
     bool noticed;   /* woken because the account, or what is watched, has changed; cleared by the
                        worker */
-    bool draining;  /* the process ends: say goodbye at the next safe point */
+    bool draining;  /* the process ends, or the configuration that made who has logged in an
+                       administrator is not in force any more: say goodbye at the next safe point */
     bool dismissed; /* and draining: it is since nobody may be logged in to the account any more */
     const char *timed_out; /* name of the time limit that has passed: say goodbye; or NULL */
     /* What is watched from when run() has returned; each is noticed at once when it was not watched
@@ -103,6 +105,8 @@ struct stream_protocol {
     enum stream_need (*run)(struct stream *stream);
     /* chapar-login may hand over a stream that nobody has logged in on. */
     bool serves_nobody;
+    /* There are administrators: struct stream says whether one has logged in. */
+    bool has_administrators;
     /* What a stream that was handed over and cannot be served is told, before it is closed: instead
      * of the answer to the command of that tag (empty: none). ERROR_LIMIT: there are too many; else
      * it may be tried again. NULL for a protocol without login. */

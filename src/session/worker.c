@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/gate.h"
 #include "base/log.h"
+#include "format/login_name.h"
 #include "kv/notice_ring.h"
 #include "session/worker_priv.h"
 #include "store/retained.h"
@@ -751,17 +752,18 @@ static void on_tick(uv_timer_t *timer)
 
 void worker_drain(struct worker *worker, uint32_t seconds)
 {
+    struct served *served = LIST_FIRST(&worker->all), *next;
     worker->draining = true;
     atomic_store(&worker->stopping, true);
     listeners_close(worker);
     if (seconds != WORKER_DRAIN_NO_HURRY) {
-        struct served *served = LIST_FIRST(&worker->all), *next;
         worker->hurry = true;
         worker->drain_deadline = worker_second(worker) + seconds;
-        for (; served; served = next) {
-            next = LIST_NEXT(served, all);
+    }
+    for (; served; served = next) {
+        next = LIST_NEXT(served, all);
+        if (worker->hurry || served->stream.administrator)
             wake(served, WAKE_DRAIN);
-        }
     }
     look_for_end(worker);
 }
@@ -794,6 +796,15 @@ static const char *keep(char **place, const char *string)
     return copy;
 }
 
+/* Nobody becomes one by a configuration that is not in force any more. */
+static bool is_administrator(const struct worker *worker, const struct worker_facts *facts)
+{
+    const struct config *config = worker->options.config;
+    return facts->protocol->has_administrators && facts->user && !worker->draining &&
+           address_is_listed(&config->administrators, config->default_domain,
+                             slice_from_string(facts->user));
+}
+
 /* The struct and its strings are one piece of memory. */
 static struct served *make(struct worker *worker, const struct worker_facts *facts)
 {
@@ -815,6 +826,7 @@ static struct served *make(struct worker *worker, const struct worker_facts *fac
                                      .spool_directory = worker->options.spool_directory,
                                      .account = facts->account,
                                      .user = keep(&place, facts->user),
+                                     .administrator = is_administrator(worker, facts),
                                      .client = keep(&place, facts->client),
                                      .tls = keep(&place, facts->tls),
                                      .tag = keep(&place, facts->tag)};

@@ -328,6 +328,15 @@ static int change_locked(struct store_view *view, struct acl_call *call, struct 
     return error;
 }
 
+/* What others have given stays: who gave it is not known, and administrators may. */
+static bool may_give(const struct store_view *view, const struct acl_call *call)
+{
+    bool to_all = call->subject.kind == ACL_ANYONE || call->subject.kind == ACL_ANONYMOUS;
+    bool gives = call->operation != ACL_REMOVE && call->rights && !call->negative;
+    return !to_all || !gives || !view->store->keep_from_anyone ||
+           view->who.kind == WHO_KIND_SYSTEM || who_is_administrator(view->who);
+}
+
 int acl_set(struct store_view *view, collection_id collection, struct slice identifier,
             enum acl_operation operation, uint32_t rights)
 {
@@ -339,6 +348,8 @@ int acl_set(struct store_view *view, collection_id collection, struct slice iden
         error = parse_identifier(view->store, identifier, &call.subject, &call.negative);
     if (!error && is_owner(view, call.subject))
         error = ERROR_INVALID;
+    if (!error && !may_give(view, &call))
+        error = ERROR_UNSUPPORTED;
     if (!error)
         error = global_lock(view->store, &lock);
     if (error)

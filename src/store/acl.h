@@ -5,7 +5,8 @@
  * collection's list gives to them, to a group they are in (directly or through other groups) or to
  * anyone, without those that it takes away from any of these. A list names accounts and groups by
  * their ids: who is renamed keeps the rights, who is gone is not shown any more. What is made below
- * a collection begins with the list of that.
+ * a collection begins with the list of that. Administrators (struct who) have four rights besides,
+ * whatever the list says.
  *
  * With every list go entries of the directory that say which accounts share something with whom,
  * so that what is shared with somebody is found by his own entries and those of his groups.
@@ -48,7 +49,9 @@ enum acl_operation { ACL_REPLACE, ACL_ADD, ACL_REMOVE };
 
 /* Changes what the identifier has; without any right left its entry goes. A name without a domain
  * is in the default one. Durable. ERROR_NOT_FOUND: no such collection; ERROR_INVALID: nobody has
- * this name, or it is the owner's; ERROR_DENIED without RIGHT_ADMINISTER; ERROR_LIMIT: too many
+ * this name, or it is the owner's; ERROR_DENIED without RIGHT_ADMINISTER;
+ * ERROR_UNSUPPORTED: with store_options.keep_from_anyone only WHO_SYSTEM and administrators give
+ * anything to anyone or the anonymous (everybody may take it from them); ERROR_LIMIT: too many
  * entries; ERROR_BUSY: another change of a list took too long. */
 int acl_set(struct store_view *view, collection_id collection, struct slice identifier,
             enum acl_operation operation, uint32_t rights);
@@ -73,5 +76,11 @@ int acl_takes_post(struct store_view *view, collection_id collection, bool *take
  * ERROR_LIMIT from the arena. */
 int store_shared_with(struct store *store, struct who who, struct account_id account,
                       struct arena *arena, struct account_info **list, size_t *count);
+
+/* The account of this very address (in any spelling), of those that who may know of: that share
+ * something with it as above, and to administrators and the system all. shared: whether it is
+ * nobody's own. ERROR_NOT_FOUND. */
+int store_shared_find(struct store *store, struct who who, struct slice address,
+                      struct account_id *owner, bool *shared);
 
 #endif

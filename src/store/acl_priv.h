@@ -20,6 +20,9 @@
 /* Whether who has every right: the owner, and the system. Then nothing is read. */
 bool view_is_owner(const struct store_view *view);
 
+/* Whether who is an administrator. */
+bool who_is_administrator(struct who who);
+
 /* Reads the groups of the view's who, unless they do not matter. */
 int view_load_groups(struct store_view *view);
 
@@ -31,6 +34,7 @@ struct collection_rights {
 };
 struct rights_table {
     bool all;            /* every right to everything */
+    uint32_t always;     /* what it may do with everything, whatever lists say */
     struct buffer named; /* struct collection_rights: of those whose list gives any, by id, deleted
                             ones too */
 };

@@ -233,7 +233,7 @@ static int require(const struct store_view *view, struct kv_transaction *transac
     int error = view_require(view, transaction, collection, collection ? RIGHT_LOOKUP : RIGHT_READ);
     if (!error)
         error = rights_of(view, transaction, collection, rights);
-    return error ? error : *rights & any ? 0 : ERROR_DENIED;
+    return error ? error : *rights & any || who_is_administrator(view->who) ? 0 : ERROR_DENIED;
 }
 
 static bool is_event(const struct annotation *annotation)
@@ -249,7 +249,9 @@ static int require_change(const struct change *change, collection_id collection,
     struct account_id id;
     uint32_t rights;
     int error = require(view, change->transaction, collection, &rights);
-    bool shared = collection ? !error && rights & RIGHT_WRITE : view->who.kind == WHO_KIND_SYSTEM;
+    bool shared = view->who.kind == WHO_KIND_SYSTEM;
+    if (collection)
+        shared = !error && (rights & RIGHT_WRITE || who_is_administrator(view->who));
     for (size_t i = 0; i < count && !error; i++) {
         bool own = !collection && is_event(&list[i]) && view_is_owner(view);
         if (list[i].scope == ANNOTATION_SHARED ? !shared && !own
@@ -272,6 +274,35 @@ static int require_there(struct kv_transaction *transaction, collection_id colle
     return error;
 }
 
+/* What the account has itself hides the server's. */
+static bool is_hidden(const struct annotation *list, size_t count, struct slice name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].scope == ANNOTATION_SHARED && slice_equal(list[i].name, name))
+            return true;
+    return false;
+}
+
+static int add_servers(struct store *store, struct arena *arena, struct annotation **list,
+                       size_t *count)
+{
+    struct annotation *servers, *both;
+    size_t more, own = *count;
+    int error = server_annotations_read(store, arena, &servers, &more);
+    if (error || !more)
+        return error;
+    both = arena_alloc_array(arena, own + more, sizeof(*both));
+    if (!both)
+        return ERROR_LIMIT;
+    if (own)
+        memcpy(both, *list, own * sizeof(*both));
+    for (size_t i = 0; i < more; i++)
+        if (!is_hidden(*list, own, servers[i].name))
+            both[(*count)++] = servers[i];
+    *list = both;
+    return 0;
+}
+
 int annotations_list(struct store_view *view, collection_id collection, struct arena *arena,
                      struct annotation **list, size_t *count)
 {
@@ -288,7 +319,7 @@ int annotations_list(struct store_view *view, collection_id collection, struct a
         error = annotations_read(transaction, collection, 0, annotations_private_of(view, &id),
                                  arena, list, count);
     view_read_end(view, &transaction);
-    return error;
+    return error || collection ? error : add_servers(view->store, arena, list, count);
 }
 
 struct set_call {
@@ -355,24 +386,33 @@ static void to_lower(struct slice name, char *lower)
             (char)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] + 32 : name.data[i]);
 }
 
+int annotations_lower(struct arena *arena, const struct annotation *list, size_t count,
+                      struct annotation **lower)
+{
+    *lower = arena_alloc_array(arena, count, sizeof(**lower));
+    for (size_t i = 0; *lower && i < count; i++) {
+        char *name = arena_alloc_array(arena, list[i].name.size, 1);
+        if (name)
+            to_lower(list[i].name, name);
+        (*lower)[i] = list[i];
+        (*lower)[i].name = slice_make(name, list[i].name.size);
+    }
+    return arena_failed(arena) ? ERROR_LIMIT : 0;
+}
+
 int annotations_set(struct store_view *view, collection_id collection,
                     const struct annotation *list, size_t count)
 {
     struct arena arena;
+    struct annotation *lower;
     int error = annotations_validate(list, count, false);
     if (error)
         return error;
-    arena_init(&arena, 2 * ANNOTATIONS_MAXIMUM * (sizeof(*list) + ANNOTATION_NAME_MAXIMUM + 64));
-    struct annotation *lower = arena_alloc_array(&arena, count, sizeof(*lower));
-    for (size_t i = 0; lower && i < count; i++) {
-        lower[i] = list[i];
-        char *name = arena_alloc_array(&arena, list[i].name.size, 1);
-        if (name)
-            to_lower(list[i].name, name);
-        lower[i].name = slice_make(name, list[i].name.size);
-    }
+    arena_init(&arena, ANNOTATIONS_LOWER_MEMORY);
+    error = annotations_lower(&arena, list, count, &lower);
     struct set_call call = {collection, lower, count};
-    error = arena_failed(&arena) ? ERROR_LIMIT : view_change(view, KV_DURABLE, set_all, &call);
+    if (!error)
+        error = view_change(view, KV_DURABLE, set_all, &call);
     arena_release(&arena);
     return error;
 }

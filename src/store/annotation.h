@@ -9,11 +9,14 @@
  * Every byte of name and value counts for the quota of the account that has the collection
  * (QUOTA_ANNOTATION_STORAGE), whoever's it is; not while the message or the collection is retained.
  *
+ * Those of the server are the same for all accounts (RFC 5464 section 3.2).
+ *
  * Rights: an account's own annotations are its owner's to read, the private ones to change; shared
  * ones of an account are changed by WHO_SYSTEM, that of store/event.h by its owner, too. A
  * collection's are for who may look it up and has
  * one of r, s, w, i, p (RFC 5464 section 3.3), a message's for who may read it; shared ones are
- * changed with w besides. Private ones are for accounts only, WHO_SYSTEM acts for the owner.
+ * changed with w besides. Administrators need none of these rights to what is said of collections.
+ * Private ones are for accounts only, WHO_SYSTEM acts for the owner.
  */
 #ifndef STORE_ANNOTATION_H
 #define STORE_ANNOTATION_H
@@ -41,8 +44,9 @@ int annotation_name_parse(struct slice entry, enum annotation_scope *scope, stru
 
 /* --- of the account (collection 0) and of collections; names are in lower case here --- */
 
-/* All that who sees, the private ones first, by name; in the arena. ERROR_NOT_FOUND, ERROR_DENIED,
- * ERROR_LIMIT from the arena. */
+/* All that who sees, the private ones first, by name, and with those of the account those of the
+ * server behind them, but for names that the account has itself; in the arena. ERROR_NOT_FOUND,
+ * ERROR_DENIED, ERROR_LIMIT from the arena. */
 int annotations_list(struct store_view *view, collection_id collection, struct arena *arena,
                      struct annotation **list, size_t *count);
 
@@ -51,6 +55,14 @@ int annotations_list(struct store_view *view, collection_id collection, struct a
  * many. */
 int annotations_set(struct store_view *view, collection_id collection,
                     const struct annotation *list, size_t count);
+
+/* --- of the server: shared ones that every account sees; names are in lower case --- */
+
+/* As annotations_set, all ANNOTATION_SHARED: ERROR_INVALID. Only for WHO_SYSTEM and administrators:
+ * ERROR_DENIED. ERROR_LIMIT also when there would be more than ANNOTATIONS_MAXIMUM. They count for
+ * nobody's quota. */
+int server_annotations_set(struct store *store, struct who who, const struct annotation *list,
+                           size_t count);
 
 /* --- of messages: entries of a mailbox; case matters in names --- */
 

@@ -39,6 +39,18 @@ int annotations_read(struct kv_transaction *transaction, collection_id collectio
                      const struct account_id *who, struct arena *arena, struct annotation **list,
                      size_t *count);
 
+/* The list with names in lower case, in an arena of ANNOTATIONS_LOWER_MEMORY. ERROR_LIMIT. */
+enum {
+    ANNOTATIONS_LOWER_MEMORY =
+        2 * ANNOTATIONS_MAXIMUM * (sizeof(struct annotation) + ANNOTATION_NAME_MAXIMUM + 64)
+};
+int annotations_lower(struct arena *arena, const struct annotation *list, size_t count,
+                      struct annotation **lower);
+
+/* All of the server, by name, in the arena, for whoever may see it. (server_annotation.c) */
+int server_annotations_read(struct store *store, struct arena *arena, struct annotation **list,
+                            size_t *count);
+
 /* Checks names, sizes and count. */
 int annotations_validate(const struct annotation *list, size_t count, bool of_message);
 

@@ -316,6 +316,7 @@ int store_open(const struct store_options *options, struct store **opened)
     store->keep_changes = options->keep_changes;
     store->keep_delivered = options->keep_delivered;
     store->outgoing_rate = options->outgoing_rate;
+    store->keep_from_anyone = options->keep_from_anyone;
     store->departed = options->departed;
     store->departed_arg = options->departed_arg;
     store->clock = options->clock ? options->clock : clock_wall;

@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/annotation_priv.h"
 #include "store/check.h"
 #include "store/directory_priv.h"
 #include "store/outgoing_priv.h"
@@ -523,6 +524,18 @@ static int check_note(struct directory_check *check, struct slice key, struct sl
                                                                         : 0;
 }
 
+/* --- annotations of the server --- */
+
+static int check_annotation(struct directory_check *check, struct slice key, struct slice value)
+{
+    struct annotation_tail tail;
+    struct slice bytes;
+    if (!annotation_tail_read(slice_sub(key, 1, SIZE_MAX), &tail) && !tail.owner.size &&
+        !annotation_record_read(value, &bytes))
+        return 0;
+    return lost(check, "an annotation of the server") ? delete_later(check, key) : 0;
+}
+
 /* --- all of it --- */
 
 static int check_all(struct kv_transaction *transaction, void *arg)
@@ -552,6 +565,8 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = each(check, SLICE("j"), check_intent);
     if (!error)
         error = each(check, SLICE("o"), check_note);
+    if (!error)
+        error = each(check, SLICE("v"), check_annotation);
     if (!error)
         error = each(check, SLICE("d"), check_domain);
     if (!error)

@@ -18,8 +18,9 @@
  *
  * Every call blocks on the disk, changes everything in one durable transaction, is seen at once by
  * every process, and takes addresses in any case, without a domain in the default one. Only
- * WHO_SYSTEM may, but for store_account_find: ERROR_DENIED. ERROR_SYNTAX for what is no address.
- * Lists are in the order of their addresses, in the caller's arena; ERROR_LIMIT when that is full.
+ * WHO_SYSTEM may, but for store_account_find and store_account_page: ERROR_DENIED. ERROR_SYNTAX for
+ * what is no address. Lists are in the order of their addresses, in the caller's arena; ERROR_LIMIT
+ * when that is full.
  */
 #ifndef STORE_DIRECTORY_H
 #define STORE_DIRECTORY_H
@@ -118,6 +119,11 @@ int store_account_check(struct store *store, struct account_id id);
 /* All accounts. */
 int store_account_list(struct store *store, struct who who, struct arena *arena,
                        struct account_info **accounts, size_t *count);
+
+/* Up to `maximum` (at least 1) of those whose addresses come behind `after`, a normal address or
+ * empty: pages of all. Fewer: there are no more. For administrators, too. */
+int store_account_page(struct store *store, struct who who, struct slice after, size_t maximum,
+                       struct arena *arena, struct account_info **accounts, size_t *count);
 
 /* One account by its id. ERROR_NOT_FOUND. */
 int store_account_get(struct store *store, struct who who, struct account_id id,

@@ -79,6 +79,71 @@ int store_account_list(struct store *store, struct who who, struct arena *arena,
     return 0;
 }
 
+struct page {
+    struct slice after;
+    size_t maximum;
+    struct arena *arena;
+    struct account_info *list;
+    size_t count;
+};
+
+/* The address is its key's, so the entry of an account alone is read. */
+static int add_to_page(struct kv_transaction *transaction, struct page *page,
+                       struct slice name_record)
+{
+    struct directory_name name;
+    struct directory_entry entry, copy;
+    struct buffer value;
+    int error = directory_name_read(name_record, &name);
+    if (error || name.kind != DIRECTORY_ACCOUNT)
+        return error;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    error = directory_get(transaction, name, &value, &entry);
+    if (!error)
+        error = directory_copy(page->arena, &entry, &copy);
+    if (!error)
+        page->list[page->count++] = info_of(&copy);
+    buffer_release(&value);
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+static int read_page(struct kv_transaction *transaction, void *arg)
+{
+    struct page *page = arg;
+    struct directory_key after;
+    struct kv_cursor *cursor;
+    struct slice key, value;
+    directory_key_name(&after, page->after);
+    page->count = 0;
+    page->list = arena_alloc_array(page->arena, page->maximum, sizeof(*page->list));
+    if (!page->list)
+        return ERROR_LIMIT;
+    int error =
+        kv_cursor_open(transaction, SLICE("n"), slice_make(after.bytes, after.size), &cursor);
+    if (error)
+        return error;
+    while (!error && page->count < page->maximum && !(error = kv_cursor_next(cursor, &key, &value)))
+        error = add_to_page(transaction, page, value);
+    kv_cursor_close(&cursor);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int store_account_page(struct store *store, struct who who, struct slice after, size_t maximum,
+                       struct arena *arena, struct account_info **accounts, size_t *count)
+{
+    struct page page = {.after = after, .maximum = maximum, .arena = arena};
+    if (after.size > ADDRESS_MAXIMUM)
+        return ERROR_SYNTAX;
+    if (!who_is_administrator(who) && who.kind != WHO_KIND_SYSTEM)
+        return ERROR_DENIED;
+    int error = directory_read(store, WHO_SYSTEM, read_page, &page);
+    if (error)
+        return error;
+    *accounts = page.list;
+    *count = page.count;
+    return 0;
+}
+
 struct get {
     struct account_id id;
     struct arena *arena;

@@ -24,6 +24,7 @@
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
  *     j ID             a move between accounts that is under way (intent_priv.h)
  *     o ID             the account may have mail on its way out (outgoing_note.c)
+ *     v s name         an annotation of the server (server_annotation.c)
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
  *                      account, g ID a group, e 0 anyone, n 0 anonymous
  *
@@ -81,6 +82,8 @@ int directory_key_script_read(struct slice key, struct site_script *script);
 struct slice directory_key_intent(struct directory_key *key, const struct account_id *id);
 /* NULL: the prefix of all. */
 struct slice directory_key_outgoing(struct directory_key *key, const struct account_id *id);
+
+struct slice directory_key_annotation(struct directory_key *key, struct slice name);
 
 /* ERROR_CORRUPT when the key is no entry's or edge's. */
 int directory_key_entry_read(struct slice key, struct directory_name *name);

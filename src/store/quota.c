@@ -1,6 +1,6 @@
 #include "store/quota.h"
 #include "base/error.h"
-#include "store/store_priv.h"
+#include "store/acl_priv.h"
 
 static const char *const names[QUOTA_RESOURCES] = {
     [QUOTA_STORAGE] = "STORAGE",
@@ -69,13 +69,21 @@ static int read_quota(struct kv_transaction *transaction, struct quota *quota)
     return 0;
 }
 
+/* Who sets the limits may read them (RFC 9208 section 4.1.2 wants l and r of others). */
+static int require_read(const struct store_view *view, struct kv_transaction *transaction,
+                        collection_id collection)
+{
+    uint32_t rights = who_is_administrator(view->who) ? RIGHT_LOOKUP : RIGHT_READ;
+    return view_require(view, transaction, collection, rights);
+}
+
 int quota_get(struct store_view *view, collection_id collection, struct quota *quota)
 {
     struct kv_transaction *transaction;
     int error = view_read(view, &transaction);
     if (error)
         return error;
-    error = view_require(view, transaction, collection, RIGHT_READ);
+    error = require_read(view, transaction, collection);
     if (!error)
         error = read_quota(transaction, quota);
     view_read_end(view, &transaction);
@@ -111,7 +119,7 @@ static int set_limits(struct change *change, void *arg)
 int quota_set(struct store_view *view, uint32_t resources, const uint64_t limits[QUOTA_RESOURCES])
 {
     struct set_call call = {resources, limits};
-    if (view->who.kind != WHO_KIND_SYSTEM)
+    if (view->who.kind != WHO_KIND_SYSTEM && !who_is_administrator(view->who))
         return ERROR_DENIED;
     if (resources >> QUOTA_RESOURCES)
         return ERROR_INVALID;

@@ -25,14 +25,16 @@ struct quota {
 };
 
 /* The quota root of a collection (0: of the account itself, for its owner). ERROR_NOT_FOUND,
- * ERROR_DENIED without RIGHT_READ (RFC 9208 section 4.1.2 lets who may read ask). */
+ * ERROR_DENIED without RIGHT_READ (RFC 9208 section 4.1.2 lets who may read ask), but for
+ * administrators, who may ask for every root. */
 int quota_get(struct store_view *view, collection_id collection, struct quota *quota);
 
 /* Whether one message more, of so many bytes (0: not known), is within the limits. */
 bool quota_has_room(const struct quota *quota, uint64_t bytes);
 
 /* Sets the limits of the resources whose bit (1 << resource) is in `resources`; 0 takes a limit
- * away. Durable. ERROR_DENIED unless WHO_SYSTEM, ERROR_INVALID for an unknown bit. */
+ * away. Durable. ERROR_DENIED unless WHO_SYSTEM or an administrator, ERROR_INVALID for an unknown
+ * bit. */
 int quota_set(struct store_view *view, uint32_t resources, const uint64_t limits[QUOTA_RESOURCES]);
 
 /* "STORAGE" and so on (RFC 9208 section 5), in any case. STORAGE and ANNOTATION-STORAGE are said

@@ -165,6 +165,14 @@ struct slice directory_key_outgoing(struct directory_key *key, const struct acco
     return finished(key);
 }
 
+struct slice directory_key_annotation(struct directory_key *key, struct slice name)
+{
+    begin(key, 'v');
+    append(key, SLICE("s"));
+    append(key, name);
+    return finished(key);
+}
+
 int directory_key_entry_read(struct slice key, struct directory_name *name)
 {
     struct directory_name read;

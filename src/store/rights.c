@@ -61,6 +61,19 @@ bool view_is_owner(const struct store_view *view)
             account_id_equal(view->who.account, view->account->id));
 }
 
+bool who_is_administrator(struct who who)
+{
+    return who.kind == WHO_KIND_ACCOUNT && who.administrator;
+}
+
+/* What who may do with everything, whatever lists say. */
+static uint32_t rights_always(const struct store_view *view)
+{
+    return view_is_owner(view)               ? (uint32_t)RIGHT_ALL
+           : who_is_administrator(view->who) ? RIGHTS_OF_ADMINISTRATOR
+                                             : 0;
+}
+
 int view_load_groups(struct store_view *view)
 {
     if (view->who.kind != WHO_KIND_ACCOUNT || view_is_owner(view))
@@ -120,14 +133,16 @@ int rights_of(const struct store_view *view, struct kv_transaction *transaction,
 {
     struct key key;
     struct buffer value;
-    *rights = view_is_owner(view) ? RIGHT_ALL : 0;
-    if (*rights || !collection || view->who.kind == WHO_KIND_NOBODY)
+    uint32_t always = rights_always(view);
+    *rights = always;
+    if (always == RIGHT_ALL || !collection || view->who.kind == WHO_KIND_NOBODY)
         return 0;
     buffer_init(&value, KV_VALUE_MAXIMUM);
     int error = kv_get(transaction, key_of_collection(&key, KEY_ACL, collection), &value);
     if (!error)
         error = rights_of_list(view, buffer_slice(&value), rights);
     buffer_release(&value);
+    *rights |= always;
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
@@ -171,7 +186,8 @@ int rights_table_load(const struct store_view *view, struct kv_transaction *tran
 {
     struct key prefix;
     struct kv_cursor *cursor;
-    table->all = view_is_owner(view);
+    table->always = rights_always(view);
+    table->all = table->always == RIGHT_ALL;
     buffer_init(&table->named, RIGHTS_TABLE_MAXIMUM);
     if (table->all || view->who.kind == WHO_KIND_NOBODY)
         return 0;
@@ -196,13 +212,13 @@ uint32_t rights_table_at(const struct rights_table *table, collection_id collect
         size_t middle = low + (high - low) / 2;
         memcpy(&item, table->named.data + middle * sizeof(item), sizeof(item));
         if (item.id == collection)
-            return item.rights;
+            return item.rights | table->always;
         if (item.id < collection)
             low = middle + 1;
         else
             high = middle;
     }
-    return 0;
+    return table->always;
 }
 
 void rights_table_release(struct rights_table *table)

@@ -154,6 +154,101 @@ int shared_remove_owner(struct kv_transaction *transaction, const struct buffer 
 
 /* --- what is shared with an account --- */
 
+struct finding {
+    struct who who;
+    struct slice address; /* normal */
+    struct account_id *groups;
+    size_t group_count;
+    struct account_id owner;
+    bool nobodys; /* the owner is a shared account */
+};
+
+static int is_shared(struct kv_transaction *transaction, const struct finding *finding,
+                     bool *shared)
+{
+    struct directory_key key;
+    struct acl_subject account = {ACL_ACCOUNT, finding->who.account}, anyone = {.kind = ACL_ANYONE};
+    int error = is_there(transaction, directory_key_shared(&key, account, finding->owner), shared);
+    if (!error && !*shared)
+        error = is_there(transaction, directory_key_shared(&key, anyone, finding->owner), shared);
+    for (size_t i = 0; i < finding->group_count && !error && !*shared; i++) {
+        struct acl_subject group = {ACL_GROUP, finding->groups[i]};
+        error = is_there(transaction, directory_key_shared(&key, group, finding->owner), shared);
+    }
+    return error;
+}
+
+static bool knows_all(struct who who)
+{
+    return who.kind == WHO_KIND_SYSTEM || who_is_administrator(who);
+}
+
+static int read_owner(struct kv_transaction *transaction, struct finding *finding)
+{
+    struct directory_entry entry;
+    struct buffer value;
+    buffer_init(&value, KV_VALUE_MAXIMUM);
+    int error = directory_get(
+        transaction, (struct directory_name){DIRECTORY_ACCOUNT, finding->owner}, &value, &entry);
+    if (!error)
+        finding->nobodys = entry.shared;
+    buffer_release(&value);
+    return error;
+}
+
+static int find_owner(struct kv_transaction *transaction, void *arg)
+{
+    struct finding *finding = arg;
+    struct directory_name name;
+    bool shared = knows_all(finding->who);
+    int error = directory_look_up(transaction, finding->address, &name);
+    if (!error && name.kind != DIRECTORY_ACCOUNT)
+        error = ERROR_NOT_FOUND;
+    if (error)
+        return error;
+    finding->owner = name.id;
+    if (!shared)
+        error = is_shared(transaction, finding, &shared);
+    if (!error && !shared)
+        error = ERROR_NOT_FOUND;
+    return error ? error : read_owner(transaction, finding);
+}
+
+static int load_groups(struct store *store, struct finding *finding)
+{
+    if (knows_all(finding->who))
+        return 0;
+    finding->groups = malloc(GROUPS_OF_ACCOUNT_MAXIMUM * sizeof(*finding->groups));
+    if (!finding->groups)
+        return ERROR_MEMORY;
+    return directory_groups_of(store, finding->who.account, finding->groups,
+                               GROUPS_OF_ACCOUNT_MAXIMUM, &finding->group_count);
+}
+
+int store_shared_find(struct store *store, struct who who, struct slice address,
+                      struct account_id *owner, bool *shared)
+{
+    struct finding finding = {.who = who};
+    struct buffer normal;
+    if (who.kind != WHO_KIND_SYSTEM && who.kind != WHO_KIND_ACCOUNT)
+        return ERROR_NOT_FOUND;
+    buffer_init(&normal, ADDRESS_MAXIMUM);
+    int error = store_normalise_address(store, address, &normal);
+    error = error == ERROR_SYNTAX || error == ERROR_LIMIT ? ERROR_NOT_FOUND : error;
+    finding.address = buffer_slice(&normal);
+    if (!error)
+        error = load_groups(store, &finding);
+    if (!error)
+        error = directory_read(store, WHO_SYSTEM, find_owner, &finding);
+    if (!error) {
+        *owner = finding.owner;
+        *shared = finding.nobodys;
+    }
+    free(finding.groups);
+    buffer_release(&normal);
+    return error;
+}
+
 struct listing {
     struct account_id account;
     struct account_id *groups;

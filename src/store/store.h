@@ -52,11 +52,16 @@ enum who_kind {
 struct who {
     enum who_kind kind;
     struct account_id account;
+    bool administrator; /* an account that has RIGHTS_OF_ADMINISTRATOR everywhere */
 };
 #define WHO_SYSTEM ((struct who){.kind = WHO_KIND_SYSTEM})
 static inline struct who who_account(struct account_id account)
 {
     return (struct who){.kind = WHO_KIND_ACCOUNT, .account = account};
+}
+static inline struct who who_administrator(struct account_id account)
+{
+    return (struct who){.kind = WHO_KIND_ACCOUNT, .account = account, .administrator = true};
 }
 
 /* RFC 4314 rights as bits. */
@@ -74,6 +79,12 @@ enum right {
     RIGHT_ADMINISTER = 1 << 10,     /* a */
     RIGHT_ALL = (1 << 11) - 1,
 };
+
+/* What an administrator may do with every collection of every account, and at its root, besides
+ * what the list gives: neither negative rights nor the owner take it away. No right to messages is
+ * among them. Who wants one has to put it into the list, where everybody sees it who may. */
+#define RIGHTS_OF_ADMINISTRATOR                                                                    \
+    ((uint32_t)(RIGHT_LOOKUP | RIGHT_CREATE | RIGHT_DELETE_MAILBOX | RIGHT_ADMINISTER))
 
 /* --- quota --- */
 
@@ -99,7 +110,8 @@ struct store_options {
     int64_t keep_expunged;            /* seconds; see store_purge (store/retained.h) */
     int64_t keep_changes;             /* seconds; likewise */
     int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
-    uint32_t outgoing_rate;           /* messages an account sends in an hour; 0: any number */
+    bool keep_from_anyone;  /* accounts give no rights to anyone or the anonymous (store/acl.h) */
+    uint32_t outgoing_rate; /* messages an account sends in an hour; 0: any number */
     /* The account has put something on its way out (store/outgoing.h), and committed it. Called in
      * the thread that delivers; NULL: nobody is told. */
     void (*departed)(struct account_id account, void *arg);

@@ -66,6 +66,7 @@ struct store {
     size_t open_accounts;
     uint64_t limits[QUOTA_RESOURCES];                    /* of new accounts */
     int64_t keep_expunged, keep_changes, keep_delivered; /* seconds */
+    bool keep_from_anyone;
     uint32_t outgoing_rate;
     void (*departed)(struct account_id account, void *arg);
     void *departed_arg;

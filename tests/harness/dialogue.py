@@ -11,6 +11,7 @@ A file `NAME.dialogue` is one test. Lines that begin with # are comments (cite t
     @lmtp                 connect to LMTP
     @lmtp remote          connect as a mail server on another machine, without TLS; its account, the
                           only one that may deliver, is {mx_plain}
+    @administrator        connect with TLS and log in as the server's administrator over IMAP
     @second               a second connection, logged in to the same account; its lines are C2, S2
     @account              a second account: {address2} {user2} {password2}
     @deliver SUBJECT      a message with this subject arrives through LMTP
@@ -55,7 +56,7 @@ class Dialogue:
         self.transcript = []
 
     def run(self):
-        first = next((line for line in self.lines if re.match(r"[CS]|@imap|@lmtp|@managesieve|@pop3", line)), "")
+        first = next((line for line in self.lines if re.match(r"[CS]|@administrator|@imap|@lmtp|@managesieve|@pop3", line)), "")
         if not first.startswith("@"):
             self.directive("@imap")
         try:
@@ -109,6 +110,9 @@ class Dialogue:
                 # The greeting is the dialogue's to check.
                 client.pending = client.greeting.encode() + b"\r\n" + client.pending
             self.clients["1"] = client
+        elif words[0] == "@administrator":
+            self.need_account(self.server.administrator())
+            self.clients["1"] = self.server.imap(self.account)
         elif words[0] == "@pop3":
             self.need_account()
             self.clients["1"] = self.pop3(words[1] if len(words) > 1 else "login")
@@ -179,10 +183,10 @@ class Dialogue:
                 "plain_size" + suffix: str(len(plain)),
                 "user_size" + suffix: str(len(user)), "password_size" + suffix: str(len(password))}
 
-    def need_account(self):
+    def need_account(self, account=None):
         if self.account:
             return
-        self.account = self.server.fresh_account()
+        self.account = account or self.server.fresh_account()
         self.values.update(self.names(self.account), hostname=self.server.hostname,
                            name_of_255="n" * 255)
 

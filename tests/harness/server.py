@@ -102,6 +102,9 @@ class Server:
         # For mail servers on other machines, of which one may deliver (mail_server).
         self.configure(lmtp_remote_listen=[f"127.0.0.1:{self.lmtp_remote_port}"], lmtp_accounts=["mx"])
         self.mx = None
+        # Who administers over IMAP (administrator).
+        self.configure(administrators=["root"])
+        self.root = None
 
     # --- addresses ---
 
@@ -169,6 +172,11 @@ class Server:
         """The account that may deliver from another machine, made when it is first asked for."""
         self.mx = self.mx or self.add_account("mx")
         return self.mx
+
+    def administrator(self):
+        """The account that administers over IMAP, made when it is first asked for."""
+        self.root = self.root or self.add_account("root")
+        return self.root
 
     # --- its life ---
 

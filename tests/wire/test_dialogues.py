@@ -25,7 +25,8 @@ def test_every_dialogue_says_what_it_shows():
 def advertised(server, account):
     """Every capability that is listed anywhere."""
     tokens = set()
-    clients = [server.imap(tls=False), server.imap(), server.imap(account)]
+    clients = [server.imap(tls=False), server.imap(), server.imap(account),
+               server.imap(server.administrator())]
     for client in clients:
         (line,) = client.ok("CAPABILITY")
         # Which address that is differs with the server.

@@ -39,6 +39,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_URLFETCH] = {"URLFETCH", AFTER, false, imap_parse_urlfetch},
     [IMAP_GETQUOTA] = {"GETQUOTA", AFTER, false, imap_parse_getquota},
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", AFTER, false, imap_parse_mailbox},
+    [IMAP_SETQUOTA] = {"SETQUOTA", AFTER, false, imap_parse_setquota},
     [IMAP_GETMETADATA] = {"GETMETADATA", AFTER, false, imap_parse_getmetadata},
     [IMAP_SETMETADATA] = {"SETMETADATA", AFTER, false, imap_parse_setmetadata},
     [IMAP_COMPRESS] = {"COMPRESS", AFTER, false, imap_parse_compress},

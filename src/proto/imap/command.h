@@ -53,6 +53,7 @@ enum imap_command_id {
     IMAP_URLFETCH,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
+    IMAP_SETQUOTA,
     IMAP_GETMETADATA,
     IMAP_SETMETADATA,
     IMAP_COMPRESS,
@@ -326,6 +327,17 @@ struct imap_metadata {
     int depth;        /* 0, 1, IMAP_DEPTH_INFINITY */
 };
 
+/* SETQUOTA (RFC 9208 section 4.1.3): the limits that are to be, in the order of the command. */
+enum { IMAP_QUOTA_LIMITS_MAXIMUM = 16 };
+struct imap_quota {
+    struct slice root;
+    struct imap_quota_limit {
+        struct slice resource; /* any name, in any case */
+        uint64_t limit;
+    } * limits;
+    size_t count;
+};
+
 /* SETACL, DELETEACL, LISTRIGHTS (RFC 4314 section 3). */
 struct imap_acl {
     struct slice mailbox;
@@ -453,6 +465,7 @@ struct imap_command {
         struct imap_select select; /* EXAMINE too */
         struct slice mailbox;      /* DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT GETACL MYRIGHTS */
         struct slice quota_root;   /* GETQUOTA */
+        struct imap_quota quota;   /* SETQUOTA */
         struct slice algorithm;    /* COMPRESS */
         struct imap_metadata metadata;
         struct imap_acl acl;

@@ -24,10 +24,16 @@ static void release(struct login_engine *engine)
     imap_reader_release(&imap_of(engine)->reader);
 }
 
-/* What applies to this stream now (RFC 9051 section 7.2.2). */
+/* What applies to this stream now (RFC 9051 section 7.2.2). What is for everybody who has logged
+ * in, and does nothing before, need not be told here. It is for cyradm, which asks now and never
+ * again, and does not use what it has not heard of: Cyrus::IMAP::Admin looks for these, and for
+ * nothing else that there is. */
+static const char after_login[] = " LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE METADATA";
+
 static void write_capabilities(const struct login_engine *engine, struct buffer *output)
 {
     buffer_append_string(output, "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE");
+    buffer_append_string(output, after_login);
     if (!engine->tls && engine->options.tls_available)
         buffer_append_string(output, " STARTTLS");
     if (!login_engine_password_allowed(engine)) {

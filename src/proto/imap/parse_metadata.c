@@ -3,10 +3,21 @@
  */
 #include "proto/imap/parse_priv.h"
 
-/* entry = astring, without "*" and "%" */
-static struct slice take_entry(struct imap_cursor *cursor)
+static bool is_all_of_scope(struct slice entry)
+{
+    return slice_equal_nocase(entry, SLICE("/private/*")) ||
+           slice_equal_nocase(entry, SLICE("/shared/*"));
+}
+
+/* entry = astring, without "*" and "%". But cyradm asks for all of a scope with a wildcard, as its
+ * own server takes it: where there is a depth, that means the scope with all that is below. */
+static struct slice take_entry(struct imap_cursor *cursor, int *depth)
 {
     struct slice entry = imap_astring(cursor);
+    if (depth && is_all_of_scope(entry)) {
+        *depth = IMAP_DEPTH_INFINITY;
+        return slice_sub(entry, 0, entry.size - 2);
+    }
     if (entry.size == 0 || entry.data[0] != '/')
         imap_fail(cursor, "expected the name of an entry");
     if (slice_find(entry, '*') < entry.size || slice_find(entry, '%') < entry.size)
@@ -18,7 +29,8 @@ static void add_entry(struct imap_cursor *cursor, struct imap_metadata *metadata
 {
     if (metadata->count == IMAP_METADATA_ENTRIES_MAXIMUM)
         imap_fail(cursor, "too many");
-    struct slice entry = take_entry(cursor), value = {NULL, 0};
+    struct slice entry = take_entry(cursor, has_value ? NULL : &metadata->depth);
+    struct slice value = {NULL, 0};
     if (has_value) {
         imap_expect(cursor, ' ', "expected a value");
         value = imap_value(cursor);
@@ -47,6 +59,8 @@ void imap_metadata_entries(struct imap_cursor *cursor, struct slice **entries, s
 {
     struct imap_metadata metadata = {0};
     take_entries(cursor, &metadata, false);
+    if (metadata.depth)
+        imap_fail(cursor, "no wildcards are possible");
     *entries = metadata.entries;
     *count = metadata.count;
 }

@@ -143,3 +143,30 @@ void imap_parse_status(struct imap_cursor *cursor, struct imap_command *command)
     imap_argument(cursor, "Status item");
     command->status.items = imap_status_items(cursor);
 }
+
+static void add_limit(struct imap_cursor *cursor, struct imap_quota *quota)
+{
+    if (quota->count == IMAP_QUOTA_LIMITS_MAXIMUM)
+        imap_fail(cursor, "too many");
+    struct slice resource = imap_atom(cursor);
+    imap_expect(cursor, ' ', "expected a limit");
+    uint64_t limit = imap_number64(cursor, INT64_MAX);
+    quota->limits = imap_grow(cursor, quota->limits, quota->count, sizeof(*quota->limits));
+    if (!cursor->problem)
+        quota->limits[quota->count++] = (struct imap_quota_limit){resource, limit};
+}
+
+/* setquota-list = "(" [setquota-resource *(SP setquota-resource)] ")" (RFC 9208 section 7) */
+void imap_parse_setquota(struct imap_cursor *cursor, struct imap_command *command)
+{
+    imap_argument(cursor, "Quota root");
+    command->quota.root = imap_astring(cursor);
+    imap_argument(cursor, "Limit");
+    imap_expect(cursor, '(', "expected a list");
+    if (imap_take(cursor, ')'))
+        return;
+    do {
+        add_limit(cursor, &command->quota);
+    } while (imap_take(cursor, ' '));
+    imap_expect(cursor, ')', "expected a closing parenthesis");
+}

@@ -84,6 +84,8 @@ void capabilities_write(const struct imap_session *session, struct buffer *out)
         buffer_append_string(out, capabilities[i]);
         buffer_append_byte(out, ' ');
     }
+    if (session->stream->administrator)
+        buffer_append(out, SLICE("QUOTASET "));
     if (!session->compression)
         buffer_append(out, SLICE("COMPRESS=DEFLATE "));
     /* One limit for all mailboxes (RFC 7889 section 2). */

@@ -2,6 +2,7 @@
  * SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314 section 3).
  */
 #include "base/error.h"
+#include "format/login_name.h"
 #include "session/imap/session_priv.h"
 #include "store/acl.h"
 
@@ -10,6 +11,9 @@ static enum progress fail(struct imap_session *session, int error)
     if (error == ERROR_INVALID)
         return session_reply(session, "NO", "CANNOT",
                              "No account or group has this name, or it is the owner's");
+    if (error == ERROR_UNSUPPORTED)
+        return session_reply(session, "NO", "NOPERM",
+                             "Only administrators share with anyone or anonymous here");
     return session_fail(session, error);
 }
 
@@ -21,6 +25,19 @@ static enum acl_operation take_operation(struct slice *rights)
         return ACL_REPLACE;
     *rights = slice_sub(*rights, 1, SIZE_MAX);
     return sign == '+' ? ACL_ADD : ACL_REMOVE;
+}
+
+static void log_change(struct imap_session *session)
+{
+    const struct imap_acl *acl = &session->command->acl;
+    struct buffer detail;
+    buffer_init(&detail, ACL_IDENTIFIER_MAXIMUM + sizeof(" +") + RIGHTS_TEXT);
+    buffer_append(&detail, acl->identifier);
+    if (session->command->id == IMAP_SETACL)
+        buffer_append_byte(&detail, ' ');
+    buffer_append(&detail, session->command->id == IMAP_SETACL ? acl->rights : SLICE(""));
+    administer_log(session, acl->mailbox, buffer_slice(&detail));
+    buffer_release(&detail);
 }
 
 enum progress cmd_setacl(struct imap_session *session)
@@ -39,6 +56,7 @@ enum progress cmd_setacl(struct imap_session *session)
         error = acl_set(place.view, mailbox.id, acl->identifier, operation, rights);
     if (error)
         return fail(session, error);
+    log_change(session);
     return session_ok(session, delete ? "Deleteacl completed" : "Setacl completed");
 }
 
@@ -72,7 +90,21 @@ enum progress cmd_getacl(struct imap_session *session)
     return session_ok(session, "Getacl completed");
 }
 
-/* The owner has every right; of others each may be given or not, and none brings another along. */
+/* Those that an administrator has always. */
+static uint32_t rights_of_name(const struct imap_session *session, struct slice identifier)
+{
+    const struct config *config = session->stream->config;
+    struct buffer normal;
+    buffer_init(&normal, ADDRESS_MAXIMUM);
+    bool listed =
+        store_normalise_address(session->stream->store, identifier, &normal) == 0 &&
+        address_is_listed(&config->administrators, config->default_domain, buffer_slice(&normal));
+    buffer_release(&normal);
+    return listed ? RIGHTS_OF_ADMINISTRATOR : 0;
+}
+
+/* The owner has every right, an administrator some; of others each may be given or not, and none
+ * brings another along. */
 enum progress cmd_listrights(struct imap_session *session)
 {
     const struct imap_acl *acl = &session->command->acl;
@@ -85,6 +117,7 @@ enum progress cmd_listrights(struct imap_session *session)
         error = acl_granted_always(place.view, mailbox.id, acl->identifier, &always);
     if (error)
         return fail(session, error);
+    always |= rights_of_name(session, acl->identifier);
     rights_format(always, required);
     rights_format(RIGHT_ALL & ~always, all);
     write_name(session, "* LISTRIGHTS ", &mailbox);

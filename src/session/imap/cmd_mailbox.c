@@ -38,6 +38,8 @@ enum progress cmd_create(struct imap_session *session)
     if (command->create.use.size && collection_role_parse(command->create.use, &role))
         return fail_use(session);
     int error = session_place(session, command->create.mailbox, &place);
+    if (error && session->stream->administrator)
+        return administer_fail(session, command->create.mailbox, error, "add");
     if (error == ERROR_NOT_FOUND)
         error = ERROR_DENIED; /* where nobody shares anything, nothing can be made */
     if (!error)
@@ -46,7 +48,10 @@ enum progress cmd_create(struct imap_session *session)
         return fail_use(session);
     if (!error)
         error = collection_get(place.view, id, &session->arena, &created);
-    return error ? session_fail(session, error) : answer_created(session, &created);
+    if (error)
+        return session_fail(session, error);
+    administer_log(session, command->create.mailbox, command->create.use);
+    return answer_created(session, &created);
 }
 
 /* Deleting the selected mailbox closes it. */
@@ -60,7 +65,8 @@ enum progress cmd_delete(struct imap_session *session)
     if (!error)
         error = collection_delete(place.view, mailbox.id);
     if (error)
-        return session_fail(session, error);
+        return administer_fail(session, session->command->mailbox, error, "delete");
+    administer_log(session, session->command->mailbox, SLICE(""));
     if (session->mailbox.id == mailbox.id &&
         account_id_equal(session->mailbox.account, place.account)) {
         view_unselect(session);
@@ -73,16 +79,22 @@ enum progress cmd_rename(struct imap_session *session)
 {
     struct session_place place, to;
     struct collection mailbox;
+    struct slice from = session->command->rename.from;
     if (!text_is_net_unicode(session->command->rename.to))
         return fail_name(session);
-    int error = session_find_mailbox(session, session->command->rename.from, &place, &mailbox);
-    if (!error && session_place(session, session->command->rename.to, &to))
+    int error = session_find_mailbox(session, from, &place, &mailbox);
+    if (error)
+        return administer_fail(session, from, error, "rename");
+    if (session_place(session, session->command->rename.to, &to))
         error = ERROR_DENIED;
     if (!error && !account_id_equal(place.account, to.account))
         return session_reply(session, "NO", "CANNOT", "It cannot go to another account");
     if (!error)
         error = collection_rename(place.view, mailbox.id, to.path);
-    return error ? session_fail(session, error) : session_ok(session, "Rename completed");
+    if (error)
+        return session_fail(session, error);
+    administer_log(session, from, session->command->rename.to);
+    return session_ok(session, "Rename completed");
 }
 
 enum progress cmd_subscribe(struct imap_session *session)

@@ -3,9 +3,11 @@
  * them (RFC 9590). A response for each slice: values may be long.
  */
 #include "base/error.h"
+#include "base/log.h"
 #include "session/imap/search_priv.h"
 #include "session/imap/session_priv.h"
 #include "store/annotation.h"
+#include "store/event.h"
 
 /* And the view of whose it is. */
 static int find_collection(struct imap_session *session, struct store_view **view,
@@ -203,6 +205,66 @@ static enum progress fail_set(struct imap_session *session, int error)
     return session_fail(session, error);
 }
 
+/* An annotation that all accounts see; that of IMAP events is each account's own (store/event.h).
+ */
+static bool is_servers(const struct annotation *annotation)
+{
+    return annotation->scope == ANNOTATION_SHARED &&
+           !slice_equal_nocase(annotation->name, SLICE(EVENT_ANNOTATION));
+}
+
+/* Names alone: values may be anything. */
+static void log_entries(struct imap_session *session)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    struct annotation first;
+    struct buffer detail;
+    if (!metadata->mailbox.size &&
+        (annotation_name_parse(metadata->entries[0], &first.scope, &first.name) ||
+         !is_servers(&first)))
+        return; /* its own */
+    buffer_init(&detail, LOG_LINE_MAXIMUM);
+    for (size_t i = 0; i < metadata->count; i++) {
+        buffer_append_string(&detail, i ? " " : "");
+        buffer_append(&detail, metadata->entries[i]);
+    }
+    administer_log(session, metadata->mailbox, buffer_slice(&detail));
+    buffer_release(&detail);
+}
+
+/* How many of the server's an administrator sets; for anybody else shared ones are not there to be
+ * set, as the store says. */
+static size_t count_servers(const struct imap_session *session, const struct annotation *list)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    size_t servers = 0;
+    bool may = session->stream->administrator && !metadata->mailbox.size;
+    for (size_t i = 0; i < metadata->count; i++)
+        servers += may && is_servers(&list[i]);
+    return servers;
+}
+
+static enum progress answer_set(struct imap_session *session, int error)
+{
+    if (error)
+        return fail_set(session, error);
+    log_entries(session);
+    return session_ok(session, "Setmetadata completed");
+}
+
+/* All or nothing (RFC 5464 section 4.3), which two places of storage cannot promise together. */
+static enum progress set_servers(struct imap_session *session, const struct annotation *list,
+                                 size_t servers)
+{
+    const struct imap_metadata *metadata = &session->command->metadata;
+    if (servers < metadata->count)
+        return session_reply(
+            session, "NO", "CANNOT",
+            "Set what is the server's with one command, what is yours with another");
+    return answer_set(session, server_annotations_set(session->stream->store, session_who(session),
+                                                      list, servers));
+}
+
 enum progress cmd_set_metadata(struct imap_session *session)
 {
     const struct imap_metadata *metadata = &session->command->metadata;
@@ -220,9 +282,11 @@ enum progress cmd_set_metadata(struct imap_session *session)
         return fail_set(session, error);
     if (has_wrong_filter(session, list, metadata->count))
         return session_reply(session, "NO", "CANNOT", "A filter is no search program");
+    size_t servers = count_servers(session, list);
+    if (servers)
+        return set_servers(session, list, servers);
     error = find_collection(session, &view, &mailbox);
     if (error)
         return session_fail(session, error);
-    error = annotations_set(view, mailbox.id, list, metadata->count);
-    return error ? fail_set(session, error) : session_ok(session, "Setmetadata completed");
+    return answer_set(session, annotations_set(view, mailbox.id, list, metadata->count));
 }

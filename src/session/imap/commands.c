@@ -30,6 +30,7 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_URLFETCH] = {cmd_urlfetch, 0},
     [IMAP_GETQUOTA] = {cmd_quota, 0},
     [IMAP_GETQUOTAROOT] = {cmd_quota, 0},
+    [IMAP_SETQUOTA] = {cmd_setquota, COMMAND_CHANGES},
     [IMAP_GETMETADATA] = {cmd_metadata, 0},
     [IMAP_SETMETADATA] = {cmd_set_metadata, COMMAND_CHANGES},
     [IMAP_COMPRESS] = {cmd_compress, 0},

@@ -478,7 +478,9 @@ static bool say_goodbye(struct imap_session *session)
         session_bye(session, text);
     } else if (stream->draining && (!session->command || session->idling)) {
         session_bye(session, stream->dismissed ? "Nobody may be logged in to the account any more"
-                                               : "Server shutting down");
+                             : stream->administrator
+                                 ? "Server shutting down, or its configuration has changed"
+                                 : "Server shutting down");
     }
     return session->closing;
 }
@@ -584,6 +586,7 @@ const struct stream_protocol imap_protocol = {
     .name = "imap",
     .open = imap_open,
     .run = imap_run,
+    .has_administrators = true,
     .refuse = imap_refuse,
     .idle_limit = imap_idle_limit,
     .idle_limit_name = "idle_timeout",

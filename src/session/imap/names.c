@@ -5,8 +5,9 @@
  *     Other Users/alice@example.test/Lists/Chapar   alice's, where she shares it
  *     Shared/info@example.test/Lists/Chapar         a shared account's, which is nobody's own
  *
- * Only accounts that share something are found: of others nobody learns whether they exist. So a
- * mailbox of one's own cannot begin with one of these levels. A mailbox has one name only.
+ * Only accounts that share something are found: of others nobody learns whether they exist, but
+ * administrators, who find all. So a mailbox of one's own cannot begin with one of these levels. A
+ * mailbox has one name only.
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -18,6 +19,13 @@
 bool session_is_own(const struct imap_session *session, struct account_id account)
 {
     return account_id_equal(session->stream->account, account);
+}
+
+struct who session_who(const struct imap_session *session)
+{
+    const struct stream *stream = session->stream;
+    return stream->administrator ? who_administrator(stream->account)
+                                 : who_account(stream->account);
 }
 
 int session_view_of(struct imap_session *session, struct account_id account,
@@ -41,7 +49,7 @@ int session_view_of(struct imap_session *session, struct account_id account,
         store_view_close(&other->view);
         free = other;
     }
-    int error = store_view_open(stream->store, who_account(stream->account), account, &free->view);
+    int error = store_view_open(stream->store, session_who(session), account, &free->view);
     if (error)
         return error;
     free->account = account;
@@ -114,33 +122,19 @@ int session_sharers(struct imap_session *session, struct account_info **list, si
                              &session->arena, list, count);
 }
 
-static bool is_meant(const struct account_info *owner, const struct session_name *name,
-                     struct slice address)
+int session_find_owner(struct imap_session *session, const struct session_name *name,
+                       struct account_id *owner)
 {
-    return slice_equal(owner->address, address) &&
-           slice_equal(session_levels[owner->shared], name->level);
-}
-
-/* An account that shares something, by its address in any spelling. */
-static int find_owner(struct imap_session *session, const struct session_name *name,
-                      struct account_id *owner)
-{
-    struct account_info *list;
-    struct buffer normal;
-    size_t count = 0;
-    buffer_init(&normal, ADDRESS_MAXIMUM);
-    int error = store_normalise_address(session->stream->store, name->address, &normal);
-    error = error == ERROR_SYNTAX || error == ERROR_LIMIT ? ERROR_NOT_FOUND : error;
-    if (!error)
-        error = session_sharers(session, &list, &count);
-    size_t at = 0;
-    while (at < count && !is_meant(&list[at], name, buffer_slice(&normal)))
-        at++;
-    buffer_release(&normal);
-    if (!error && at == count)
+    struct account_id found;
+    bool shared;
+    int error = store_shared_find(session->stream->store, session_who(session), name->address,
+                                  &found, &shared);
+    /* What is one's own has one name only. */
+    if (!error &&
+        (session_is_own(session, found) || !slice_equal(session_levels[shared], name->level)))
         error = ERROR_NOT_FOUND;
     if (!error)
-        *owner = list[at].id;
+        *owner = found;
     return error;
 }
 
@@ -152,10 +146,7 @@ int session_place(struct imap_session *session, struct slice name, struct sessio
         return session_view(session, &place->view);
     if (!place->path.size)
         return ERROR_NOT_FOUND; /* a level without a mailbox */
-    int error = find_owner(session, &split, &place->account);
-    /* What is one's own has one name only. */
-    if (!error && session_is_own(session, place->account))
-        error = ERROR_NOT_FOUND;
+    int error = session_find_owner(session, &split, &place->account);
     return error ? error : session_view_of(session, place->account, &place->view);
 }
 

@@ -159,6 +159,12 @@ void notify_end(struct imap_session *session)
 
 /* --- what is watched --- */
 
+/* It says who shares something, and has the annotations of the server. */
+static bool watches_directory(const struct notify *notify)
+{
+    return notify->others || notify->events & IMAP_NOTIFY_SERVER_METADATA_CHANGE;
+}
+
 void notify_watch(struct imap_session *session)
 {
     struct stream *stream = session->stream;
@@ -166,7 +172,7 @@ void notify_watch(struct imap_session *session)
     struct notify *notify = session->notify;
     bool selected = view->id && !session_is_own(session, view->account);
     uint64_t notice = selected ? store_account_notice(view->account) : 0;
-    if (!notify || !notify->others) {
+    if (!notify || !watches_directory(notify)) {
         view->watch.notice = notice;
         stream->watched = &view->watch;
         stream->watched_count = selected;
@@ -197,9 +203,12 @@ void notify_noticed(struct imap_session *session)
     if (!notify)
         return;
     notify->accounts[0].stale |= session->stream->noticed;
-    if (!notify->others)
+    notify->server_stale |= session->stream->noticed;
+    if (!watches_directory(notify))
         return;
-    notify->directory_stale |= take_watch(&notify->watches[DIRECTORY_WATCH]);
+    bool directory = take_watch(&notify->watches[DIRECTORY_WATCH]);
+    notify->server_stale |= directory;
+    notify->directory_stale |= directory && notify->others;
     for (size_t i = 1; i < notify->account_count; i++)
         notify->accounts[i].stale |= take_watch(&notify->watches[FIRST_WATCH + i - 1]);
 }
@@ -254,7 +263,7 @@ void notify_unselected(struct imap_session *session)
 static int sync_accounts(struct imap_session *session, enum progress *progress)
 {
     struct notify *notify = session->notify;
-    bool own = notify->accounts[0].stale;
+    bool server = notify->accounts[0].stale || notify->server_stale;
     int error = notify->directory_stale ? sync_directory(session) : 0;
     for (size_t i = 0; i < notify->account_count && !error; i++) {
         if (!notify->accounts[i].stale)
@@ -263,8 +272,9 @@ static int sync_accounts(struct imap_session *session, enum progress *progress)
         if (*progress == PROGRESS_AGAIN)
             return error;
     }
-    if (!error && own)
+    if (!error && server)
         error = notify_server_sync(session);
+    notify->server_stale = notify->server_stale && error;
     forget_gone(notify);
     return error;
 }

@@ -86,8 +86,9 @@ struct notify {
     /* The directory, the accounts but the first, the selected mailbox's. */
     struct stream_watch *watches;
     bool directory_stale;
-    bool beginning; /* NOTIFY SET: nothing has been told yet */
-    bool status;    /* STATUS is told at the beginning */
+    bool server_stale; /* annotations of the server may have changed */
+    bool beginning;    /* NOTIFY SET: nothing has been told yet */
+    bool status;       /* STATUS is told at the beginning */
 };
 
 /* --- notify.c --- */

@@ -218,6 +218,9 @@ void session_close_views(struct imap_session *session);
 /* A snapshot of the selected mailbox; the caller closes it. */
 int session_snapshot(struct imap_session *session, struct mailbox_snapshot **snapshot);
 
+/* Who asks: the account that has logged in, as what it is. */
+struct who session_who(const struct imap_session *session);
+
 bool session_is_own(const struct imap_session *session, struct account_id account);
 
 /* Where a name leads, as the client wrote it. */
@@ -227,7 +230,8 @@ struct session_place {
     struct slice path;       /* in it; points into the name */
 };
 
-/* ERROR_NOT_FOUND: below the level no account has this name that shares something. */
+/* ERROR_NOT_FOUND: below the level no account has this name that shares something; to
+ * administrators: none has it. */
 int session_place(struct imap_session *session, struct slice name, struct session_place *place);
 
 /* The mailbox of a name; its path is the name. In the command's arena. */
@@ -252,9 +256,26 @@ static inline bool session_is_others(struct slice name)
  * the arena is full. */
 struct slice session_prefix_of(struct arena *arena, const struct account_info *owner);
 
-/* The accounts that share something with this one, in the command's arena, and in the order of the
- * prefixes. */
+/* The other account of a name, which need not have a path; its level counts. ERROR_NOT_FOUND as
+ * session_place. */
+int session_find_owner(struct imap_session *session, const struct session_name *name,
+                       struct account_id *owner);
+
+/* The accounts that share something with this one, an administrator's too, in the command's arena,
+ * and in the order of the prefixes. */
 int session_sharers(struct imap_session *session, struct account_info **list, size_t *count);
+
+/* --- administer.c: administrators --- */
+
+/* Logs what an administrator has done to another's mailbox or account, or (name empty) to what has
+ * none: nothing for anybody else, or of his own mailboxes. detail: what is to be known besides,
+ * without values; empty: nothing. */
+void administer_log(const struct imap_session *session, struct slice name, struct slice detail);
+
+/* What IMAP cannot do with accounts themselves is told to administrators with the command that can:
+ * `verb` of `chapar account`. For all others, and other mailboxes, the reply to the error. */
+enum progress administer_fail(struct imap_session *session, struct slice name, int error,
+                              const char *verb);
 
 /* --- cmd_acl.c: one MYRIGHTS response --- */
 void acl_write_my_rights(struct imap_session *session, const struct collection *mailbox);
@@ -327,6 +348,7 @@ enum progress cmd_subscribe(struct imap_session *session);
 enum progress cmd_list(struct imap_session *session);
 enum progress cmd_status(struct imap_session *session);
 enum progress cmd_quota(struct imap_session *session);
+enum progress cmd_setquota(struct imap_session *session);
 enum progress cmd_metadata(struct imap_session *session);
 enum progress cmd_set_metadata(struct imap_session *session);
 enum progress cmd_append(struct imap_session *session);

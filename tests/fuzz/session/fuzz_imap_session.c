@@ -1,6 +1,7 @@
 /*
  * The whole IMAP session: the bytes are what a client sends after login. Two other sessions on the
- * same account are told of the changes: in IDLE, and by NOTIFY.
+ * same account are told of the changes: in IDLE, and by NOTIFY. What begins with an A comes from an
+ * administrator.
  */
 #include "session/imap/sort_priv.h"
 
@@ -18,6 +19,7 @@ static void begin(struct stream sessions[SESSIONS], struct store *store, struct 
         "MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))"
         "\r\n",
     };
+    sort_memory_forget_all(); /* it is of another store */
     for (size_t i = 0; i < SESSIONS; i++) {
         open_stream(&sessions[i], &imap_protocol, "L", store, account);
         run(&sessions[i], SLICE(""));
@@ -29,8 +31,11 @@ static void begin(struct stream sessions[SESSIONS], struct store *store, struct 
 static void converse(struct store *store, struct account_id account, struct slice input)
 {
     struct stream sessions[SESSIONS];
-    sort_memory_forget_all(); /* it is of another store */
+    struct account_id bob;
     begin(sessions, store, account);
+    sessions[0].administrator = slice_starts_with(input, SLICE("A"));
+    if (sessions[0].administrator)
+        require(store_account_create(store, WHO_SYSTEM, SLICE("bob@example.test"), &bob) == 0);
     /* In lines, so that the other sessions see the steps. */
     while (input.size) {
         size_t end = slice_find(input, '\n') + 1;

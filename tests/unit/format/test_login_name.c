@@ -85,12 +85,44 @@ static void test_limits(void **state)
     buffer_release(&small);
 }
 
+static void test_list(void **state)
+{
+    (void)state;
+    static char empty[] = "", wrong[] = "no address@", alone[] = "Alice",
+                full[] = "Bob@Example.ORG";
+    char *items[] = {empty, wrong, alone, full};
+    const struct config_list list = {items, 4}, none = {0};
+    static const struct {
+        const char *name;
+        bool listed;
+    } rows[] = {
+        {"alice@example.test", true},
+        {"bob@example.org", true},
+        {"bob@example.test", false},
+        {"alice@example.org", false},
+        {"Alice", false},
+        {"", false},
+        {"no address@", false},
+        {"alice@example.tes", false},
+        {"alice@example.testt", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct slice name = slice_from_string(rows[i].name);
+        assert_int_equal(address_is_listed(&list, "example.test", name), rows[i].listed);
+        assert_false(address_is_listed(&none, "example.test", name));
+    }
+    /* Without a default domain a name alone is nobody's. */
+    assert_false(address_is_listed(&list, "", SLICE("alice@example.test")));
+    assert_true(address_is_listed(&list, NULL, SLICE("bob@example.org")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

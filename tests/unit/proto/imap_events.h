@@ -280,6 +280,12 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_GETQUOTA:
         imap_events_slice(out, command->quota_root);
         break;
+    case IMAP_SETQUOTA:
+        imap_events_slice(out, command->quota.root);
+        for (size_t i = 0; i < command->quota.count; i++)
+            buffer_append_format(out, " %.*s %llu", SLICE_FORMAT(command->quota.limits[i].resource),
+                                 (unsigned long long)command->quota.limits[i].limit);
+        break;
     case IMAP_GETMETADATA:
     case IMAP_SETMETADATA:
         imap_events_metadata(out, &command->metadata);

@@ -6,7 +6,9 @@ static const struct login_options usual = {.hostname = "imap.example.test",
                                            .plaintext_allowed = false,
                                            .mechanisms = "PLAIN SCRAM-SHA-256"};
 
-#define CAPABILITIES "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE"
+#define CAPABILITIES                                                                               \
+    "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LIST-EXTENDED SPECIAL-USE "         \
+    "CREATE-SPECIAL-USE METADATA"
 
 static void check_pieces(const struct login_options *options, bool tls, struct slice input,
                          size_t piece, const char *expected, const char *rest, int line)

@@ -1,6 +1,6 @@
 /*
- * GETMETADATA and SETMETADATA (RFC 5464), GETQUOTA and GETQUOTAROOT (RFC 9208), COMPRESS (RFC
- * 4978).
+ * GETMETADATA and SETMETADATA (RFC 5464), GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208), COMPRESS
+ * (RFC 4978).
  */
 #include "imap_dialogue.h"
 
@@ -20,6 +20,11 @@ static void test_get(void **state)
     check_bad("GETMETADATA x \"\"", "Entry: expected the name of an entry");
     check_bad("GETMETADATA x \"/a*\"", "Entry: no wildcards are possible");
     check_bad("GETMETADATA x \"/a%\"", "Entry: no wildcards are possible");
+    /* As cyradm asks for all. */
+    check_command("GETMETADATA \"x\" (\"/private/*\")", "GETMETADATA 'x' depth -1 /private NIL");
+    check_bad("GETMETADATA x \"/*/*\"", "Entry: no wildcards are possible");
+    check_bad("GETMETADATA x \"/*\"", "Entry: no wildcards are possible");
+    check_bad("SETMETADATA x (\"/a/*\" \"b\")", "Entry: no wildcards are possible");
     check_bad("GETMETADATA () x /a", "Option: unknown");
     check_bad("GETMETADATA (DEPTH 2) x /a", "Option: expected 0, 1 or infinity");
     check_bad("GETMETADATA (MAXSIZE) x /a", "Option: expected a number of bytes");
@@ -39,6 +44,7 @@ static void test_list(void **state)
     check_bad("LIST \"\" % RETURN (METADATA ())", "Entry: expected an atom or a string");
     check_bad("LIST \"\" % RETURN (METADATA (a))", "Entry: expected the name of an entry");
     check_bad("LIST \"\" % RETURN (METADATA (/a*))", "Entry: expected a closing parenthesis");
+    check_bad("LIST \"\" % RETURN (METADATA (\"/shared/*\"))", "Entry: no wildcards are possible");
     check_bad("LIST \"\" % RETURN (METADATA (/a)", "Entry: expected a closing parenthesis");
 }
 
@@ -65,6 +71,22 @@ static void test_quota(void **state)
     check_command("UNAUTHENTICATE", "UNAUTHENTICATE ");
     check_bad("UNAUTHENTICATE x", "Command: something follows the arguments");
     check_bad("COMPRESS", "Algorithm: missing");
+    check_command("SETQUOTA \"\" (STORAGE 512 message 9223372036854775807)",
+                  "SETQUOTA '' STORAGE 512 message 9223372036854775807");
+    check_command("SETQUOTA \"Other Users/b\" ()", "SETQUOTA 'Other Users/b'");
+    check_command("SETQUOTA x (1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 a 1 b 1 c 1 d 1 e 1 f 1 g 1)",
+                  "SETQUOTA 'x' 1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 a 1 b 1 c 1 d 1 e 1 f 1 g 1");
+    check_bad("SETQUOTA x (1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1)",
+              "Limit: too many");
+    check_bad("SETQUOTA", "Quota root: missing");
+    check_bad("SETQUOTA x", "Limit: missing");
+    check_bad("SETQUOTA x STORAGE 1", "Limit: expected a list");
+    check_bad("SETQUOTA x (STORAGE)", "Limit: expected a limit");
+    check_bad("SETQUOTA x (STORAGE -1)", "Limit: expected a number");
+    check_bad("SETQUOTA x (STORAGE 9223372036854775808)", "Limit: the number is too large");
+    check_bad("SETQUOTA x (STORAGE 1 )", "Limit: expected an atom");
+    check_bad("SETQUOTA x (STORAGE 1", "Limit: expected a closing parenthesis");
+    check_bad("SETQUOTA x (STORAGE 1) y", "Command: something follows the arguments");
     check_bad("GETQUOTA", "Quota root: missing");
     check_bad("GETQUOTAROOT \"\"", "Mailbox name: empty");
 }

@@ -95,7 +95,8 @@ void service_note(struct service *service, const char *text)
 
 struct fake {
     enum stream_need (*step)(struct stream *stream);
-    atomic_int inside; /* threads in run() */
+    atomic_bool administrator; /* the last stream's */
+    atomic_int inside;         /* threads in run() */
     atomic_int runs, noticed, hold;
     atomic_size_t largest_input, produced;
     char ended[32];
@@ -113,6 +114,7 @@ static enum stream_need fake_run(struct stream *stream)
     if (atomic_load(&fake.largest_input) < stream->input.size)
         atomic_store(&fake.largest_input, stream->input.size);
     atomic_fetch_add(&fake.runs, 1);
+    atomic_store(&fake.administrator, stream->administrator);
     atomic_fetch_add(&fake.noticed, stream->noticed);
     if (stream->timed_out)
         buffer_append_format(&stream->output, "timeout %s\n", stream->timed_out);
@@ -137,6 +139,7 @@ static void fake_close(struct stream *stream, const char *why)
 static const struct stream_protocol fake_protocol = {.name = "fake",
                                                      .open = fake_open,
                                                      .run = fake_run,
+                                                     .has_administrators = true,
                                                      .idle_limit = fake_idle_limit,
                                                      .idle_limit_name = "idle_timeout",
                                                      .close = fake_close};
@@ -785,6 +788,34 @@ static void draining_without_hurry_waits(void **state)
     wait_until(f, f->drained);
 }
 
+/* After a reload the configuration may name others. */
+static void draining_without_hurry_ends_administrators(void **state)
+{
+    struct fixture *f = *state;
+    static char name[] = "Alice", domain[] = "example.test";
+    char *names[] = {name};
+    int before, client, after;
+    f->config.default_domain = domain;
+    assert_int_equal(adopt(f, 1, NULL, &before), 0);
+    wait_until(f, atomic_load(&fake.runs) == 1);
+    assert_false(atomic_load(&fake.administrator));
+    f->config.administrators = (struct config_list){names, 1};
+    assert_int_equal(adopt(f, 1, NULL, &client), 0);
+    wait_until(f, atomic_load(&fake.runs) == 2);
+    assert_true(atomic_load(&fake.administrator));
+    worker_drain(f->worker, WORKER_DRAIN_NO_HURRY);
+    expect(f, client, "draining\n");
+    expect(f, client, NULL);
+    assert_int_equal(adopt(f, 1, NULL, &after), 0);
+    wait_until(f, atomic_load(&fake.runs) == 4);
+    assert_false(atomic_load(&fake.administrator));
+    say(before, "still here");
+    expect(f, before, "still here");
+    close(before);
+    close(client);
+    close(after);
+}
+
 static void ending_an_account_ends_its_streams_only(void **state)
 {
     struct fixture *f = *state;
@@ -945,6 +976,7 @@ int main(void)
         WITH_WORKER(account_is_checked_before_the_greeting),
         WITH_WORKER(draining_says_goodbye),
         WITH_WORKER(draining_ends_what_does_not_end),
+        WITH_WORKER(draining_without_hurry_ends_administrators),
         WITH_WORKER(draining_without_hurry_waits),
         WITH_WORKER(ending_an_account_ends_its_streams_only),
         WITH_WORKER(store_is_maintained_each_second),

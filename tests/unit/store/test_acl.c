@@ -692,6 +692,148 @@ static void test_reads_what_concerns_the_user(void **state)
     assert_true(first < 16);
 }
 
+/* --- administrators --- */
+
+static int found(struct fixture *f, struct who who, const char *address, struct account_id expected)
+{
+    struct account_id id = {{0}};
+    bool shared = true;
+    int error = store_shared_find(f->store, who, slice_from_string(address), &id, &shared);
+    if (!error)
+        assert_true(account_id_equal(id, expected) && !shared);
+    return error;
+}
+
+/* Of one address: as of all that share something, without a look at the others. */
+static void test_finding_an_owner(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob = make_account(f, "bob"), carol = make_account(f, "carol");
+    make_mailbox(f, "Work");
+    make_group(f, "staff", "bob");
+    const struct who anonymous = {.kind = WHO_KIND_ANONYMOUS, .account = bob};
+    static const char *const identifiers[] = {"bob", "staff", "anyone"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(found(f, who_account(bob), "alice", f->alice), ERROR_NOT_FOUND);
+        assert_int_equal(set(f, "Work", identifiers[i], "l"), 0);
+        assert_int_equal(found(f, who_account(bob), "Alice@Example.TEST", f->alice), 0);
+        assert_int_equal(found(f, who_account(carol), "alice", f->alice),
+                         i == 2 ? 0 : ERROR_NOT_FOUND);
+        assert_int_equal(found(f, anonymous, "alice", f->alice), ERROR_NOT_FOUND);
+        assert_int_equal(found(f, (struct who){0}, "alice", f->alice), ERROR_NOT_FOUND);
+        assert_int_equal(set(f, "Work", identifiers[i], ""), 0);
+    }
+    const struct who all[] = {who_administrator(bob), WHO_SYSTEM};
+    static const char *const nobody[] = {"", "@", "dave", "staff", "alice+x", "alice@", "a b"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(found(f, all[i], "ALICE", f->alice), 0);
+        assert_int_equal(found(f, all[i], "carol@example.test", carol), 0);
+        for (size_t j = 0; j < sizeof(nobody) / sizeof(nobody[0]); j++)
+            assert_int_equal(found(f, all[i], nobody[j], bob), ERROR_NOT_FOUND);
+    }
+    struct account_id id;
+    bool shared = false;
+    assert_int_equal(store_account_set_shared(f->store, WHO_SYSTEM, carol, true), 0);
+    assert_int_equal(store_shared_find(f->store, WHO_SYSTEM, SLICE("carol"), &id, &shared), 0);
+    assert_true(shared && account_id_equal(id, carol));
+}
+
+static void test_pages_of_accounts(void **state)
+{
+    struct fixture *f = *state;
+    struct account_info *page;
+    size_t count;
+    char text[256] = "", last[ADDRESS_MAXIMUM];
+    struct slice after = SLICE("");
+    const struct who administrator = who_administrator(f->alice);
+    make_account(f, "dave");
+    make_account(f, "bob");
+    make_group(f, "chess", "bob");
+    make_account(f, "carol");
+    do {
+        assert_int_equal(
+            store_account_page(f->store, administrator, after, 2, &f->arena, &page, &count), 0);
+        for (size_t i = 0; i < count; i++)
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s ",
+                     SLICE_FORMAT(page[i].address));
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "| ");
+        if (count) {
+            after = slice_make(last, page[count - 1].address.size);
+            memcpy(last, page[count - 1].address.data, after.size);
+        }
+    } while (count);
+    assert_string_equal(text, "alice@example.test bob@example.test | carol@example.test "
+                              "dave@example.test | | ");
+    assert_int_equal(
+        store_account_page(f->store, administrator, SLICE("zoe"), 2, &f->arena, &page, &count), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(
+        store_account_page(f->store, who_account(f->alice), SLICE(""), 2, &f->arena, &page, &count),
+        ERROR_DENIED);
+}
+
+/* What is taken away from anyone is not taken away from an administrator, and what the list gives
+ * comes besides. */
+static void test_an_administrator(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob = make_account(f, "bob");
+    const struct who administrator = who_administrator(bob);
+    make_mailbox(f, "Work");
+    assert_string_equal(rights_of_who(f, administrator, "Work"), "lkxac");
+    assert_string_equal(rights_of(f, bob, "Work"), "");
+    assert_int_equal(set(f, "Work", "bob", "lrs"), 0);
+    assert_string_equal(rights_of_who(f, administrator, "Work"), "lrskxac");
+    assert_int_equal(set(f, "Work", "-anyone", "lrswipkxtea"), 0);
+    assert_string_equal(rights_of_who(f, administrator, "Work"), "lkxac");
+    assert_string_equal(rights_of(f, bob, "Work"), "");
+}
+
+/* A store that keeps mailboxes from anyone: accounts take away what others have given, and give
+ * nothing. */
+static void test_kept_from_anyone(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob = make_account(f, "bob");
+    collection_id work = make_mailbox(f, "Work");
+    const struct store_options options = {.kv = f->kv,
+                                          .blob = f->blob,
+                                          .open_accounts = 4,
+                                          .default_domain = "example.test",
+                                          .keep_from_anyone = true};
+    const struct who givers[] = {who_administrator(bob), WHO_SYSTEM};
+    static const char *const all[] = {"anyone", "Anonymous"};
+    struct store *closed;
+    struct store_view *owner, *giver;
+    assert_int_equal(store_open(&options, &closed), 0);
+    assert_int_equal(store_view_open(closed, who_account(f->alice), f->alice, &owner), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct slice name = slice_from_string(all[i]);
+        assert_int_equal(acl_set(owner, work, name, ACL_REPLACE, RIGHT_LOOKUP), ERROR_UNSUPPORTED);
+        assert_int_equal(acl_set(owner, work, name, ACL_ADD, RIGHT_LOOKUP), ERROR_UNSUPPORTED);
+        assert_string_equal(sharers(f, bob), i ? "alice@example.test" : "");
+        assert_int_equal(store_view_open(closed, givers[i], f->alice, &giver), 0);
+        assert_int_equal(acl_set(giver, work, name, ACL_ADD, RIGHT_LOOKUP | RIGHT_READ), 0);
+        store_view_close(&giver);
+        assert_int_equal(acl_set(owner, work, name, ACL_REMOVE, RIGHT_READ), 0);
+    }
+    assert_string_equal(list_text(f, "Work"),
+                        "alice@example.test lrswipkxteacd, anyone l, anonymous l");
+    assert_string_equal(rights_of(f, bob, "Work"), "l");
+    assert_int_equal(acl_set(owner, work, SLICE("-anyone"), ACL_REPLACE, RIGHT_READ), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("bob"), ACL_REPLACE, RIGHT_READ), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("anyone"), ACL_REPLACE, 0), 0);
+    assert_int_equal(acl_set(owner, work, SLICE("anonymous"), ACL_REMOVE, RIGHT_ALL), 0);
+    assert_string_equal(list_text(f, "Work"),
+                        "alice@example.test lrswipkxteacd, -anyone r, bob@example.test r");
+    /* Who may not change the list is told that alone. */
+    assert_int_equal(store_view_open(closed, who_account(bob), f->alice, &giver), 0);
+    assert_int_equal(acl_set(giver, work, SLICE("anyone"), ACL_ADD, RIGHT_LOOKUP), ERROR_NOT_FOUND);
+    store_view_close(&giver);
+    store_view_close(&owner);
+    store_close(&closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -712,6 +854,10 @@ int main(void)
         ON_BOTH(test_check),
         ON_BOTH(test_changes_of_others),
         ON_BOTH(test_shared_accounts),
+        ON_BOTH(test_finding_an_owner),
+        ON_BOTH(test_pages_of_accounts),
+        ON_BOTH(test_an_administrator),
+        ON_BOTH(test_kept_from_anyone),
         cmocka_unit_test_setup_teardown(test_reads_what_concerns_the_user, set_up_memory,
                                         tear_down),
     };

@@ -734,15 +734,77 @@ static void test_random(void **state)
     assert_true(usage(f) > 0);
 }
 
+static int set_server(struct fixture *f, struct who who, const char *name, const char *value)
+{
+    struct annotation annotation = make(name, value);
+    return server_annotations_set(f->store, who, &annotation, 1);
+}
+
+/* What an administrator says of the server is seen by all, until the account says it itself. */
+static void test_of_the_server(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob;
+    struct store_view *view, *other;
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &bob), 0);
+    assert_int_equal(store_view_open(f->store, who_account(bob), bob, &view), 0);
+    assert_int_equal(store_view_open(f->store, who_administrator(bob), f->alice, &other), 0);
+    const struct who administrator = who_administrator(bob);
+    assert_int_equal(set_server(f, administrator, "s/Motd", "hello"), 0);
+    assert_int_equal(set_server(f, WHO_SYSTEM, "s/admin", ""), 0);
+    assert_int_equal(set(f->view, 0, "p/comment", "mine"), 0);
+    assert_string_equal(list(f, f->view, 0), "p/comment=mine s/admin= s/motd=hello");
+    assert_string_equal(list(f, view, 0), "s/admin= s/motd=hello");
+    assert_string_equal(list(f, other, 0), "denied");
+    assert_string_equal(list(f, f->view, find_mailbox(f, "INBOX")), "");
+    assert_int_equal(set_server(f, administrator, "s/imapsieve/script", "all"), 0);
+    assert_int_equal(set(f->view, 0, "s/imapsieve/script", "own"), 0);
+    assert_string_equal(list(f, f->view, 0),
+                        "p/comment=mine s/imapsieve/script=own s/admin= s/motd=hello");
+    store_view_close(&view);
+    store_view_close(&other);
+    reopen(f);
+    assert_int_equal(set_server(f, administrator, "s/MOTD", NULL), 0);
+    assert_int_equal(set_server(f, administrator, "s/imapsieve/script", NULL), 0);
+    assert_int_equal(set_server(f, administrator, "s/none", NULL), 0);
+    assert_string_equal(list(f, f->view, 0), "p/comment=mine s/imapsieve/script=own s/admin=");
+    check_account(f);
+}
+
+static void test_what_is_not_the_servers(void **state)
+{
+    struct fixture *f = *state;
+    const struct who administrator = who_administrator(f->alice);
+    struct annotation many[] = {make("s/a", "1"), make("p/b", "2")};
+    char name[32];
+    assert_int_equal(set_server(f, who_account(f->alice), "s/a", "1"), ERROR_DENIED);
+    assert_int_equal(set_server(f, (struct who){.administrator = true}, "s/a", "1"), ERROR_DENIED);
+    assert_int_equal(set_server(f, administrator, "p/a", "1"), ERROR_INVALID);
+    assert_int_equal(set_server(f, administrator, "s/a*", "1"), ERROR_SYNTAX);
+    assert_int_equal(server_annotations_set(f->store, administrator, many, 2), ERROR_INVALID);
+    assert_string_equal(list(f, f->view, 0), "");
+    for (unsigned i = 0; i < ANNOTATIONS_MAXIMUM; i++) {
+        snprintf(name, sizeof(name), "s/n%u", i);
+        assert_int_equal(set_server(f, administrator, name, "x"), 0);
+    }
+    assert_int_equal(set_server(f, administrator, "s/more", "x"), ERROR_LIMIT);
+    assert_int_equal(set_server(f, administrator, "s/n7", "y"), 0);
+    struct annotation swap[] = {make("s/more", "x"), make("s/n7", NULL)};
+    assert_int_equal(server_annotations_set(f->store, administrator, swap, 2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), ON_BOTH(test_collection),    ON_BOTH(test_account),
-        ON_BOTH(test_changes),        ON_BOTH(test_limits),        ON_BOTH(test_message_limits),
-        ON_BOTH(test_quota),          ON_BOTH(test_rights),        ON_BOTH(test_message),
-        ON_BOTH(test_append),         ON_BOTH(test_copy_and_move), ON_BOTH(test_retained),
-        ON_BOTH(test_check),          ON_BOTH(test_dump),          ON_BOTH(test_merged_threads),
-        ON_BOTH(test_random),
+        cmocka_unit_test(test_names), ON_BOTH(test_collection),
+        ON_BOTH(test_account),        ON_BOTH(test_changes),
+        ON_BOTH(test_limits),         ON_BOTH(test_message_limits),
+        ON_BOTH(test_quota),          ON_BOTH(test_rights),
+        ON_BOTH(test_message),        ON_BOTH(test_append),
+        ON_BOTH(test_copy_and_move),  ON_BOTH(test_retained),
+        ON_BOTH(test_check),          ON_BOTH(test_dump),
+        ON_BOTH(test_merged_threads), ON_BOTH(test_random),
+        ON_BOTH(test_of_the_server),  ON_BOTH(test_what_is_not_the_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

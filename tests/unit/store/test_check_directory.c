@@ -219,8 +219,17 @@ static void test_lost(void **state)
     fill(f, &ids);
     put(f, SLICE("nwho@example.test"), SLICE("\1"));
     put(f, SLICE("g00000000000000000000000000000000"), SLICE("\1"));
+    put(f, SLICE("vs/kept"), SLICE("\1x"));
+    put(f, SLICE("vs/motd"), SLICE(""));
+    put(f, SLICE("vs//"), SLICE("\1x"));
+    put(f, SLICE("vp/motd"), SLICE("\1x"));
+    put(f, SLICE("vp00000000000000000000000000000000/motd"), SLICE("\1x"));
     const char *text = "lost: a record that no name leads to\n"
-                       "lost: who@example.test: what it stands for\n";
+                       "lost: who@example.test: what it stands for\n"
+                       "lost: an annotation of the server\n"
+                       "lost: an annotation of the server\n"
+                       "lost: an annotation of the server\n"
+                       "lost: an annotation of the server\n";
     assert_string_equal(check(f, false), text);
     assert_string_equal(check(f, true), text);
     assert_whole(f, &ids);

@@ -389,6 +389,12 @@ static int call_annotations_set_root(struct caller *c)
     return set_annotation(c, 0, ANNOTATION_SHARED);
 }
 
+static int call_server_annotations_set(struct caller *c)
+{
+    struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("x")};
+    return server_annotations_set(c->store, c->who, &annotation, 1);
+}
+
 static int call_message_annotations_set(struct caller *c)
 {
     struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("x")};
@@ -487,6 +493,23 @@ static int call_directory_list(struct caller *c)
     struct directory_entry *list;
     size_t count;
     return store_directory_list(c->store, c->who, DIRECTORY_ACCOUNT, &c->f->arena, &list, &count);
+}
+
+static int call_account_page(struct caller *c)
+{
+    struct account_info *list;
+    size_t count;
+    return store_account_page(c->store, c->who, SLICE(""), 10, &c->f->arena, &list, &count);
+}
+
+/* Of an account that shares nothing. */
+static int call_shared_find(struct caller *c)
+{
+    struct account_id id;
+    bool shared;
+    int error = store_account_create(c->store, WHO_SYSTEM, SLICE("erin"), &id);
+    assert_true(!error || error == ERROR_EXISTS);
+    return store_shared_find(c->store, c->who, SLICE("erin"), &id, &shared);
 }
 
 static int call_directory_members(struct caller *c)
@@ -624,13 +647,14 @@ static const struct {
     uint32_t needed;
     uint32_t instead; /* rights any one of which would do as well as the last of the needed ones */
     uint32_t of;      /* or as this one, when it is not 0 */
+    bool administrator; /* who is one needs no right that is not RIGHTS_OF_ADMINISTRATOR's */
 } calls[] = {
 #define L RIGHT_LOOKUP
 #define R RIGHT_READ
     {"collection_list", call_list, L},
     {"collection_find", call_find, L},
     {"collection_get", call_get, L},
-    {"collection_create", call_create, OWNER},
+    {"collection_create", call_create, OWNER, .administrator = true},
     {"collection_create (existing)", call_create_existing, L},
     {"collection_create (below)", call_create_below, RIGHT_CREATE},
     {"collection_rename", call_rename, L | RIGHT_DELETE_MAILBOX | RIGHT_CREATE},
@@ -657,16 +681,17 @@ static const struct {
     {"message_mailboxes", call_message_mailboxes, L | R},
     {"message_thread", call_message_thread, L | R},
     {"thread_messages", call_thread_messages, L | R},
-    {"quota_get", call_quota_get, L | R},
-    {"quota_get (root)", call_quota_get_root, OWNER},
-    {"quota_set", call_quota_set, SYSTEM},
+    {"quota_get", call_quota_get, L | R, .administrator = true},
+    {"quota_get (root)", call_quota_get_root, OWNER, .administrator = true},
+    {"quota_set", call_quota_set, SYSTEM, .administrator = true},
     {"annotations_list", call_annotations_list, L | R,
-     RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST},
-    {"annotations_set", call_annotations_set, L | RIGHT_WRITE},
+     RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST, .administrator = true},
+    {"annotations_set", call_annotations_set, L | RIGHT_WRITE, .administrator = true},
     {"annotations_set (private)", call_annotations_set_private, L | RIGHT_SEEN,
-     R | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST},
+     R | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST, .administrator = true},
     {"annotations_set (root)", call_annotations_set_root, SYSTEM},
     {"annotations_set (root, of events)", call_annotations_set_events, OWNER},
+    {"server_annotations_set", call_server_annotations_set, SYSTEM, .administrator = true},
     {"message_annotations_set", call_message_annotations_set, L | R | RIGHT_WRITE},
     {"acl_get", call_acl_get, L | RIGHT_ADMINISTER},
     {"acl_set", call_acl_set, L | RIGHT_ADMINISTER},
@@ -677,8 +702,8 @@ static const struct {
     {"store_modseq", call_modseq, L},
     {"retained_entries", call_retained_entries, L | R | RIGHT_EXPUNGE},
     {"retained_restore", call_retained_restore, L | R | RIGHT_EXPUNGE | RIGHT_INSERT},
-    {"retained_collections", call_retained_collections, OWNER},
-    {"retained_restore_collection", call_restore_collection, OWNER},
+    {"retained_collections", call_retained_collections, OWNER, .administrator = true},
+    {"retained_restore_collection", call_restore_collection, OWNER, .administrator = true},
     {"store_shared_with", call_shared_with, OWNER},
     {"script_put", call_script_put, OWNER},
     {"script_list", call_script_list, OWNER},
@@ -721,6 +746,8 @@ static const struct {
     {"store_account_list", call_account_list, SYSTEM},
     {"store_account_rename", call_account_rename, SYSTEM},
     {"store_account_set_shared", call_account_set_shared, SYSTEM},
+    {"store_account_page", call_account_page, SYSTEM, .administrator = true},
+    {"store_shared_find", call_shared_find, SYSTEM, .administrator = true},
     {"store_alias_add", call_alias_add, SYSTEM},
     {"store_alias_delete", call_alias_delete, SYSTEM},
     {"store_check_account", call_check, SYSTEM},
@@ -886,8 +913,58 @@ static void test_every_right(void **state)
     check_account(f);
 }
 
+/* Four rights to everything, whatever lists say, and some calls that are for administrators: and
+ * nothing else. What is missing to it is missing to an administrator as to anybody. */
+static void test_administrator(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob;
+    struct caller c;
+    set_up(f, &c, &bob);
+    const struct who administrator = who_administrator(bob);
+    for (size_t i = 0; i < CALLS; i++) {
+        uint32_t needed = calls[i].needed, rest = needed & ~RIGHTS_OF_ADMINISTRATOR;
+        bool may = calls[i].administrator || (needed < OWNER && !rest);
+        set_rights(&c, "Trial", "bob", 0);
+        expect(&c, i, administrator, may);
+        set_rights(&c, "Trial", "-bob", RIGHT_ALL);
+        expect(&c, i, administrator, may);
+        set_rights(&c, "Trial", "-bob", 0);
+        if (may || needed >= OWNER)
+            continue;
+        set_rights(&c, "Trial", "bob", rest);
+        expect(&c, i, administrator, true);
+        set_rights(&c, "Trial", "bob", RIGHT_ALL & ~(rest | calls[i].instead));
+        expect(&c, i, administrator, false);
+    }
+    clean_up(&c);
+    check_account(f);
+}
+
+/* Only accounts are. */
+static void test_no_account_is_no_administrator(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob;
+    struct caller c;
+    set_up(f, &c, &bob);
+    const struct who others[] = {
+        {.administrator = true},
+        {.kind = WHO_KIND_ANONYMOUS, .account = bob, .administrator = true},
+    };
+    for (size_t i = 0; i < CALLS; i++)
+        for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++)
+            expect(&c, i, others[j], false);
+    clean_up(&c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_BOTH(test_without_rights), ON_BOTH(test_every_right)};
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(test_without_rights),
+        ON_BOTH(test_every_right),
+        ON_BOTH(test_administrator),
+        ON_BOTH(test_no_account_is_no_administrator),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * Mailboxes as a whole: SELECT and its kin, CREATE and its kin, LIST, LSUB, STATUS.
  */
+#include "store/directory.h"
 #include "unit/check.h"
 
 #include "unit/session/imap/dialogue.h"
@@ -208,6 +209,66 @@ static void test_status(void **state)
     dialogue_close(&dialogue);
 }
 
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+/* An administrator's list has the mailboxes of all accounts, in the memory of one account's. */
+static void test_list_of_many_accounts(void **state)
+{
+    enum { ACCOUNTS = 250, LEVELS = 2, MAILBOXES = 6 };
+    (void)state;
+    struct dialogue dialogue;
+    struct account_id id;
+    char name[32];
+    dialogue_open(&dialogue);
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        snprintf(name, sizeof(name), "user%03u", i);
+        assert_int_equal(
+            store_account_create(dialogue.store, WHO_SYSTEM, slice_from_string(name), &id), 0);
+    }
+    struct client *client = dialogue_client(&dialogue);
+    check_has(client, "a LIST \"\" *\r\n", "a OK");
+    assert_int_equal(count_of(client->received.data, "* LIST"), MAILBOXES);
+    client->stream.administrator = true;
+    dialogue.config.command_memory = 24 * 1024;
+    check_has(client, "a LIST \"\" *\r\n", "a OK");
+    assert_int_equal(count_of(client->received.data, "* LIST"),
+                     MAILBOXES + 1 + ACCOUNTS * (1 + MAILBOXES));
+    assert_int_equal(count_of(client->received.data, " \"Other Users\"\r\n"), 1);
+    assert_true(client->runs > 2);
+    assert_true(client->widest < STREAM_OUTPUT_MARK + 4096);
+    check_has(client, "a LIST \"\" %/%\r\n", "a OK");
+    assert_int_equal(count_of(client->received.data, "* LIST"), ACCOUNTS);
+    check_has(client, "a LIST \"\" %\r\n", "a OK");
+    assert_int_equal(count_of(client->received.data, "* LIST"), MAILBOXES + 1);
+    check(client, "a LIST \"Other Users/\" user1%9@example.test/INBOX\r\n",
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user109@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user119@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user129@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user139@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user149@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user159@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user169@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user179@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user189@example.test/INBOX\"\r\n"
+          "* LIST (\\HasNoChildren \\Noselect) \"/\" \"Other Users/user199@example.test/INBOX\"\r\n"
+          "a OK List completed\r\n");
+    check_has(client, "a SUBSCRIBE \"Other Users/user200@example.test/INBOX\"\r\n", "a OK");
+    check(client, "a LSUB \"\" Other%\r\n",
+          "* LSUB (\\HasChildren \\Noselect) \"/\" \"Other Users\"\r\na OK Lsub completed\r\n");
+    check(client, "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (Other% Other%/%)\r\n",
+          "* LIST (\\HasChildren \\NonExistent \\Noselect) \"/\" \"Other Users\" (\"CHILDINFO\" "
+          "(\"SUBSCRIBED\"))\r\n* LIST (\\HasChildren \\NonExistent \\Noselect) \"/\" \"Other "
+          "Users/user200@example.test\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\na OK List "
+          "completed\r\n");
+    dialogue_close(&dialogue);
+}
+
 int main(int count, char **arguments)
 {
     (void)arguments;
@@ -221,6 +282,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_list_many),
         cmocka_unit_test(test_subscriptions),
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_list_of_many_accounts),
     };
     return cmocka_run_group_tests_name("imap mailboxes", tests, NULL, NULL);
 }
