@@ -60,7 +60,7 @@ static const char *const capabilities[] = {
     "NOTIFY",
     "UNAUTHENTICATE",
     "ACL",
-    "RIGHTS=texk",
+    "RIGHTS=texkn",
     "LIST-MYRIGHTS",
 };
 
