@@ -54,6 +54,7 @@ static const char *const capabilities[] = {
     "QUOTA=RES-MAILBOX",
     "QUOTA=RES-ANNOTATION-STORAGE",
     "METADATA",
+    "ANNOTATE-EXPERIMENT-1",
     "PARTIAL",
     "UIDONLY",
     "INPROGRESS",

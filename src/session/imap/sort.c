@@ -1,7 +1,7 @@
 /*
- * SORT's keys (RFC 5256, RFC 5957). Numbers and dates are eight bytes, the highest first; strings
- * are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and end with a
- * NUL. What is reversed has every byte's complement.
+ * SORT's keys (RFC 5256, RFC 5957, RFC 5257). Numbers and dates are eight bytes, the highest first;
+ * strings are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and
+ * end with a NUL. What is reversed has every byte's complement.
  */
 #include "base/error.h"
 #include "format/subject.h"
@@ -185,11 +185,25 @@ static int put_address(struct search_slice *slice, struct buffer *keys, enum env
     return error;
 }
 
-static int put_criterion(struct search_slice *slice, struct buffer *keys, enum imap_sort_kind kind)
+/* RFC 5257 section 4.9; without a value it is as an empty one. */
+static int put_annotation(struct search_slice *slice, struct buffer *keys,
+                          const struct imap_sort_criterion *criterion)
+{
+    struct slice value = search_annotation(slice, criterion->entry, criterion->shared);
+    buffer_clear(&slice->key);
+    int error = text_search_key(value, &slice->key);
+    put_string(keys, buffer_slice(&slice->key));
+    return error;
+}
+
+static int put_criterion(struct search_slice *slice, struct buffer *keys,
+                         const struct imap_sort_criterion *criterion)
 {
     bool reply;
     int error = 0;
-    switch (kind) {
+    switch (criterion->kind) {
+    case IMAP_SORT_ANNOTATION:
+        return put_annotation(slice, keys, criterion);
     case IMAP_SORT_ARRIVAL:
         put_number(keys, slice->entry->internal_date);
         return 0;
@@ -225,7 +239,7 @@ int sort_add(struct search_slice *slice, struct sort_list *list,
     int error = 0;
     for (size_t i = 0; i < count && !error; i++) {
         size_t at = keys->size;
-        error = put_criterion(slice, keys, criteria[i].kind);
+        error = put_criterion(slice, keys, &criteria[i]);
         for (; criteria[i].reverse && at < keys->size; at++)
             keys->data[at] = (char)~keys->data[at];
     }
