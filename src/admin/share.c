@@ -9,7 +9,7 @@
 
 static const struct {
     const char *word, *letters;
-} words[] = {{"read", "lrs"}, {"post", "lrsp"}, {"write", "lrswipted"}, {"all", "lrswipkxtea"}};
+} words[] = {{"read", "lrs"}, {"post", "lrsp"}, {"write", "lrswiptedn"}, {"all", "lrswipkxtean"}};
 
 static int read_rights(struct admin_call *call, uint32_t *rights)
 {
@@ -21,7 +21,7 @@ static int read_rights(struct admin_call *call, uint32_t *rights)
     if (!error && rights_parse(text, rights))
         error = admin_fail(call, ERROR_INVALID,
                            "rights are read, post, write, all, or letters of RFC 4314: "
-                           "l r s w i p k x t e a, c and d");
+                           "l r s w i p k x t e a n, c and d");
     return error;
 }
 

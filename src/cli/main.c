@@ -152,7 +152,8 @@ const struct verb verbs[] = {
      NULL, "mailbox.move", "address path account --to=", "moved to"},
     {"share", "add", "ADDRESS PATH WITH RIGHTS [--deny]", "Share a mailbox of an account",
      "WITH is an account or a group, anyone, or anonymous. RIGHTS are read, post, write, all, or "
-     "letters of RFC 4314 such as lrs; they replace what WITH had, and are seen at once. --deny: "
+     "letters of RFC 4314 and 5257 such as lrs; they replace what WITH had, and are seen at once. "
+     "--deny: "
      "these rights are taken away from what others give. The owner has every right.",
      NULL, "share.add", "address path with rights --deny", NULL},
     {"share", "remove", "ADDRESS PATH WITH [--deny]", "Share a mailbox with somebody no more",

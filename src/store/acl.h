@@ -20,7 +20,7 @@
 enum {
     ACL_ENTRIES_MAXIMUM = 1000,                   /* of one collection */
     ACL_IDENTIFIER_MAXIMUM = ADDRESS_MAXIMUM + 1, /* bytes, with the "-" of negative rights */
-    RIGHTS_TEXT = 13,                             /* letters of all rights, c and d among them */
+    RIGHTS_TEXT = 14,                             /* letters of all rights, c and d among them */
     GROUPS_OF_ACCOUNT_MAXIMUM = 1000,             /* groups that count for one account */
 };
 

@@ -15,8 +15,8 @@
  * ones of an account are changed by WHO_SYSTEM, that of store/event.h by its owner, too. A
  * collection's are for who may look it up and has
  * one of r, s, w, i, p (RFC 5464 section 3.3), a message's for who may read it; shared ones are
- * changed with w besides. Administrators need none of these rights to what is said of collections.
- * Private ones are for accounts only, WHO_SYSTEM acts for the owner.
+ * changed with w, of messages with n, besides. Administrators need none of these rights to what is
+ * said of collections. Private ones are for accounts only, WHO_SYSTEM acts for the owner.
  */
 #ifndef STORE_ANNOTATION_H
 #define STORE_ANNOTATION_H
@@ -29,6 +29,9 @@ enum {
     /* The shared ones of one collection, or of the account; or one user's private ones. */
     ANNOTATIONS_MAXIMUM = 256,
     MESSAGE_ANNOTATIONS_MAXIMUM = 64, /* the same of one message */
+    /* An arena for all that one user sees of a message, with what is left unused of its blocks. */
+    ANNOTATIONS_MEMORY_MAXIMUM =
+        3 * MESSAGE_ANNOTATIONS_MAXIMUM * (ANNOTATION_VALUE_MAXIMUM + ANNOTATION_NAME_MAXIMUM),
 };
 
 enum annotation_scope { ANNOTATION_PRIVATE, ANNOTATION_SHARED };
@@ -78,5 +81,11 @@ int message_annotations_set(struct store_view *view, collection_id mailbox,
                             const struct range_set *uids, const struct annotation *list,
                             size_t count, uint64_t unchanged_since, uint64_t *modseq,
                             struct range_set *failed);
+
+/* The names of those that who sees and that were set or taken away after modseq `since`, each once,
+ * in the arena. What was changed long ago, or with many others, may not be known any more.
+ * ERROR_LIMIT from the arena. */
+int message_annotations_changed(struct mailbox_snapshot *snapshot, uint32_t uid, uint64_t since,
+                                struct arena *arena, struct slice **names, size_t *count);
 
 #endif

@@ -150,6 +150,8 @@ int annotations_transfer(struct change *change, struct mailbox *from, uint32_t f
         uncount(change, from, buffer_slice(&packed));
     if (!error && how != ANNOTATIONS_COPY)
         error = delete_packed(change, from->id, from_uid, buffer_slice(&packed));
+    if (!error && how == ANNOTATIONS_MOVE)
+        error = annotations_forget_changes(change, from->id, from_uid);
     if (!error)
         error = annotations_unpack(change, to, to_uid, buffer_slice(&packed), rule);
     buffer_release(&packed);
@@ -165,6 +167,8 @@ int annotations_retain(struct change *change, struct mailbox *mailbox, uint32_t 
     int error = annotations_pack(change->transaction, mailbox->id, uid, &packed);
     if (!error)
         uncount(change, mailbox, buffer_slice(&packed));
+    if (!error)
+        error = annotations_forget_changes(change, mailbox->id, uid);
     buffer_release(&packed);
     return error;
 }
@@ -172,7 +176,8 @@ int annotations_retain(struct change *change, struct mailbox *mailbox, uint32_t 
 int annotations_purge(struct change *change, collection_id collection, uint32_t uid)
 {
     struct key key;
-    return change_delete_all(change, key_annotations(&key, collection, uid));
+    int error = change_delete_all(change, key_annotations(&key, collection, uid));
+    return error ? error : annotations_forget_changes(change, collection, uid);
 }
 
 /* --- reading --- */
@@ -201,19 +206,38 @@ struct set_call {
     struct range_set *failed;
 };
 
-int annotations_add(struct change *change, struct mailbox *mailbox, uint32_t uid,
-                    const struct annotation *list, size_t count, bool *changed)
+static int put_all(struct change *change, struct mailbox *mailbox, uint32_t uid,
+                   const struct annotation *list, size_t count, bool notes, bool *changed)
 {
     struct account_id id;
     const struct account_id *who = annotations_private_of(change->view, &id);
     int64_t difference = 0;
     int error = 0;
     *changed = false;
-    for (size_t i = 0; i < count && !error; i++)
-        error = annotation_put(change, mailbox->id, uid, who, &list[i], &difference, changed);
+    for (size_t i = 0; i < count && !error; i++) {
+        bool one = false;
+        error = annotation_put(change, mailbox->id, uid, who, &list[i], &difference, &one);
+        if (!error && one && notes)
+            error =
+                annotations_note(change, mailbox->id, uid,
+                                 list[i].scope == ANNOTATION_PRIVATE ? who : NULL, list[i].name);
+        *changed |= one;
+    }
     mailbox->record.annotation_bytes += (uint64_t)difference;
     mailbox->record.flags |= *changed ? COLLECTION_HAS_ANNOTATIONS : 0;
     return error;
+}
+
+int annotations_add(struct change *change, struct mailbox *mailbox, uint32_t uid,
+                    const struct annotation *list, size_t count, bool *changed)
+{
+    return put_all(change, mailbox, uid, list, count, false, changed);
+}
+
+int annotations_change(struct change *change, struct mailbox *mailbox, uint32_t uid,
+                       const struct annotation *list, size_t count, bool *changed)
+{
+    return put_all(change, mailbox, uid, list, count, true, changed);
 }
 
 static int set_page(struct change *change, struct mailbox *mailbox, const struct set_call *call,
@@ -230,7 +254,8 @@ static int set_page(struct change *change, struct mailbox *mailbox, const struct
         if (entry.modseq > call->unchanged_since)
             error = call->failed ? range_set_add(call->failed, entry.uid, entry.uid) : 0;
         else
-            error = annotations_add(change, mailbox, entry.uid, call->list, call->count, &changed);
+            error =
+                annotations_change(change, mailbox, entry.uid, call->list, call->count, &changed);
         entry.modseq = changed ? change->modseq : entry.modseq;
         if (changed)
             entry_write(&entry, page_entry(page, i));
@@ -259,7 +284,7 @@ static int set_pages(struct change *change, struct mailbox *mailbox, const struc
     return error;
 }
 
-/* RFC 5257 section 3.4. Its right "n" is part of w here. */
+/* RFC 5257 section 3.4. */
 int annotations_require(const struct change *change, collection_id mailbox,
                         const struct annotation *list, size_t count)
 {
@@ -268,7 +293,7 @@ int annotations_require(const struct change *change, collection_id mailbox,
     int error = count ? view_require(view, change->transaction, mailbox, RIGHT_READ) : 0;
     for (size_t i = 0; i < count && !error; i++)
         if (list[i].scope == ANNOTATION_SHARED)
-            error = view_require(view, change->transaction, mailbox, RIGHT_WRITE);
+            error = view_require(view, change->transaction, mailbox, RIGHT_ANNOTATE);
         else if (!annotations_private_of(view, &id))
             error = ERROR_DENIED;
     return error ? error : annotations_validate(list, count, true);

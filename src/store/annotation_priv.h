@@ -1,6 +1,7 @@
 /*
- * Annotations inside the store: records of families o (of the account and of collections) and q (of
- * entries), and what becomes of those of an entry that goes somewhere.
+ * Annotations inside the store: records of families o (of the account and of collections), q (of
+ * entries) and Q (which of these were changed last), and what becomes of those of an entry that
+ * goes somewhere.
  *
  *     there ──copy──> there too        counted in the target, if the quota allows it
  *       ├──move──> there               counted in the target instead
@@ -8,8 +9,10 @@
  *                        ├──restore──> there, under the new UID
  *                        └──purge──> gone
  *
+ * What was changed last is forgotten when the entry goes, as nobody is told it any more.
+ *
  * What is counted is in the records of the collection and of the account. A collection without
- * COLLECTION_HAS_ANNOTATIONS has no q, and nothing is looked for.
+ * COLLECTION_HAS_ANNOTATIONS has neither q nor Q, and nothing is looked for.
  */
 #ifndef STORE_ANNOTATION_PRIV_H
 #define STORE_ANNOTATION_PRIV_H
@@ -64,9 +67,24 @@ int annotation_put(struct change *change, collection_id collection, uint32_t uid
 int annotations_require(const struct change *change, collection_id mailbox,
                         const struct annotation *list, size_t count);
 
-/* Sets them of an entry, and counts them. *changed: whether anything differs. */
+/* Sets them of an entry, and counts them. *changed: whether anything differs. That they have
+ * changed is noted in annotations_change alone: of what is new nobody knew anything. */
 int annotations_add(struct change *change, struct mailbox *mailbox, uint32_t uid,
                     const struct annotation *list, size_t count, bool *changed);
+
+int annotations_change(struct change *change, struct mailbox *mailbox, uint32_t uid,
+                       const struct annotation *list, size_t count, bool *changed);
+
+/* --- annotation_changes.c: which were changed last --- */
+
+enum { ANNOTATION_CHANGES_MAXIMUM = 2048 }; /* bytes noted of one entry and owner */
+
+/* Notes that the annotation has been changed. owner NULL: it is shared. The oldest notes go when
+ * there is no room. */
+int annotations_note(struct change *change, collection_id collection, uint32_t uid,
+                     const struct account_id *owner, struct slice name);
+
+int annotations_forget_changes(struct change *change, collection_id collection, uint32_t uid);
 
 /* --- entries that go somewhere --- */
 

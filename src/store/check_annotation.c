@@ -116,6 +116,28 @@ bool check_annotation_belongs(struct check *check, struct slice key, const uint6
     return look_at(check, key, numbers, value, &seen);
 }
 
+/* Whether changes are those of an entry that is there. */
+bool check_annotation_changes_belong(struct check *check, struct slice key, const uint64_t *numbers,
+                                     struct slice value)
+{
+    struct key right;
+    struct account_id owner;
+    struct slice changes;
+    uint64_t ignored;
+    bool counts;
+    struct slice rest = slice_sub(key, 1, SIZE_MAX);
+    if (!numbers || key_read_number(&rest, &ignored) || key_read_number(&rest, &ignored) ||
+        annotation_changes_record_read(value, &changes) ||
+        (!check_find(check, numbers[0]) && !check_is_deleted(check, numbers[0])) ||
+        !has_uid(check, numbers[0], numbers[1], &counts) || (!counts && !check->uids.unreadable))
+        return false;
+    bool shared = slice_equal(rest, SLICE("s"));
+    if (!shared && account_id_parse(slice_sub(rest, 1, SIZE_MAX), &owner))
+        return false;
+    return slice_equal(key, key_annotation_changes(&right, (collection_id)numbers[0],
+                                                   (uint32_t)numbers[1], shared ? NULL : &owner));
+}
+
 static int add_up(struct check *check, struct slice key, const uint64_t *numbers,
                   struct slice value)
 {

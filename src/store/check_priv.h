@@ -110,6 +110,8 @@ int check_collection(struct check *check, struct tree_node *node, struct deleted
 const struct range_set *check_uids(struct check *check, collection_id collection);
 
 /* Whether an annotation is of something that is there or retained, and can be read. */
+bool check_annotation_changes_belong(struct check *check, struct slice key, const uint64_t *numbers,
+                                     struct slice value);
 bool check_annotation_belongs(struct check *check, struct slice key, const uint64_t *numbers,
                               struct slice value);
 

@@ -174,6 +174,12 @@ static bool of_annotated(struct check *check, struct slice key, const uint64_t *
     return check_annotation_belongs(check, key, numbers, value);
 }
 
+static bool are_changes(struct check *check, struct slice key, const uint64_t *numbers,
+                        struct slice value)
+{
+    return check_annotation_changes_belong(check, key, numbers, value);
+}
+
 static bool is_readable_message(struct check *check, struct slice key, const uint64_t *numbers,
                                 struct slice value)
 {
@@ -281,6 +287,7 @@ static const struct rule rules[] = {
     {KEY_DAY, 1, is_day, "a day's mark"},
     {KEY_ANNOTATION, 1, of_annotated, "an annotation"},
     {KEY_MESSAGE_ANNOTATION, 2, of_annotated, "an annotation of a message"},
+    {KEY_ANNOTATION_CHANGES, 2, are_changes, "what annotations were changed last"},
     {KEY_DELIVERED, 0, is_delivery, "a delivery"},
     {KEY_REMEMBERED, 0, is_delivery, "something remembered"},
     {KEY_SCRIPT, 1, is_script, "a Sieve script"},

@@ -171,7 +171,7 @@ static int find_allowed(const struct change *change, struct copy_call *call)
     /* What the owner has seen is neither who's to say nor to take back. */
     call->allowed |= view_is_owner(view) ? 0 : ENTRY_SEEN;
     /* RFC 5257 section 4.6: not those of others, nor what may not be set there. */
-    call->annotations = (struct annotation_rule){.shared = rights & RIGHT_WRITE,
+    call->annotations = (struct annotation_rule){.shared = rights & RIGHT_ANNOTATE,
                                                  .who = rights & RIGHT_READ ? &call->who : NULL,
                                                  .quota = !call->move};
     return 0;

@@ -246,6 +246,19 @@ static int say_annotation(struct dump *dump, struct slice value)
     return 0;
 }
 
+static int say_annotation_changes(struct dump *dump, struct slice value)
+{
+    struct slice changes;
+    struct annotation_change change;
+    int error = annotation_changes_record_read(value, &changes);
+    while (!error && !annotation_change_next(&changes, &change)) {
+        say_number(dump, "modseq", change.modseq);
+        say(dump, " name=");
+        say_bytes(dump, change.name);
+    }
+    return error;
+}
+
 static int say_scripts(struct dump *dump, struct slice value)
 {
     struct scripts_record record;
@@ -464,6 +477,7 @@ static const struct family {
     {KEY_SUMMARY, "summary", 1, say_summary},
     {KEY_ANNOTATION, "annotation", 1, say_annotation},
     {KEY_MESSAGE_ANNOTATION, "message-annotation", 2, say_annotation},
+    {KEY_ANNOTATION_CHANGES, "annotation-changes", 2, say_annotation_changes},
     {KEY_SCRIPT, "script", 1, say_script},
     {KEY_SCRIPTS, "scripts", 0, say_scripts},
     {KEY_THREAD, "thread", 2, say_thread},

@@ -144,17 +144,39 @@ struct slice key_annotations(struct key *key, collection_id collection, uint32_t
     return finished(key);
 }
 
-struct slice key_annotation(struct key *key, collection_id collection, uint32_t uid,
-                            const struct account_id *owner, struct slice name)
+/* NULL: shared. */
+static void append_owner(struct key *key, const struct account_id *owner)
 {
     char text[ACCOUNT_ID_TEXT + 1];
-    key_annotations(key, collection, uid);
     append_bytes(key, owner ? SLICE("p") : SLICE("s"));
     if (owner) {
         account_id_format(*owner, text);
         append_bytes(key, slice_make(text, ACCOUNT_ID_TEXT));
     }
+}
+
+struct slice key_annotation(struct key *key, collection_id collection, uint32_t uid,
+                            const struct account_id *owner, struct slice name)
+{
+    key_annotations(key, collection, uid);
+    append_owner(key, owner);
     append_bytes(key, name);
+    return finished(key);
+}
+
+struct slice key_annotations_changes(struct key *key, collection_id collection, uint32_t uid)
+{
+    begin(key, KEY_ANNOTATION_CHANGES);
+    append_number(key, collection);
+    append_number(key, uid);
+    return finished(key);
+}
+
+struct slice key_annotation_changes(struct key *key, collection_id collection, uint32_t uid,
+                                    const struct account_id *owner)
+{
+    key_annotations_changes(key, collection, uid);
+    append_owner(key, owner);
     return finished(key);
 }
 

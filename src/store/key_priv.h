@@ -40,6 +40,7 @@
  *     J HEX32                       messages have come by the move of that id
  *     K COLLECTION                  key that signs URLs of messages
  *     O NUMBER                      a message on its way out (outgoing_priv.h)
+ *     Q COLLECTION UID OWNER        which annotations of the entry were changed last
  *     R                             until when what has been sent takes up the hourly rate
  */
 #ifndef STORE_KEY_PRIV_H
@@ -78,6 +79,7 @@ enum key_family {
     KEY_INTENT = 'J',
     KEY_ACCESS_KEY = 'K',
     KEY_OUTGOING = 'O',
+    KEY_ANNOTATION_CHANGES = 'Q',
     KEY_OUTGOING_RATE = 'R',
 };
 
@@ -180,6 +182,10 @@ struct slice key_annotation(struct key *key, collection_id collection, uint32_t 
                             const struct account_id *owner, struct slice name);
 /* The prefix of everybody's, and one with what stands behind it. */
 struct slice key_annotations(struct key *key, collection_id collection, uint32_t uid);
+/* Q; of all owners, the second. */
+struct slice key_annotation_changes(struct key *key, collection_id collection, uint32_t uid,
+                                    const struct account_id *owner);
+struct slice key_annotations_changes(struct key *key, collection_id collection, uint32_t uid);
 struct slice key_annotation_tail(struct key *key, collection_id collection, uint32_t uid,
                                  struct slice tail);
 

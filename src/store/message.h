@@ -146,6 +146,9 @@ enum { MESSAGE_INLINE_MAXIMUM = 256 * 1024 }; /* bytes kept in the account's own
 int prepared_message_create(struct slice message, struct prepared_message **prepared);
 void prepared_message_free(struct prepared_message **prepared);
 
+/* What was parsed; it points into the prepared message. */
+int prepared_message_summary(const struct prepared_message *prepared, struct summary *summary);
+
 /* A number for the delivery of this message, by its Message-ID, to an envelope's recipient (in any
  * case). 0 when the message has no Message-ID: then no two are the same. */
 uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient);

@@ -37,13 +37,18 @@ void prepared_message_free(struct prepared_message **prepared)
     *prepared = NULL;
 }
 
+int prepared_message_summary(const struct prepared_message *prepared, struct summary *summary)
+{
+    return summary_parse(buffer_slice(&prepared->summary), summary);
+}
+
 uint64_t prepared_message_delivery(const struct prepared_message *prepared, struct slice recipient)
 {
     struct summary summary;
     struct buffer text;
     uint8_t sha256[32];
     uint64_t delivery = 0;
-    if (summary_parse(buffer_slice(&prepared->summary), &summary))
+    if (prepared_message_summary(prepared, &summary))
         return 0;
     struct slice id = summary.headers[SUMMARY_MESSAGE_ID];
     if (id.size == 0)

@@ -565,6 +565,49 @@ void annotation_record_write(struct slice bytes, struct buffer *value)
     buffer_append(value, bytes);
 }
 
+/* --- which were changed last --- */
+
+enum { ANNOTATION_CHANGES_VERSION = 1 };
+
+int annotation_changes_record_read(struct slice value, struct slice *changes)
+{
+    struct annotation_change change;
+    struct record_reader reader = record_reader_make(value, ANNOTATION_CHANGES_VERSION);
+    int error = reader.error ? reader.error : reader.rest.size ? 0 : ERROR_CORRUPT;
+    for (struct slice rest = reader.rest; !error;)
+        error = annotation_change_next(&rest, &change);
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    *changes = reader.rest;
+    return 0;
+}
+
+int annotation_change_next(struct slice *rest, struct annotation_change *change)
+{
+    if (!rest->size)
+        return ERROR_NOT_FOUND;
+    struct record_reader reader = {.rest = *rest};
+    struct annotation_change read = {.modseq = record_read_number(&reader, 8)};
+    read.name = record_read_bytes(&reader, (size_t)record_read_number(&reader, 1));
+    if (reader.error || read.name.size < 2)
+        return ERROR_CORRUPT;
+    *rest = reader.rest;
+    *change = read;
+    return 0;
+}
+
+void annotation_changes_record_begin(struct buffer *value)
+{
+    record_write_begin(value, ANNOTATION_CHANGES_VERSION);
+}
+
+int annotation_change_write(const struct annotation_change *change, struct buffer *value)
+{
+    record_write_number(value, 8, change->modseq);
+    record_write_number(value, 1, change->name.size);
+    return buffer_append(value, change->name);
+}
+
 /* --- scripts --- */
 
 enum { SCRIPTS_VERSION = 1, SCRIPT_VERSION = 1 };

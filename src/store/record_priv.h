@@ -271,6 +271,23 @@ int annotation_record_read(struct slice value, struct slice *bytes);
 /* bytes: anything but in `value`. */
 void annotation_record_write(struct slice bytes, struct buffer *value);
 
+/* --- which annotations of an entry were changed last (key Q) --- */
+
+struct annotation_change {
+    uint64_t modseq;   /* of the last one */
+    struct slice name; /* at least two bytes */
+};
+static inline size_t annotation_change_size(struct slice name)
+{
+    return 8 + 1 + name.size;
+}
+/* All of them, in the order of their modseqs: one at least. */
+int annotation_changes_record_read(struct slice value, struct slice *changes);
+/* Takes the first off. ERROR_NOT_FOUND: there is none; ERROR_CORRUPT. */
+int annotation_change_next(struct slice *rest, struct annotation_change *change);
+void annotation_changes_record_begin(struct buffer *value);
+int annotation_change_write(const struct annotation_change *change, struct buffer *value);
+
 /* --- scripts (keys f, j) --- */
 
 struct script_row {

@@ -13,6 +13,7 @@ struct restore_call {
     collection_id from, to;
     const struct retained_filter *filter;
     uint32_t allowed; /* flags that may be set in the target */
+    bool annotates;   /* so may shared annotations */
     struct copy_result *result;
 };
 
@@ -47,7 +48,7 @@ static int restore_annotations(struct restorer *restorer, uint32_t from, uint32_
 {
     bool same = restorer->source == restorer->target;
     struct account_id who = view_subscriber(restorer->change->view);
-    struct annotation_rule rule = {.shared = same || restorer->call->allowed & ENTRY_FLAGGED,
+    struct annotation_rule rule = {.shared = same || restorer->call->annotates,
                                    .everybodys = same,
                                    .who = &who,
                                    .quota = true};
@@ -153,9 +154,11 @@ static int find_allowed(const struct change *change, struct restore_call *call)
         error = view_require(view, change->transaction, call->to, RIGHT_INSERT);
     if (!error)
         error = rights_of(view, change->transaction, call->to, &rights);
-    if (!error)
-        call->allowed = flags_allowed(rights) | (view_is_owner(view) ? 0 : ENTRY_SEEN);
-    return error;
+    if (error)
+        return error;
+    call->allowed = flags_allowed(rights) | (view_is_owner(view) ? 0 : ENTRY_SEEN);
+    call->annotates = rights & RIGHT_ANNOTATE;
+    return 0;
 }
 
 static int restore(struct change *change, void *arg)

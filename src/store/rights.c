@@ -23,6 +23,7 @@ static const struct {
     {'t', RIGHT_DELETE_MESSAGES},
     {'e', RIGHT_EXPUNGE},
     {'a', RIGHT_ADMINISTER},
+    {'n', RIGHT_ANNOTATE},
     {'c', RIGHT_CREATE | RIGHT_DELETE_MAILBOX},
     {'d', RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE},
 };

@@ -77,7 +77,8 @@ enum right {
     RIGHT_DELETE_MESSAGES = 1 << 8, /* t */
     RIGHT_EXPUNGE = 1 << 9,         /* e */
     RIGHT_ADMINISTER = 1 << 10,     /* a */
-    RIGHT_ALL = (1 << 11) - 1,
+    RIGHT_ANNOTATE = 1 << 11,       /* n (RFC 5257 section 3.4) */
+    RIGHT_ALL = (1 << 12) - 1,
 };
 
 /* What an administrator may do with every collection of every account, and at its root, besides

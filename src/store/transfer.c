@@ -194,7 +194,7 @@ static size_t choose_annotations(const struct item *item, uint32_t rights,
 {
     size_t count = 0;
     for (size_t i = 0; i < item->annotation_count && rights & RIGHT_READ; i++)
-        if (item->annotations[i].scope == ANNOTATION_PRIVATE || rights & RIGHT_WRITE)
+        if (item->annotations[i].scope == ANNOTATION_PRIVATE || rights & RIGHT_ANNOTATE)
             chosen[count++] = item->annotations[i];
     return count;
 }

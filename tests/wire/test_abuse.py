@@ -469,6 +469,15 @@ GRAMMAR = {
     "IMAP_METADATA_ENTRIES_MAXIMUM": (
         "a GETMETADATA INBOX (" + " ".join(["/private/x"] * 64) + ")",
         "a GETMETADATA INBOX (" + " ".join(["/private/x"] * 65) + ")"),
+    "IMAP_ANNOTATION_ENTRY_MAXIMUM": (
+        "a FETCH 1 ANNOTATION (/" + "x" * 199 + " value)",
+        "a FETCH 1 ANNOTATION (/" + "x" * 200 + " value)"),
+    "IMAP_ANNOTATION_ENTRIES_MAXIMUM": (
+        "a FETCH 1 ANNOTATION ((" + " ".join(["/x"] * 32) + ") value)",
+        "a FETCH 1 ANNOTATION ((" + " ".join(["/x"] * 33) + ") value)"),
+    "IMAP_ANNOTATIONS_MAXIMUM": (
+        "a STORE 1 ANNOTATION (/x (" + " ".join(["value.priv NIL"] * 256) + "))",
+        "a STORE 1 ANNOTATION (/x (" + " ".join(["value.priv NIL"] * 257) + "))"),
     "IMAP_ID_FIELDS_MAXIMUM": ("a ID (" + " ".join(['"a" "b"'] * 30) + ")",
                                "a ID (" + " ".join(['"a" "b"'] * 31) + ")"),
     "IMAP_CANCEL_MAXIMUM": ("a CANCELUPDATE" + ' "t"' * 32, "a CANCELUPDATE" + ' "t"' * 33),

@@ -771,7 +771,7 @@ def test_sharing(which, request):
         {"path": "Archive", "with": "anyone", "rights": "lr"},
         {"path": "Archive", "with": "-" + group, "rights": "r"},
         {"path": "Sent", "with": guest, "rights": "lrs"},
-        {"path": "Sent", "with": group, "rights": "lrswipted"}]
+        {"path": "Sent", "with": group, "rights": "lrswiptend"}]
     assert len(server.json("share", "list", owner, "--mailbox", "Sent")) == 2
 
     def seen(account):
@@ -779,13 +779,13 @@ def test_sharing(which, request):
                 if row["owner"] == owner}
 
     assert seen(guest) == {"Archive": "lr", "Sent": "lrs"}
-    assert seen(other) == {"Archive": "l", "Sent": "lrswipted"}
+    assert seen(other) == {"Archive": "l", "Sent": "lrswiptend"}
     server.run("group", "remove-member", group, other)
     assert seen(other) == {"Archive": "lr"}
     server.run("share", "remove", owner, "Archive", group, "--deny")
     server.run("share", "remove", owner, "Archive", "anyone")
     assert server.json("share", "remove", owner, "Sent", guest) == [
-        {"path": "Sent", "with": group, "rights": "lrswipted"}]
+        {"path": "Sent", "with": group, "rights": "lrswiptend"}]
     assert seen(guest) == seen(other) == {}
 
 

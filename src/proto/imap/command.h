@@ -11,7 +11,8 @@
  * (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508 (REPLACE), 5258
  * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
  * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465 (NOTIFY), 5267
- * (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH).
+ * (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH), 5257
+ * (ANNOTATE).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -117,6 +118,30 @@ struct imap_partial {
     uint32_t first, last; /* from 1 */
 };
 
+/* --- annotations of messages (RFC 5257) --- */
+
+/* Attributes as bits (section 3.2.2); "value" is both that begin so. */
+enum imap_annotation_attribute {
+    IMAP_ANNOTATION_VALUE_PRIVATE = 1,
+    IMAP_ANNOTATION_VALUE_SHARED = 2,
+    IMAP_ANNOTATION_SIZE_PRIVATE = 4,
+    IMAP_ANNOTATION_SIZE_SHARED = 8,
+};
+
+/* What STORE and APPEND set. Names are valid (section 3.2.1), but for whether there is the part. */
+struct imap_annotation {
+    struct slice entry;
+    struct slice value; /* any bytes; data NULL: NIL */
+    bool shared;        /* value.shared, else value.priv */
+};
+struct imap_annotations {
+    struct imap_annotation *list; /* in the order given */
+    size_t count;                 /* IMAP_ANNOTATIONS_MAXIMUM */
+    /* the reader's own: */
+    struct slice entry;
+    bool in_entry, complete, copies;
+};
+
 /* --- FETCH --- */
 
 /* What a FETCH item asks for (RFC 9051 section 6.4.5). RFC822.HEADER and its like are sections with
@@ -136,7 +161,8 @@ enum imap_fetch_kind {
     IMAP_FETCH_PREVIEW,  /* RFC 8970 section 3; LAZY makes no difference: previews are there */
     IMAP_FETCH_BINARY,   /* BINARY[...], BINARY.PEEK[...]: a part decoded (RFC 3516) */
     IMAP_FETCH_BINARY_SIZE,
-    IMAP_FETCH_SECTION, /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+    IMAP_FETCH_SECTION,    /* BODY[...], BODY.PEEK[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+    IMAP_FETCH_ANNOTATION, /* RFC 5257 section 4.3 */
 };
 
 /* What of the part is meant (section-text, RFC 9051 section 9). MIME needs part numbers before it.
@@ -158,10 +184,11 @@ struct imap_fetch_item {
     uint32_t *numbers;  /* part numbers */
     size_t number_count;
     enum imap_section_text text;
-    struct slice *fields; /* of HEADER.FIELDS and HEADER.FIELDS.NOT */
+    struct slice *fields; /* of HEADER.FIELDS and HEADER.FIELDS.NOT; ANNOTATION's entry-matches */
     size_t field_count;
-    bool peek;    /* does not set \Seen */
-    bool partial; /* <offset.size>; label does not include it */
+    uint32_t attributes; /* of ANNOTATION: enum imap_annotation_attribute bits */
+    bool peek;           /* does not set \Seen */
+    bool partial;        /* <offset.size>; label does not include it */
     uint32_t partial_offset, partial_size;
 };
 
@@ -209,6 +236,8 @@ enum imap_search_kind {
     IMAP_SEARCH_THREADID,
     IMAP_SEARCH_MODSEQ, /* number: the least (RFC 7162 section 3.1.5) */
     IMAP_SEARCH_FILTER, /* text: the name of a stored program, to be put in its place (RFC 5466) */
+    IMAP_SEARCH_ANNOTATION, /* field: entry-match; number: enum imap_annotation_attribute bits of
+                               values; text; with NIL it is NOT of the empty text (RFC 5257) */
 };
 
 /* A tree of keys: at most IMAP_SEARCH_KEYS_MAXIMUM of them, IMAP_NESTING_MAXIMUM deep, so that it
@@ -235,10 +264,13 @@ enum imap_sort_kind {
     IMAP_SORT_SIZE,
     IMAP_SORT_SUBJECT,
     IMAP_SORT_TO,
+    IMAP_SORT_ANNOTATION, /* RFC 5257 section 4.9 */
 };
 struct imap_sort_criterion {
     enum imap_sort_kind kind;
     bool reverse;
+    bool shared;        /* of ANNOTATION: value.shared, else value.priv */
+    struct slice entry; /* of ANNOTATION */
 };
 
 enum imap_thread_algorithm { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
@@ -306,7 +338,8 @@ enum imap_store_operation { IMAP_STORE_REPLACE, IMAP_STORE_ADD, IMAP_STORE_REMOV
 struct imap_select {
     struct slice mailbox;
     bool condstore;
-    bool qresync; /* what follows is of it; no set has a '*' */
+    bool annotate; /* RFC 5257 section 4.2 */
+    bool qresync;  /* what follows is of it; no set has a '*' */
     uint32_t uid_validity;
     uint64_t modseq;
     bool has_known_uids;
@@ -349,13 +382,16 @@ struct imap_acl {
 enum imap_append_stage {
     IMAP_APPEND_HEAD,
     IMAP_APPEND_MESSAGE,
+    IMAP_APPEND_DATA,
+    IMAP_APPEND_ANNOTATION,
     IMAP_APPEND_PART,
     IMAP_APPEND_PART_END,
     IMAP_APPEND_END,
 };
 
 /* APPEND (RFC 9051 section 6.3.12, RFC 3502) and REPLACE (RFC 8508). What is said of a message
- * counts from its IMAP_EVENT_APPEND to the next one; its keywords are there as long as the command.
+ * counts from its IMAP_EVENT_APPEND to the next one; its keywords and its annotations (RFC 5257
+ * section 4.7) are there as long as the command.
  * At most IMAP_APPEND_MESSAGES_MAXIMUM messages; one of REPLACE. */
 struct imap_append {
     struct slice mailbox;
@@ -364,6 +400,7 @@ struct imap_append {
     struct imap_flags flags;
     bool has_date;
     int64_t date;
+    struct imap_annotations annotations;
     uint64_t size;                /* of the message, or of the part that is a literal */
     bool binary;                  /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
     bool catenates;               /* it consists of parts (RFC 4469) */
@@ -501,7 +538,9 @@ struct imap_command {
             uint64_t unchanged_since;
             enum imap_store_operation operation;
             bool silent;
+            bool annotates; /* then annotations are set, silently (RFC 5257 section 4.5) */
             struct imap_flags flags;
+            struct imap_annotations annotations;
         } store;
         struct {
             struct imap_sequence_set set;

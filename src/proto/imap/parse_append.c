@@ -39,7 +39,7 @@ static void keep_keywords(struct imap_cursor *cursor, struct imap_flags *flags)
         flags->keywords[i] = arena_copy(cursor->arena, flags->keywords[i]);
 }
 
-/* append-message = [SP flag-list] [SP date-time] SP append-data
+/* append-message = [SP flag-list] [SP date-time] [SP att-annotate] SP append-data
  * append-data = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")" */
 static enum imap_append_item take_message(struct imap_cursor *cursor, struct imap_append *append)
 {
@@ -63,6 +63,21 @@ static enum imap_append_item take_message(struct imap_cursor *cursor, struct ima
     }
     if (!cursor->problem)
         keep_keywords(cursor, &append->flags);
+    append->annotations = (struct imap_annotations){.copies = true};
+    append->stage = IMAP_APPEND_DATA;
+    return IMAP_APPEND_ITEM_NONE;
+}
+
+/* Behind the space. */
+static enum imap_append_item take_data(struct imap_cursor *cursor, struct imap_append *append)
+{
+    cursor->what = "Message";
+    if (!append->annotations.complete && imap_take_word(cursor, "ANNOTATION")) {
+        imap_argument(cursor, "Annotation");
+        imap_expect(cursor, '(', "expected a list");
+        append->stage = IMAP_APPEND_ANNOTATION;
+        return IMAP_APPEND_ITEM_NONE;
+    }
     append->catenates = imap_take_word(cursor, "CATENATE");
     if (append->catenates) {
         imap_expect(cursor, ' ', "expected a list");
@@ -76,6 +91,18 @@ static enum imap_append_item take_message(struct imap_cursor *cursor, struct ima
     append->size = imap_message_literal(cursor);
     append->stage = IMAP_APPEND_END;
     return IMAP_APPEND_ITEM_MESSAGE;
+}
+
+/* RFC 5257 section 4.7. One entry's name or value, since what is quoted must not be read twice. */
+static enum imap_append_item take_annotation(struct imap_cursor *cursor, struct imap_append *append)
+{
+    cursor->what = "Annotation";
+    imap_annotations_step(cursor, &append->annotations);
+    if (!append->annotations.complete || cursor->problem)
+        return IMAP_APPEND_ITEM_NONE;
+    imap_argument(cursor, "Message");
+    append->stage = IMAP_APPEND_DATA;
+    return IMAP_APPEND_ITEM_NONE;
 }
 
 /* cat-part = "TEXT" SP literal / "URL" SP astring */
@@ -140,6 +167,10 @@ enum imap_append_item imap_append_next(struct imap_cursor *cursor, struct imap_c
         return IMAP_APPEND_ITEM_NONE;
     case IMAP_APPEND_MESSAGE:
         return take_message(cursor, &command->append);
+    case IMAP_APPEND_DATA:
+        return take_data(cursor, &command->append);
+    case IMAP_APPEND_ANNOTATION:
+        return take_annotation(cursor, &command->append);
     case IMAP_APPEND_PART:
         return take_part(cursor, &command->append, url);
     case IMAP_APPEND_PART_END:

@@ -1,6 +1,7 @@
 /*
  * FETCH (RFC 9051 section 6.4.5 and fetch-att of section 9; RFC 3501's RFC822 items too; OBJECTID:
- * RFC 8474; SAVEDATE: RFC 8514; PREVIEW: RFC 8970; MODSEQ, CHANGEDSINCE and VANISHED: RFC 7162).
+ * RFC 8474; SAVEDATE: RFC 8514; PREVIEW: RFC 8970; MODSEQ, CHANGEDSINCE and VANISHED: RFC 7162;
+ * ANNOTATION: RFC 5257).
  */
 #include "proto/imap/parse_priv.h"
 #include "proto/imap/writer.h"
@@ -237,6 +238,8 @@ static void take_item(struct imap_cursor *cursor, struct imap_fetch *fetch)
         item.kind = binary_items[binary].kind;
         item.peek = binary_items[binary].peek;
         take_binary(cursor, &item);
+    } else if (slice_equal_nocase(word, SLICE("ANNOTATION"))) {
+        imap_annotation_item(cursor, &item);
     } else if (rfc822 >= 0) {
         item.kind = IMAP_FETCH_SECTION;
         item.label = slice_from_string(rfc822_items[rfc822].name);

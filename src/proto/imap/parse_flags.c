@@ -72,7 +72,8 @@ static void store_modifiers(struct imap_cursor *cursor, struct imap_command *com
     imap_expect(cursor, ')', "expected a closing parenthesis");
 }
 
-/* store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
+/* store-att-flags = att-annotate (RFC 5257 section 5) / (["+" / "-"] "FLAGS" [".SILENT"]) SP
+ * (flag-list / (flag *(SP flag))) */
 void imap_parse_store(struct imap_cursor *cursor, struct imap_command *command)
 {
     imap_argument(cursor, "Sequence set");
@@ -82,12 +83,18 @@ void imap_parse_store(struct imap_cursor *cursor, struct imap_command *command)
         store_modifiers(cursor, command);
         imap_argument(cursor, "Store item");
     }
+    if (imap_take_word(cursor, "ANNOTATION")) {
+        command->store.annotates = command->store.silent = true;
+        imap_argument(cursor, "Annotation");
+        imap_annotations_take(cursor, &command->store.annotations);
+        return;
+    }
     command->store.operation = imap_take(cursor, '+')   ? IMAP_STORE_ADD
                                : imap_take(cursor, '-') ? IMAP_STORE_REMOVE
                                                         : IMAP_STORE_REPLACE;
     command->store.silent = imap_take_word(cursor, "FLAGS.SILENT");
     if (!command->store.silent && !imap_take_word(cursor, "FLAGS"))
-        imap_fail(cursor, "expected FLAGS or FLAGS.SILENT");
+        imap_fail(cursor, "expected FLAGS, FLAGS.SILENT or ANNOTATION");
     imap_argument(cursor, "Flags");
     if (imap_peek(cursor) == '(')
         imap_flag_list(cursor, &command->store.flags);

@@ -24,6 +24,7 @@ struct imap_cursor {
     int depth;           /* parentheses, NOT and OR; IMAP_NESTING_MAXIMUM */
     size_t count;        /* search keys; IMAP_SEARCH_KEYS_MAXIMUM */
     size_t texts;        /* search keys that read bodies; IMAP_SEARCH_TEXTS_MAXIMUM */
+    size_t entries;      /* of annotations to fetch; IMAP_ANNOTATION_ENTRIES_MAXIMUM */
     size_t fields;       /* header fields to fetch; IMAP_FETCH_FIELDS_MAXIMUM */
 };
 
@@ -90,6 +91,24 @@ void *imap_grow(struct imap_cursor *cursor, void *array, size_t count, size_t si
 
 /* A buffer in the arena for at most size bytes, which needs no release. */
 struct buffer imap_arena_buffer(struct imap_cursor *cursor, size_t size);
+
+/* --- parse_annotation.c (RFC 5257) --- */
+
+/* Behind "ANNOTATION": SP "(" entries SP attribs ")" */
+void imap_annotation_item(struct imap_cursor *cursor, struct imap_fetch_item *item);
+
+/* entry-match SP att-search SP, but not the value. */
+void imap_annotation_key(struct imap_cursor *cursor, struct imap_search_key *key);
+
+/* SP entry SP att-sort */
+void imap_annotation_criterion(struct imap_cursor *cursor, struct imap_sort_criterion *criterion);
+
+/* "(" entry-att *(SP entry-att) ")" */
+void imap_annotations_take(struct imap_cursor *cursor, struct imap_annotations *annotations);
+
+/* The same behind the first parenthesis, an entry's name or a value at a time, up to `complete`.
+ * copies: what is kept is in the arena. */
+void imap_annotations_step(struct imap_cursor *cursor, struct imap_annotations *annotations);
 
 /* --- parse_append.c --- */
 enum imap_append_item {

@@ -1,6 +1,7 @@
 /*
  * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
- * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514; FILTER: RFC 5466).
+ * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514; FILTER: RFC 5466;
+ * ANNOTATION: RFC 5257).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -22,6 +23,7 @@ enum argument {
     OBJECT,
     MODSEQ,
     FILTER,
+    ANNOTATION,
     NUMBER,
     TIME,
     DATE,
@@ -80,6 +82,7 @@ static const struct key_row key_rows[] = {
     {"THREADID", OBJECT, IMAP_SEARCH_THREADID},
     {"MODSEQ", MODSEQ, IMAP_SEARCH_MODSEQ},
     {"FILTER", FILTER, IMAP_SEARCH_FILTER},
+    {"ANNOTATION", ANNOTATION, IMAP_SEARCH_ANNOTATION},
     {"UID", SET, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
@@ -95,10 +98,9 @@ struct search_parser {
 static void take_key(struct search_parser *parser, struct imap_search_key *key);
 
 /* The text in UTF-8. Most is already, and stays where it is. */
-static struct slice take_text(struct search_parser *parser)
+static struct slice converted(struct search_parser *parser, struct slice text)
 {
     struct imap_cursor *cursor = parser->cursor;
-    struct slice text = imap_astring(cursor);
     bool is_utf8 = parser->charset.size == 0;
     if (cursor->problem || text.size == 0)
         return text;
@@ -115,6 +117,11 @@ static struct slice take_text(struct search_parser *parser)
     text = arena_copy(cursor->arena, buffer_slice(&utf8));
     buffer_release(&utf8);
     return text;
+}
+
+static struct slice take_text(struct search_parser *parser)
+{
+    return converted(parser, imap_astring(parser->cursor));
 }
 
 static void take_children(struct search_parser *parser, struct imap_search_key *key, size_t count)
@@ -201,6 +208,30 @@ static void take_filter(struct search_parser *parser, struct imap_search_key *ke
     parser->search->filters = true;
 }
 
+/* The key becomes NOT of what it was. */
+static void negate(struct imap_cursor *cursor, struct imap_search_key *key)
+{
+    struct imap_search_key *child = arena_alloc(cursor->arena, sizeof(*child));
+    if (!child) {
+        imap_fail(cursor, "too large");
+        return;
+    }
+    *child = *key;
+    *key = (struct imap_search_key){.kind = IMAP_SEARCH_NOT, .children = child, .child_count = 1};
+}
+
+/* entry-match SP att-search SP value (RFC 5257 section 5); a literal8 is bytes, in no charset. What
+ * it means to look for NIL is not said there: that nothing that matches has a value. */
+static void take_annotation(struct search_parser *parser, struct imap_search_key *key)
+{
+    imap_annotation_key(parser->cursor, key);
+    bool bytes = imap_peek(parser->cursor) == '~';
+    struct slice value = imap_value(parser->cursor);
+    key->text = value.data && !bytes ? converted(parser, value) : value;
+    if (!value.data)
+        negate(parser->cursor, key);
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -215,9 +246,10 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         key->field = imap_astring(cursor);
         imap_expect(cursor, ' ', "expected a text behind the field");
     }
-    bool reads_body = key->kind == IMAP_SEARCH_BODY || key->kind == IMAP_SEARCH_TEXT;
-    if (reads_body && ++cursor->texts > IMAP_SEARCH_TEXTS_MAXIMUM)
-        imap_fail(cursor, "too many for BODY and TEXT");
+    bool reads_much = key->kind == IMAP_SEARCH_BODY || key->kind == IMAP_SEARCH_TEXT ||
+                      key->kind == IMAP_SEARCH_ANNOTATION;
+    if (reads_much && ++cursor->texts > IMAP_SEARCH_TEXTS_MAXIMUM)
+        imap_fail(cursor, "too many for BODY, TEXT and ANNOTATION");
     if (argument == TEXT || argument == FIELD_AND_TEXT)
         key->text = take_text(parser);
     else if (argument == ATOM)
@@ -228,6 +260,8 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         take_modseq(parser, key);
     else if (argument == FILTER)
         take_filter(parser, key);
+    else if (argument == ANNOTATION)
+        take_annotation(parser, key);
     else if (argument == NUMBER)
         key->number = imap_number64(cursor, INT64_MAX);
     else if (argument == TIME)
@@ -248,21 +282,12 @@ static void take_named_key(struct search_parser *parser, struct imap_search_key 
         return;
     }
     const struct key_row *row = &key_rows[found];
-    if (row->negated) {
-        struct imap_search_key *child = arena_alloc(cursor->arena, sizeof(*child));
-        if (!child) {
-            imap_fail(cursor, "too large");
-            return;
-        }
-        key->kind = IMAP_SEARCH_NOT;
-        key->children = child;
-        key->child_count = 1;
-        key = child;
-    }
     key->kind = row->kind;
     key->number = row->flag;
     key->field = slice_from_string(row->field);
     take_arguments(parser, row->argument, key);
+    if (row->negated)
+        negate(cursor, key);
 }
 
 static void take_key(struct search_parser *parser, struct imap_search_key *key)

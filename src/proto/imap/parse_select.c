@@ -1,6 +1,6 @@
 /*
  * SELECT and EXAMINE, with the parameters CONDSTORE and QRESYNC (RFC 7162 sections 3.1.8, 3.2.5,
- * 7).
+ * 7) and ANNOTATE (RFC 5257 section 4.2).
  */
 #include "proto/imap/parse_priv.h"
 
@@ -73,6 +73,8 @@ void imap_parse_select(struct imap_cursor *cursor, struct imap_command *command)
     do {
         if (imap_take_word(cursor, "CONDSTORE"))
             select->condstore = true;
+        else if (imap_take_word(cursor, "ANNOTATE"))
+            select->annotate = true;
         else if (!select->qresync && imap_take_word(cursor, "QRESYNC"))
             qresync(cursor, select);
         else

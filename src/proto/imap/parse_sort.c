@@ -1,6 +1,6 @@
 /*
  * SORT and THREAD (RFC 5256 section 5; DISPLAYFROM and DISPLAYTO: RFC 5957; SORT's RETURN: RFC 5267
- * section 3).
+ * section 3; ANNOTATION: RFC 5257 section 4.9).
  */
 #include "proto/imap/parse_priv.h"
 
@@ -8,6 +8,7 @@ static const struct {
     const char *name;
     enum imap_sort_kind kind;
 } sort_kinds[] = {
+    {"ANNOTATION", IMAP_SORT_ANNOTATION},
     {"ARRIVAL", IMAP_SORT_ARRIVAL},
     {"CC", IMAP_SORT_CC},
     {"DATE", IMAP_SORT_DATE},
@@ -42,6 +43,8 @@ static void take_criterion(struct imap_cursor *cursor, struct imap_search *searc
         imap_fail(cursor, "unknown");
     else
         criterion.kind = sort_kinds[row].kind;
+    if (row >= 0 && criterion.kind == IMAP_SORT_ANNOTATION)
+        imap_annotation_criterion(cursor, &criterion);
     search->sort = imap_grow(cursor, search->sort, search->sort_count, sizeof(criterion));
     if (!cursor->problem)
         search->sort[search->sort_count++] = criterion;

@@ -39,7 +39,7 @@ enum {
     IMAP_SORT_CRITERIA_MAXIMUM = 20,
     IMAP_CANCEL_MAXIMUM = 32, /* tags of one CANCELUPDATE */
     IMAP_SEQUENCE_RANGES_MAXIMUM = 20000,
-    IMAP_SEARCH_TEXTS_MAXIMUM = 20, /* BODY and TEXT keys, each of which reads whole messages */
+    IMAP_SEARCH_TEXTS_MAXIMUM = 20, /* BODY, TEXT and ANNOTATION keys: each reads what is long */
     IMAP_FETCH_ITEMS_MAXIMUM = 200,
     IMAP_FETCH_FIELDS_MAXIMUM = 250, /* header fields named by all items of one command: each field
                                         of a header is compared with them */
@@ -52,6 +52,9 @@ enum {
     IMAP_LIST_PATTERNS_MAXIMUM = 32,
     IMAP_URLS_MAXIMUM = 100, /* of GENURLAUTH, URLFETCH; mechanisms of RESETKEY */
     IMAP_METADATA_ENTRIES_MAXIMUM = 64,
+    IMAP_ANNOTATION_ENTRY_MAXIMUM = 200,  /* bytes of an entry's name */
+    IMAP_ANNOTATION_ENTRIES_MAXIMUM = 32, /* named by all items of one FETCH */
+    IMAP_ANNOTATIONS_MAXIMUM = 256,       /* values of one STORE, or of one message of APPEND */
     IMAP_NOTIFY_GROUPS_MAXIMUM = 32,
     IMAP_NOTIFY_NAMES_MAXIMUM = 500,    /* mailboxes named by all groups */
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */

@@ -10,6 +10,8 @@
 struct append_message {
     struct imap_flags flags;
     int64_t date;
+    struct annotation *annotations;
+    size_t annotation_count;
     uint64_t begin, end; /* in the spool */
     struct prepared_message *prepared;
 };

@@ -54,13 +54,14 @@ static const char *const capabilities[] = {
     "QUOTA=RES-MAILBOX",
     "QUOTA=RES-ANNOTATION-STORAGE",
     "METADATA",
+    "ANNOTATE-EXPERIMENT-1",
     "PARTIAL",
     "UIDONLY",
     "INPROGRESS",
     "NOTIFY",
     "UNAUTHENTICATE",
     "ACL",
-    "RIGHTS=texk",
+    "RIGHTS=texkn",
     "LIST-MYRIGHTS",
 };
 

@@ -50,7 +50,7 @@ enum progress cmd_setacl(struct imap_session *session)
     bool delete = session->command->id == IMAP_DELETEACL;
     enum acl_operation operation = delete ? ACL_REPLACE : take_operation(&text);
     if (!delete &&rights_parse(text, &rights))
-        return session_reply(session, "BAD", NULL, "Rights: l r s w i p k x t e a c d");
+        return session_reply(session, "BAD", NULL, "Rights: l r s w i p k x t e a n c d");
     int error = session_find_mailbox(session, acl->mailbox, &place, &mailbox);
     if (!error)
         error = acl_set(place.view, mailbox.id, acl->identifier, operation, rights);

@@ -1,6 +1,7 @@
 /*
  * APPEND (RFC 9051 section 6.3.12; APPENDUID: RFC 4315 section 3; literal8: RFC 3516 section 4.4)
- * with several messages (RFC 3502), and REPLACE (RFC 8508): one transaction of the store.
+ * with several messages (RFC 3502) and annotations (RFC 5257 section 4.7), and REPLACE (RFC 8508):
+ * one transaction of the store.
  *
  * The messages go to one spool while they arrive: small ones stay in memory, large ones lie in an
  * unlinked file.
@@ -113,12 +114,17 @@ static bool add_message(struct imap_session *session, struct append_work *work)
         work->messages = grown;
         work->capacity = capacity;
     }
-    work->messages[work->count++] = (struct append_message){
+    struct append_message message = {
         .flags = append->flags,
         .date = append->has_date ? append->date : clock_wall(),
         .begin = work->spool.size,
         .end = work->spool.size,
     };
+    if (append->annotations.count &&
+        !annotate_make_list(session, &append->annotations, &message.annotations,
+                            &message.annotation_count))
+        return false;
+    work->messages[work->count++] = message;
     return true;
 }
 
@@ -179,6 +185,24 @@ static bool takes_header(const struct imap_session *session, struct slice text)
     return true;
 }
 
+/* ERROR_INVALID: an annotation is of a body part that the message does not have. */
+static int prepare_one(const struct imap_session *session, struct slice text,
+                       struct append_message *message)
+{
+    struct summary summary;
+    if (!takes_header(session, text))
+        return ERROR_UNSUPPORTED;
+    int error = prepared_message_create(text, &message->prepared);
+    if (error || !message->annotation_count)
+        return error;
+    error = prepared_message_summary(message->prepared, &summary);
+    if (!error && !annotate_has_parts(&summary, message->annotations, message->annotation_count))
+        error = ERROR_INVALID;
+    if (error)
+        prepared_message_free(&message->prepared);
+    return error;
+}
+
 /* Parses those there is time for. ERROR_UNSUPPORTED: a header is not taken. *done: all are. */
 static int prepare(struct imap_session *session, struct slice bytes, bool *done)
 {
@@ -187,8 +211,7 @@ static int prepare(struct imap_session *session, struct slice bytes, bool *done)
         struct append_message *message = &work->messages[work->prepared];
         struct slice text =
             slice_sub(bytes, (size_t)message->begin, (size_t)(message->end - message->begin));
-        int error = takes_header(session, text) ? prepared_message_create(text, &message->prepared)
-                                                : ERROR_UNSUPPORTED;
+        int error = prepare_one(session, text, message);
         if (error)
             return error;
         work->prepared++;
@@ -217,6 +240,8 @@ static int store_messages(struct imap_session *session, struct append_result *re
             .keywords = message->flags.keywords,
             .keyword_count = message->flags.keyword_count,
             .internal_date = message->date,
+            .annotations = message->annotations,
+            .annotation_count = message->annotation_count,
         };
     }
     if (is_replace(session))
@@ -267,6 +292,8 @@ enum progress cmd_append(struct imap_session *session)
     int error = spool_view(&work->spool, &bytes);
     if (!error)
         error = prepare(session, bytes, &prepared);
+    if (error == ERROR_INVALID)
+        return annotate_no_part(session);
     if (!error && !prepared)
         return PROGRESS_AGAIN;
     if (!error)

@@ -140,6 +140,7 @@ static void (*const writers[])(struct fetch_slice *, const struct imap_fetch_ite
     [IMAP_FETCH_BINARY] = binary_begin,
     [IMAP_FETCH_BINARY_SIZE] = binary_begin,
     [IMAP_FETCH_SECTION] = section_write,
+    [IMAP_FETCH_ANNOTATION] = annotation_begin,
 };
 
 /* --- responses --- */
@@ -171,12 +172,38 @@ static void begin_message(struct fetch_slice *slice, const struct entry *entry)
     view_announce_keywords(slice->session, slice->snapshot);
     view_write_fetch_head(slice->session, entry->uid);
     work->open = true;
+    work->wrote = false;
     work->item = 0;
+}
+
+/* An item that has been begun. */
+static bool is_under_way(const struct fetch_work *work)
+{
+    return work->binary.item || work->annotation.item || work->in_literal;
+}
+
+/* An item, with the space before it unless it writes nothing: an ANNOTATION without entries has no
+ * form in the grammar. */
+static void write_item(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    struct fetch_work *work = slice->work;
+    struct buffer *out = slice->session->out;
+    size_t before = out->size;
+    if (work->wrote)
+        buffer_append_byte(out, ' ');
+    size_t begin = out->size;
+    writers[item->kind](slice, item);
+    if (out->size == begin && !is_under_way(work))
+        buffer_truncate(out, before);
+    else
+        work->wrote = true;
 }
 
 static void end_message(struct fetch_slice *slice)
 {
     struct fetch_work *work = slice->work;
+    if (!work->wrote) /* nor has a response without items */
+        write_uid(slice, NULL);
     if (work->became_seen && !work->tells_flags) {
         buffer_append_byte(slice->session->out, ' ');
         write_flags(slice, NULL);
@@ -192,19 +219,17 @@ static void end_message(struct fetch_slice *slice)
 static int write_message(struct fetch_slice *slice)
 {
     struct fetch_work *work = slice->work;
-    struct buffer *out = slice->session->out;
-    while (work->binary.item || work->in_literal || work->item < work->item_count) {
+    while (is_under_way(work) || work->item < work->item_count) {
         if (work->binary.item) {
             binary_continue(slice);
+        } else if (work->annotation.item) {
+            annotation_continue(slice);
         } else if (work->in_literal) {
             int error = section_continue(slice);
             if (error)
                 return error;
         } else {
-            const struct imap_fetch_item *item = &work->items[work->item];
-            if (work->item++)
-                buffer_append_byte(out, ' ');
-            writers[item->kind](slice, item);
+            write_item(slice, &work->items[work->item++]);
             if (work->broken)
                 return work->broken;
         }
@@ -212,7 +237,7 @@ static int write_message(struct fetch_slice *slice)
         if (session_slice_over(slice->session))
             break;
     }
-    if (!work->binary.item && !work->in_literal && work->item == work->item_count)
+    if (!is_under_way(work) && work->item == work->item_count)
         end_message(slice);
     return 0;
 }
@@ -330,6 +355,7 @@ static void release(struct imap_session *session)
     range_set_release(&work->vanished);
     range_set_release(&work->downgraded);
     binary_release(work);
+    annotation_release(work);
     surrogate_release(work);
 }
 
@@ -437,6 +463,8 @@ static enum progress answer(struct imap_session *session, struct fetch_work *wor
         work->failed = error;
     if (work->failed)
         return session_fail(session, work->failed);
+    if (work->no_part)
+        return annotate_no_part(session);
     if (work->unknown_encoding)
         return session_reply(session, "NO", "UNKNOWN-CTE", "A part's encoding is not known");
     if (work->gone && !session->command->uid)
@@ -512,7 +540,9 @@ enum progress fetch_tell(struct imap_session *session, struct fetch_work **work,
 
 void fetch_tell_end(struct fetch_work **work)
 {
-    if (*work)
+    if (*work) {
         binary_release(*work);
+        annotation_release(*work);
+    }
     *work = NULL;
 }

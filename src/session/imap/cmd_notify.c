@@ -58,7 +58,7 @@ static int copy_group(struct imap_session *session, struct notify *notify,
 
 /* What the selected mailbox is asked about (section 6.1); not being named, it is asked nothing. A
  * message that has another annotation (RFC 5257) has changed as one with other flags has: it is
- * told with its flags and its MODSEQ. */
+ * told with its flags, its MODSEQ, and the annotation's name when that was asked for. */
 static uint32_t tells_of(const struct imap_notify_group *group)
 {
     uint32_t tells = 0;
@@ -70,6 +70,8 @@ static uint32_t tells_of(const struct imap_notify_group *group)
         tells |= TELLS_EXPUNGES_AT_ONCE;
     if (group->events & (IMAP_NOTIFY_FLAG_CHANGE | IMAP_NOTIFY_ANNOTATION_CHANGE))
         tells |= TELLS_FLAGS;
+    if (group->events & IMAP_NOTIFY_ANNOTATION_CHANGE)
+        tells |= TELLS_ANNOTATIONS;
     return tells;
 }
 

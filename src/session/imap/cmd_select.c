@@ -1,6 +1,7 @@
 /*
  * SELECT and EXAMINE, CLOSE and UNSELECT (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1, 6.4.2; MAILBOXID:
- * RFC 8474 section 4.2; HIGHESTMODSEQ, CONDSTORE and QRESYNC: RFC 7162).
+ * RFC 8474 section 4.2; HIGHESTMODSEQ, CONDSTORE and QRESYNC: RFC 7162;
+ * ANNOTATE and ANNOTATIONS: RFC 5257 sections 4.1 and 4.2).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -24,10 +25,11 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
                          "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
                          "* OK [UIDNEXT %u] Next UID\r\n"
                          "* OK [MAILBOXID (%s)] The mailbox's own id\r\n"
-                         "%s"
-                         "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+                         "%s",
                          view->uid_validity, view->uid_next, mailbox->object_id,
-                         session_is_own(session, view->account) ? url_mechanisms : "",
+                         session_is_own(session, view->account) ? url_mechanisms : "");
+    annotate_write_support(session);
+    buffer_append_format(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
                          (unsigned long long)view->modseq);
 }
 
@@ -43,6 +45,7 @@ static int select_mailbox(struct imap_session *session, const struct session_pla
     if (!error)
         error = view_select(session, place->account, snapshot, mailbox,
                             session->command->id == IMAP_EXAMINE);
+    session->mailbox.annotate = session->command->select.annotate;
     if (!error)
         error = resync_begin(session, snapshot, resync);
     if (!error)

@@ -1,5 +1,6 @@
 /*
- * STORE (RFC 9051 section 6.4.6; UNCHANGEDSINCE: RFC 7162 section 3.1.3). A large set is changed in
+ * STORE (RFC 9051 section 6.4.6; UNCHANGEDSINCE: RFC 7162 section 3.1.3; ANNOTATION: RFC 5257
+ * section 4.5). A large set is changed in
  * parts of some thousand messages, each one transaction, and answered part by part, so that no
  * slice holds the account for long.
  *
@@ -8,8 +9,12 @@
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
+#include "store/annotation.h"
 
-enum { STORE_PART = 8192 /* messages changed in one transaction */ };
+enum {
+    STORE_PART = 8192,          /* messages changed in one transaction */
+    STORE_ANNOTATED_PART = 512, /* the same of annotations, which are a record each */
+};
 
 struct store_work {
     uint32_t next_uid;       /* to go on with */
@@ -17,6 +22,8 @@ struct store_work {
     bool gone;               /* a message named by number was expunged by others */
     struct range_set failed; /* UIDs that UNCHANGEDSINCE held back */
     struct flag_change change;
+    struct annotation *annotations; /* else these are set; in the command's arena */
+    size_t annotation_count;
 };
 
 static void release(struct imap_session *session)
@@ -45,12 +52,51 @@ static void begin(struct imap_session *session, struct store_work *work)
         modseq_enable(session);
 }
 
+/* ERROR_INVALID: an annotation is of a body part that one of the messages does not have. */
+static int check_parts(struct imap_session *session, const struct store_work *work,
+                       const struct range_set *part)
+{
+    struct mailbox_snapshot *snapshot;
+    struct entry_walk walk;
+    struct buffer encoded;
+    struct summary summary;
+    const struct entry *entry;
+    uint32_t uid;
+    int error = session_snapshot(session, &snapshot);
+    if (error)
+        return error;
+    buffer_init(&encoded, SUMMARY_SIZE_MAXIMUM);
+    entry_walk_init(&walk, snapshot, part, 1, 0);
+    while (!error && !(error = entry_walk_next(&walk, &uid, &entry))) {
+        if (!entry)
+            continue;
+        error = mailbox_summary(snapshot, entry, &encoded, &summary);
+        if (!error && !annotate_has_parts(&summary, work->annotations, work->annotation_count))
+            error = ERROR_INVALID;
+    }
+    entry_walk_release(&walk);
+    buffer_release(&encoded);
+    mailbox_snapshot_close(&snapshot);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+static bool is_of_parts(const struct store_work *work)
+{
+    for (size_t i = 0; i < work->annotation_count; i++)
+        if (annotate_is_of_part(work->annotations[i].name))
+            return true;
+    return false;
+}
+
 static int change(struct imap_session *session, struct store_work *work,
                   const struct range_set *part)
 {
     struct range_set failed;
     range_set_init(&failed, SESSION_UID_RANGES_MAXIMUM);
-    int error = view_change_flags(session, part, &work->change, true, &failed);
+    int error = work->annotations ? view_change_annotations(session, part, work->annotations,
+                                                            work->annotation_count,
+                                                            work->change.unchanged_since, &failed)
+                                  : view_change_flags(session, part, &work->change, true, &failed);
     for (size_t i = 0; i < failed.count && !error; i++)
         error = range_set_add(&work->failed, failed.ranges[i].first, failed.ranges[i].last);
     range_set_release(&failed);
@@ -62,7 +108,8 @@ static int change_part(struct imap_session *session, struct store_work *work)
 {
     struct range_set *uids = &session->uids, part, limits;
     uint32_t first = range_set_next(uids, work->next_uid);
-    uint32_t last = range_set_at(uids, range_set_position(uids, first) + STORE_PART - 1);
+    uint32_t most = work->annotations ? STORE_ANNOTATED_PART : STORE_PART;
+    uint32_t last = range_set_at(uids, range_set_position(uids, first) + most - 1);
     if (!last)
         last = range_set_last(uids);
     range_set_init(&part, SESSION_UID_RANGES_MAXIMUM);
@@ -70,6 +117,8 @@ static int change_part(struct imap_session *session, struct store_work *work)
     int error = range_set_add(&limits, first, last);
     if (!error)
         error = set_intersect(&part, uids, &limits);
+    if (!error && is_of_parts(work))
+        error = check_parts(session, work, &part);
     if (!error)
         error = change(session, work, &part);
     if (!error)
@@ -186,6 +235,25 @@ static enum progress answer_all(struct imap_session *session, struct store_work 
     return session_ok(session, "Store completed");
 }
 
+/* Private annotations may be set without a right to change anything else (RFC 5257 section 3.4),
+ * but nothing may after EXAMINE (RFC 9051 section 6.3.3). */
+static bool may_change(struct imap_session *session)
+{
+    const struct mailbox_view *view = &session->mailbox;
+    bool may = session->command->store.annotates ? !view->examined : !view->read_only;
+    if (!may)
+        session_reply(session, "NO", NULL, "Mailbox is selected read-only");
+    return may;
+}
+
+/* Annotations of the parts of the set before the one that failed stay as they were set. */
+static enum progress fail(struct imap_session *session, const struct store_work *work, int error)
+{
+    if (!work->annotations)
+        return session_fail(session, error);
+    return error == ERROR_INVALID ? annotate_no_part(session) : annotate_fail(session, error);
+}
+
 enum progress cmd_store(struct imap_session *session)
 {
     bool first = !session->work;
@@ -193,9 +261,10 @@ enum progress cmd_store(struct imap_session *session)
     if (!work)
         return session_fail(session, ERROR_LIMIT);
     if (first) {
-        if (session->mailbox.read_only)
-            return session_reply(session, "NO", NULL, "Mailbox is selected read-only");
-        if (!view_resolve_command(session, &session->command->store.set))
+        if (!may_change(session) || !view_resolve_command(session, &session->command->store.set) ||
+            (session->command->store.annotates &&
+             !annotate_make_list(session, &session->command->store.annotations, &work->annotations,
+                                 &work->annotation_count)))
             return PROGRESS_DONE;
         begin(session, work);
     }
@@ -204,5 +273,5 @@ enum progress cmd_store(struct imap_session *session)
     int error = work->next_uid > work->changed ? change_part(session, work) : 0;
     if (!error)
         error = answer_changed(session, work);
-    return error ? session_fail(session, error) : PROGRESS_AGAIN;
+    return error ? fail(session, work, error) : PROGRESS_AGAIN;
 }

@@ -91,6 +91,16 @@ static int take_order(struct search_context *context, const struct sort_list *so
     return 0;
 }
 
+/* What all other criteria look at never changes. Where a message with another annotation belongs
+ * would have to be known from the keys that all had before. */
+static bool may_move(const struct imap_search *search)
+{
+    for (size_t i = 0; i < search->sort_count; i++)
+        if (search->sort[i].kind == IMAP_SORT_ANNOTATION)
+            return true;
+    return false;
+}
+
 int contexts_add(struct imap_session *session, const struct search_node *root,
                  const struct range_set *found, const struct sort_list *sorted,
                  const struct context_state *begun)
@@ -98,7 +108,7 @@ int contexts_add(struct imap_session *session, const struct search_node *root,
     size_t count = 0;
     for (struct search_context *other = session->contexts; other; other = other->next)
         count++;
-    if (count == CONTEXTS_MAXIMUM)
+    if (count == CONTEXTS_MAXIMUM || may_move(&session->command->search))
         return ERROR_LIMIT;
     struct search_context *context = make(session);
     if (!context)

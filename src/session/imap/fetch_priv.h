@@ -23,6 +23,16 @@ struct fetch_binary {
     struct slice decoded; /* in the spool */
 };
 
+/* ANNOTATION under way: what the message has is read once. */
+struct fetch_annotation {
+    const struct imap_fetch_item *item; /* NULL: none is under way */
+    struct arena arena;
+    struct annotation *list;
+    size_t count;
+    struct slice *names; /* of entries to be told */
+    size_t name_count, next;
+};
+
 /* What is shown in place of a message, from when it is needed to the end of the response. */
 struct fetch_surrogate {
     bool active;
@@ -45,7 +55,9 @@ struct fetch_work {
     int failed;                /* the last error that left something out */
     int broken;                /* an error that leaves a response cut off */
     bool unknown_encoding;     /* a message was left out, as BINARY cannot decode it */
+    bool no_part;              /* an annotation was left out: it is of a part that there is not */
     struct fetch_binary binary;
+    struct fetch_annotation annotation;
     struct fetch_surrogate surrogate;
     struct range_set downgraded; /* UIDs of those that had one */
 
@@ -61,6 +73,7 @@ struct fetch_work {
     struct entry entry; /* flags as they will be, \Seen included */
     uint64_t thread;
     size_t item; /* the next one */
+    bool wrote;  /* an item is in the response: a space comes before the next one */
     bool became_seen;
     bool in_literal;
     uint64_t offset, left; /* of the message's bytes in the literal, still to be written */
@@ -134,5 +147,15 @@ void binary_begin(struct fetch_slice *slice, const struct imap_fetch_item *item)
 void binary_continue(struct fetch_slice *slice);
 
 void binary_release(struct fetch_work *work);
+
+/* --- fetch_annotation.c: ANNOTATION (RFC 5257) --- */
+
+/* Begins it: work->annotation.item is then set, unless there is nothing to tell. */
+void annotation_begin(struct fetch_slice *slice, const struct imap_fetch_item *item);
+
+/* One entry of it. */
+void annotation_continue(struct fetch_slice *slice);
+
+void annotation_release(struct fetch_work *work);
 
 #endif

@@ -64,7 +64,8 @@ static int expand_filter(struct expansion *expansion, const struct imap_search_k
 static int count_key(struct expansion *expansion, const struct imap_search_key *key)
 {
     expansion->keys++;
-    expansion->texts += key->kind == IMAP_SEARCH_BODY || key->kind == IMAP_SEARCH_TEXT;
+    expansion->texts += key->kind == IMAP_SEARCH_BODY || key->kind == IMAP_SEARCH_TEXT ||
+                        key->kind == IMAP_SEARCH_ANNOTATION;
     return expansion->keys > IMAP_SEARCH_KEYS_MAXIMUM ||
                    expansion->texts > IMAP_SEARCH_TEXTS_MAXIMUM
                ? ERROR_LIMIT

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 #include "session/sieve/event.h"
+#include "store/annotation.h"
 
 void view_unselect(struct imap_session *session)
 {
@@ -39,12 +40,13 @@ int view_select(struct imap_session *session, struct account_id account,
         view_unselect(session);
         return error;
     }
-    const uint32_t changing =
-        RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE;
+    const uint32_t changing = RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES |
+                              RIGHT_EXPUNGE | RIGHT_ANNOTATE;
     view->id = mailbox->id;
     view->account = account;
     notify_watch(session);
     view->read_only = read_only || !(mailbox->rights & changing);
+    view->examined = read_only;
     view->rights = mailbox->rights;
     view->uid_validity = now->uid_validity;
     view->uid_next = now->uid_next;
@@ -280,8 +282,10 @@ void view_write_fetch_head(struct imap_session *session, uint32_t uid)
     buffer_append(session->out, slice_make(line, (size_t)(end - line) + words.size));
 }
 
-void view_write_flags(struct imap_session *session, struct flags_cache *cache,
-                      const struct entry *entry, const struct keyword_names *names, unsigned parts)
+/* Leaves the response open. */
+static void begin_flags(struct imap_session *session, struct flags_cache *cache,
+                        const struct entry *entry, const struct keyword_names *names,
+                        unsigned parts)
 {
     struct buffer *out = session->out;
     bool modseq = session->enabled & ENABLED_CONDSTORE, uid = modseq || parts & TELL_UID;
@@ -298,7 +302,22 @@ void view_write_flags(struct imap_session *session, struct flags_cache *cache,
         buffer_append_byte(out, ' ');
         modseq_write(session, entry);
     }
-    buffer_append(out, SLICE(")\r\n"));
+}
+
+void view_write_flags(struct imap_session *session, struct flags_cache *cache,
+                      const struct entry *entry, const struct keyword_names *names, unsigned parts)
+{
+    begin_flags(session, cache, entry, names, parts);
+    buffer_append(session->out, SLICE(")\r\n"));
+}
+
+/* What another session has changed. */
+static void write_change(struct imap_session *session, struct flags_cache *cache,
+                         struct mailbox_snapshot *snapshot, const struct entry *entry)
+{
+    begin_flags(session, cache, entry, mailbox_snapshot_keywords(snapshot), TELL_UID | TELL_FLAGS);
+    annotate_write_changed(session, snapshot, entry);
+    buffer_append(session->out, SLICE(")\r\n"));
 }
 
 /* Flags that others changed. Arrivals since modseq are new to the client anyway. */
@@ -316,8 +335,7 @@ static enum progress sync_changes(struct imap_session *session, struct mailbox_s
         bool changed = entry.created_modseq <= view->modseq && !is_answered(session, &entry) &&
                        range_set_contains(&view->uids, entry.uid);
         if (changed && session->tells & TELLS_FLAGS)
-            view_write_flags(session, &cache, &entry, mailbox_snapshot_keywords(snapshot),
-                             TELL_UID | TELL_FLAGS);
+            write_change(session, &cache, snapshot, &entry);
         else if (changed && !view->muted_modseq)
             view->muted_modseq = view->modseq;
         view->sync_uid = entry.uid + 1;
@@ -507,35 +525,56 @@ static int changed_by_others(struct imap_session *session, const struct range_se
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+/* What is done to messages. */
+struct view_change {
+    const struct flag_change *flags; /* NULL: annotations */
+    const struct annotation *annotations;
+    size_t count;
+    uint64_t unchanged_since;
+};
+
+static int apply(struct imap_session *session, struct store_view *view,
+                 const struct range_set *uids, const struct view_change *change, uint64_t *modseq,
+                 struct range_set *failed)
+{
+    collection_id mailbox = session->mailbox.id;
+    if (!change->flags)
+        return message_annotations_set(view, mailbox, uids, change->annotations, change->count,
+                                       change->unchanged_since, modseq, failed);
+    struct flag_change flags = *change->flags;
+    flags.unchanged_since = change->unchanged_since;
+    return mailbox_change_flags(view, mailbox, uids, &flags, modseq, failed);
+}
+
 /* Of the messages that have been left alone, since they had changed: those that the client did not
  * want left alone are changed now. What another session did to one after `highest`, the client has
  * not been told: then the sync tells it all. */
 static int change_others(struct imap_session *session, struct store_view *view,
-                         const struct range_set *others, const struct flag_change *change,
+                         const struct range_set *others, const struct view_change *change,
                          uint64_t highest, bool *changed, struct range_set *failed)
 {
     uint64_t modseq;
     int error = changed_by_others(session, others, highest, changed, &modseq);
     if (error)
         return error;
-    return mailbox_change_flags(view, session->mailbox.id, others, change, &modseq, failed);
+    return apply(session, view, others, change, &modseq, failed);
 }
 
 /* Changes what nobody has changed after `highest`, then the rest: between looking and changing
  * another session may have been there. When nothing changed, the modseq given is an older one, or
  * that of another session's change of other messages. */
 static int change_as_own(struct imap_session *session, struct store_view *view,
-                         const struct range_set *uids, const struct flag_change *change,
+                         const struct range_set *uids, const struct view_change *change,
                          uint64_t highest, struct range_set *failed)
 {
-    struct flag_change guarded = *change;
+    struct view_change guarded = *change;
     struct range_set others;
     uint64_t modseq = 0;
     bool changed = false;
     if (highest < guarded.unchanged_since)
         guarded.unchanged_since = highest;
     range_set_init(&others, SESSION_UID_RANGES_MAXIMUM);
-    int error = mailbox_change_flags(view, session->mailbox.id, uids, &guarded, &modseq, &others);
+    int error = apply(session, view, uids, &guarded, &modseq, &others);
     if (!error && others.count)
         error = change_others(session, view, &others, change, highest, &changed, failed);
     if (!error && !changed && modseq > highest)
@@ -544,8 +583,9 @@ static int change_as_own(struct imap_session *session, struct store_view *view,
     return error;
 }
 
-static int change_flags(struct imap_session *session, const struct range_set *uids,
-                        const struct flag_change *change, bool answered, struct range_set *failed)
+static int change_messages(struct imap_session *session, const struct range_set *uids,
+                           const struct view_change *change, bool answered,
+                           struct range_set *failed)
 {
     bool changed = false;
     uint64_t modseq = 0, highest = 0;
@@ -557,7 +597,16 @@ static int change_flags(struct imap_session *session, const struct range_set *ui
         return error;
     if (answered && !changed)
         return change_as_own(session, view, uids, change, highest, failed);
-    return mailbox_change_flags(view, session->mailbox.id, uids, change, &modseq, failed);
+    return apply(session, view, uids, change, &modseq, failed);
+}
+
+int view_change_annotations(struct imap_session *session, const struct range_set *uids,
+                            const struct annotation *list, size_t count, uint64_t unchanged_since,
+                            struct range_set *failed)
+{
+    const struct view_change change = {
+        .annotations = list, .count = count, .unchanged_since = unchanged_since};
+    return change_messages(session, uids, &change, true, failed);
 }
 
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
@@ -568,7 +617,8 @@ int view_change_flags(struct imap_session *session, const struct range_set *uids
     buffer_init(&differences, SESSION_DIFFERENCES_MAXIMUM);
     told.differences = &differences;
     told.differences_always = event_of_site(session->stream->store);
-    int error = change_flags(session, uids, &told, answered, failed);
+    const struct view_change made = {.flags = &told, .unchanged_since = change->unchanged_since};
+    int error = change_messages(session, uids, &made, answered, failed);
     if (!error)
         events_flagged(session, &differences);
     buffer_release(&differences);

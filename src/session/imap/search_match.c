@@ -9,6 +9,7 @@
 #include "format/text.h"
 #include "format/transfer_encoding.h"
 #include "session/imap/search_priv.h"
+#include "store/annotation.h"
 #include "store/thread.h"
 
 enum {
@@ -70,6 +71,7 @@ static enum search_cost own_cost(const struct search_node *node)
     case IMAP_SEARCH_SENTON:
     case IMAP_SEARCH_SENTSINCE:
     case IMAP_SEARCH_THREADID: /* a record for each message */
+    case IMAP_SEARCH_ANNOTATION:
         return COST_SUMMARY;
     case IMAP_SEARCH_BODY:
     case IMAP_SEARCH_TEXT:
@@ -125,6 +127,7 @@ void search_slice_init(struct search_slice *slice, struct imap_session *session,
                        struct mailbox_snapshot *snapshot)
 {
     *slice = (struct search_slice){.session = session, .snapshot = snapshot};
+    arena_init(&slice->annotations, ANNOTATIONS_MEMORY_MAXIMUM);
     buffer_init(&slice->encoded, SUMMARY_SIZE_MAXIMUM);
     buffer_init(&slice->header, SESSION_HEADER_MAXIMUM);
     buffer_init(&slice->text, SEARCH_TEXT_MAXIMUM);
@@ -137,6 +140,7 @@ void search_slice_init(struct search_slice *slice, struct imap_session *session,
 
 void search_slice_release(struct search_slice *slice)
 {
+    arena_release(&slice->annotations);
     buffer_release(&slice->encoded);
     buffer_release(&slice->header);
     buffer_release(&slice->text);
@@ -450,6 +454,41 @@ static bool match_thread_id(struct search_slice *slice, const struct search_node
     return read && thread == node->thread;
 }
 
+static size_t list_annotations(struct search_slice *slice, struct annotation **list)
+{
+    size_t count = 0;
+    arena_clear(&slice->annotations);
+    int error = message_annotations_list(slice->snapshot, slice->entry->uid, &slice->annotations,
+                                         list, &count);
+    slice->failed |= error != 0;
+    return error ? 0 : count;
+}
+
+/* RFC 5257 section 4.8. A value that is no text is compared byte for byte, but for ASCII's case. */
+static bool match_annotation(struct search_slice *slice, const struct search_node *node)
+{
+    static const uint64_t attributes[] = {[ANNOTATION_PRIVATE] = IMAP_ANNOTATION_VALUE_PRIVATE,
+                                          [ANNOTATION_SHARED] = IMAP_ANNOTATION_VALUE_SHARED};
+    struct annotation *list;
+    size_t count = list_annotations(slice, &list);
+    for (size_t i = 0; i < count; i++)
+        if (node->key->number & attributes[list[i].scope] &&
+            annotate_matches(node->key->field, list[i].name) &&
+            text_contains(list[i].value, node->needle, &slice->scratch))
+            return true;
+    return false;
+}
+
+struct slice search_annotation(struct search_slice *slice, struct slice entry, bool shared)
+{
+    struct annotation *list;
+    size_t count = list_annotations(slice, &list);
+    for (size_t i = 0; i < count; i++)
+        if ((list[i].scope == ANNOTATION_SHARED) == shared && slice_equal(list[i].name, entry))
+            return list[i].value;
+    return (struct slice){NULL, 0};
+}
+
 /* The Date field's day as written there: its time zone does not count (RFC 9051 section 6.4.4).
  * Seconds since 1970 as if it were UTC. False: no valid Date field. */
 static bool sent_date(struct search_slice *slice, int64_t *date)
@@ -509,6 +548,7 @@ static bool (*const matchers[])(struct search_slice *, const struct search_node 
     [IMAP_SEARCH_EMAILID] = match_email_id,
     [IMAP_SEARCH_THREADID] = match_thread_id,
     [IMAP_SEARCH_MODSEQ] = match_modseq,
+    [IMAP_SEARCH_ANNOTATION] = match_annotation,
 };
 
 static bool matches(struct search_slice *slice, const struct search_node *node)

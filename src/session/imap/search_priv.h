@@ -49,12 +49,17 @@ struct search_slice {
     const struct entry *entry;
     struct summary summary;
     bool has_summary, has_header, has_whole;
-    bool failed; /* something could not be read: it did not match */
+    bool failed;              /* something could not be read: it did not match */
+    struct arena annotations; /* of one entry */
     struct buffer encoded, header, text, scratch, whole, raw, decoded, key;
 };
 void search_slice_init(struct search_slice *slice, struct imap_session *session,
                        struct mailbox_snapshot *snapshot);
 void search_slice_release(struct search_slice *slice);
+
+/* The value of an annotation; data NULL: there is none, or it cannot be read. Valid up to the next
+ * call. */
+struct slice search_annotation(struct search_slice *slice, struct slice entry, bool shared);
 
 /* Reads the entry's summary, once. False: it cannot be read; `failed` is set. */
 bool search_load_summary(struct search_slice *slice);

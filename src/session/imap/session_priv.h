@@ -69,6 +69,7 @@ enum session_tells {
     TELLS_FLAGS = 4,
     TELLS_ALL = 7,
     TELLS_EXPUNGES_AT_ONCE = 8, /* between commands, too */
+    TELLS_ANNOTATIONS = 16,     /* with TELLS_FLAGS: names of those that have changed, too */
 };
 
 /* The tagged response that waits for the sync to be over. */
@@ -86,6 +87,8 @@ struct mailbox_view {
     unsigned keywords;         /* how many keyword names FLAGS has announced */
     struct stream_watch watch; /* of that account; see notify_watch */
     bool read_only;            /* EXAMINE, or no right to change anything */
+    bool examined;             /* EXAMINE */
+    bool annotate;             /* names of changed annotations are told (RFC 5257 section 4.2) */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
@@ -103,6 +106,7 @@ struct mailbox_view {
 
 struct imap_session;
 struct session_events;
+struct annotation;
 
 /* One row for each command id. */
 struct command_handler {
@@ -469,7 +473,6 @@ void list_write_mailbox(struct imap_session *session, const struct collection *m
 /* --- cmd_metadata.c --- */
 
 /* What METADATA responses tell of one mailbox, slice by slice. */
-struct annotation;
 struct metadata_work {
     struct annotation *list;
     size_t count, next;
@@ -482,6 +485,35 @@ int metadata_begin(struct store_view *view, collection_id mailbox,
 /* Writes a response of this slice; returns whether all is told. */
 bool metadata_write(struct imap_session *session, struct slice mailbox,
                     const struct imap_metadata *metadata, struct metadata_work *work);
+
+/* --- annotate.c: annotations of messages (RFC 5257) --- */
+
+/* The ANNOTATIONS response code of the mailbox that was just selected. */
+void annotate_write_support(struct imap_session *session);
+
+/* " ANNOTATION (/comment)": the names of what has changed of an entry, if the client is told and
+ * they are known. */
+void annotate_write_changed(struct imap_session *session, struct mailbox_snapshot *snapshot,
+                            const struct entry *entry);
+
+/* What STORE or APPEND sets, for the store, in the command's arena. False: the reply is set, also
+ * when a value is too large, or there are too many for one message. */
+bool annotate_make_list(struct imap_session *session, const struct imap_annotations *annotations,
+                        struct annotation **list, size_t *count);
+
+/* Whether one of the names is of a body part; whether the message has all of these. */
+bool annotate_is_of_part(struct slice entry);
+bool annotate_has_part(const struct summary *summary, struct slice entry);
+bool annotate_has_parts(const struct summary *summary, const struct annotation *list, size_t count);
+
+/* Section 3.2.1: the reply to a name of a part that a message does not have. */
+enum progress annotate_no_part(struct imap_session *session);
+
+/* The reply to a failure to set. */
+enum progress annotate_fail(struct imap_session *session, int error);
+
+/* Whether an entry-match means the entry. */
+bool annotate_matches(struct slice match, struct slice entry);
 
 /* --- mailbox_view.c --- */
 
@@ -534,6 +566,11 @@ int view_some_gone(struct imap_session *session, struct mailbox_snapshot *snapsh
  * was told. failed: see mailbox_change_flags. */
 int view_change_flags(struct imap_session *session, const struct range_set *uids,
                       const struct flag_change *change, bool answered, struct range_set *failed);
+
+/* The same with annotations, which who must have the rights to set. Errors of the store's call. */
+int view_change_annotations(struct imap_session *session, const struct range_set *uids,
+                            const struct annotation *list, size_t count, uint64_t unchanged_since,
+                            struct range_set *failed);
 
 /* The numbers that a sequence set names, whether they exist or not, '*' being `last`. ERROR_LIMIT.
  */

@@ -1,7 +1,7 @@
 /*
- * SORT's keys (RFC 5256, RFC 5957). Numbers and dates are eight bytes, the highest first; strings
- * are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and end with a
- * NUL. What is reversed has every byte's complement.
+ * SORT's keys (RFC 5256, RFC 5957, RFC 5257). Numbers and dates are eight bytes, the highest first;
+ * strings are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and
+ * end with a NUL. What is reversed has every byte's complement.
  */
 #include "base/error.h"
 #include "format/subject.h"
@@ -35,6 +35,15 @@ struct sort_item *sort_items(const struct sort_list *list)
     return (struct sort_item *)list->items.data;
 }
 
+/* An annotation can be changed, so its value is no key for ever. */
+static bool can_be_remembered(const struct imap_sort_criterion *criteria, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (criteria[i].kind == IMAP_SORT_ANNOTATION)
+            return false;
+    return true;
+}
+
 /* The others are numbers of the entry itself. */
 static bool takes_summary(enum imap_sort_kind kind)
 {
@@ -44,8 +53,8 @@ static bool takes_summary(enum imap_sort_kind kind)
 void sort_list_remember(struct sort_list *list, struct account_id account, collection_id collection,
                         const struct imap_sort_criterion *criteria, size_t count)
 {
-    list->remembers = true;
-    for (size_t i = 0; i < count; i++) {
+    list->remembers = can_be_remembered(criteria, count);
+    for (size_t i = 0; i < count && list->remembers; i++) {
         if (!takes_summary(criteria[i].kind))
             continue;
         list->memories[i] = sort_memory_take(
@@ -210,11 +219,25 @@ static int put_address(struct search_slice *slice, struct buffer *keys, enum env
     return error;
 }
 
-static int put_criterion(struct search_slice *slice, struct buffer *keys, enum imap_sort_kind kind)
+/* RFC 5257 section 4.9; without a value it is as an empty one. */
+static int put_annotation(struct search_slice *slice, struct buffer *keys,
+                          const struct imap_sort_criterion *criterion)
+{
+    struct slice value = search_annotation(slice, criterion->entry, criterion->shared);
+    buffer_clear(&slice->key);
+    int error = text_search_key(value, &slice->key);
+    put_string(keys, buffer_slice(&slice->key));
+    return error;
+}
+
+static int put_criterion(struct search_slice *slice, struct buffer *keys,
+                         const struct imap_sort_criterion *criterion)
 {
     bool reply;
     int error = 0;
-    switch (kind) {
+    switch (criterion->kind) {
+    case IMAP_SORT_ANNOTATION:
+        return put_annotation(slice, keys, criterion);
     case IMAP_SORT_ARRIVAL:
         put_number(keys, slice->entry->internal_date);
         return 0;
@@ -251,13 +274,13 @@ static void complement(struct buffer *keys, size_t from)
 /* The key's index in what is remembered; its rank takes that place in the end. What could not be
  * read is not remembered. */
 static int put_remembered(struct search_slice *slice, struct buffer *keys,
-                          struct sort_memory *memory)
+                          const struct imap_sort_criterion *criterion, struct sort_memory *memory)
 {
     uint32_t uid = slice->entry->uid, index;
     size_t begin = keys->size;
     int error = 0;
     if (!sort_memory_find(memory, uid, &index)) {
-        error = put_criterion(slice, keys, memory->about.kind);
+        error = put_criterion(slice, keys, criterion);
         if (!error)
             error = buffer_error(keys);
         if (!error)
@@ -278,10 +301,10 @@ int sort_add(struct search_slice *slice, struct sort_list *list,
     for (size_t i = 0; i < count && !error; i++) {
         size_t at = keys->size;
         if (list->remembers && list->memories[i]) {
-            error = put_remembered(slice, keys, list->memories[i]);
+            error = put_remembered(slice, keys, &criteria[i], list->memories[i]);
             continue;
         }
-        error = put_criterion(slice, keys, criteria[i].kind);
+        error = put_criterion(slice, keys, &criteria[i]);
         if (criteria[i].reverse)
             complement(keys, at);
     }

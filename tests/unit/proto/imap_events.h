@@ -35,10 +35,11 @@ static inline void imap_events_flags(struct buffer *out, const struct imap_flags
 static inline void imap_events_key(struct buffer *out, const struct imap_search_key *key)
 {
     static const char *const names[] = {
-        "all",        "and",    "or",         "not",     "sequence",  "uid",         "flag",
-        "keyword",    "header", "body",       "text",    "larger",    "smaller",     "before",
-        "on",         "since",  "sentbefore", "senton",  "sentsince", "savedbefore", "savedon",
-        "savedsince", "older",  "younger",    "emailid", "threadid",  "modseq",      "filter",
+        "all",       "and",         "or",      "not",        "sequence",   "uid",
+        "flag",      "keyword",     "header",  "body",       "text",       "larger",
+        "smaller",   "before",      "on",      "since",      "sentbefore", "senton",
+        "sentsince", "savedbefore", "savedon", "savedsince", "older",      "younger",
+        "emailid",   "threadid",    "modseq",  "filter",     "annotation",
     };
     buffer_append_string(out, names[key->kind]);
     if (key->field.size || key->text.size) {
@@ -67,7 +68,7 @@ static inline void imap_events_item(struct buffer *out, const struct imap_fetch_
     static const char *const names[] = {"uid",      "flags",      "internaldate", "size",
                                         "envelope", "body",       "structure",    "emailid",
                                         "threadid", "savedate",   "modseq",       "preview",
-                                        "binary",   "binarysize", "section"};
+                                        "binary",   "binarysize", "section",      "annotation"};
     buffer_append_format(out, " %s", names[item->kind]);
     if (item->kind < IMAP_FETCH_BINARY)
         return;
@@ -78,6 +79,8 @@ static inline void imap_events_item(struct buffer *out, const struct imap_fetch_
         buffer_append_format(out, ".%u", item->numbers[i]);
     for (size_t i = 0; i < item->field_count; i++)
         imap_events_slice(out, item->fields[i]);
+    if (item->attributes)
+        buffer_append_format(out, " %u", item->attributes);
     if (item->peek)
         buffer_append_string(out, "/peek");
     if (item->partial)
@@ -133,8 +136,9 @@ static inline void imap_events_search(struct buffer *out, const struct imap_sear
                              search->return_count ? " count" : "",
                              search->return_save ? " save" : "");
     for (size_t i = 0; i < search->sort_count; i++)
-        buffer_append_format(out, "%s%d ", search->sort[i].reverse ? "-" : "+",
-                             search->sort[i].kind);
+        buffer_append_format(out, "%s%d%s%.*s ", search->sort[i].reverse ? "-" : "+",
+                             search->sort[i].kind, search->sort[i].shared ? " shared" : "",
+                             SLICE_FORMAT(search->sort[i].entry));
     if (search->update)
         buffer_append_string(out, "update");
     for (size_t i = 0; i < search->item_count; i++)
@@ -149,6 +153,8 @@ static inline void imap_events_select(struct buffer *out, const struct imap_sele
     imap_events_slice(out, select->mailbox);
     if (select->condstore)
         buffer_append_string(out, " condstore");
+    if (select->annotate)
+        buffer_append_string(out, " annotate");
     if (!select->qresync)
         return;
     buffer_append_format(out, " qresync %u %llu", select->uid_validity,
@@ -165,12 +171,25 @@ static inline void imap_events_select(struct buffer *out, const struct imap_sele
     }
 }
 
+static inline void imap_events_annotations(struct buffer *out,
+                                           const struct imap_annotations *annotations)
+{
+    for (size_t i = 0; i < annotations->count; i++) {
+        const struct imap_annotation *annotation = &annotations->list[i];
+        buffer_append_format(out, " %s ", annotation->shared ? "shared" : "priv");
+        buffer_append(out, annotation->entry);
+        if (annotation->value.data)
+            imap_events_slice(out, annotation->value);
+    }
+}
+
 static inline void imap_events_append(struct buffer *out, const struct imap_command *command)
 {
     imap_events_slice(out, command->append.mailbox);
     imap_events_flags(out, &command->append.flags);
     if (command->append.has_date)
         buffer_append_format(out, " date %lld", (long long)command->append.date);
+    imap_events_annotations(out, &command->append.annotations);
     if (command->append.binary)
         buffer_append_string(out, " binary");
     if (command->append.catenates)
@@ -329,6 +348,9 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
         if (command->store.conditional)
             buffer_append_format(out, " unchanged %llu",
                                  (unsigned long long)command->store.unchanged_since);
+        imap_events_annotations(out, &command->store.annotations);
+        if (command->store.annotates)
+            break;
         buffer_append_format(out, " %c%s", operations[command->store.operation],
                              command->store.silent ? "silent" : "");
         imap_events_flags(out, &command->store.flags);

@@ -194,7 +194,7 @@ static void test_store(void **state)
     check_bad("STORE 1 FLAGS (\\Mine)", "Flags: no system flag that can be set");
     check_bad("STORE 1 FLAGS (\\*)", "Flags: expected an atom");
     check_bad("STORE 1 FLAGS", "Flags: missing");
-    check_bad("STORE 1 FLAGS.LOUD x", "Store item: expected FLAGS or FLAGS.SILENT");
+    check_bad("STORE 1 FLAGS.LOUD x", "Store item: expected FLAGS, FLAGS.SILENT or ANNOTATION");
     check_bad("STORE 1 FLAGS (a", "Flags: expected a flag or a closing parenthesis");
 }
 
@@ -482,7 +482,7 @@ static void test_grammar_limits(void **state)
     check_count("SEARCH ", "(", "", IMAP_NESTING_MAXIMUM, "ALL",
                 "BAD a Search key: nested too deeply\n");
     check_maximum("SEARCH ", "TEXT x", " ", IMAP_SEARCH_TEXTS_MAXIMUM, "",
-                  "Search key: too many for BODY and TEXT");
+                  "Search key: too many for BODY, TEXT and ANNOTATION");
     check_maximum("FETCH 1 (", "FLAGS", " ", IMAP_FETCH_ITEMS_MAXIMUM, ")", "Fetch item: too many");
     check_maximum("FETCH 1 BODY[HEADER.FIELDS (", "To", " ", IMAP_FETCH_FIELDS_MAXIMUM, ")]",
                   "Fetch item: too many header fields");

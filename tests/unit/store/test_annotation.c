@@ -2,6 +2,7 @@
  * Annotations: who sees and sets them, what they count, and where they go with their messages.
  */
 #include "kv/kv.h"
+#include "store/acl.h"
 #include "store/annotation.h"
 #include "store/changes.h"
 #include "store/check.h"
@@ -585,6 +586,101 @@ static void test_retained(void **state)
     check_account(f);
 }
 
+/* --- what has changed --- */
+
+/* "/a /b": what has changed after the modseq, as who sees it. */
+static const char *changed(struct fixture *f, struct store_view *view, collection_id mailbox,
+                           uint32_t uid, uint64_t since)
+{
+    struct mailbox_snapshot *snapshot = NULL;
+    struct slice *names = NULL;
+    size_t count = 0;
+    struct buffer text;
+    buffer_init(&text, 1 << 20);
+    assert_int_equal(mailbox_snapshot_open(view, mailbox, &snapshot), 0);
+    assert_int_equal(message_annotations_changed(snapshot, uid, since, &f->arena, &names, &count),
+                     0);
+    mailbox_snapshot_close(&snapshot);
+    for (size_t i = 0; i < count; i++)
+        buffer_append_format(&text, "%s%.*s", i ? " " : "", SLICE_FORMAT(names[i]));
+    const char *copy = arena_string(&f->arena, buffer_slice(&text));
+    buffer_release(&text);
+    return copy;
+}
+
+/* RFC 5257 section 4.4: the names of what has changed, what was taken away among them. */
+static void test_changed(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    append_many(f, inbox, 3);
+    assert_string_equal(changed(f, f->view, inbox, 1, 0), "");
+    assert_int_equal(set_message(f->view, inbox, 1, "s/a", "1"), 0);
+    uint64_t first = read_mailbox(f, inbox).highest_modseq;
+    assert_int_equal(set_message(f->view, inbox, 1, "p/b", "1"), 0);
+    assert_int_equal(set_message(f->view, inbox, 1, "s/b", "1"), 0);
+    assert_int_equal(set_message(f->view, inbox, 2, "s/c", "1"), 0);
+    uint64_t second = read_mailbox(f, inbox).highest_modseq;
+    assert_string_equal(changed(f, f->view, inbox, 1, 0), "/b /a");
+    assert_string_equal(changed(f, f->view, inbox, 1, first), "/b");
+    assert_string_equal(changed(f, f->view, inbox, 2, first), "/c");
+    assert_string_equal(changed(f, f->view, inbox, 1, second), "");
+    assert_string_equal(changed(f, f->view, inbox, 99, 0), "");
+    /* Taken away; set to what it was. */
+    assert_int_equal(set_message(f->view, inbox, 1, "s/a", NULL), 0);
+    assert_int_equal(set_message(f->view, inbox, 1, "s/b", "1"), 0);
+    assert_string_equal(changed(f, f->view, inbox, 1, second), "/a");
+    check_account(f);
+    /* Not of a copy, nor of what has moved or was brought back: they are new. */
+    copy(f, inbox, 1, inbox, false);
+    assert_string_equal(changed(f, f->view, inbox, 4, 0), "");
+    copy(f, inbox, 1, inbox, true);
+    assert_string_equal(changed(f, f->view, inbox, 1, 0), "");
+    assert_string_equal(changed(f, f->view, inbox, 5, 0), "");
+    expunge(f, inbox, 2);
+    assert_string_equal(changed(f, f->view, inbox, 2, 0), "");
+    check_account(f);
+}
+
+/* What another has set for himself alone is not told. */
+static void test_changed_of_others(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    struct store_view *view = NULL;
+    append_many(f, inbox, 1);
+    struct account_id bob;
+    assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &bob), 0);
+    assert_int_equal(acl_set(f->view, inbox, SLICE("bob"), ACL_REPLACE, RIGHT_LOOKUP | RIGHT_READ),
+                     0);
+    assert_int_equal(store_view_open(f->store, who_account(bob), f->alice, &view), 0);
+    assert_int_equal(set_message(view, inbox, 1, "p/bobs", "1"), 0);
+    assert_int_equal(set_message(view, inbox, 1, "s/all", "1"), ERROR_DENIED);
+    assert_int_equal(set_message(f->view, inbox, 1, "s/all", "1"), 0);
+    assert_string_equal(changed(f, view, inbox, 1, 0), "/bobs /all");
+    assert_string_equal(changed(f, f->view, inbox, 1, 0), "/all");
+    store_view_close(&view);
+    check_account(f);
+}
+
+/* Many names are not all kept: the oldest go. */
+static void test_changed_many(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    char name[ANNOTATION_NAME_MAXIMUM + 2];
+    append_many(f, inbox, 1);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "s/%02d/%0*d", i, ANNOTATION_NAME_MAXIMUM - 4, 0);
+        assert_int_equal(set_message(f->view, inbox, 1, name, "1"), 0);
+    }
+    const char *text = changed(f, f->view, inbox, 1, 0);
+    assert_null(strstr(text, "/10/"));
+    assert_non_null(strstr(text, "/11/"));
+    assert_non_null(strstr(text, "/19/"));
+    check_account(f);
+}
+
 /* --- damage --- */
 
 static void assert_said(const char *said, const char *text)
@@ -624,6 +720,16 @@ static void test_check(void **state)
     assert_int_equal(usage(f), 3 + 8);
     put(f, key_annotation(&key, inbox, 3, NULL, SLICE("/d")), SLICE("\1retained"));
     assert_string_equal(mend(f), "");
+    /* What was changed last: of nothing, of what is retained, unreadable. */
+    const struct slice changes = SLICE("\1\1\0\0\0\0\0\0\0\2/b");
+    put(f, key_annotation_changes(&key, inbox, 1, NULL), changes);
+    assert_string_equal(mend(f), "");
+    put(f, key_annotation_changes(&key, 55, 1, NULL), changes);
+    assert_said(mend(f), "what annotations were changed last belongs to nothing");
+    put(f, key_annotation_changes(&key, inbox, 3, NULL), changes);
+    assert_said(mend(f), "what annotations were changed last belongs to nothing");
+    put(f, key_annotation_changes(&key, inbox, 1, NULL), slice_sub(changes, 0, changes.size - 1));
+    assert_said(mend(f), "what annotations were changed last belongs to nothing");
     assert_string_equal(list_message(f, inbox, 2), "p/b=2");
 }
 
@@ -648,6 +754,10 @@ static void test_dump(void **state)
     assert_non_null(strstr(text.data, "\nannotation 1 \"s/a\": bytes=3 value=\"one\"\n"));
     snprintf(expected, sizeof(expected),
              "\nmessage-annotation 1 1 \"p%s/b\": bytes=3 value=\"two\"\n", id);
+    assert_non_null(strstr(text.data, expected));
+    snprintf(expected, sizeof(expected),
+             "annotation-changes 1 1 \"p%s\": modseq=%llu name=\"/b\"\n", id,
+             (unsigned long long)read_mailbox(f, 1).highest_modseq);
     assert_non_null(strstr(text.data, expected));
     buffer_release(&text);
 }
@@ -796,15 +906,27 @@ static void test_what_is_not_the_servers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), ON_BOTH(test_collection),
-        ON_BOTH(test_account),        ON_BOTH(test_changes),
-        ON_BOTH(test_limits),         ON_BOTH(test_message_limits),
-        ON_BOTH(test_quota),          ON_BOTH(test_rights),
-        ON_BOTH(test_message),        ON_BOTH(test_append),
-        ON_BOTH(test_copy_and_move),  ON_BOTH(test_retained),
-        ON_BOTH(test_check),          ON_BOTH(test_dump),
-        ON_BOTH(test_merged_threads), ON_BOTH(test_random),
-        ON_BOTH(test_of_the_server),  ON_BOTH(test_what_is_not_the_servers),
+        cmocka_unit_test(test_names),
+        ON_BOTH(test_changed),
+        ON_BOTH(test_changed_of_others),
+        ON_BOTH(test_changed_many),
+        ON_BOTH(test_collection),
+        ON_BOTH(test_account),
+        ON_BOTH(test_changes),
+        ON_BOTH(test_limits),
+        ON_BOTH(test_message_limits),
+        ON_BOTH(test_quota),
+        ON_BOTH(test_rights),
+        ON_BOTH(test_message),
+        ON_BOTH(test_append),
+        ON_BOTH(test_copy_and_move),
+        ON_BOTH(test_retained),
+        ON_BOTH(test_check),
+        ON_BOTH(test_dump),
+        ON_BOTH(test_merged_threads),
+        ON_BOTH(test_random),
+        ON_BOTH(test_of_the_server),
+        ON_BOTH(test_what_is_not_the_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

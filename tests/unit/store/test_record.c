@@ -89,6 +89,7 @@ static int read_any(int kind, struct slice value)
     struct directory_entry entry;
     struct scripts_record scripts;
     struct site_script site_script = {0};
+    struct slice changes;
     int64_t created;
     uint64_t number;
     switch (kind) {
@@ -120,6 +121,8 @@ static int read_any(int kind, struct slice value)
         return scripts_record_read(value, &scripts);
     case 13:
         return site_script_record_read(value, &site_script);
+    case 14:
+        return annotation_changes_record_read(value, &changes);
     default:
         return number_record_read(value, &number);
     }
@@ -185,6 +188,10 @@ static void write_any(int kind, struct buffer *value)
     case 13:
         site_script_record_write(&(struct site_script){.size = 5, .active = true}, value);
         break;
+    case 14:
+        annotation_changes_record_begin(value);
+        annotation_change_write(&(struct annotation_change){7, SLICE("/a")}, value);
+        break;
     default:
         number_record_write(5, value);
     }
@@ -195,7 +202,7 @@ static void test_damaged(void **state)
     (void)state;
     struct buffer value;
     buffer_init(&value, 4096);
-    for (int kind = 0; kind < 15; kind++) {
+    for (int kind = 0; kind < 16; kind++) {
         write_any(kind, &value);
         assert_int_equal(read_any(kind, buffer_slice(&value)), 0);
         for (size_t size = 0; size < value.size; size++)

@@ -395,12 +395,22 @@ static int call_server_annotations_set(struct caller *c)
     return server_annotations_set(c->store, c->who, &annotation, 1);
 }
 
-static int call_message_annotations_set(struct caller *c)
+static int set_message_annotation(struct caller *c, enum annotation_scope scope)
 {
-    struct annotation annotation = {ANNOTATION_SHARED, SLICE("/comment"), SLICE("x")};
+    struct annotation annotation = {scope, SLICE("/comment"), SLICE("x")};
     uint64_t modseq;
     return message_annotations_set(c->view, c->mailbox, &c->uids, &annotation, 1, UINT64_MAX,
                                    &modseq, NULL);
+}
+
+static int call_message_annotations_set(struct caller *c)
+{
+    return set_message_annotation(c, ANNOTATION_SHARED);
+}
+
+static int call_message_annotations_set_private(struct caller *c)
+{
+    return set_message_annotation(c, ANNOTATION_PRIVATE);
 }
 
 static int call_message_thread(struct caller *c)
@@ -667,8 +677,8 @@ static const struct {
     {"mailbox_append_all", call_append_all, RIGHT_INSERT, RIGHT_POST},
     {"mailbox_replace", call_replace, L | R | RIGHT_INSERT | RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE,
      RIGHT_POST, RIGHT_INSERT},
-    {"mailbox_append (annotated)", call_append_annotated, L | R | RIGHT_WRITE | RIGHT_INSERT,
-     RIGHT_POST},
+    {"mailbox_append (annotated)", call_append_annotated, L | R | RIGHT_ANNOTATE | RIGHT_INSERT,
+     RIGHT_POST, RIGHT_INSERT},
     {"mailbox_change_flags", call_flags, L | RIGHT_DELETE_MESSAGES},
     {"mailbox_change_flags (\\Seen)", call_flags_seen, L | RIGHT_SEEN},
     {"mailbox_change_flags (keyword)", call_flags_keyword, L | RIGHT_WRITE},
@@ -692,7 +702,8 @@ static const struct {
     {"annotations_set (root)", call_annotations_set_root, SYSTEM},
     {"annotations_set (root, of events)", call_annotations_set_events, OWNER},
     {"server_annotations_set", call_server_annotations_set, SYSTEM, .administrator = true},
-    {"message_annotations_set", call_message_annotations_set, L | R | RIGHT_WRITE},
+    {"message_annotations_set", call_message_annotations_set, L | R | RIGHT_ANNOTATE},
+    {"message_annotations_set (private)", call_message_annotations_set_private, L | R},
     {"acl_get", call_acl_get, L | RIGHT_ADMINISTER},
     {"acl_set", call_acl_set, L | RIGHT_ADMINISTER},
     {"acl_granted_always", call_acl_granted, L | RIGHT_ADMINISTER},

@@ -22,6 +22,7 @@ static void test_select(void **state)
           "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY V] UIDs are valid\r\n"
           "* OK [UIDNEXT 1] Next UID\r\n* OK [MAILBOXID (V)] The mailbox's own id\r\n"
           "* OK [URLMECH INTERNAL] URLs can be signed\r\n"
+          "* OK [ANNOTATIONS 65536] Bytes of a value\r\n"
           "* OK [HIGHESTMODSEQ V] Highest\r\na OK [READ-WRITE] Select completed\r\n");
     dialogue_append(&dialogue, "INBOX", "(\\Seen)", "a: b\r\n\r\n");
     dialogue_append(&dialogue, "INBOX", "($Work)", "a: c\r\n\r\n");
@@ -32,6 +33,7 @@ static void test_select(void **state)
           "* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
           "* OK [UIDVALIDITY V] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n* OK [MAILBOXID "
           "(V)] The mailbox's own id\r\n* OK [URLMECH INTERNAL] URLs can be signed\r\n"
+          "* OK [ANNOTATIONS READ-ONLY] No changes\r\n"
           "* OK [HIGHESTMODSEQ V] Highest\r\n"
           "b OK [READ-ONLY] Examine completed\r\n");
     check(client, "c STORE 1 +FLAGS (\\Deleted)\r\n", "c NO Mailbox is selected read-only\r\n");

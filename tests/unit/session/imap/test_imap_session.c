@@ -14,8 +14,9 @@
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT CONTEXT=SEARCH "            \
     "CONTEXT=SORT FILTERS MULTISEARCH THREAD=ORDEREDSUBJECT "                                      \
     "THREAD=REFERENCES I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX "   \
-    "QUOTA=RES-ANNOTATION-STORAGE METADATA PARTIAL UIDONLY INPROGRESS NOTIFY UNAUTHENTICATE ACL "  \
-    "RIGHTS=texk "                                                                                 \
+    "QUOTA=RES-ANNOTATION-STORAGE METADATA ANNOTATE-EXPERIMENT-1 PARTIAL UIDONLY INPROGRESS "      \
+    "NOTIFY UNAUTHENTICATE ACL "                                                                   \
+    "RIGHTS=texkn "                                                                                \
     "LIST-MYRIGHTS COMPRESS=DEFLATE "                                                              \
     "APPENDLIMIT=1048576"
 
