@@ -240,7 +240,11 @@ struct imap_sort_criterion {
     bool reverse;
 };
 
-enum imap_thread_algorithm { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
+enum imap_thread_algorithm {
+    IMAP_THREAD_ORDEREDSUBJECT,
+    IMAP_THREAD_REFERENCES,
+    IMAP_THREAD_REFS,
+};
 
 /* SEARCH, SORT, THREAD and their UID forms. Without RETURN the answer is "* SEARCH"; with an empty
  * RETURN it is ALL. */

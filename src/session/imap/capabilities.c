@@ -47,6 +47,7 @@ static const char *const capabilities[] = {
     "MULTISEARCH",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
     "I18NLEVEL=1",
     "QUOTA",
     "QUOTA=RES-STORAGE",
