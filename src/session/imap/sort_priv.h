@@ -50,7 +50,7 @@ int sort_place(struct search_slice *slice, const struct entry *entry,
                const uint32_t *order, size_t count, size_t *place);
 
 /* The pieces of keys. The sent date is the Date field's, else the internal date (RFC 5256
- * section 2.2). The subject is the base subject as a search key, cleared first; *reply: whether it
+ * section 2.2). The subject is the base subject as a sort key, cleared first; *reply: whether it
  * says reply or forward. */
 int64_t sort_sent_date(struct search_slice *slice);
 int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply);
