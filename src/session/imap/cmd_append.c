@@ -101,6 +101,10 @@ static struct append_work *begin(struct imap_session *session)
 static bool add_message(struct imap_session *session, struct append_work *work)
 {
     const struct imap_append *append = &session->command->append;
+    if (work->count == limit_saved(session)) { /* RFC 9738 section 3.1 */
+        limit_refuse(session, limit_saved(session), 0);
+        return false;
+    }
     if (work->count == work->capacity) {
         size_t capacity = work->capacity ? 2 * work->capacity : 1;
         struct append_message *grown = arena_alloc_array(&session->arena, capacity, sizeof(*grown));
