@@ -816,7 +816,8 @@ static struct served *make(struct worker *worker, const struct worker_facts *fac
                                      .user = keep(&place, facts->user),
                                      .client = keep(&place, facts->client),
                                      .tls = keep(&place, facts->tls),
-                                     .tag = keep(&place, facts->tag)};
+                                     .tag = keep(&place, facts->tag),
+                                     .language = facts->language};
     served->note = keep(&place, note);
     served->worker = worker;
     served->work.data = served;

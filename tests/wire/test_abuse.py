@@ -485,6 +485,7 @@ GRAMMAR = {
     "IMAP_URLS_MAXIMUM": ("a RESETKEY INBOX" + " INTERNAL" * 100,
                           "a RESETKEY INBOX" + " INTERNAL" * 101),
     "IMAP_ENABLE_MAXIMUM": ("a ENABLE" + " X" * 32, "a ENABLE" + " X" * 33),
+    "IMAP_LANGUAGES_MAXIMUM": ("a LANGUAGE" + " x" * 31 + " de", "a LANGUAGE" + " x" * 33),
     # src/session/imap/session_priv.h
     "SESSION_LINE_MAXIMUM": ("a SEARCH SUBJECT " + "x" * 65000, "a SEARCH SUBJECT " + "x" * 65536),
     "SESSION_LITERALS_MAXIMUM": ("a SEARCH SUBJECT {262144+}\r\n" + "x" * 262144,

@@ -10,6 +10,7 @@ static const char *const capabilities[] = {
     "LITERAL+",
     "ID",
     "ENABLE",
+    "LANGUAGE",
     "UTF8=ACCEPT",
     "IDLE",
     "NAMESPACE",

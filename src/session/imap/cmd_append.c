@@ -246,8 +246,8 @@ static enum progress answer_replaced(struct imap_session *session,
                                      const struct append_result *result)
 {
     session->stream->expunged++;
-    imap_write_status(session->out, SLICE("*"), "OK", append_uid(session, result),
-                      "Replacement message is ready");
+    imap_write_status(session->out, session->language, SLICE("*"), "OK",
+                      append_uid(session, result), "Replacement message is ready");
     session_ok(session, "Replace completed");
     session->reply.tells_modseq = session->enabled & ENABLED_CONDSTORE;
     return PROGRESS_DONE;

@@ -51,7 +51,7 @@ static enum progress answer_copied(struct imap_session *session, const struct co
         return session_reply(session, "OK", code,
                              result->from.count ? "Copy completed" : "No such message");
     if (code)
-        imap_write_status(session->out, SLICE("*"), "OK", code, "Moved");
+        imap_write_status(session->out, session->language, SLICE("*"), "OK", code, "Moved");
     session_ok(session, result->from.count ? "Move completed" : "No such message");
     session->reply.tells_modseq = result->from.count && session->enabled & ENABLED_CONDSTORE;
     return PROGRESS_DONE;

@@ -171,10 +171,10 @@ static void tell_progress(struct imap_session *session, struct search_work *work
     if (!next || now - work->told < SESSION_PROGRESS_SECONDS * UINT64_C(1000000))
         return;
     work->told = now;
-    buffer_append_format(session->out, "* OK [INPROGRESS (%s%s%s %u %u)] Searching\r\n", quote,
-                         *quote ? session->tag : "NIL", quote,
-                         range_set_position(&session->uids, next) - 1,
-                         range_set_size(&session->uids));
+    buffer_append_format(
+        session->out, "* OK [INPROGRESS (%s%s%s %u %u)] ", quote, *quote ? session->tag : "NIL",
+        quote, range_set_position(&session->uids, next) - 1, range_set_size(&session->uids));
+    imap_write_text(session->out, session->language, "Searching");
 }
 
 static int match(struct imap_session *session, struct search_work *work)
@@ -518,9 +518,10 @@ static void keep_updated(struct imap_session *session, struct search_work *work)
 
 static void tell_not_updated(struct imap_session *session, const struct search_work *work)
 {
-    if (work->not_updated)
-        buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] Too many, or too large\r\n",
-                             session->tag);
+    if (!work->not_updated)
+        return;
+    buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] ", session->tag);
+    imap_write_text(session->out, session->language, "Too many, or too large");
 }
 
 /* One step of the stage the search is in. */

@@ -57,6 +57,6 @@ enum progress limit_tell(struct imap_session *session, uint32_t lowest)
     const char *code = limit_code(session, limit_messages(session), lowest);
     if (!reply->code && !reply->tells_modseq)
         return session_reply(session, reply->status, code, text);
-    imap_write_status(session->out, SLICE("*"), "NO", code, text);
+    imap_write_status(session->out, session->language, SLICE("*"), "NO", code, text);
     return PROGRESS_DONE;
 }

@@ -133,7 +133,8 @@ struct imap_session {
     uint32_t enabled;                /* enum session_enabled bits */
     uint32_t tells;                  /* enum session_tells bits */
     enum session_phase phase;
-    unsigned bad_count;
+    uint16_t bad_count;
+    uint8_t language;                /* enum language */
     struct search_context *contexts; /* the youngest first */
     struct notify *notify;           /* NULL: NOTIFY has not been used, or NONE */
     char tag[IMAP_TAG_MAXIMUM + 1];  /* of the command under way */
@@ -316,6 +317,7 @@ enum progress cmd_noop(struct imap_session *session);
 enum progress cmd_logout(struct imap_session *session);
 enum progress cmd_id(struct imap_session *session);
 enum progress cmd_enable(struct imap_session *session);
+enum progress cmd_language(struct imap_session *session);
 enum progress cmd_namespace(struct imap_session *session);
 enum progress cmd_select(struct imap_session *session);
 enum progress cmd_close(struct imap_session *session);

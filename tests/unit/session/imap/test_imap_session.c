@@ -6,7 +6,7 @@
 #include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
-    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS "          \
+    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE LANGUAGE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS " \
     "MULTIAPPEND CATENATE URLAUTH URLAUTH=BINARY URL-PARTIAL MOVE REPLACE CHILDREN "               \
     "SPECIAL-USE "                                                                                 \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA ESEARCH SEARCHRES WITHIN "         \
