@@ -370,6 +370,8 @@ static void check_meaning(struct reading *reading)
     check_networks(reading, "lmtp_trusted", &config->lmtp_trusted);
     check_engine(reading);
     check_outgoing(reading);
+    if (config->message_limit && config->save_limit)
+        problem(reading, 0, "save_limit is for a server without message_limit");
     if (strcmp(config->log_format, "text") != 0 && strcmp(config->log_format, "json") != 0)
         problem(reading, 0, "log_format: \"%s\" is neither text nor json", config->log_format);
     enum log_level level;

@@ -162,6 +162,14 @@ uint32_t range_set_next(const struct range_set *set, uint32_t from)
     return set->ranges[index].first > from ? set->ranges[index].first : from;
 }
 
+uint32_t range_set_previous(const struct range_set *set, uint32_t from)
+{
+    size_t index = find(set, from);
+    if (index < set->count && set->ranges[index].first <= from)
+        return from;
+    return index ? set->ranges[index - 1].last : 0;
+}
+
 uint32_t range_set_last(const struct range_set *set)
 {
     return set->count ? set->ranges[set->count - 1].last : 0;

@@ -50,6 +50,9 @@ uint32_t range_set_at(struct range_set *set, uint32_t position);
 /* The smallest number >= from, or 0. */
 uint32_t range_set_next(const struct range_set *set, uint32_t from);
 
+/* The largest number <= from, or 0. */
+uint32_t range_set_previous(const struct range_set *set, uint32_t from);
+
 /* The largest number, or 0 when empty. */
 uint32_t range_set_last(const struct range_set *set);
 

@@ -116,14 +116,16 @@ int text_to_utf8(struct slice charset, struct slice bytes, struct buffer *utf8)
 
 /* Search keys. */
 
-static void append_ascii_key(struct slice ascii, struct buffer *key)
+static void append_ascii_key(struct slice ascii, bool title, struct buffer *key)
 {
+    const char first = title ? 'a' : 'A';
+    const char other = title ? 'A' - 'a' : 'a' - 'A';
     char *room = buffer_reserve(key, ascii.size);
     if (!room)
         return;
     for (size_t i = 0; i < ascii.size; i++) {
         char c = ascii.data[i];
-        room[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        room[i] = (char)(c >= first && c <= first + 25 ? c + other : c);
     }
     buffer_commit(key, ascii.size);
 }
@@ -150,16 +152,34 @@ static size_t run_size(struct slice text)
     return best ? best : at;
 }
 
-/* Decomposed, folded, decomposed again, as folding may compose: RFC 5051 section 2. */
-static int append_folded(struct slice run, struct buffer *key)
+/* Each character in title case, by the mapping that makes one of one. */
+static int32_t to_title(UChar *to, const UChar *from, int32_t size)
+{
+    int32_t written = 0;
+    for (int32_t i = 0; i < size;) {
+        UChar32 code;
+        U16_NEXT(from, i, size, code);
+        U16_APPEND_UNSAFE(to, written, u_totitle(code));
+    }
+    return written;
+}
+
+/* RFC 5051 section 2: in title case, then decomposed. For searches it is folded instead:
+ * decomposed, folded, decomposed again, as folding may compose. */
+static int append_run(struct slice run, bool title, struct buffer *key)
 {
     UChar a[UNITS], b[UNITS];
     UErrorCode error = U_ZERO_ERROR;
     int32_t size;
     const UNormalizer2 *decompose = unorm2_getNFKDInstance(&error);
     u_strFromUTF8(a, RUN, &size, run.data, (int32_t)run.size, &error);
-    size = unorm2_normalize(decompose, a, size, b, UNITS, &error);
-    size = u_strFoldCase(a, UNITS, b, size, U_FOLD_CASE_DEFAULT, &error);
+    if (title && U_SUCCESS(error)) {
+        size = to_title(b, a, size);
+        u_memcpy(a, b, size);
+    } else {
+        size = unorm2_normalize(decompose, a, size, b, UNITS, &error);
+        size = u_strFoldCase(a, UNITS, b, size, U_FOLD_CASE_DEFAULT, &error);
+    }
     size = unorm2_normalize(decompose, a, size, b, UNITS, &error);
     if (U_FAILURE(error))
         return buffer_append(key, run);
@@ -172,20 +192,30 @@ static int append_folded(struct slice run, struct buffer *key)
     return buffer_error(key);
 }
 
-int text_search_key(struct slice utf8, struct buffer *key)
+static int append_key(struct slice utf8, bool title, struct buffer *key)
 {
     while (utf8.size && !buffer_error(key)) {
         size_t ascii = utf8_ascii_prefix(utf8);
-        append_ascii_key(slice_sub(utf8, 0, ascii), key);
+        append_ascii_key(slice_sub(utf8, 0, ascii), title, key);
         utf8 = slice_sub(utf8, ascii, SIZE_MAX);
         size_t size = run_size(slice_sub(utf8, 0, valid_prefix(slice_sub(utf8, 0, RUN + 4))));
         if (size)
-            append_folded(slice_sub(utf8, 0, size), key);
+            append_run(slice_sub(utf8, 0, size), title, key);
         else
             buffer_append(key, slice_sub(utf8, 0, size = 1));
         utf8 = slice_sub(utf8, size, SIZE_MAX);
     }
     return buffer_error(key);
+}
+
+int text_search_key(struct slice utf8, struct buffer *key)
+{
+    return append_key(utf8, false, key);
+}
+
+int text_sort_key(struct slice utf8, struct buffer *key)
+{
+    return append_key(utf8, true, key);
 }
 
 bool text_contains(struct slice text, struct slice key, struct buffer *scratch)

@@ -25,10 +25,15 @@ int text_to_utf8(struct slice charset, struct slice bytes, struct buffer *utf8);
  * anything that is not UTF-8 replaced. */
 int text_decode_header(struct slice value, struct buffer *utf8);
 
-/* Appends the text's search key (RFC 5051, i;unicode-casemap: case-folded, decomposed), so that
- * a substring search of one key in another is IMAP SEARCH's comparison. ASCII is done without
- * ICU. Invalid UTF-8 is kept byte for byte. */
+/* Appends the text's search key (RFC 5051, i;unicode-casemap, but folded: "ss" finds U+00DF, too),
+ * so that a substring search of one key in another is IMAP SEARCH's comparison. ASCII is done
+ * without ICU. Invalid UTF-8 is kept byte for byte. */
 int text_search_key(struct slice utf8, struct buffer *key);
+
+/* Appends the key by which texts are compared and put in order: RFC 5051 section 2,
+ * i;unicode-casemap as it is written (title case, decomposed). Invalid UTF-8 is kept byte for byte.
+ */
+int text_sort_key(struct slice utf8, struct buffer *key);
 
 /* Whether key occurs in the search key of the text; scratch is cleared and used. */
 bool text_contains(struct slice text, struct slice key, struct buffer *scratch);

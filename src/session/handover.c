@@ -16,6 +16,7 @@ struct waiting {
     const struct stream_protocol *protocol;
     int socket;
     struct slice client, tls, tag, input;
+    enum language language;
     size_t size;
     char body[];
 };
@@ -61,11 +62,12 @@ void handover_drain(struct handover *handover)
 
 /* --- refusing --- */
 
-static void refuse(int socket, const struct stream_protocol *protocol, struct slice tag, int error)
+static void refuse(int socket, const struct stream_protocol *protocol, struct slice tag,
+                   enum language language, int error)
 {
     struct buffer line;
     buffer_init(&line, IPC_STRING_MAXIMUM + 256);
-    protocol->refuse(tag, error, &line);
+    protocol->refuse(tag, language, error, &line);
     worker_refuse(socket, buffer_slice(&line));
     buffer_release(&line);
 }
@@ -89,7 +91,7 @@ static void forget(struct handover *handover, struct waiting *stream)
 static void give_up(struct handover *handover, struct waiting *stream, int error)
 {
     log_refused(stream, error);
-    refuse(stream->socket, stream->protocol, stream->tag, error);
+    refuse(stream->socket, stream->protocol, stream->tag, stream->language, error);
     forget(handover, stream);
 }
 
@@ -129,6 +131,7 @@ static int adopt(struct handover *handover, const struct waiting *stream, struct
         .client = arena_string(&arena, stream->client),
         .tls = stream->tls.size ? arena_string(&arena, stream->tls) : NULL,
         .tag = stream->tag.size ? arena_string(&arena, stream->tag) : NULL,
+        .language = stream->language,
         .input = stream->input,
     };
     int error = arena_failed(&arena) ? ERROR_MEMORY
@@ -248,10 +251,14 @@ static int read_stream(struct handover *handover, struct waiting *stream, uint8_
     stream->client = ipc_get_bytes(&reader, IPC_STRING_MAXIMUM);
     stream->tls = ipc_get_bytes(&reader, IPC_STRING_MAXIMUM);
     stream->tag = ipc_get_bytes(&reader, IPC_STRING_MAXIMUM);
+    uint8_t language = ipc_get_u8(&reader);
     stream->input = ipc_get_bytes(&reader, IPC_BODY_MAXIMUM);
     stream->protocol = find_protocol(handover, *number);
     int error = ipc_reader_finish(&reader);
-    return error || stream->protocol ? error : ERROR_PROTOCOL;
+    if (!error && (!stream->protocol || language >= LANGUAGES))
+        error = ERROR_PROTOCOL;
+    stream->language = error ? LANGUAGE_DEFAULT : (enum language)language;
+    return error;
 }
 
 /* There is no place to keep it in. */
@@ -262,7 +269,7 @@ static int refuse_at_once(const struct handover *handover, struct ipc_message *m
     const struct stream_protocol *protocol = find_protocol(handover, ipc_get_u8(&reader));
     if (!protocol)
         return ERROR_PROTOCOL;
-    refuse(message->descriptors[0], protocol, SLICE(""), ERROR_LIMIT);
+    refuse(message->descriptors[0], protocol, SLICE(""), LANGUAGE_DEFAULT, ERROR_LIMIT);
     message->descriptors[0] = -1;
     return 0;
 }
@@ -336,7 +343,7 @@ static void give_back(void *arg, int socket, const struct stream *stream, struct
     int error =
         input.size > STREAM_BACK_INPUT_MAXIMUM ? ERROR_LIMIT : send_back(handover, &body, socket);
     if (error)
-        refuse(socket, stream->protocol, SLICE(""), error);
+        refuse(socket, stream->protocol, SLICE(""), LANGUAGE_DEFAULT, error);
     else
         close(socket);
     if (body.data)

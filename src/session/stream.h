@@ -18,6 +18,7 @@
 
 #include "base/buffer.h"
 #include "base/config.h"
+#include "format/language.h"
 #include "ipc/service.h"
 #include "store/store.h"
 
@@ -71,6 +72,7 @@ struct stream {
     const char *client;        /* address, for logs and Received */
     const char *tls;           /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; NULL: none */
     const char *tag;           /* what the engine before login left (its header); NULL: nothing */
+    enum language language;    /* that the client has chosen before login */
 
     /* exchanged in run() */
     struct slice input; /* run() takes from the front */
@@ -110,7 +112,7 @@ struct stream_protocol {
     /* What a stream that was handed over and cannot be served is told, before it is closed: instead
      * of the answer to the command of that tag (empty: none). ERROR_LIMIT: there are too many; else
      * it may be tried again. NULL for a protocol without login. */
-    void (*refuse)(struct slice tag, int error, struct buffer *output);
+    void (*refuse)(struct slice tag, enum language language, int error, struct buffer *output);
     /* Seconds without input before timed_out is set, in the state it is in now. The loop calls it
      * between runs. */
     uint32_t (*idle_limit)(const struct stream *stream);

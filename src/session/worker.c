@@ -829,7 +829,8 @@ static struct served *make(struct worker *worker, const struct worker_facts *fac
                                      .administrator = is_administrator(worker, facts),
                                      .client = keep(&place, facts->client),
                                      .tls = keep(&place, facts->tls),
-                                     .tag = keep(&place, facts->tag)};
+                                     .tag = keep(&place, facts->tag),
+                                     .language = facts->language};
     served->note = keep(&place, note);
     served->worker = worker;
     served->work.data = served;

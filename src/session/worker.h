@@ -57,7 +57,8 @@ struct worker_facts {
     bool has_account; /* counted against account_connections, woken by its notices */
     struct account_id account;
     const char *user, *client, *tls, *tag; /* as in struct stream; NULL: none */
-    struct slice input;                    /* read already; at most STREAM_INPUT_MAXIMUM */
+    enum language language;
+    struct slice input; /* read already; at most STREAM_INPUT_MAXIMUM */
 };
 
 /* Takes over a socket (made non-blocking) and runs its protocol. On failure the socket stays the

@@ -175,6 +175,7 @@ def test_every_limit_has_a_test():
         "rados_cache",  # test_keeps_no_more_than_its_limit in tests/unit/kv/test_rados.c
         "outgoing_timeout", "outgoing_connections",  # tests/wire/test_send.py
         "outgoing_rate",  # test_rate in tests/unit/store/test_outgoing.c
+        "message_limit", "save_limit",  # tests/wire/test_message_limit.py
         "outgoing_give_up",  # it_is_given_up_after_some_time in tests/unit/session/test_sender.c
     }
     options = set(re.findall(r"^CONFIG_NUMBER\((\w+),", (ROOT / "src/base/config.def").read_text(),
@@ -493,6 +494,7 @@ GRAMMAR = {
     "IMAP_URLS_MAXIMUM": ("a RESETKEY INBOX" + " INTERNAL" * 100,
                           "a RESETKEY INBOX" + " INTERNAL" * 101),
     "IMAP_ENABLE_MAXIMUM": ("a ENABLE" + " X" * 32, "a ENABLE" + " X" * 33),
+    "IMAP_LANGUAGES_MAXIMUM": ("a LANGUAGE" + " x" * 31 + " de", "a LANGUAGE" + " x" * 33),
     # src/session/imap/session_priv.h
     "SESSION_LINE_MAXIMUM": ("a SEARCH SUBJECT " + "x" * 65000, "a SEARCH SUBJECT " + "x" * 65536),
     "SESSION_LITERALS_MAXIMUM": ("a SEARCH SUBJECT {262144+}\r\n" + "x" * 262144,

@@ -1,4 +1,5 @@
-"""THREAD=REFERENCES of random mail is what RFC 5256 section 3 makes of it, step by step as written."""
+"""THREAD=REFERENCES and THREAD=REFS of random mail are what RFC 5256 section 3 and
+draft-ietf-morg-inthread-01 section 4 make of it, step by step as written."""
 
 import random
 import re
@@ -10,8 +11,9 @@ SUBJECTS = ("apples", "pears", "Re: apples", "Re: pears", "Fwd: plums", "plums",
 
 
 class Node:
-    def __init__(self, number=0, date=0, subject="", reply=False):
-        self.number, self.date, self.subject, self.reply = number, date, subject, reply
+    def __init__(self):
+        self.number = self.date = self.arrival = 0
+        self.subject, self.reply = "", False
         self.parent, self.children = None, []
 
     def is_above(self, other):
@@ -36,6 +38,10 @@ class Node:
         """By sent date, then by number; a dummy by its first child."""
         return (self.date, self.number) if self.number else min(c.when() for c in self.children)
 
+    def latest(self):
+        """When the last of its messages arrived: of equal ones the highest number's is the last."""
+        return max([(self.arrival, self.number)] + [child.latest() for child in self.children])
+
     def thread_subject(self):
         return (self if self.number else min(self.children, key=Node.when)).subject
 
@@ -57,11 +63,12 @@ def base(subject):
 def link_messages(mail):
     """Step 1."""
     known, messages = {}, []
-    for number, (identity, date, subject, references) in enumerate(mail, 1):
+    for number, (identity, date, arrival, subject, references) in enumerate(mail, 1):
         node = known.setdefault(identity, Node()) if identity else Node()
         if node.number:
             node = Node()
-        node.number, node.date, (node.subject, node.reply) = number, date, base(subject)
+        node.number, node.date, node.arrival = number, date, arrival
+        node.subject, node.reply = base(subject)
         messages.append(node)
         last = None
         for reference in references:
@@ -121,17 +128,22 @@ def arrange(siblings):
     return sorted(siblings, key=Node.when)
 
 
-def threads(mail):
+def threads(mail, algorithm):
     nodes = link_messages(mail)
     roots = prune([node for node in nodes if not node.parent], True)
-    return "".join(f"({node.show()})" for node in arrange(gather(sorted(roots, key=Node.when))))
+    if algorithm == "REFERENCES":
+        roots = arrange(gather(sorted(roots, key=Node.when)))
+    else:
+        roots = sorted(arrange(roots), key=Node.latest)
+    return "".join(f"({node.show()})" for node in roots)
 
 
 def random_mail(chance):
     names = [f"m{number}" for number in range(MESSAGES // 2)]
     for _ in range(MESSAGES):
         references = chance.sample(names, chance.choice((0, 0, 0, 1, 1, 2, 4)))
-        yield (chance.choice(names + [""]), chance.randint(1, 28), chance.choice(SUBJECTS), references)
+        yield (chance.choice(names + [""]), chance.randint(1, 28), chance.randint(1, 28),
+               chance.choice(SUBJECTS), references)
 
 
 def written(place, identity, date, subject, references):
@@ -144,15 +156,18 @@ def written(place, identity, date, subject, references):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_references(shared_server, seed):
+def test_threads(shared_server, seed):
     """In the mailbox's order: the store gives messages of threads that it joins new UIDs."""
     mail = list(random_mail(random.Random(seed)))
     with shared_server.imap(shared_server.fresh_account()) as client:
-        for place, message in enumerate(mail):
-            assert client.append("INBOX", written(place, *message))[0].startswith("OK")
+        for place, (identity, date, arrival, subject, references) in enumerate(mail):
+            message = written(place, identity, date, subject, references)
+            when = f'"{arrival:2}-Jan-2024 10:00:00 +0000"'
+            assert client.append("INBOX", message, when)[0].startswith("OK")
         client.ok("SELECT INBOX")
         places = [int(re.search(r"(\d{4})\)$", line)[1])
                   for line in client.ok("FETCH 1:* BODY.PEEK[TEXT]")]
-        (line,) = client.ok("THREAD REFERENCES UTF-8 ALL")
+        answers = {algorithm: client.ok(f"THREAD {algorithm} UTF-8 ALL") for algorithm in ("REFERENCES", "REFS")}
     assert len(places) == MESSAGES
-    assert line == "* THREAD " + threads([mail[place] for place in places])
+    for algorithm, answer in answers.items():
+        assert answer == ["* THREAD " + threads([mail[place] for place in places], algorithm)], algorithm

@@ -435,6 +435,7 @@ void connection_granted(struct connection *connection, const uint8_t ticket[TICK
         .client = connection->client,
         .tls = tls,
         .tag = buffer_slice(&engine_of(connection)->exchange.tag),
+        .language = engine_of(connection)->language,
         .input = buffer_slice(&connection->input),
     };
     if (hand_over(connection, &handover)) {

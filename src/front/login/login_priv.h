@@ -14,6 +14,7 @@
 #ifndef FRONT_LOGIN_LOGIN_PRIV_H
 #define FRONT_LOGIN_LOGIN_PRIV_H
 
+#include "format/language.h"
 #include "front/login/tls_priv.h"
 #include "ipc/service.h"
 
@@ -177,6 +178,7 @@ struct handover {
     uint64_t route;
     const char *client, *tls;
     struct slice tag, input;
+    enum language language;
     int stream;
 };
 int peers_hand_over(struct login *login, const struct handover *handover);

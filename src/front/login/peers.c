@@ -301,6 +301,7 @@ int peers_hand_over(struct login *login, const struct handover *handover)
     ipc_put_bytes(&body, slice_from_string(handover->client));
     ipc_put_bytes(&body, slice_from_string(handover->tls));
     ipc_put_bytes(&body, handover->tag);
+    ipc_put_u8(&body, (uint8_t)handover->language);
     ipc_put_bytes(&body, handover->input);
     while (error == ERROR_CLOSED && (session = choose_session(login, handover->route))) {
         error = is_stuck(session->channel)

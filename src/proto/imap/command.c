@@ -20,6 +20,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_STARTTLS] = {"STARTTLS", BEFORE, false, imap_parse_nothing},
     [IMAP_AUTHENTICATE] = {"AUTHENTICATE", BEFORE, false, imap_parse_authenticate},
     [IMAP_LOGIN] = {"LOGIN", BEFORE, false, imap_parse_login},
+    [IMAP_LANGUAGE] = {"LANGUAGE", ANY, false, imap_parse_language},
     [IMAP_ENABLE] = {"ENABLE", AFTER, false, imap_parse_enable},
     [IMAP_NAMESPACE] = {"NAMESPACE", AFTER, false, imap_parse_nothing},
     [IMAP_SELECT] = {"SELECT", AFTER, false, imap_parse_select},

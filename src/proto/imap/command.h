@@ -7,11 +7,11 @@
  *
  * Source: RFC 3501 section 9 and RFC 9051 section 9; RFC 2971 (ID), 2177 (IDLE), 3516 (BINARY),
  * 3691 (UNSELECT), 4315 (UIDPLUS), 5256 (SORT, THREAD), 5464 (METADATA), 9208 (QUOTA), 9394
- * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 6154 (SPECIAL-USE), 6851 (MOVE), 7888
- * (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508 (REPLACE), 5258
- * (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889 (APPENDLIMIT), 7162
- * (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465 (NOTIFY), 5267
- * (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH), 5257
+ * (PARTIAL), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 5255 (LANGUAGE), 6154 (SPECIAL-USE),
+ * 6851 (MOVE), 7888 (LITERAL+), 3502 (MULTIAPPEND), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 8508
+ * (REPLACE), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
+ * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
+ * (NOTIFY), 5267 (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH), 5257
  * (ANNOTATE).
  */
 #ifndef PROTO_IMAP_COMMAND_H
@@ -36,6 +36,7 @@ enum imap_command_id {
     IMAP_AUTHENTICATE,
     IMAP_LOGIN,
     IMAP_ENABLE,
+    IMAP_LANGUAGE,
     IMAP_NAMESPACE,
     IMAP_SELECT,
     IMAP_EXAMINE,
@@ -273,7 +274,11 @@ struct imap_sort_criterion {
     struct slice entry; /* of ANNOTATION */
 };
 
-enum imap_thread_algorithm { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
+enum imap_thread_algorithm {
+    IMAP_THREAD_ORDEREDSUBJECT,
+    IMAP_THREAD_REFERENCES,
+    IMAP_THREAD_REFS,
+};
 
 /* SEARCH, SORT, THREAD and their UID forms. Without RETURN the answer is "* SEARCH"; with an empty
  * RETURN it is ALL. */
@@ -495,6 +500,10 @@ struct imap_command {
             struct slice *capabilities;
             size_t count;
         } enable;
+        struct {
+            struct slice *ranges; /* in the order of preference; none: which are there? */
+            size_t count;
+        } language;
         struct {
             struct slice *pairs; /* name, value, name, value; NIL is data == NULL */
             size_t count;        /* slices, so an even number */

@@ -32,7 +32,8 @@ static const char after_login[] = " LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE
 
 static void write_capabilities(const struct login_engine *engine, struct buffer *output)
 {
-    buffer_append_string(output, "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE");
+    buffer_append_string(output,
+                         "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LANGUAGE");
     buffer_append_string(output, after_login);
     if (!engine->tls && engine->options.tls_available)
         buffer_append_string(output, " STARTTLS");
@@ -57,14 +58,14 @@ static void greet(struct login_engine *engine, struct buffer *output)
 static void bye(struct login_engine *engine, bool unavailable, const char *text,
                 struct buffer *output)
 {
-    (void)engine;
-    imap_write_status(output, SLICE("*"), "BYE", unavailable ? "UNAVAILABLE" : NULL, text);
+    imap_write_status(output, engine->language, SLICE("*"), "BYE",
+                      unavailable ? "UNAVAILABLE" : NULL, text);
 }
 
 static enum login_action bad(struct login_engine *engine, struct slice tag, const char *text,
                              struct buffer *output)
 {
-    imap_write_status(output, tag, "BAD", NULL, text);
+    imap_write_status(output, engine->language, tag, "BAD", NULL, text);
     if (++engine->bad_count < IMAP_LOGIN_BAD_MAXIMUM)
         return LOGIN_MORE;
     login_engine_bye(engine, false, "Too many bad commands", output);
@@ -76,22 +77,22 @@ static enum login_action bad(struct login_engine *engine, struct slice tag, cons
 typedef enum login_action login_handler(struct login_engine *engine,
                                         const struct imap_command *command, struct buffer *output);
 
-static enum login_action ok(const struct imap_command *command, const char *text,
-                            struct buffer *output)
+static enum login_action ok(const struct login_engine *engine, const struct imap_command *command,
+                            const char *text, struct buffer *output)
 {
-    imap_write_status(output, command->tag, "OK", NULL, text);
+    imap_write_status(output, engine->language, command->tag, "OK", NULL, text);
     return LOGIN_MORE;
 }
 
-static enum login_action no(const struct imap_command *command, const char *code, const char *text,
-                            struct buffer *output)
+static enum login_action no(const struct login_engine *engine, const struct imap_command *command,
+                            const char *code, const char *text, struct buffer *output)
 {
-    imap_write_status(output, command->tag, "NO", code, text);
+    imap_write_status(output, engine->language, command->tag, "NO", code, text);
     return LOGIN_MORE;
 }
 
-static login_handler do_capability, do_noop, do_logout, do_id, do_starttls, do_authenticate,
-    do_login;
+static login_handler do_capability, do_noop, do_logout, do_id, do_language, do_starttls,
+    do_authenticate, do_login;
 
 static enum login_action do_capability(struct login_engine *engine,
                                        const struct imap_command *command, struct buffer *output)
@@ -99,30 +100,42 @@ static enum login_action do_capability(struct login_engine *engine,
     buffer_append_string(output, "* ");
     write_capabilities(engine, output);
     buffer_append_string(output, "\r\n");
-    return ok(command, "Capability completed", output);
+    return ok(engine, command, "Capability completed", output);
 }
 
 static enum login_action do_noop(struct login_engine *engine, const struct imap_command *command,
                                  struct buffer *output)
 {
-    (void)engine;
-    return ok(command, "NOOP completed", output);
+    return ok(engine, command, "NOOP completed", output);
 }
 
 static enum login_action do_logout(struct login_engine *engine, const struct imap_command *command,
                                    struct buffer *output)
 {
     login_engine_bye(engine, false, "Logging out", output);
-    ok(command, "Logout completed", output);
+    ok(engine, command, "Logout completed", output);
     return LOGIN_CLOSE;
 }
 
 static enum login_action do_id(struct login_engine *engine, const struct imap_command *command,
                                struct buffer *output)
 {
-    (void)engine;
     buffer_append_string(output, "* ID (\"name\" \"Chapar\")\r\n");
-    return ok(command, "ID completed", output);
+    return ok(engine, command, "ID completed", output);
+}
+
+/* RFC 5255 section 3.2. What is chosen here goes with the stream. */
+static enum login_action do_language(struct login_engine *engine,
+                                     const struct imap_command *command, struct buffer *output)
+{
+    if (!command->language.count) {
+        imap_write_languages(output);
+        return ok(engine, command, "Language completed", output);
+    }
+    if (!language_choose(command->language.ranges, command->language.count, &engine->language))
+        return no(engine, command, NULL, "No such language", output);
+    imap_write_language(output, engine->language);
+    return ok(engine, command, "Now speaking English", output);
 }
 
 static enum login_action do_starttls(struct login_engine *engine,
@@ -131,8 +144,8 @@ static enum login_action do_starttls(struct login_engine *engine,
     if (engine->tls)
         return bad(engine, command->tag, "TLS is active already", output);
     if (!engine->options.tls_available)
-        return no(command, NULL, "TLS is not available", output);
-    ok(command, "Begin TLS negotiation now", output);
+        return no(engine, command, NULL, "TLS is not available", output);
+    ok(engine, command, "Begin TLS negotiation now", output);
     return LOGIN_STARTTLS;
 }
 
@@ -140,11 +153,11 @@ static enum login_action do_login(struct login_engine *engine, const struct imap
                                   struct buffer *output)
 {
     if (!login_engine_password_allowed(engine))
-        return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
+        return no(engine, command, "PRIVACYREQUIRED", "Start TLS first", output);
     login_exchange_begin(&engine->exchange, command->tag, SLICE("PLAIN"), true);
     if (!login_exchange_set_plain(&engine->exchange, command->login.user, command->login.password))
         return login_engine_ask(engine);
-    return no(command, "AUTHENTICATIONFAILED", "Authentication failed", output);
+    return no(engine, command, "AUTHENTICATIONFAILED", "Authentication failed", output);
 }
 
 static enum login_action do_authenticate(struct login_engine *engine,
@@ -153,9 +166,9 @@ static enum login_action do_authenticate(struct login_engine *engine,
     struct slice mechanism =
         login_find_mechanism(login_engine_mechanisms(engine), command->authenticate.mechanism);
     if (!login_engine_password_allowed(engine))
-        return no(command, "PRIVACYREQUIRED", "Start TLS first", output);
+        return no(engine, command, "PRIVACYREQUIRED", "Start TLS first", output);
     if (mechanism.size == 0)
-        return no(command, NULL, "Unknown mechanism", output);
+        return no(engine, command, NULL, "Unknown mechanism", output);
     bool initial = command->authenticate.has_initial;
     login_exchange_begin(&engine->exchange, command->tag, mechanism, initial);
     if (initial) {
@@ -168,9 +181,13 @@ static enum login_action do_authenticate(struct login_engine *engine,
 }
 
 static login_handler *const handlers[IMAP_COMMAND_COUNT] = {
-    [IMAP_CAPABILITY] = do_capability, [IMAP_NOOP] = do_noop,
-    [IMAP_LOGOUT] = do_logout,         [IMAP_ID] = do_id,
-    [IMAP_STARTTLS] = do_starttls,     [IMAP_AUTHENTICATE] = do_authenticate,
+    [IMAP_CAPABILITY] = do_capability,
+    [IMAP_NOOP] = do_noop,
+    [IMAP_LOGOUT] = do_logout,
+    [IMAP_ID] = do_id,
+    [IMAP_LANGUAGE] = do_language,
+    [IMAP_STARTTLS] = do_starttls,
+    [IMAP_AUTHENTICATE] = do_authenticate,
     [IMAP_LOGIN] = do_login,
 };
 
@@ -198,7 +215,7 @@ static void wipe_line(struct login_engine *engine)
 static void refused(struct login_engine *engine, int error, struct buffer *output)
 {
     bool temporary = error_is_temporary(error);
-    imap_write_status(output, buffer_slice(&engine->exchange.tag), "NO",
+    imap_write_status(output, engine->language, buffer_slice(&engine->exchange.tag), "NO",
                       temporary ? "UNAVAILABLE" : "AUTHENTICATIONFAILED",
                       temporary ? "Try again later" : "Authentication failed");
 }

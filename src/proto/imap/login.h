@@ -1,5 +1,6 @@
 /*
- * IMAP before login: greeting, CAPABILITY, NOOP, ID, STARTTLS, AUTHENTICATE, LOGIN, LOGOUT.
+ * IMAP before login: greeting, CAPABILITY, NOOP, ID, LANGUAGE, STARTTLS, AUTHENTICATE, LOGIN,
+ * LOGOUT.
  *
  * The whole engine that reads strangers' bytes (proto/sasl/login.h): it runs in chapar-login, in
  * unit tests one byte at a time, and in a fuzzer.

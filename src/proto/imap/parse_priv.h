@@ -171,12 +171,13 @@ void imap_search_keys(struct imap_cursor *cursor, struct imap_search *search, bo
 /* --- the argument parsers in imap_commands --- */
 typedef void imap_parser(struct imap_cursor *cursor, struct imap_command *command);
 imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id, imap_parse_login,
-    imap_parse_authenticate, imap_parse_enable, imap_parse_mailbox, imap_parse_select,
-    imap_parse_create, imap_parse_rename, imap_parse_list, imap_parse_lsub, imap_parse_status,
-    imap_parse_append, imap_parse_replace, imap_parse_resetkey, imap_parse_genurlauth,
-    imap_parse_urlfetch, imap_parse_expunge, imap_parse_search, imap_parse_sort, imap_parse_thread,
-    imap_parse_getquota, imap_parse_setquota, imap_parse_compress, imap_parse_getmetadata,
-    imap_parse_setmetadata, imap_parse_fetch, imap_parse_store, imap_parse_copy, imap_parse_notify,
-    imap_parse_cancel_update, imap_parse_esearch;
+    imap_parse_authenticate, imap_parse_enable, imap_parse_language, imap_parse_mailbox,
+    imap_parse_select, imap_parse_create, imap_parse_rename, imap_parse_list, imap_parse_lsub,
+    imap_parse_status, imap_parse_append, imap_parse_replace, imap_parse_resetkey,
+    imap_parse_genurlauth, imap_parse_urlfetch, imap_parse_expunge, imap_parse_search,
+    imap_parse_sort, imap_parse_thread, imap_parse_getquota, imap_parse_setquota,
+    imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata, imap_parse_fetch,
+    imap_parse_store, imap_parse_copy, imap_parse_notify, imap_parse_cancel_update,
+    imap_parse_esearch;
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * SEARCH (RFC 9051 section 6.4.4; RFC 3501's NEW, OLD and RECENT; RFC 4731's and 5182's RETURN;
  * WITHIN: RFC 5032; MODSEQ: RFC 7162; OBJECTID: RFC 8474; SAVEDATE: RFC 8514; FILTER: RFC 5466;
- * ANNOTATION: RFC 5257).
+ * UIDAFTER, UIDBEFORE: RFC 9738; ANNOTATION: RFC 5257).
  *
  * No message is ever \Recent here: RECENT and NEW match nothing, OLD everything.
  */
@@ -27,7 +27,9 @@ enum argument {
     NUMBER,
     TIME,
     DATE,
-    SET
+    SET,
+    UIDS_AFTER,
+    UIDS_BEFORE
 };
 
 struct key_row {
@@ -84,6 +86,8 @@ static const struct key_row key_rows[] = {
     {"FILTER", FILTER, IMAP_SEARCH_FILTER},
     {"ANNOTATION", ANNOTATION, IMAP_SEARCH_ANNOTATION},
     {"UID", SET, IMAP_SEARCH_UID},
+    {"UIDAFTER", UIDS_AFTER, IMAP_SEARCH_UID},
+    {"UIDBEFORE", UIDS_BEFORE, IMAP_SEARCH_UID},
     {"NOT", KEY, IMAP_SEARCH_NOT},
     {"OR", TWO_KEYS, IMAP_SEARCH_OR},
 };
@@ -232,6 +236,20 @@ static void take_annotation(struct search_parser *parser, struct imap_search_key
         negate(parser->cursor, key);
 }
 
+/* Of what is not a UID there is no range: below 1, above the highest (RFC 9738 section 3.2). */
+static void take_uids_beside(struct imap_cursor *cursor, bool after, struct imap_search_key *key)
+{
+    uint32_t uid = imap_nz_number(cursor);
+    key->set.ranges = arena_alloc(cursor->arena, sizeof(*key->set.ranges));
+    if (!key->set.ranges)
+        imap_fail(cursor, "too large");
+    if (cursor->problem || uid == (after ? UINT32_MAX : 1))
+        return;
+    key->set.ranges[0] = after ? (struct imap_sequence_range){uid + 1, UINT32_MAX}
+                               : (struct imap_sequence_range){1, uid - 1};
+    key->set.count = 1;
+}
+
 static void take_arguments(struct search_parser *parser, enum argument argument,
                            struct imap_search_key *key)
 {
@@ -270,6 +288,8 @@ static void take_arguments(struct search_parser *parser, enum argument argument,
         key->date = take_date(cursor);
     else if (argument == SET)
         imap_sequence_set(cursor, &key->set);
+    else if (argument == UIDS_AFTER || argument == UIDS_BEFORE)
+        take_uids_beside(cursor, argument == UIDS_AFTER, key);
 }
 
 static void take_named_key(struct search_parser *parser, struct imap_search_key *key)

@@ -1,5 +1,6 @@
 /*
- * Commands with few arguments or none: NOOP and its like, ID, LOGIN, AUTHENTICATE, ENABLE, STATUS.
+ * Commands with few arguments or none: NOOP and its like, ID, LOGIN, AUTHENTICATE, ENABLE,
+ * LANGUAGE, STATUS.
  */
 #include "format/base64.h"
 #include "proto/imap/parse_priv.h"
@@ -87,6 +88,25 @@ void imap_parse_enable(struct imap_cursor *cursor, struct imap_command *command)
     } while (cursor->at < cursor->end);
     command->enable.capabilities = capabilities;
     command->enable.count = count;
+}
+
+/* language-cmd = "LANGUAGE" *(SP lang-range-quoted) (RFC 5255 section 3.5) */
+void imap_parse_language(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct slice *ranges =
+        arena_alloc_array(cursor->arena, IMAP_LANGUAGES_MAXIMUM, sizeof(*ranges));
+    size_t count = 0;
+    while (cursor->at < cursor->end && !cursor->problem) {
+        imap_argument(cursor, "Language");
+        if (!ranges)
+            imap_fail(cursor, "too large");
+        if (count == IMAP_LANGUAGES_MAXIMUM)
+            imap_fail(cursor, "too many");
+        if (!cursor->problem)
+            ranges[count++] = imap_astring(cursor);
+    }
+    command->language.ranges = ranges;
+    command->language.count = count;
 }
 
 static const struct {

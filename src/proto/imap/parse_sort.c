@@ -1,6 +1,6 @@
 /*
  * SORT and THREAD (RFC 5256 section 5; DISPLAYFROM and DISPLAYTO: RFC 5957; SORT's RETURN: RFC 5267
- * section 3; ANNOTATION: RFC 5257 section 4.9).
+ * section 3; REFS: draft-ietf-morg-inthread-01 section 4; ANNOTATION: RFC 5257 section 4.9).
  */
 #include "proto/imap/parse_priv.h"
 
@@ -26,6 +26,7 @@ static const struct {
 } algorithms[] = {
     {"ORDEREDSUBJECT", IMAP_THREAD_ORDEREDSUBJECT},
     {"REFERENCES", IMAP_THREAD_REFERENCES},
+    {"REFS", IMAP_THREAD_REFS},
 };
 
 /* sort-criterion = ["REVERSE" SP] sort-key */

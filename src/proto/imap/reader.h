@@ -59,6 +59,7 @@ enum {
     IMAP_NOTIFY_NAMES_MAXIMUM = 500,    /* mailboxes named by all groups */
     IMAP_ID_FIELDS_MAXIMUM = 30,        /* RFC 2971 section 3.3 */
     IMAP_ENABLE_MAXIMUM = 32,           /* capabilities of one ENABLE */
+    IMAP_LANGUAGES_MAXIMUM = 32,        /* language ranges of one LANGUAGE */
     IMAP_DISCARD_MAXIMUM = 1024 * 1024, /* bytes of one refused command that are read past */
     IMAP_BAD_TEXT_MAXIMUM = 200,        /* bytes of a BAD event's text */
 };

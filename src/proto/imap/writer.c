@@ -3,18 +3,37 @@
 #include "format/date.h"
 #include "format/mailbox_name.h"
 
-void imap_write_status(struct buffer *out, struct slice tag, const char *status, const char *code,
-                       const char *text)
+void imap_write_text(struct buffer *out, enum language language, const char *text)
+{
+    bool written = language_write(out, language, text);
+    for (const char *at = text; !written && *at; at++) {
+        bool plain = (unsigned char)*at < 0x80 && *at != '\r' && *at != '\n';
+        buffer_append_byte(out, plain ? *at : '?');
+    }
+    buffer_append_string(out, "\r\n");
+}
+
+void imap_write_status(struct buffer *out, enum language language, struct slice tag,
+                       const char *status, const char *code, const char *text)
 {
     buffer_append(out, tag);
     buffer_append_format(out, " %s ", status);
     if (code)
         buffer_append_format(out, "[%s] ", code);
-    for (const char *at = text; *at; at++) {
-        bool plain = (unsigned char)*at < 0x80 && *at != '\r' && *at != '\n';
-        buffer_append_byte(out, plain ? *at : '?');
-    }
-    buffer_append_string(out, "\r\n");
+    imap_write_text(out, language, text);
+}
+
+void imap_write_language(struct buffer *out, enum language language)
+{
+    buffer_append_format(out, "* LANGUAGE (%s)\r\n", language_tag(language));
+}
+
+void imap_write_languages(struct buffer *out)
+{
+    buffer_append_string(out, "* LANGUAGE (");
+    for (int i = 0; i < LANGUAGES; i++)
+        buffer_append_format(out, "%s%s", i ? " " : "", language_tag((enum language)i));
+    buffer_append_string(out, ")\r\n");
 }
 
 void imap_write_literal_head(struct buffer *out, uint64_t size)

@@ -7,12 +7,21 @@
 
 #include "base/buffer.h"
 #include "base/range_set.h"
+#include "format/language.h"
 #include "proto/imap/command.h"
 
 /* "tag OK text\r\n", with "[code] " when code is not NULL. status: "OK", "NO", "BAD", "BYE",
- * "PREAUTH"; tag "*" for untagged. CR, LF and 8-bit bytes in text become '?'. */
-void imap_write_status(struct buffer *out, struct slice tag, const char *status, const char *code,
-                       const char *text);
+ * "PREAUTH"; tag "*" for untagged. text is English, and written in the language. */
+void imap_write_status(struct buffer *out, enum language language, struct slice tag,
+                       const char *status, const char *code, const char *text);
+
+/* What people read of such a line, and its end. CR, LF and 8-bit bytes of a text that is not in the
+ * language's table become '?'. */
+void imap_write_text(struct buffer *out, enum language language, const char *text);
+
+/* LANGUAGE responses (RFC 5255 section 3.3): the one that is spoken from here on, and all. */
+void imap_write_language(struct buffer *out, enum language language);
+void imap_write_languages(struct buffer *out);
 
 /* An astring/nstring as short as it can be: atom (only where allowed), quoted, or literal. */
 void imap_write_astring(struct buffer *out, struct slice text);

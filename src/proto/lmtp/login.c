@@ -156,14 +156,17 @@ static enum login_action take_line(struct login_engine *engine, struct slice lin
 
 /* --- what the shared part asks --- */
 
-static void tls_begins(struct buffer *output)
+static void tls_begins(struct login_engine *engine, struct buffer *output)
 {
+    (void)engine;
     reply("220 2.0.0 Ready to start TLS", output);
 }
 
 /* RFC 4954 sections 4 and 6, RFC 3207 section 4. */
-static void no(enum login_problem problem, const char *text, struct buffer *output)
+static void no(struct login_engine *engine, enum login_problem problem, const char *text,
+               struct buffer *output)
 {
+    (void)engine;
     static const char *const codes[] = {
         [LOGIN_BAD] = "500 5.5.2",          [LOGIN_BAD_ARGUMENT] = "501 5.5.4",
         [LOGIN_NOT_NOW] = "503 5.5.1",      [LOGIN_NEEDS_LOGIN] = "530 5.7.0",

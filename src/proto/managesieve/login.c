@@ -149,14 +149,17 @@ static void expect_response(struct login_engine *engine)
     managesieve_reader_expect_string(&managesieve_of(engine)->reader);
 }
 
-static void tls_begins(struct buffer *output)
+static void tls_begins(struct login_engine *engine, struct buffer *output)
 {
+    (void)engine;
     managesieve_write_ok(output, "Begin TLS negotiation");
 }
 
 /* RFC 5804 section 2: whatever is not understood has a NO. */
-static void no(enum login_problem problem, const char *text, struct buffer *output)
+static void no(struct login_engine *engine, enum login_problem problem, const char *text,
+               struct buffer *output)
 {
+    (void)engine;
     managesieve_write_no(output, problem == LOGIN_NEEDS_TLS ? "ENCRYPT-NEEDED" : NULL, text);
 }
 

@@ -16,8 +16,7 @@ static void greet(struct login_engine *engine, struct buffer *output)
 static void bye(struct login_engine *engine, bool unavailable, const char *text,
                 struct buffer *output)
 {
-    (void)engine;
-    pop3_write_error(output, unavailable ? "SYS/TEMP" : NULL, text);
+    pop3_write_error(output, engine->language, unavailable ? "SYS/TEMP" : NULL, text);
 }
 
 /* --- one function for each command --- */
@@ -43,8 +42,7 @@ static enum login_action do_capa(struct login_engine *engine, const struct pop3_
 static enum login_action do_lang(struct login_engine *engine, const struct pop3_command *command,
                                  struct buffer *output)
 {
-    (void)engine;
-    pop3_write_language(output, command->argument);
+    engine->language = pop3_write_language(output, engine->language, command->argument);
     return LOGIN_MORE;
 }
 
@@ -54,7 +52,7 @@ static enum login_action do_utf8(struct login_engine *engine, const struct pop3_
     struct pop3_login *login = pop3_of(engine);
     (void)command;
     login->utf8 = true;
-    pop3_write_ok(output, "UTF8 enabled");
+    pop3_write_ok(output, engine->language, "UTF8 enabled");
     return LOGIN_MORE;
 }
 
@@ -63,7 +61,7 @@ static enum login_action do_quit(struct login_engine *engine, const struct pop3_
 {
     (void)command;
     engine->closed = true;
-    pop3_write_ok(output, "Goodbye");
+    pop3_write_ok(output, engine->language, "Goodbye");
     return LOGIN_CLOSE;
 }
 
@@ -89,7 +87,7 @@ static enum login_action do_user(struct login_engine *engine, const struct pop3_
         return login_engine_bad(engine, LOGIN_BAD, "The name is too long", output);
     }
     /* Whether there is such an account is nobody's business yet (RFC 1939 section 13). */
-    pop3_write_ok(output, "Now the password");
+    pop3_write_ok(output, engine->language, "Now the password");
     return LOGIN_MORE;
 }
 
@@ -111,7 +109,7 @@ static enum login_action do_pass(struct login_engine *engine, const struct pop3_
     buffer_release(&login->lines.name);
     if (!error)
         return login_engine_ask(engine);
-    pop3_write_refusal(output, ERROR_DENIED);
+    pop3_write_refusal(output, engine->language, ERROR_DENIED);
     return LOGIN_MORE;
 }
 
@@ -142,21 +140,21 @@ static enum login_action take_line(struct login_engine *engine, struct slice lin
     return handlers[command.id](engine, &command, output);
 }
 
-static void tls_begins(struct buffer *output)
+static void tls_begins(struct login_engine *engine, struct buffer *output)
 {
-    pop3_write_ok(output, "Begin TLS negotiation");
+    pop3_write_ok(output, engine->language, "Begin TLS negotiation");
 }
 
-static void no(enum login_problem problem, const char *text, struct buffer *output)
+static void no(struct login_engine *engine, enum login_problem problem, const char *text,
+               struct buffer *output)
 {
     (void)problem;
-    pop3_write_error(output, NULL, text);
+    pop3_write_error(output, engine->language, NULL, text);
 }
 
 static void refused(struct login_engine *engine, int error, struct buffer *output)
 {
-    (void)engine;
-    pop3_write_refusal(output, error);
+    pop3_write_refusal(output, engine->language, error);
 }
 
 static const struct login_functions functions = {

@@ -2,25 +2,34 @@
 
 #include "base/error.h"
 
-void pop3_write_ok(struct buffer *output, const char *text)
+static void write_text(struct buffer *output, enum language language, const char *text)
 {
-    buffer_append_format(output, "+OK %s\r\n", text);
+    if (!language_write(output, language, text))
+        buffer_append_string(output, text);
+    buffer_append_string(output, "\r\n");
 }
 
-void pop3_write_error(struct buffer *output, const char *code, const char *text)
+void pop3_write_ok(struct buffer *output, enum language language, const char *text)
+{
+    buffer_append_string(output, "+OK ");
+    write_text(output, language, text);
+}
+
+void pop3_write_error(struct buffer *output, enum language language, const char *code,
+                      const char *text)
 {
     buffer_append_string(output, "-ERR ");
     if (code)
         buffer_append_format(output, "[%s] ", code);
-    buffer_append_format(output, "%s\r\n", text);
+    write_text(output, language, text);
 }
 
-void pop3_write_refusal(struct buffer *output, int error)
+void pop3_write_refusal(struct buffer *output, enum language language, int error)
 {
     if (error_is_temporary(error))
-        pop3_write_error(output, "SYS/TEMP", "Try again later");
+        pop3_write_error(output, language, "SYS/TEMP", "Try again later");
     else
-        pop3_write_error(output, "AUTH", "Authentication failed");
+        pop3_write_error(output, language, "AUTH", "Authentication failed");
 }
 
 void pop3_write_capabilities(struct buffer *output, const char *more)
@@ -39,21 +48,27 @@ void pop3_write_capabilities(struct buffer *output, const char *more)
     buffer_append_string(output, ".\r\n");
 }
 
-void pop3_write_language(struct buffer *output, struct slice argument)
+enum language pop3_write_language(struct buffer *output, enum language language,
+                                  struct slice argument)
 {
-    static const char *const tags[] = {"*", "en", "i-default"};
+    bool any = slice_equal(argument, SLICE("*"));
     if (argument.size == 0) {
-        buffer_append_string(output, "+OK Languages follow\r\nen English\r\ni-default English\r\n"
-                                     ".\r\n");
-        return;
+        pop3_write_ok(output, language, "Languages follow");
+        for (int i = 0; i < LANGUAGES; i++)
+            buffer_append_format(output, "%s %s\r\n", language_tag((enum language)i),
+                                 language_name((enum language)i));
+        buffer_append_string(output, ".\r\n");
+        return language;
     }
-    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
-        if (!slice_equal_nocase(argument, slice_from_string(tags[i])))
-            continue;
-        buffer_append_format(output, "+OK %s English it is\r\n", i == 0 ? "en" : tags[i]);
-        return;
+    if (any)
+        language = LANGUAGE_ENGLISH;
+    else if (!language_find(argument, &language)) {
+        pop3_write_error(output, language, NULL, "No such language");
+        return language;
     }
-    pop3_write_error(output, NULL, "No such language");
+    buffer_append_format(output, "+OK %s ", language_tag(language));
+    write_text(output, language, "Now speaking English");
+    return language;
 }
 
 /* --- messages --- */

@@ -6,22 +6,26 @@
 #define PROTO_POP3_WRITER_H
 
 #include "base/buffer.h"
+#include "format/language.h"
 
-/* "+OK text". */
-void pop3_write_ok(struct buffer *output, const char *text);
+/* "+OK text". text is English, and written in the language. */
+void pop3_write_ok(struct buffer *output, enum language language, const char *text);
 
 /* "-ERR [code] text"; code NULL: none (RFC 2449 section 8, RFC 3206, RFC 6856 section 5). */
-void pop3_write_error(struct buffer *output, const char *code, const char *text);
+void pop3_write_error(struct buffer *output, enum language language, const char *code,
+                      const char *text);
 
 /* "-ERR [AUTH] ...", "-ERR [SYS/TEMP] ..." by cause (RFC 3206 section 4). */
-void pop3_write_refusal(struct buffer *output, int error);
+void pop3_write_refusal(struct buffer *output, enum language language, int error);
 
 /* What CAPA answers (RFC 2449 section 5) both before and after login, with the end. `more`: lines
  * that apply now only, each with its CRLF. */
 void pop3_write_capabilities(struct buffer *output, const char *more);
 
-/* LANG's answer (RFC 6856 section 3.2): there is English only. argument empty: the list. */
-void pop3_write_language(struct buffer *output, struct slice argument);
+/* LANG's answer (RFC 6856 section 3.2): the list when the argument is empty, else a language, in
+ * itself. Returns what is spoken from here on. */
+enum language pop3_write_language(struct buffer *output, enum language language,
+                                  struct slice argument);
 
 /*
  * A message on its way to the client: its lines that begin with a dot get another (RFC 1939 section

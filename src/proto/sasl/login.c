@@ -121,6 +121,7 @@ void login_engine_bye(struct login_engine *engine, bool unavailable, const char 
 void login_engine_tls_started(struct login_engine *engine, struct buffer *output)
 {
     engine->tls = true;
+    engine->language = LANGUAGE_DEFAULT; /* RFC 5255 section 3.1 */
     engine->functions->tls_started(engine, output);
 }
 
@@ -209,7 +210,7 @@ enum login_action login_engine_take_response(struct login_engine *engine, struct
 enum login_action login_engine_no(struct login_engine *engine, enum login_problem problem,
                                   const char *text, struct buffer *output)
 {
-    engine->functions->no(problem, text, output);
+    engine->functions->no(engine, problem, text, output);
     return LOGIN_MORE;
 }
 
@@ -228,7 +229,7 @@ enum login_action login_engine_start_tls(struct login_engine *engine, struct buf
         return login_engine_bad(engine, LOGIN_NOT_NOW, "TLS is active already", output);
     if (!engine->options.tls_available)
         return login_engine_no(engine, LOGIN_NO_TLS, "TLS is not available", output);
-    engine->functions->tls_begins(output);
+    engine->functions->tls_begins(engine, output);
     return LOGIN_STARTTLS;
 }
 

@@ -17,6 +17,7 @@
 #define PROTO_SASL_LOGIN_H
 
 #include "base/buffer.h"
+#include "format/language.h"
 
 enum {
     LOGIN_MECHANISM_MAXIMUM =
@@ -110,8 +111,9 @@ struct login_functions {
                  enum login_action *action);
     /* What login_engine_bad and the next ones answer; NULL with a protocol that does all of that
      * itself. tls_begins: to the command that starts TLS. */
-    void (*tls_begins)(struct buffer *output);
-    void (*no)(enum login_problem problem, const char *text, struct buffer *output);
+    void (*tls_begins)(struct login_engine *engine, struct buffer *output);
+    void (*no)(struct login_engine *engine, enum login_problem problem, const char *text,
+               struct buffer *output);
     /* The next line is the client's response; what the reader has of the last one is wiped. NULL:
      * responses are lines as commands are. */
     void (*expect_response)(struct login_engine *engine);
@@ -134,7 +136,8 @@ struct login_engine {
     bool asked;      /* the caller owes an answer to LOGIN_AUTHENTICATE */
     bool exchanging; /* the client owes a response */
     bool closed;
-    int bad_count; /* commands that were none */
+    int bad_count;          /* commands that were none */
+    enum language language; /* that the client has chosen; forgotten when TLS begins */
     struct login_exchange exchange;
 };
 

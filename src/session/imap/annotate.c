@@ -15,11 +15,13 @@
 /* Section 4.1. Private ones may be set by who may read (section 3.4), but not after EXAMINE. */
 void annotate_write_support(struct imap_session *session)
 {
-    if (session->mailbox.examined)
-        buffer_append(session->out, SLICE("* OK [ANNOTATIONS READ-ONLY] No changes\r\n"));
-    else
-        buffer_append_format(session->out, "* OK [ANNOTATIONS %d] Bytes of a value\r\n",
-                             ANNOTATION_VALUE_MAXIMUM);
+    if (session->mailbox.examined) {
+        imap_write_status(session->out, session->language, SLICE("*"), "OK",
+                          "ANNOTATIONS READ-ONLY", "No changes");
+        return;
+    }
+    buffer_append_format(session->out, "* OK [ANNOTATIONS %d] ", ANNOTATION_VALUE_MAXIMUM);
+    imap_write_text(session->out, session->language, "Bytes of a value");
 }
 
 /* NOTIFY says instead of SELECT what is told, once it is used (RFC 5465 section 3.1). */

@@ -10,6 +10,7 @@ static const char *const capabilities[] = {
     "LITERAL+",
     "ID",
     "ENABLE",
+    "LANGUAGE",
     "UTF8=ACCEPT",
     "IDLE",
     "NAMESPACE",
@@ -47,6 +48,7 @@ static const char *const capabilities[] = {
     "MULTISEARCH",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
     "I18NLEVEL=1",
     "QUOTA",
     "QUOTA=RES-STORAGE",
@@ -79,6 +81,15 @@ static void write_imapsieve(const struct config *config, struct buffer *out)
                          port && strcmp(port, ":4190") != 0 ? port : "");
 }
 
+/* RFC 9738 section 3: SAVELIMIT where nothing but COPY and APPEND has a limit. */
+static void write_limits(const struct config *config, struct buffer *out)
+{
+    if (config->message_limit)
+        buffer_append_format(out, " MESSAGELIMIT=%llu", (unsigned long long)config->message_limit);
+    else if (config->save_limit)
+        buffer_append_format(out, " SAVELIMIT=%llu", (unsigned long long)config->save_limit);
+}
+
 void capabilities_write(const struct imap_session *session, struct buffer *out)
 {
     for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
@@ -92,5 +103,6 @@ void capabilities_write(const struct imap_session *session, struct buffer *out)
     /* One limit for all mailboxes (RFC 7889 section 2). */
     buffer_append(out, SLICE("APPENDLIMIT="));
     number_write(out, (uint64_t)session->stream->config->message_size);
+    write_limits(session->stream->config, out);
     write_imapsieve(session->stream->config, out);
 }

@@ -102,6 +102,10 @@ static struct append_work *begin(struct imap_session *session)
 static bool add_message(struct imap_session *session, struct append_work *work)
 {
     const struct imap_append *append = &session->command->append;
+    if (work->count == limit_saved(session)) { /* RFC 9738 section 3.1 */
+        limit_refuse(session, limit_saved(session), 0);
+        return false;
+    }
     if (work->count == work->capacity) {
         size_t capacity = work->capacity ? 2 * work->capacity : 1;
         struct append_message *grown = arena_alloc_array(&session->arena, capacity, sizeof(*grown));
@@ -267,8 +271,8 @@ static enum progress answer_replaced(struct imap_session *session,
                                      const struct append_result *result)
 {
     session->stream->expunged++;
-    imap_write_status(session->out, SLICE("*"), "OK", append_uid(session, result),
-                      "Replacement message is ready");
+    imap_write_status(session->out, session->language, SLICE("*"), "OK",
+                      append_uid(session, result), "Replacement message is ready");
     session_ok(session, "Replace completed");
     session->reply.tells_modseq = session->enabled & ENABLED_CONDSTORE;
     return PROGRESS_DONE;

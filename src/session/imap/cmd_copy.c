@@ -1,6 +1,7 @@
 /*
  * COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8; RFC 6851). Each is all or
- * nothing: one transaction, or between accounts what store/transfer.h promises.
+ * nothing: one transaction, or between accounts what store/transfer.h promises. Of more messages
+ * than MESSAGELIMIT says none is copied, and the highest are moved (RFC 9738 section 3.1).
  */
 #include "base/error.h"
 #include "session/imap/session_priv.h"
@@ -50,14 +51,14 @@ static enum progress answer_copied(struct imap_session *session, const struct co
         return session_reply(session, "OK", code,
                              result->from.count ? "Copy completed" : "No such message");
     if (code)
-        imap_write_status(session->out, SLICE("*"), "OK", code, "Moved");
+        imap_write_status(session->out, session->language, SLICE("*"), "OK", code, "Moved");
     session_ok(session, result->from.count ? "Move completed" : "No such message");
     session->reply.tells_modseq = result->from.count && session->enabled & ENABLED_CONDSTORE;
     return PROGRESS_DONE;
 }
 
 static enum progress copy(struct imap_session *session, const struct session_place *place,
-                          collection_id target)
+                          collection_id target, uint32_t lowest)
 {
     struct store_view *view;
     bool move = session->command->id == IMAP_MOVE;
@@ -75,10 +76,28 @@ static enum progress copy(struct imap_session *session, const struct session_pla
         notify_note_own(session, place->account, target, range_set_next(&result.to, 1),
                         range_set_last(&result.to), range_set_size(&result.to));
     }
-    enum progress progress = error ? session_fail(session, error) : answer_copied(session, &result);
+    if (error) {
+        session_fail(session, error);
+    } else {
+        answer_copied(session, &result);
+        limit_tell(session, lowest);
+    }
     range_set_release(&result.from);
     range_set_release(&result.to);
-    return progress;
+    return PROGRESS_DONE;
+}
+
+/* *lowest: MOVE's last, when some are left out. False: the reply is set. */
+static bool limit(struct imap_session *session, uint32_t *lowest)
+{
+    bool move = session->command->id == IMAP_MOVE;
+    uint32_t maximum = move ? limit_messages(session) : limit_saved(session);
+    int error = limit_uids(&session->uids, maximum, lowest);
+    if (error)
+        session_fail(session, error);
+    else if (*lowest && !move)
+        limit_refuse(session, maximum, *lowest);
+    return !error && (move || !*lowest);
 }
 
 enum progress cmd_copy(struct imap_session *session)
@@ -86,10 +105,11 @@ enum progress cmd_copy(struct imap_session *session)
     const struct imap_command *command = session->command;
     struct session_place place;
     struct collection target;
+    uint32_t lowest;
     bool gone = false;
     if (command->id == IMAP_MOVE && session->mailbox.read_only)
         return session_reply(session, "NO", NULL, "Mailbox is selected read-only");
-    if (!view_resolve_command(session, &command->copy.set))
+    if (!view_resolve_command(session, &command->copy.set) || !limit(session, &lowest))
         return PROGRESS_DONE;
     int error = session_find_mailbox(session, command->copy.mailbox, &place, &target);
     if (error == ERROR_NOT_FOUND)
@@ -100,5 +120,5 @@ enum progress cmd_copy(struct imap_session *session)
         return session_fail(session, error);
     if (gone)
         return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
-    return copy(session, &place, target.id);
+    return copy(session, &place, target.id, lowest);
 }

@@ -274,6 +274,7 @@ static int write_messages(struct fetch_slice *slice)
     uint32_t uid;
     int error = 0;
     entry_walk_init(&walk, slice->snapshot, work->uids, work->next_uid, work->since);
+    walk.down = work->lowest != 0;
     /* One step at least: opening the snapshot may have taken the slice's time. */
     do {
         if (work->open) {
@@ -283,7 +284,7 @@ static int write_messages(struct fetch_slice *slice)
         }
         if ((error = entry_walk_next(&walk, &uid, &entry)) != 0)
             break;
-        work->next_uid = uid + 1;
+        work->next_uid = walk.next_uid;
         if (entry)
             begin_message(slice, entry);
         else
@@ -373,15 +374,21 @@ static bool begin_vanished(struct imap_session *session, struct fetch_work *work
     return !error;
 }
 
-/* RFC 9394 section 3.3; CHANGEDSINCE is of what is left (section 3.4). */
-static int narrow(struct imap_session *session)
+/* RFC 9394 section 3.3; CHANGEDSINCE is of what is left (section 3.4). Then what MESSAGELIMIT
+ * leaves of it. */
+static int narrow(struct imap_session *session, struct fetch_work *work)
 {
+    const struct imap_partial *partial = &session->command->fetch.partial;
     struct range_set part;
+    int error = 0;
     range_set_init(&part, SESSION_UID_RANGES_MAXIMUM);
-    int error = set_partial(&part, &session->uids, &session->command->fetch.partial);
-    if (!error)
+    if (partial->given)
+        error = set_partial(&part, &session->uids, partial);
+    if (partial->given && !error)
         set_take(&session->uids, &part);
     range_set_release(&part);
+    if (!error)
+        error = limit_uids(&session->uids, limit_messages(session), &work->lowest);
     return error;
 }
 
@@ -409,14 +416,20 @@ static bool begin(struct imap_session *session, struct fetch_work *work)
     range_set_init(&work->vanished, SESSION_UID_RANGES_MAXIMUM);
     range_set_init(&work->downgraded, SESSION_UID_RANGES_MAXIMUM);
     session->release_work = release;
+    if (limit_is_passed(session, &fetch->partial)) {
+        limit_refuse(session, limit_messages(session), 0);
+        return false;
+    }
     if (!view_resolve_command(session, &fetch->set) || !begin_vanished(session, work))
         return false;
-    int error = fetch->partial.given ? narrow(session) : 0;
+    int error = narrow(session, work);
     if (error) {
         session_fail(session, error);
         return false;
     }
     look_at_items(work, fetch->items, fetch->item_count);
+    if (work->lowest)
+        work->next_uid = range_set_last(&session->uids);
     work->uids = &session->uids;
     work->since = fetch->changed_since;
     if (work->tells_modseq)
@@ -465,11 +478,15 @@ static enum progress answer(struct imap_session *session, struct fetch_work *wor
         return session_fail(session, work->failed);
     if (work->no_part)
         return annotate_no_part(session);
+    /* RFC 9738 section 3.1 wants OK where MESSAGELIMIT is told as well. */
     if (work->unknown_encoding)
-        return session_reply(session, "NO", "UNKNOWN-CTE", "A part's encoding is not known");
-    if (work->gone && !session->command->uid)
-        return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
-    return session_reply(session, "OK", downgraded(session, work), "Fetch completed");
+        session_reply(session, "NO", "UNKNOWN-CTE", "A part's encoding is not known");
+    else if (work->gone && !session->command->uid)
+        session_reply(session, work->lowest ? "OK" : "NO", "EXPUNGEISSUED",
+                      "Some messages are expunged");
+    else
+        session_reply(session, "OK", downgraded(session, work), "Fetch completed");
+    return limit_tell(session, work->lowest);
 }
 
 enum progress cmd_fetch(struct imap_session *session)

@@ -70,7 +70,8 @@ enum progress cmd_delete(struct imap_session *session)
     if (session->mailbox.id == mailbox.id &&
         account_id_equal(session->mailbox.account, place.account)) {
         view_unselect(session);
-        buffer_append(session->out, SLICE("* OK [CLOSED] The selected mailbox is deleted\r\n"));
+        imap_write_status(session->out, session->language, SLICE("*"), "OK", "CLOSED",
+                          "The selected mailbox is deleted");
     }
     return session_ok(session, "Delete completed");
 }

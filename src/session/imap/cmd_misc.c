@@ -1,6 +1,7 @@
 /*
- * CAPABILITY, NOOP (and CHECK), LOGOUT, ID, ENABLE, NAMESPACE.
+ * CAPABILITY, NOOP (and CHECK), LOGOUT, ID, ENABLE, NAMESPACE, LANGUAGE (RFC 5255 section 3).
  */
+#include "format/mailbox_name.h"
 #include "session/imap/session_priv.h"
 
 enum progress cmd_capability(struct imap_session *session)
@@ -21,8 +22,8 @@ enum progress cmd_noop(struct imap_session *session)
 
 enum progress cmd_logout(struct imap_session *session)
 {
-    imap_write_status(session->out, SLICE("*"), "BYE", NULL, "Logging out");
-    imap_write_status(session->out, slice_from_string(session->tag), "OK", NULL,
+    imap_write_status(session->out, session->language, SLICE("*"), "BYE", NULL, "Logging out");
+    imap_write_status(session->out, session->language, slice_from_string(session->tag), "OK", NULL,
                       "Logout completed");
     session->closing = true;
     return session_ok(session, "");
@@ -90,11 +91,53 @@ enum progress cmd_unauthenticate(struct imap_session *session)
     return session_ok(session, "Logged out");
 }
 
+/* RFC 5255 section 3.4: what to show people for the prefix. */
+static void write_translation(struct imap_session *session, const char *prefix)
+{
+    struct buffer name, wire;
+    buffer_init(&name, LANGUAGE_TEXT_MAXIMUM);
+    buffer_init(&wire, 4 * LANGUAGE_TEXT_MAXIMUM);
+    if (language_write(&name, session->language, prefix) &&
+        !mailbox_name_to_utf7(buffer_slice(&name), &wire)) {
+        buffer_append(session->out, SLICE(" \"TRANSLATION\" ("));
+        imap_write_string(session->out, buffer_slice(&wire));
+        buffer_append_byte(session->out, ')');
+    }
+    buffer_release(&name);
+    buffer_release(&wire);
+}
+
 /* Personal, other users', shared (RFC 2342 section 5): those of the third kind are of accounts that
  * are nobody's own. */
+static void write_namespaces(struct imap_session *session)
+{
+    buffer_append(session->out, SLICE("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS "/\" \"/\""));
+    write_translation(session, OTHER_USERS "/");
+    buffer_append(session->out, SLICE(")) ((\"" SHARED_ACCOUNTS "/\" \"/\""));
+    write_translation(session, SHARED_ACCOUNTS "/");
+    buffer_append(session->out, SLICE("))\r\n"));
+}
+
 enum progress cmd_namespace(struct imap_session *session)
 {
-    buffer_append(session->out, SLICE("* NAMESPACE ((\"\" \"/\")) ((\"" OTHER_USERS
-                                      "/\" \"/\")) ((\"" SHARED_ACCOUNTS "/\" \"/\"))\r\n"));
+    write_namespaces(session);
     return session_ok(session, "Namespace completed");
+}
+
+/* The namespaces are told again, as people are to see other names for them (RFC 5255 section 3.2).
+ */
+enum progress cmd_language(struct imap_session *session)
+{
+    const struct imap_command *command = session->command;
+    enum language language;
+    if (!command->language.count) {
+        imap_write_languages(session->out);
+        return session_ok(session, "Language completed");
+    }
+    if (!language_choose(command->language.ranges, command->language.count, &language))
+        return session_reply(session, "NO", NULL, "No such language");
+    session->language = (uint8_t)language;
+    imap_write_language(session->out, language);
+    write_namespaces(session);
+    return session_ok(session, "Now speaking English");
 }

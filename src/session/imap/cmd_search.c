@@ -27,6 +27,8 @@ struct search_work {
     size_t part_first, part_end; /* of SORT: the part's indexes */
     struct context_state begun;
     bool not_updated;
+    uint32_t searched, lowest; /* MESSAGELIMIT: how many are tried, down to which; 0: all */
+    bool refused;              /* there are too many */
     /* of ESEARCH */
     struct search_targets targets;
     size_t target;            /* the one that is searched */
@@ -85,6 +87,18 @@ static void begin_sort(struct imap_session *session, struct search_work *work)
                        search->sort_count);
 }
 
+/* RFC 9738: of too many the highest are searched; to sort, to thread, and in several mailboxes, all
+ * are needed (section 3.3). */
+static int limit(struct imap_session *session, struct search_work *work)
+{
+    uint32_t maximum = limit_messages(session), size = range_set_size(&session->uids);
+    bool all = is_sort(session) || is_thread(session) || work->targets.count > 1;
+    work->refused = limit_is_passed(session, &session->command->search.partial) ||
+                    (all && size > maximum - work->searched);
+    work->searched += size;
+    return work->refused ? ERROR_LIMIT : limit_uids(&session->uids, maximum, &work->lowest);
+}
+
 static int begin(struct imap_session *session, struct search_work *work)
 {
     struct mailbox_snapshot *snapshot;
@@ -111,7 +125,9 @@ static int begin(struct imap_session *session, struct search_work *work)
     work->told = clock_monotonic_us();
     if (work->filters.modseq)
         modseq_enable(session);
-    return error ? error : narrow(session, &work->root);
+    if (!error)
+        error = narrow(session, &work->root);
+    return error ? error : limit(session, work);
 }
 
 static int add_found(struct search_slice *slice, struct search_work *work,
@@ -164,10 +180,10 @@ static void tell_progress(struct imap_session *session, struct search_work *work
     if (!next || now - work->told < SESSION_PROGRESS_SECONDS * UINT64_C(1000000))
         return;
     work->told = now;
-    buffer_append_format(session->out, "* OK [INPROGRESS (%s%s%s %u %u)] Searching\r\n", quote,
-                         *quote ? session->tag : "NIL", quote,
-                         range_set_position(&session->uids, next) - 1,
-                         range_set_size(&session->uids));
+    buffer_append_format(
+        session->out, "* OK [INPROGRESS (%s%s%s %u %u)] ", quote, *quote ? session->tag : "NIL",
+        quote, range_set_position(&session->uids, next) - 1, range_set_size(&session->uids));
+    imap_write_text(session->out, session->language, "Searching");
 }
 
 /* With keys that are not remembered there may be room. */
@@ -242,6 +258,8 @@ static enum progress fail(struct imap_session *session, int error)
     const struct search_work *work = session->work;
     if (session->command->search.return_save)
         range_set_release(&session->saved);
+    if (work && work->refused)
+        return limit_refuse(session, limit_messages(session), 0);
     if (!work || !work->filters.undefined.size)
         return session_fail(session, error);
     char code[sizeof("UNDEFINED-FILTER ") + 200];
@@ -513,19 +531,21 @@ static int arrange(struct imap_session *session, struct search_work *work)
                               : 0;
 }
 
-/* Before SEARCH's UIDs become numbers. The result is told all the same (RFC 5267 section 4.3.1). */
+/* Before SEARCH's UIDs become numbers. The result is told all the same (RFC 5267 section 4.3.1).
+ * One that MESSAGELIMIT has cut off is none to keep up to date. */
 static void keep_updated(struct imap_session *session, struct search_work *work)
 {
-    work->not_updated =
-        session->command->search.update &&
-        contexts_add(session, &work->root, &work->found, &work->sorted, &work->begun) != 0;
+    work->not_updated = session->command->search.update &&
+                        (work->lowest || contexts_add(session, &work->root, &work->found,
+                                                      &work->sorted, &work->begun) != 0);
 }
 
 static void tell_not_updated(struct imap_session *session, const struct search_work *work)
 {
-    if (work->not_updated)
-        buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] Too many, or too large\r\n",
-                             session->tag);
+    if (!work->not_updated)
+        return;
+    buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] ", session->tag);
+    imap_write_text(session->out, session->language, "Too many, or too large");
 }
 
 /* One step of the stage the search is in. */
@@ -571,11 +591,11 @@ enum progress cmd_search(struct imap_session *session)
     if (work->stage != STAGE_END)
         return PROGRESS_AGAIN;
     tell_not_updated(session, work);
-    if (work->failed)
-        return session_ok(session, "Completed, but some messages could not be read");
-    return session_ok(session, is_sort(session)     ? "Sort completed"
-                               : is_thread(session) ? "Thread completed"
-                                                    : "Search completed");
+    session_ok(session, work->failed         ? "Completed, but some messages could not be read"
+                        : is_sort(session)   ? "Sort completed"
+                        : is_thread(session) ? "Thread completed"
+                                             : "Search completed");
+    return limit_tell(session, work->lowest);
 }
 
 /* --- ESEARCH (RFC 7377) --- */
@@ -620,6 +640,8 @@ static void next_target(struct search_work *work)
                                .target = work->target + 1,
                                .failed = work->failed,
                                .not_updated = work->not_updated,
+                               .searched = work->searched,
+                               .lowest = work->lowest,
                                .stage = STAGE_OPEN};
     range_set_release(&work->found);
     range_set_release(&work->part);
@@ -718,6 +740,7 @@ enum progress cmd_esearch(struct imap_session *session)
     if (work->target < work->targets.count)
         return PROGRESS_AGAIN;
     tell_not_updated(session, work);
-    return session_ok(session, work->failed ? "Completed, but some messages could not be read"
-                                            : "Search completed");
+    session_ok(session, work->failed ? "Completed, but some messages could not be read"
+                                     : "Search completed");
+    return limit_tell(session, work->lowest);
 }

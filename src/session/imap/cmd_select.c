@@ -6,31 +6,35 @@
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 
-/* RFC 4467 section 8; others' mailboxes are in no URL of one's own. */
-static const char url_mechanisms[] = "* OK [URLMECH INTERNAL] URLs can be signed\r\n";
+/* "* OK [UIDNEXT 7] Next UID" */
+static void write_number(struct imap_session *session, const char *code, uint64_t number,
+                         const char *text)
+{
+    buffer_append_format(session->out, "* OK [%s %llu] ", code, (unsigned long long)number);
+    imap_write_text(session->out, session->language, text);
+}
 
 static void write_selected(struct imap_session *session, struct mailbox_snapshot *snapshot,
                            const struct collection *mailbox, uint32_t unseen)
 {
     struct mailbox_view *view = &session->mailbox;
-    struct buffer *out = session->out;
     view_write_flag_lists(session, mailbox_snapshot_keywords(snapshot));
     view_write_exists(session);
     if (session_is_rev2(session))
         list_write_mailbox(session, mailbox, NULL, SLICE(""));
     else if (unseen && !(session->enabled & ENABLED_UIDONLY))
-        buffer_append_format(out, "* OK [UNSEEN %u] First unseen message\r\n",
-                             range_set_position(&view->uids, unseen));
-    buffer_append_format(out,
-                         "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
-                         "* OK [UIDNEXT %u] Next UID\r\n"
-                         "* OK [MAILBOXID (%s)] The mailbox's own id\r\n"
-                         "%s",
-                         view->uid_validity, view->uid_next, mailbox->object_id,
-                         session_is_own(session, view->account) ? url_mechanisms : "");
+        write_number(session, "UNSEEN", range_set_position(&view->uids, unseen),
+                     "First unseen message");
+    write_number(session, "UIDVALIDITY", view->uid_validity, "UIDs are valid");
+    write_number(session, "UIDNEXT", view->uid_next, "Next UID");
+    buffer_append_format(session->out, "* OK [MAILBOXID (%s)] ", mailbox->object_id);
+    imap_write_text(session->out, session->language, "The mailbox's own id");
+    /* RFC 4467 section 8; others' mailboxes are in no URL of one's own. */
+    if (session_is_own(session, view->account))
+        imap_write_status(session->out, session->language, SLICE("*"), "OK", "URLMECH INTERNAL",
+                          "URLs can be signed");
     annotate_write_support(session);
-    buffer_append_format(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
-                         (unsigned long long)view->modseq);
+    write_number(session, "HIGHESTMODSEQ", view->modseq, "Highest");
 }
 
 static int select_mailbox(struct imap_session *session, const struct session_place *place,
@@ -69,7 +73,8 @@ static int begin(struct imap_session *session, struct resync *resync)
     session->release_work = release;
     if (session->mailbox.id) {
         view_unselect(session);
-        buffer_append(session->out, SLICE("* OK [CLOSED] Previous mailbox is closed\r\n"));
+        imap_write_status(session->out, session->language, SLICE("*"), "OK", "CLOSED",
+                          "Previous mailbox is closed");
     }
     if (select->condstore || select->qresync)
         modseq_enable(session);

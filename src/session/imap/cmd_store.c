@@ -2,7 +2,7 @@
  * STORE (RFC 9051 section 6.4.6; UNCHANGEDSINCE: RFC 7162 section 3.1.3; ANNOTATION: RFC 5257
  * section 4.5). A large set is changed in
  * parts of some thousand messages, each one transaction, and answered part by part, so that no
- * slice holds the account for long.
+ * slice holds the account for long. MESSAGELIMIT has them done from the highest UID down.
  *
  * A message has one modification sequence for all its flags, so a change of any flag holds back a
  * conditional change of another.
@@ -19,6 +19,7 @@ enum {
 struct store_work {
     uint32_t next_uid;       /* to go on with */
     uint32_t changed;        /* changed up to this UID, not yet answered from next_uid on */
+    uint32_t lowest;         /* MESSAGELIMIT: down to this UID; 0: all, upwards */
     bool gone;               /* a message named by number was expunged by others */
     struct range_set failed; /* UIDs that UNCHANGEDSINCE held back */
     struct flag_change change;
@@ -32,7 +33,8 @@ static void release(struct imap_session *session)
     range_set_release(&work->failed);
 }
 
-static void begin(struct imap_session *session, struct store_work *work)
+/* False: the reply is set. */
+static bool begin(struct imap_session *session, struct store_work *work)
 {
     const struct imap_command *command = session->command;
     static const enum flag_operation operations[] = {[IMAP_STORE_REPLACE] = FLAGS_REPLACE,
@@ -45,11 +47,16 @@ static void begin(struct imap_session *session, struct store_work *work)
         .keyword_count = command->store.flags.keyword_count,
         .unchanged_since = command->store.conditional ? command->store.unchanged_since : UINT64_MAX,
     };
-    work->next_uid = 1;
+    int error = limit_uids(&session->uids, limit_messages(session), &work->lowest);
+    work->next_uid = work->lowest ? range_set_last(&session->uids) : 1;
+    work->changed = work->lowest ? UINT32_MAX : 0;
     range_set_init(&work->failed, SESSION_UID_RANGES_MAXIMUM);
     session->release_work = release;
     if (command->store.conditional)
         modseq_enable(session);
+    if (error)
+        session_fail(session, error);
+    return !error;
 }
 
 /* ERROR_INVALID: an annotation is of a body part that one of the messages does not have. */
@@ -103,15 +110,42 @@ static int change(struct imap_session *session, struct store_work *work,
     return error;
 }
 
+/* The next UID to be done, or 0. */
+static uint32_t next_uid(const struct imap_session *session, const struct store_work *work)
+{
+    return work->lowest ? range_set_previous(&session->uids, work->next_uid)
+                        : range_set_next(&session->uids, work->next_uid);
+}
+
+/* Whether the part has been told of. */
+static bool is_answered(const struct store_work *work)
+{
+    return work->lowest ? work->next_uid < work->changed : work->next_uid > work->changed;
+}
+
+/* The UIDs of the next part. */
+static void find_part(struct imap_session *session, const struct store_work *work, uint32_t *first,
+                      uint32_t *last)
+{
+    struct range_set *uids = &session->uids;
+    uint32_t most = work->annotations ? STORE_ANNOTATED_PART : STORE_PART;
+    *first = *last = next_uid(session, work);
+    uint32_t position = range_set_position(uids, *first);
+    if (work->lowest) {
+        *first = range_set_at(uids, position > most ? position - most + 1 : 1);
+        return;
+    }
+    *last = range_set_at(uids, position + most - 1);
+    if (!*last)
+        *last = range_set_last(uids);
+}
+
 /* Changes the next part of the set. */
 static int change_part(struct imap_session *session, struct store_work *work)
 {
     struct range_set *uids = &session->uids, part, limits;
-    uint32_t first = range_set_next(uids, work->next_uid);
-    uint32_t most = work->annotations ? STORE_ANNOTATED_PART : STORE_PART;
-    uint32_t last = range_set_at(uids, range_set_position(uids, first) + most - 1);
-    if (!last)
-        last = range_set_last(uids);
+    uint32_t first, last;
+    find_part(session, work, &first, &last);
     range_set_init(&part, SESSION_UID_RANGES_MAXIMUM);
     range_set_init(&limits, 1);
     int error = range_set_add(&limits, first, last);
@@ -122,7 +156,7 @@ static int change_part(struct imap_session *session, struct store_work *work)
     if (!error)
         error = change(session, work, &part);
     if (!error)
-        work->changed = last;
+        work->changed = work->lowest ? first : last;
     range_set_release(&limits);
     range_set_release(&part);
     return error;
@@ -164,15 +198,16 @@ static int answer_part(struct imap_session *session, struct store_work *work,
     view_announce_keywords(session, snapshot);
     flags_cache_init(&cache);
     entry_walk_init(&walk, snapshot, &session->uids, work->next_uid, 0);
+    walk.down = work->lowest != 0;
     do {
         if ((error = entry_walk_next(&walk, &uid, &entry)) != 0)
             break;
-        work->next_uid = uid + 1;
+        work->next_uid = walk.next_uid;
         if (entry)
             answer_one(session, work, &cache, entry, mailbox_snapshot_keywords(snapshot));
         else
             work->gone = true;
-    } while (work->next_uid <= work->changed && !session_slice_over(session));
+    } while (!is_answered(work) && !session_slice_over(session));
     entry_walk_release(&walk);
     flags_cache_release(&cache);
     return error;
@@ -189,7 +224,7 @@ static int answer_changed(struct imap_session *session, struct store_work *work)
     } else {
         view_announce_keywords(session, snapshot);
         error = view_some_gone(session, snapshot, &session->uids, &work->gone);
-        work->next_uid = work->changed + 1;
+        work->next_uid = work->lowest ? work->changed - 1 : work->changed + 1;
     }
     mailbox_snapshot_close(&snapshot);
     return error;
@@ -229,10 +264,13 @@ static enum progress answer_modified(struct imap_session *session, struct store_
 static enum progress answer_all(struct imap_session *session, struct store_work *work)
 {
     if (work->failed.count)
-        return answer_modified(session, work);
-    if (work->gone && !session->command->uid)
-        return session_reply(session, "NO", "EXPUNGEISSUED", "Some messages are expunged");
-    return session_ok(session, "Store completed");
+        answer_modified(session, work);
+    else if (work->gone && !session->command->uid)
+        session_reply(session, work->lowest ? "OK" : "NO", "EXPUNGEISSUED",
+                      "Some messages are expunged"); /* RFC 9738 section 3.1 */
+    else
+        session_ok(session, "Store completed");
+    return limit_tell(session, work->lowest);
 }
 
 /* Private annotations may be set without a right to change anything else (RFC 5257 section 3.4),
@@ -264,13 +302,13 @@ enum progress cmd_store(struct imap_session *session)
         if (!may_change(session) || !view_resolve_command(session, &session->command->store.set) ||
             (session->command->store.annotates &&
              !annotate_make_list(session, &session->command->store.annotations, &work->annotations,
-                                 &work->annotation_count)))
+                                 &work->annotation_count)) ||
+            !begin(session, work))
             return PROGRESS_DONE;
-        begin(session, work);
     }
-    if (!range_set_next(&session->uids, work->next_uid))
+    if (!next_uid(session, work))
         return answer_all(session, work);
-    int error = work->next_uid > work->changed ? change_part(session, work) : 0;
+    int error = is_answered(work) ? change_part(session, work) : 0;
     if (!error)
         error = answer_changed(session, work);
     return error ? fail(session, work, error) : PROGRESS_AGAIN;

@@ -12,6 +12,7 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_LOGOUT] = {cmd_logout, COMMAND_WITHOUT_SYNC},
     [IMAP_ID] = {cmd_id, 0},
     [IMAP_ENABLE] = {cmd_enable, 0},
+    [IMAP_LANGUAGE] = {cmd_language, 0},
     [IMAP_NAMESPACE] = {cmd_namespace, 0},
     [IMAP_SELECT] = {cmd_select, COMMAND_WITHOUT_SYNC},
     [IMAP_EXAMINE] = {cmd_select, COMMAND_WITHOUT_SYNC},

@@ -129,8 +129,8 @@ int contexts_add(struct imap_session *session, const struct search_node *root,
 /* Updates that cannot be had any more. */
 static void give_up(struct imap_session *session, struct search_context *context)
 {
-    buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] Too much has changed\r\n",
-                         context->tag);
+    buffer_append_format(session->out, "* NO [NOUPDATE \"%s\"] ", context->tag);
+    imap_write_text(session->out, session->language, "Too much has changed");
     contexts_cancel(session, slice_from_string(context->tag));
 }
 

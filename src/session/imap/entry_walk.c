@@ -20,9 +20,31 @@ static int advance_to(struct entry_walk *walk, uint32_t uid)
     return error == ERROR_NOT_FOUND ? 0 : error;
 }
 
+static int step_down(struct entry_walk *walk, uint32_t *uid, const struct entry **entry)
+{
+    struct mailbox_snapshot *snapshot = walk->cursor.snapshot;
+    for (uint32_t next; (next = range_set_previous(walk->uids, walk->next_uid)) != 0;) {
+        entry_cursor_release(&walk->cursor);
+        entry_cursor_init(&walk->cursor, snapshot, next, 0);
+        int error = entry_cursor_next(&walk->cursor, &walk->entry);
+        if (error && error != ERROR_NOT_FOUND)
+            return error;
+        walk->next_uid = next - 1;
+        bool there = !error && walk->entry.uid == next;
+        if (walk->since && (!there || walk->entry.modseq <= walk->since))
+            continue;
+        *uid = next;
+        *entry = there ? &walk->entry : NULL;
+        return 0;
+    }
+    return ERROR_NOT_FOUND;
+}
+
 /* The cursor may be ahead of the set: it stands behind a message that is gone. */
 int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry **entry)
 {
+    if (walk->down)
+        return step_down(walk, uid, entry);
     uint32_t next = range_set_next(walk->uids, walk->next_uid);
     int error = next ? advance_to(walk, next) : ERROR_NOT_FOUND;
     /* Those that have not changed are passed over, not gone. */

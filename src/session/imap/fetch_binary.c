@@ -54,14 +54,24 @@ static void write_nothing(struct fetch_slice *slice, const struct imap_fetch_ite
         slice->work->failed = error;
 }
 
+/* The part, of the surrogate when its bytes have a header that the client is not to be shown. */
+static int open_part(struct fetch_slice *slice, const struct imap_fetch_item *item,
+                     struct summary_part *part)
+{
+    int error = fetch_load_summary(slice);
+    if (!error)
+        error = find_part(&slice->summary, item, part);
+    if (!error)
+        error = surrogate_for_range(slice, part->body_offset, part->body_size);
+    return error ? error : find_part(&slice->summary, item, part);
+}
+
 void binary_begin(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
     struct fetch_binary *binary = &slice->work->binary;
     const struct stream *stream = slice->session->stream;
     struct summary_part part;
-    int error = fetch_load_summary(slice);
-    if (!error)
-        error = find_part(&slice->summary, item, &part);
+    int error = open_part(slice, item, &part);
     if (error) {
         write_nothing(slice, item, error);
         return;

@@ -49,6 +49,7 @@ struct fetch_work {
     const struct range_set *uids;
     uint64_t since; /* only what has changed after this modseq; 0: all */
     uint32_t next_uid;
+    uint32_t lowest;           /* MESSAGELIMIT: down to this UID; 0: all, upwards */
     bool gone;                 /* a message was expunged by others */
     struct range_set vanished; /* to be told first (RFC 7162 section 3.2.6) */
     size_t vanished_written;   /* ranges of it */

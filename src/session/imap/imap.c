@@ -36,6 +36,7 @@ static int imap_open(struct stream *stream)
     session->stream = stream;
     session->out = &stream->output;
     session->tells = TELLS_ALL;
+    session->language = (uint8_t)stream->language;
     imap_reader_init(&session->reader, &limits);
     arena_init(&session->arena, memory);
     range_set_init(&session->mailbox.uids, SESSION_UID_RANGES_MAXIMUM);
@@ -106,7 +107,7 @@ enum progress session_fail(struct imap_session *session, int error)
 
 void session_bye(struct imap_session *session, const char *text)
 {
-    imap_write_status(session->out, SLICE("*"), "BYE", NULL, text);
+    imap_write_status(session->out, session->language, SLICE("*"), "BYE", NULL, text);
     session->closing = true;
 }
 
@@ -160,15 +161,15 @@ static void answer(struct imap_session *session)
         session->mailbox.told_modseq = session->mailbox.lowered_modseq = 0;
     }
     modseq_settle(session);
-    imap_write_status(session->out, slice_from_string(session->tag), reply->status,
-                      tells_modseq ? code : reply->code, reply->text);
+    imap_write_status(session->out, session->language, slice_from_string(session->tag),
+                      reply->status, tells_modseq ? code : reply->code, reply->text);
 }
 
 static void answer_bad(struct imap_session *session, struct slice tag, const char *code,
                        const char *text)
 {
     counters_add(COUNTER_IMAP_ERRORS, 1);
-    imap_write_status(session->out, tag, "BAD", code, text);
+    imap_write_status(session->out, session->language, tag, "BAD", code, text);
     if (++session->bad_count >= SESSION_BAD_MAXIMUM)
         session_bye(session, "Too many errors");
 }
@@ -418,7 +419,8 @@ static void refuse(struct imap_session *session, const struct imap_event *event,
     char text[IMAP_BAD_TEXT_MAXIMUM + 1];
     session->stream->commands++;
     forget_command(session);
-    imap_write_status(session->out, event->tag, "NO", code, event_text(event, text, sizeof(text)));
+    imap_write_status(session->out, session->language, event->tag, "NO", code,
+                      event_text(event, text, sizeof(text)));
 }
 
 static void on_too_big(struct imap_session *session, const struct imap_event *event)
@@ -463,7 +465,8 @@ static void greet(struct imap_session *session)
     buffer_append_format(session->out, "%s %s [CAPABILITY ", tag ? tag : "*",
                          tag ? "OK" : "PREAUTH");
     capabilities_write(session, session->out);
-    buffer_append(session->out, SLICE("] Logged in\r\n"));
+    buffer_append(session->out, SLICE("] "));
+    imap_write_text(session->out, session->language, "Logged in");
     session->greeted = true;
 }
 
@@ -573,13 +576,13 @@ static void imap_close(struct stream *stream, const char *why)
 }
 
 /* RFC 5530 codes: LIMIT, UNAVAILABLE. */
-static void imap_refuse(struct slice tag, int error, struct buffer *output)
+static void imap_refuse(struct slice tag, enum language language, int error, struct buffer *output)
 {
     const char *code = error == ERROR_LIMIT ? "LIMIT" : "UNAVAILABLE";
     const char *text = error == ERROR_LIMIT ? "too many connections" : "try again later";
     if (tag.size > 0)
-        imap_write_status(output, tag, "NO", code, text);
-    imap_write_status(output, SLICE("*"), "BYE", code, text);
+        imap_write_status(output, language, tag, "NO", code, text);
+    imap_write_status(output, language, SLICE("*"), "BYE", code, text);
 }
 
 const struct stream_protocol imap_protocol = {

@@ -98,7 +98,8 @@ void view_write_flag_lists(struct imap_session *session, const struct keyword_na
         if (names->count < KEYWORDS_MAXIMUM)
             buffer_append(out, SLICE(" \\*"));
     }
-    buffer_append(out, SLICE(")] Flags that can be changed\r\n"));
+    buffer_append(out, SLICE(")] "));
+    imap_write_text(out, session->language, "Flags that can be changed");
     session->mailbox.keywords = names->count;
 }
 

@@ -10,8 +10,9 @@
 
 static void write_highest(struct imap_session *session, const char *text)
 {
-    buffer_append_format(session->out, "* OK [HIGHESTMODSEQ %llu] %s\r\n",
-                         (unsigned long long)modseq_known(&session->mailbox), text);
+    buffer_append_format(session->out, "* OK [HIGHESTMODSEQ %llu] ",
+                         (unsigned long long)modseq_known(&session->mailbox));
+    imap_write_text(session->out, session->language, text);
 }
 
 void modseq_enable(struct imap_session *session)

@@ -309,7 +309,7 @@ static void mark_own_changes(struct imap_session *session)
 /* RFC 5465 section 5.8 */
 static void overflow(struct imap_session *session)
 {
-    imap_write_status(session->out, SLICE("*"), "OK", "NOTIFICATIONOVERFLOW",
+    imap_write_status(session->out, session->language, SLICE("*"), "OK", "NOTIFICATIONOVERFLOW",
                       "There is too much to notify of");
     notify_end(session);
     session->tells = 0;

@@ -137,7 +137,8 @@ struct imap_session {
     uint32_t enabled;                /* enum session_enabled bits */
     uint32_t tells;                  /* enum session_tells bits */
     enum session_phase phase;
-    unsigned bad_count;
+    uint16_t bad_count;
+    uint8_t language;                /* enum language */
     struct search_context *contexts; /* the youngest first */
     struct notify *notify;           /* NULL: NOTIFY has not been used, or NONE */
     char tag[IMAP_TAG_MAXIMUM + 1];  /* of the command under way */
@@ -341,6 +342,7 @@ enum progress cmd_noop(struct imap_session *session);
 enum progress cmd_logout(struct imap_session *session);
 enum progress cmd_id(struct imap_session *session);
 enum progress cmd_enable(struct imap_session *session);
+enum progress cmd_language(struct imap_session *session);
 enum progress cmd_namespace(struct imap_session *session);
 enum progress cmd_select(struct imap_session *session);
 enum progress cmd_close(struct imap_session *session);
@@ -626,15 +628,36 @@ int set_partial(struct range_set *out, struct range_set *all, const struct imap_
 /* set becomes `with`, which is emptied. */
 void set_take(struct range_set *set, struct range_set *with);
 
+/* --- message_limit.c: MESSAGELIMIT and SAVELIMIT (RFC 9738) --- */
+
+/* How many messages a command may be about, and how many may be copied or appended at once. */
+uint32_t limit_messages(const struct imap_session *session);
+uint32_t limit_saved(const struct imap_session *session);
+
+/* Leaves the highest `limit` UIDs. *lowest: the lowest of them, or 0 when all are left. */
+int limit_uids(struct range_set *uids, uint32_t limit, uint32_t *lowest);
+
+/* Whether PARTIAL, if it is given, is of more messages than that (RFC 9738 section 3.1). */
+bool limit_is_passed(const struct imap_session *session, const struct imap_partial *partial);
+
+/* Sets the reply: nothing has been done. lowest: as above, or 0: not known. */
+enum progress limit_refuse(struct imap_session *session, uint32_t limit, uint32_t lowest);
+
+/* Puts into the reply, which is set, where the command has stopped: in front of it where it has a
+ * code of its own. Nothing when lowest is 0. */
+enum progress limit_tell(struct imap_session *session, uint32_t lowest);
+
 /* --- entry_walk.c --- */
 
 /* Walks the UIDs of a set from one on, with their entries where they still have one; or, unless
- * since is 0, only entries changed after that modseq. Within one slice; the set and the snapshot
- * stay the caller's. */
+ * since is 0, only entries changed after that modseq. With `down`, which is set after
+ * entry_walk_init, to lower UIDs, at a page's cost for each. Within one slice; the set and the
+ * snapshot stay the caller's. */
 struct entry_walk {
     const struct range_set *uids;
+    bool down;
     struct entry_cursor cursor;
-    uint32_t next_uid;
+    uint32_t next_uid; /* to go on with */
     uint64_t since;
     struct entry entry; /* the cursor's last */
 };

@@ -1,7 +1,7 @@
 /*
  * SORT's keys (RFC 5256, RFC 5957, RFC 5257). Numbers and dates are eight bytes, the highest first;
- * strings are search keys (format/text.h), so that case does not matter (i;unicode-casemap), and
- * end with a NUL. What is reversed has every byte's complement.
+ * strings are sort keys (format/text.h), so that case does not matter (i;unicode-casemap), and end
+ * with a NUL. What is reversed has every byte's complement.
  */
 #include "base/error.h"
 #include "format/subject.h"
@@ -151,7 +151,7 @@ int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply)
     if (!summary || !summary->headers[SUMMARY_SUBJECT].data)
         return 0;
     int error = subject_base(summary->headers[SUMMARY_SUBJECT], &slice->text, reply);
-    return error ? error : text_search_key(buffer_slice(&slice->text), key);
+    return error ? error : text_sort_key(buffer_slice(&slice->text), key);
 }
 
 /* A quoted string's escapes go, encoded words are decoded. */
@@ -188,7 +188,7 @@ static int sort_address(struct search_slice *slice, enum envelope_list list, boo
         buffer_append_byte(&slice->text, '@');
         append_decoded(slice, address[3]);
     }
-    return text_search_key(buffer_slice(&slice->text), key);
+    return text_sort_key(buffer_slice(&slice->text), key);
 }
 
 /* --- keys --- */
@@ -225,7 +225,7 @@ static int put_annotation(struct search_slice *slice, struct buffer *keys,
 {
     struct slice value = search_annotation(slice, criterion->entry, criterion->shared);
     buffer_clear(&slice->key);
-    int error = text_search_key(value, &slice->key);
+    int error = text_sort_key(value, &slice->key);
     put_string(keys, buffer_slice(&slice->key));
     return error;
 }

@@ -109,7 +109,7 @@ int sort_place(struct search_slice *slice, const struct entry *entry,
                const uint32_t *order, size_t count, size_t *place);
 
 /* The pieces of keys. The sent date is the Date field's, else the internal date (RFC 5256
- * section 2.2). The subject is the base subject as a search key, cleared first; *reply: whether it
+ * section 2.2). The subject is the base subject as a sort key, cleared first; *reply: whether it
  * says reply or forward. */
 int64_t sort_sent_date(struct search_slice *slice);
 int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply);
@@ -119,7 +119,7 @@ int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply);
 bool sort_write(struct imap_session *session, const struct sort_list *list, size_t *written,
                 size_t first, size_t end, char separator);
 
-/* --- thread.c and thread_write.c: THREAD (RFC 5256 section 3) --- */
+/* --- thread.c and thread_write.c: THREAD (RFC 5256 section 3, draft-ietf-morg-inthread) --- */
 
 enum { THREAD_NONE = UINT32_MAX };
 
@@ -132,6 +132,8 @@ struct thread_node {
     uint32_t next;   /* in the hash table's chain, or THREAD_NONE */
     bool reply, gone, has_children;
     int64_t date;
+    int64_t arrival;       /* the internal date, for REFS */
+    uint32_t arrival_uid;  /* whose it is, of equal ones the highest UID */
     uint32_t date_uid;     /* of equal dates the lower UID is first */
     uint32_t first, count; /* its children in thread_tree.order */
     uint32_t written;      /* of them */

@@ -1,10 +1,11 @@
 /*
- * THREAD=ORDEREDSUBJECT and THREAD=REFERENCES (RFC 5256 section 3). The steps' numbers are the
- * RFC's.
+ * THREAD=ORDEREDSUBJECT and THREAD=REFERENCES (RFC 5256 section 3), and THREAD=REFS
+ * (draft-ietf-morg-inthread-01 section 4). The steps' numbers are the RFC's.
  *
  * While messages are added only parents are known (step 1). Then dummies are passed over (steps 2
  * and 3), threads with the same subject are joined (steps 4 and 5), and one sort by parent and date
- * makes the lists of children (step 6). Nothing here is recursive: a chain of replies may be as
+ * makes the lists of children (step 6). REFS leaves subjects alone, and puts the thread last that
+ * has the message that arrived last. Nothing here is recursive: a chain of replies may be as
  * long as the mailbox.
  */
 #include "base/error.h"
@@ -95,7 +96,8 @@ static int add_node(struct thread_tree *tree, struct slice id, uint32_t *index)
                                .id_size = (uint32_t)id.size,
                                .parent = THREAD_NONE,
                                .next = THREAD_NONE,
-                               .date = INT64_MAX};
+                               .date = INT64_MAX,
+                               .arrival = INT64_MIN};
     int error = grow_buckets(tree);
     if (!error)
         error = buffer_append(&tree->texts, id);
@@ -193,7 +195,9 @@ static int fill_node(struct search_slice *slice, struct thread_tree *tree, uint3
     node->subject = (uint32_t)tree->texts.size;
     node->subject_size = (uint32_t)subject.size;
     node->uid = node->date_uid = slice->entry->uid;
+    node->arrival_uid = node->uid;
     node->date = date;
+    node->arrival = slice->entry->internal_date;
     node->reply = reply;
     return error ? error : buffer_append(&tree->texts, subject);
 }
@@ -480,6 +484,47 @@ static int order_subjects(struct thread_tree *tree)
     return 0;
 }
 
+/* --- REFS --- */
+
+/* The later of two messages' arrivals; of those in the same second the higher UID's. */
+static void note_arrival(struct thread_node *parent, const struct thread_node *child)
+{
+    if (parent->arrival > child->arrival ||
+        (parent->arrival == child->arrival && parent->arrival_uid > child->arrival_uid))
+        return;
+    parent->arrival = child->arrival;
+    parent->arrival_uid = child->arrival_uid;
+}
+
+/* Takes the place of step 4: a thread's date is when the last of its messages arrived. Who has
+ * children left to hear of waits; `order` has those that have none. */
+static int date_by_arrival(struct thread_tree *tree)
+{
+    for (uint32_t i = 0; i < tree->count; i++)
+        thread_node(tree, i)->count = 0;
+    for (uint32_t i = 0; i < tree->count; i++)
+        if (!thread_node(tree, i)->gone && thread_node(tree, i)->parent != THREAD_NONE)
+            thread_node(tree, thread_node(tree, i)->parent)->count++;
+    buffer_clear(&tree->order);
+    for (uint32_t i = 0; i < tree->count; i++)
+        if (!thread_node(tree, i)->gone && !thread_node(tree, i)->count)
+            buffer_append(&tree->order, slice_make((const char *)&i, sizeof(i)));
+    for (uint32_t i = 0; i < order_count(tree); i++) {
+        struct thread_node *node = thread_node(tree, order(tree)[i]), *parent;
+        if (node->parent == THREAD_NONE) {
+            node->date = node->arrival;
+            node->date_uid = node->arrival_uid;
+            continue;
+        }
+        parent = thread_node(tree, node->parent);
+        note_arrival(parent, node);
+        if (--parent->count == 0)
+            buffer_append(&tree->order,
+                          slice_make((const char *)&node->parent, sizeof(node->parent)));
+    }
+    return buffer_error(&tree->order);
+}
+
 /* --- step 6 --- */
 
 static int list_children(struct thread_tree *tree)
@@ -509,7 +554,7 @@ int thread_tree_finish(struct thread_tree *tree, enum imap_thread_algorithm algo
         error = order_subjects(tree);
     } else {
         prune_dummies(tree);
-        error = join_subjects(tree);
+        error = algorithm == IMAP_THREAD_REFS ? date_by_arrival(tree) : join_subjects(tree);
     }
     return error ? error : list_children(tree);
 }

@@ -191,8 +191,9 @@ static enum stream_need lmtp_run(struct stream *stream)
     return STREAM_NEED_OUTPUT;
 }
 
-static void lmtp_refuse(struct slice tag, int error, struct buffer *output)
+static void lmtp_refuse(struct slice tag, enum language language, int error, struct buffer *output)
 {
+    (void)language;
     (void)tag;
     buffer_append_format(output, "421 4.3.2 %s\r\n",
                          error == ERROR_LIMIT ? "too many connections, try again later"

@@ -33,8 +33,10 @@ static uint32_t managesieve_idle_limit(const struct stream *stream)
     return (uint32_t)stream->config->idle_timeout;
 }
 
-static void managesieve_refuse(struct slice tag, int error, struct buffer *output)
+static void managesieve_refuse(struct slice tag, enum language language, int error,
+                               struct buffer *output)
 {
+    (void)language;
     (void)tag;
     managesieve_write_status(output, "BYE", "TRYLATER",
                              error == ERROR_LIMIT ? SLICE("Too many connections")

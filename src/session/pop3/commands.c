@@ -19,14 +19,15 @@ static uint32_t find_message(struct pop3_session *session, const struct pop3_com
 {
     uint32_t uid = maildrop_uid(&session->maildrop, command->number);
     if (!uid)
-        pop3_write_error(output(session), NULL, no_message);
+        pop3_write_error(output(session), session->language, NULL, no_message);
     return uid;
 }
 
 static void fail_message(struct pop3_session *session, int error)
 {
     if (error == ERROR_NOT_FOUND)
-        pop3_write_error(output(session), NULL, "The message has gone meanwhile");
+        pop3_write_error(output(session), session->language, NULL,
+                         "The message has gone meanwhile");
     else
         pop3_fail(session, error);
 }
@@ -71,7 +72,8 @@ static void write_size(struct pop3_session *session, const char *before, const s
 
 static void begin_list(struct pop3_session *session, bool unique_ids)
 {
-    pop3_write_ok(output(session), unique_ids ? "Unique ids follow" : "Sizes follow");
+    pop3_write_ok(output(session), session->language,
+                  unique_ids ? "Unique ids follow" : "Sizes follow");
     session->unique_ids = unique_ids;
     session->next = 1;
     session->phase = POP3_LISTING;
@@ -236,7 +238,7 @@ static void do_capa(struct pop3_session *session, const struct pop3_command *com
 
 static void do_lang(struct pop3_session *session, const struct pop3_command *command)
 {
-    pop3_write_language(output(session), command->argument);
+    session->language = pop3_write_language(output(session), session->language, command->argument);
 }
 
 static void do_stat(struct pop3_session *session, const struct pop3_command *command)
@@ -249,7 +251,7 @@ static void do_stat(struct pop3_session *session, const struct pop3_command *com
 static void do_noop(struct pop3_session *session, const struct pop3_command *command)
 {
     (void)command;
-    pop3_write_ok(output(session), "Nothing done");
+    pop3_write_ok(output(session), session->language, "Nothing done");
 }
 
 static void do_rset(struct pop3_session *session, const struct pop3_command *command)
@@ -274,7 +276,7 @@ static void do_dele(struct pop3_session *session, const struct pop3_command *com
     if (error)
         fail_message(session, error);
     else
-        pop3_write_ok(output(session), "Marked");
+        pop3_write_ok(output(session), session->language, "Marked");
 }
 
 static void do_quit(struct pop3_session *session, const struct pop3_command *command)
@@ -294,7 +296,7 @@ static void update(struct pop3_session *session)
     if (error)
         pop3_fail(session, error);
     else
-        pop3_write_ok(output(session), "Goodbye");
+        pop3_write_ok(output(session), session->language, "Goodbye");
     session->turns.closing = true;
 }
 

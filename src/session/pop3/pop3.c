@@ -23,6 +23,7 @@ static int pop3_open(struct stream *stream)
     if (!session)
         return ERROR_MEMORY;
     session->turns.stream = stream;
+    session->language = stream->language;
     session->utf8 = stream->tag && strcmp(stream->tag, POP3_TAG_UTF8) == 0;
     line_reader_init(&session->reader, POP3_LINE_MAXIMUM - 2);
     maildrop_init(&session->maildrop);
@@ -45,10 +46,10 @@ static uint32_t pop3_idle_limit(const struct stream *stream)
     return (uint32_t)stream->config->pop3_timeout;
 }
 
-static void pop3_refuse(struct slice tag, int error, struct buffer *output)
+static void pop3_refuse(struct slice tag, enum language language, int error, struct buffer *output)
 {
     (void)tag;
-    pop3_write_error(output, error == ERROR_LIMIT ? "IN-USE" : "SYS/TEMP",
+    pop3_write_error(output, language, error == ERROR_LIMIT ? "IN-USE" : "SYS/TEMP",
                      error == ERROR_LIMIT ? "Too many connections" : "Try again later");
 }
 
@@ -64,8 +65,8 @@ void pop3_fail(struct pop3_session *session, int error)
     bool temporary = error_is_temporary(error);
     log_warning("pop3_error", LOG_TEXT("user", session->turns.stream->user),
                 LOG_TEXT("error", error_name(error)));
-    pop3_write_error(&session->turns.stream->output, temporary ? "SYS/TEMP" : "SYS/PERM",
-                     error_text(error));
+    pop3_write_error(&session->turns.stream->output, session->language,
+                     temporary ? "SYS/TEMP" : "SYS/PERM", error_text(error));
 }
 
 /* --- turns --- */
@@ -97,7 +98,7 @@ static void bad(struct pop3_session *session, const char *text)
 {
     counters_add(COUNTER_POP3_ERRORS, 1);
     session->turns.closing = ++session->bad_count >= POP3_BAD_MAXIMUM;
-    pop3_write_error(&session->turns.stream->output, NULL,
+    pop3_write_error(&session->turns.stream->output, session->language, NULL,
                      session->turns.closing ? "Too many bad commands" : text);
 }
 
@@ -142,10 +143,11 @@ static void say_goodbye(struct turns *turns)
 {
     const struct stream *stream = turns->stream;
     if (stream->dismissed)
-        pop3_write_error(&turns->stream->output, "AUTH",
+        pop3_write_error(&turns->stream->output, session_of(turns)->language, "AUTH",
                          "Nobody may be logged in to the account any more");
     else if (stream->draining && !stream->timed_out)
-        pop3_write_error(&turns->stream->output, "SYS/TEMP", "The server is shutting down");
+        pop3_write_error(&turns->stream->output, session_of(turns)->language, "SYS/TEMP",
+                         "The server is shutting down");
     turns->closing = stream->draining || stream->timed_out;
 }
 

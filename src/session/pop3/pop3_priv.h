@@ -69,6 +69,7 @@ struct pop3_session {
     struct maildrop maildrop;
     enum pop3_phase phase;
     bool utf8;
+    enum language language; /* that is spoken */
     int bad_count;
 
     /* LISTING */

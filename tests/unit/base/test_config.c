@@ -126,6 +126,7 @@ static void contradictions_are_problems(void **state)
                    "\"unix:lmtp\" is not an address to listen on");
     assert_problem("data_directory = x\nlmtp_trusted = {\"192.0.2.0/24\", \"mx.example.org\"}\n",
                    "lmtp_trusted: \"mx.example.org\" is neither an address nor a network");
+    assert_problem("data_directory = x\nmessage_limit = 1000\nsave_limit = 2000\n", "save_limit");
     assert_problem("data_directory = x\nengine = papyrus\n", "engine");
     assert_problem("data_directory = x\nlog_level = loud\nlog_format = xml\n", "log_format");
 }

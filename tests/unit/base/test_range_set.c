@@ -21,6 +21,10 @@ static void ranges_merge_and_split(void **state)
     assert_int_equal(range_set_at(&set, 5), 0);
     assert_int_equal(range_set_next(&set, 6), 7);
     assert_int_equal(range_set_next(&set, 10), 0);
+    assert_int_equal(range_set_previous(&set, 6), 5);
+    assert_int_equal(range_set_previous(&set, 8), 8);
+    assert_int_equal(range_set_previous(&set, 100), 9);
+    assert_int_equal(range_set_previous(&set, 4), 0);
     assert_int_equal(range_set_last(&set), 9);
     range_set_release(&set);
 }

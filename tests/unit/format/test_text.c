@@ -146,6 +146,36 @@ static void test_search(void **state)
     buffer_release(&key);
 }
 
+/* RFC 5051 section 2, with its example. */
+static void test_sort_key(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"aZ_[0", "AZ_[0"},
+        {"\xc7\x84", "Dz\xcc\x8c"},        /* U+01C4 becomes U+01C5, D z U+030C */
+        {"\xc3\xa4pfel", "A\xcc\x88PFEL"}, /* U+00E4 */
+        {"stra\xc3\x9f"
+         "e",
+         "STRA\xc3\x9f"
+         "E"},                                    /* U+00DF has no title case of one character */
+        {"\xce\xa3\xcf\x82", "\xce\xa3\xce\xa3"}, /* both sigmas */
+        {"\xef\xac\x81", "fi"},                   /* U+FB01 has none either; it is decomposed */
+        {"\xf0\x90\x90\xa8", "\xf0\x90\x90\x80"}, /* U+10428 */
+        {"a\xff"
+         "b",
+         "A\xff"
+         "B"}, /* invalid bytes stay */
+    };
+    struct buffer key;
+    buffer_init(&key, 100);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buffer_clear(&key);
+        assert_int_equal(text_sort_key(slice_from_string(rows[i][0]), &key), 0);
+        assert_true(slice_equal(buffer_slice(&key), slice_from_string(rows[i][1])));
+    }
+    buffer_release(&key);
+}
+
 static void test_long_search(void **state)
 {
     (void)state;
@@ -212,8 +242,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_net_unicode), cmocka_unit_test(test_headers),
         cmocka_unit_test(test_charsets),    cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_search),      cmocka_unit_test(test_long_search),
-        cmocka_unit_test(test_html),
+        cmocka_unit_test(test_search),      cmocka_unit_test(test_sort_key),
+        cmocka_unit_test(test_long_search), cmocka_unit_test(test_html),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ struct fixture {
     char line[4096];
     /* What is expected of questions and streams. */
     enum service_protocol protocol;
+    enum language language;
     const char *mechanism;
 };
 
@@ -260,6 +261,7 @@ static inline int expect_stream(struct fixture *fixture, const char *tls, const 
     assert_slice_equal(ipc_get_bytes(&reader, 100), "192.0.2.1");
     assert_slice_equal(ipc_get_bytes(&reader, 100), tls);
     assert_slice_equal(ipc_get_bytes(&reader, 100), tag);
+    assert_int_equal(ipc_get_u8(&reader), fixture->language);
     assert_slice_equal(ipc_get_bytes(&reader, 8192), input);
     assert_int_equal(ipc_reader_finish(&reader), 0);
     assert_int_equal(fixture->message.descriptor_count, 1);

@@ -59,6 +59,19 @@ static void test_imaps_login(void **state)
     wait_until_closed(fixture);
 }
 
+/* The language goes with the stream. */
+static void test_language(void **state)
+{
+    struct fixture *fixture = *state;
+    connect_plain(fixture);
+    say(fixture, "a LANGUAGE de\r\nb LOGIN alice \"correct horse\"\r\n");
+    hear(fixture, "* LANGUAGE (de)");
+    hear(fixture, "a OK Ab jetzt auf Deutsch");
+    grant(fixture, expect_question(fixture, RESPONSE, false));
+    fixture->language = LANGUAGE_GERMAN;
+    close(expect_stream(fixture, "", "b", ""));
+}
+
 /* More in one record than is read at once before login: the rest is pumped. */
 static void test_large_record(void **state)
 {
@@ -77,6 +90,7 @@ static void test_large_record(void **state)
     ipc_get_fixed(&reader, ticket, sizeof ticket);
     for (int i = 0; i < 3; i++)
         ipc_get_bytes(&reader, 100);
+    ipc_get_u8(&reader);
     size_t received = ipc_get_bytes(&reader, CONNECTION_READ_MAXIMUM).size;
     assert_int_equal(ipc_reader_finish(&reader), 0);
     int stream = fixture->message.descriptors[0];
@@ -695,6 +709,7 @@ int main(void)
         TEST(test_plaintext_login),
         TEST(test_imaps_login),
         TEST(test_large_record),
+        TEST(test_language),
         TEST(test_starttls),
         TEST(test_no_certificate),
         TEST(test_lmtp_login),

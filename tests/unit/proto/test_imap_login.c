@@ -7,8 +7,8 @@ static const struct login_options usual = {.hostname = "imap.example.test",
                                            .mechanisms = "PLAIN SCRAM-SHA-256"};
 
 #define CAPABILITIES                                                                               \
-    "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LIST-EXTENDED SPECIAL-USE "         \
-    "CREATE-SPECIAL-USE METADATA"
+    "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LANGUAGE LIST-EXTENDED "            \
+    "SPECIAL-USE CREATE-SPECIAL-USE METADATA"
 
 static void check_pieces(const struct login_options *options, bool tls, struct slice input,
                          size_t piece, const char *expected, const char *rest, int line)
@@ -71,6 +71,39 @@ static void test_commands(void **state)
                 "b OK NOOP completed\r\n"
                 "* ID (\"name\" \"Chapar\")\r\nc OK ID completed\r\n"
                 "* BYE Logging out\r\nd OK Logout completed\r\n");
+}
+
+/* RFC 5255 section 3.2. */
+static void test_language(void **state)
+{
+    (void)state;
+    check_plain("a LANGUAGE\r\nb LANGUAGE MUL\r\nc LANGUAGE mul \"DE-at\" fr\r\nd NOOP\r\n"
+                "e LANGUAGE x\r\nf LANGUAGE default\r\n",
+                "* LANGUAGE (i-default en de fr es)\r\na OK Language completed\r\n"
+                "b NO No such language\r\n"
+                "* LANGUAGE (de)\r\nc OK Ab jetzt auf Deutsch\r\nd OK NOOP ausgef\xc3\xbchrt\r\n"
+                "e NO Diese Sprache gibt es hier nicht\r\n"
+                "* LANGUAGE (i-default)\r\nf OK Now speaking English\r\n");
+    check_tls("a LANGUAGE es\r\nb LOGIN bob \"x\"\r\n",
+              "* LANGUAGE (es)\r\na OK A partir de ahora en espa\xc3\xb1ol\r\n"
+              "[b PLAIN first |bob|x]\n"
+              "b NO [AUTHENTICATIONFAILED] La autenticaci\xc3\xb3n ha fallado\r\n",
+              "");
+}
+
+/* Section 3.1: what was chosen in the clear does not count behind TLS. */
+static void test_language_and_tls(void **state)
+{
+    (void)state;
+    struct login_caller caller;
+    login_caller_init(&caller);
+    imap_login_init(&caller.login.imap, &usual, false);
+    assert_true(login_caller_feed(&caller, SLICE("a LANGUAGE de\r\nb STARTTLS\r\n")));
+    assert_true(login_caller_feed(&caller, SLICE("c NOOP\r\n")));
+    assert_slice_equal(buffer_slice(&caller.log),
+                       "* LANGUAGE (de)\r\na OK Ab jetzt auf Deutsch\r\n"
+                       "b OK TLS kann beginnen\r\n[tls]\nc OK NOOP completed\r\n");
+    login_caller_release(&caller);
 }
 
 static void test_login(void **state)
@@ -241,6 +274,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greeting),
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_language),
+        cmocka_unit_test(test_language_and_tls),
         cmocka_unit_test(test_login),
         cmocka_unit_test(test_authenticate),
         cmocka_unit_test(test_challenges),

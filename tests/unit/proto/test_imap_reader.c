@@ -493,6 +493,7 @@ static void test_grammar_limits(void **state)
     check_maximum("ID (", "\"a\" NIL", " ", IMAP_ID_FIELDS_MAXIMUM, ")",
                   "ID parameters: too many fields");
     check_maximum("ENABLE ", "X", " ", IMAP_ENABLE_MAXIMUM, "", "Capability: too many");
+    check_maximum("LANGUAGE ", "x", " ", IMAP_LANGUAGES_MAXIMUM, "", "Language: too many");
 }
 
 static void test_tag_limit(void **state)

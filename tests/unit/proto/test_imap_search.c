@@ -128,7 +128,8 @@ static void test_thread(void **state)
     check_command("THREAD ORDEREDSUBJECT UTF-8 SEEN", "THREAD 0 and(flag 1)");
     check_command("UID THREAD references utf-8 1:* DELETED",
                   "UID THREAD 1 and(sequence 1:0 flag 8)");
-    check_bad("THREAD REFS UTF-8 ALL", "Threading algorithm: unknown");
+    check_command("THREAD Refs UTF-8 SEEN", "THREAD 2 and(flag 1)");
+    check_bad("THREAD REF UTF-8 ALL", "Threading algorithm: unknown");
     check_bad("THREAD", "Threading algorithm: missing");
     check_bad("THREAD REFERENCES", "Charset: missing");
     check_bad("THREAD REFERENCES UTF-8", "Search key: missing");

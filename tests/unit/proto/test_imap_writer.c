@@ -28,10 +28,16 @@ static int tear_down(void **state)
 static void test_status(void **state)
 {
     (void)state;
-    imap_write_status(&out, SLICE("a1"), "OK", NULL, "Done");
+    imap_write_status(&out, LANGUAGE_DEFAULT, SLICE("a1"), "OK", NULL, "Done");
     check_written("a1 OK Done\r\n");
-    imap_write_status(&out, SLICE("*"), "NO", "TRYCREATE", "a\r\nb\xc3\xa4");
+    imap_write_status(&out, LANGUAGE_DEFAULT, SLICE("*"), "NO", "TRYCREATE", "a\r\nb\xc3\xa4");
     check_written("* NO [TRYCREATE] a??b??\r\n");
+    imap_write_status(&out, LANGUAGE_SPANISH, SLICE("a2"), "NO", "NONEXISTENT", "No such mailbox");
+    check_written("a2 NO [NONEXISTENT] Ese buz\xc3\xb3n no existe\r\n");
+    imap_write_status(&out, LANGUAGE_SPANISH, SLICE("a3"), "BAD", NULL, "Tag\r\nreuse");
+    check_written("a3 BAD Tag??reuse\r\n");
+    imap_write_languages(&out);
+    check_written("* LANGUAGE (i-default en de fr es)\r\n");
 }
 
 static void test_strings(void **state)

@@ -80,9 +80,10 @@ static int hello_open(struct stream *stream)
 static enum stream_need hello_run(struct stream *stream)
 {
     if (stream->commands++ == 0)
-        buffer_append_format(&stream->output, "%s %s %s %s %02x\n", stream->tag,
+        buffer_append_format(&stream->output, "%s %s %s %s %02x%s\n", stream->tag,
                              stream->user ? stream->user : "nobody", stream->client,
-                             stream->tls ? stream->tls : "plain", stream->account.bytes[15]);
+                             stream->tls ? stream->tls : "plain", stream->account.bytes[15],
+                             stream->language == LANGUAGE_FRENCH ? " fr" : "");
     if (slice_starts_with(stream->input, SLICE("leave\n"))) {
         buffer_append_string(&stream->output, "left\n");
         stream->input = slice_sub(stream->input, 6, SIZE_MAX);
@@ -105,8 +106,9 @@ static void hello_close(struct stream *stream, const char *why)
     (void)why;
 }
 
-static void hello_refuse(struct slice tag, int error, struct buffer *output)
+static void hello_refuse(struct slice tag, enum language language, int error, struct buffer *output)
 {
+    (void)language;
     const char *code = error == ERROR_LIMIT ? "LIMIT" : "UNAVAILABLE";
     const char *text = error == ERROR_LIMIT ? "too many connections" : "try again later";
     if (tag.size)
@@ -142,6 +144,7 @@ struct fixture {
     struct handover *handover;
     int login, auth; /* our ends; non-blocking */
     bool drained;
+    uint8_t language;           /* of the streams that are handed over */
     enum ipc_channel_kind lost; /* the channel of the last peer that was */
     uint32_t lost_slot;
     int lost_error;
@@ -228,6 +231,7 @@ static int hand_over(struct fixture *f, uint8_t protocol, const char *tag, const
     ipc_put_bytes(&body, SLICE("192.0.2.7"));
     ipc_put_bytes(&body, SLICE("TLSv1.3"));
     ipc_put_bytes(&body, slice_from_string(tag));
+    ipc_put_u8(&body, f->language);
     ipc_put_bytes(&body, slice_from_string(input));
     assert_int_equal(ipc_send(f->login, IPC_STREAM, buffer_slice(&body), &pair[0], 1), 0);
     buffer_release(&body);
@@ -321,6 +325,28 @@ static void redeemed_ticket_opens_the_stream(void **state)
     grant(f, asked(f));
     expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab\nalready read");
     close(client);
+}
+
+static void the_language_goes_with_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    f->language = LANGUAGE_FRENCH;
+    int client = hand_over(f, PROTOCOL_IMAP, "a1", "");
+    grant(f, asked(f));
+    expect(f, client, "a1 alice@example.test 192.0.2.7 TLSv1.3 ab fr\n");
+    close(client);
+}
+
+static void an_unknown_language_ends_the_login(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t start = clock_monotonic_us();
+    f->language = LANGUAGES;
+    close(hand_over(f, PROTOCOL_IMAP, "a1", ""));
+    while (!f->lost && clock_monotonic_us() - start < PATIENCE_US)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->lost, IPC_CHANNEL_LOGIN_SESSION);
+    assert_int_equal(f->lost_error, ERROR_PROTOCOL);
 }
 
 /* A mail server that may deliver without logging in; account_connections, 1 here, is not for it. */
@@ -532,6 +558,8 @@ static void draining_ends_when_nothing_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_HANDOVER(the_language_goes_with_the_stream),
+        WITH_HANDOVER(an_unknown_language_ends_the_login),
         WITH_HANDOVER(redeemed_ticket_opens_the_stream),
         WITH_HANDOVER(nobody_is_served_where_that_is_meant),
         WITH_HANDOVER(refused_ticket_refuses_the_login),

@@ -698,8 +698,8 @@ static void refused_stream_is_told_to_come_again(void **state)
     (void)state;
     struct buffer output;
     buffer_init(&output, 1000);
-    lmtp_protocol.refuse(SLICE("AUTH a"), ERROR_LIMIT, &output);
-    lmtp_protocol.refuse(SLICE(""), ERROR_BUSY, &output);
+    lmtp_protocol.refuse(SLICE("AUTH a"), LANGUAGE_DEFAULT, ERROR_LIMIT, &output);
+    lmtp_protocol.refuse(SLICE(""), LANGUAGE_DEFAULT, ERROR_BUSY, &output);
     assert_string_equal(output.data, "421 4.3.2 too many connections, try again later\r\n"
                                      "421 4.3.2 try again later\r\n");
     buffer_release(&output);

@@ -6,16 +6,16 @@
 #include "unit/session/imap/dialogue.h"
 
 #define CAPABILITIES                                                                               \
-    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS "          \
+    "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE LANGUAGE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS " \
     "MULTIAPPEND CATENATE URLAUTH URLAUTH=BINARY URL-PARTIAL MOVE REPLACE CHILDREN "               \
     "SPECIAL-USE "                                                                                 \
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS LIST-METADATA ESEARCH SEARCHRES WITHIN "         \
     "STATUS=SIZE OBJECTID "                                                                        \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT CONTEXT=SEARCH "            \
     "CONTEXT=SORT FILTERS MULTISEARCH THREAD=ORDEREDSUBJECT "                                      \
-    "THREAD=REFERENCES I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX "   \
-    "QUOTA=RES-ANNOTATION-STORAGE METADATA ANNOTATE-EXPERIMENT-1 PARTIAL UIDONLY INPROGRESS "      \
-    "NOTIFY UNAUTHENTICATE ACL "                                                                   \
+    "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "          \
+    "QUOTA=RES-MAILBOX QUOTA=RES-ANNOTATION-STORAGE METADATA ANNOTATE-EXPERIMENT-1 PARTIAL "       \
+    "UIDONLY INPROGRESS NOTIFY UNAUTHENTICATE ACL "                                                \
     "RIGHTS=texkn "                                                                                \
     "LIST-MYRIGHTS COMPRESS=DEFLATE "                                                              \
     "APPENDLIMIT=1048576"
