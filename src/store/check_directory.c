@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "store/check.h"
 #include "store/directory_priv.h"
-#include "store/outgoing_priv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -513,9 +512,9 @@ static int check_script_text(struct directory_check *check, struct slice key, st
 
 static int check_note(struct directory_check *check, struct slice key, struct slice value)
 {
-    struct outgoing_note note;
+    struct due_note note;
     if (!account_id_parse(slice_sub(key, 1, SIZE_MAX), &note.account) &&
-        !outgoing_note_read(value, &note))
+        !due_note_read(value, &note))
         return 0;
     return wrong(check, "a note of mail on its way out cannot be read") ? delete_later(check, key)
                                                                         : 0;

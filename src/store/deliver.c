@@ -335,7 +335,7 @@ int store_deliver(struct store_view *view, const struct delivery_plan *plan)
     struct deliver_call call;
     int error = make_call(plan, &call);
     if (!error && plan->departure_count)
-        error = outgoing_note_begin(view->store, view->account->id);
+        error = due_note_begin(view->store, DUE_OUTGOING, view->account->id);
     if (!error)
         error = run(view, &call);
     release_call(&call);

@@ -285,9 +285,9 @@ static int look_at_messages(struct looking *looking, int64_t *next)
 static int look_at_account(struct looking *looking)
 {
     struct store *store = looking->sender->options.store;
-    struct outgoing_note note;
+    struct due_note note;
     int64_t next = 0;
-    int error = outgoing_note_of(store, WHO_SYSTEM, looking->account, &note);
+    int error = due_note_of(store, WHO_SYSTEM, DUE_OUTGOING, looking->account, &note);
     if (error || !note.noted)
         return error;
     error = store_view_open(store, WHO_SYSTEM, looking->account, &looking->view);
@@ -297,7 +297,7 @@ static int look_at_account(struct looking *looking)
     }
     if (error && error != ERROR_NOT_FOUND)
         return error;
-    return outgoing_note_next(store, WHO_SYSTEM, &note, next);
+    return due_note_next(store, WHO_SYSTEM, DUE_OUTGOING, &note, next);
 }
 
 static void look_at(const struct sender *sender, struct job *job, struct account_id account)
@@ -314,10 +314,12 @@ static void look_at(const struct sender *sender, struct job *job, struct account
 /* Those that the directory knows of and nobody has told of. */
 static void add_noted(const struct sender *sender, struct job *job)
 {
-    struct outgoing_note notes[SENDER_ACCOUNTS];
+    struct due_note notes[SENDER_ACCOUNTS];
     size_t count = 0;
+    int64_t next;
     struct store *store = sender->options.store;
-    int error = outgoing_notes(store, WHO_SYSTEM, clock_wall(), notes, SENDER_ACCOUNTS, &count);
+    int error = due_notes(store, WHO_SYSTEM, DUE_OUTGOING, clock_wall(), notes, SENDER_ACCOUNTS,
+                          &count, &next);
     if (error)
         log_error("outgoing_notes", LOG_TEXT("error", error_name(error)));
     for (size_t i = 0; i < count; i++)

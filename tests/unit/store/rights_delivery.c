@@ -126,23 +126,24 @@ int call_outgoing_remove(struct caller *c)
     return done_when_missing(outgoing_remove(c->view, 999));
 }
 
-int call_outgoing_notes(struct caller *c)
+int call_due_notes(struct caller *c)
 {
-    struct outgoing_note notes[1];
+    struct due_note notes[1];
     size_t count;
-    return outgoing_notes(c->store, c->who, 0, notes, 1, &count);
+    int64_t next;
+    return due_notes(c->store, c->who, DUE_OUTGOING, 0, notes, 1, &count, &next);
 }
 
-int call_outgoing_note_of(struct caller *c)
+int call_due_note_of(struct caller *c)
 {
-    struct outgoing_note note;
-    return outgoing_note_of(c->store, c->who, c->f->alice, &note);
+    struct due_note note;
+    return due_note_of(c->store, c->who, DUE_OUTGOING, c->f->alice, &note);
 }
 
-int call_outgoing_note_next(struct caller *c)
+int call_due_note_next(struct caller *c)
 {
-    const struct outgoing_note note = {.account = c->f->alice};
-    return outgoing_note_next(c->store, c->who, &note, 0);
+    const struct due_note note = {.account = c->f->alice};
+    return due_note_next(c->store, c->who, DUE_OUTGOING, &note, 0);
 }
 
 static const struct site_script after_all = {.place = SITE_AFTER};
