@@ -508,7 +508,7 @@ static int check_script_text(struct directory_check *check, struct slice key, st
                                                                         : 0;
 }
 
-/* --- mail on its way out: each account's check knows whether there must be a note --- */
+/* --- what is due: each account's check knows whether there must be a note --- */
 
 static int check_note(struct directory_check *check, struct slice key, struct slice value)
 {
@@ -516,8 +516,7 @@ static int check_note(struct directory_check *check, struct slice key, struct sl
     if (!account_id_parse(slice_sub(key, 1, SIZE_MAX), &note.account) &&
         !due_note_read(value, &note))
         return 0;
-    return wrong(check, "a note of mail on its way out cannot be read") ? delete_later(check, key)
-                                                                        : 0;
+    return wrong(check, "a note of what is due cannot be read") ? delete_later(check, key) : 0;
 }
 
 /* --- all of it --- */
@@ -549,6 +548,8 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = each(check, SLICE("j"), check_intent);
     if (!error)
         error = each(check, SLICE("o"), check_note);
+    if (!error)
+        error = each(check, SLICE("w"), check_note);
     if (!error)
         error = each(check, SLICE("d"), check_domain);
     if (!error)

@@ -25,6 +25,7 @@
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
  *     j ID             a move between accounts that is under way (intent_priv.h)
  *     o ID             the account may have mail on its way out (due.c)
+ *     w ID             the account may have messages that wake at a time (due.c)
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
  *                      account, g ID a group, e 0 anyone, n 0 anonymous
  *
@@ -113,7 +114,7 @@ void site_script_record_write(const struct site_script *script, struct buffer *v
 int directory_edge_read(struct slice value);
 void directory_edge_write(struct buffer *value);
 
-/* Key o. */
+/* Keys o, w. */
 int due_note_read(struct slice value, struct due_note *note);
 void due_note_write(const struct due_note *note, struct buffer *value);
 

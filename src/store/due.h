@@ -15,11 +15,6 @@
 
 #include "store/store.h"
 
-/* The letters of their keys in the directory. */
-enum due_kind {
-    DUE_OUTGOING = 'o', /* mail on its way out (store/outgoing.h) */
-};
-
 enum {
     DUE_NOTE_MINUTE = 60, /* seconds in which an account is noted once */
     DUE_NOTE_KEPT = 600,  /* seconds that a note outlives what it was made for */

@@ -41,6 +41,7 @@
  *     K COLLECTION                  key that signs URLs of messages
  *     O NUMBER                      a message on its way out (outgoing_priv.h)
  *     R                             until when what has been sent takes up the hourly rate
+ *     S COLLECTION UID              how this entry wakes (snooze_priv.h)
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -79,6 +80,7 @@ enum key_family {
     KEY_ACCESS_KEY = 'K',
     KEY_OUTGOING = 'O',
     KEY_OUTGOING_RATE = 'R',
+    KEY_SNOOZED = 'S',
 };
 
 enum {

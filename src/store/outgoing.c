@@ -413,8 +413,8 @@ int outgoing_retry(struct store_view *view, uint64_t number)
         error = due_note_begin(view->store, DUE_OUTGOING, view->account->id);
     if (!error)
         error = change_one(view, KV_DURABLE, retry, &attempt);
-    if (!error && view->store->departed)
-        view->store->departed(view->account->id, view->store->departed_arg);
+    if (!error && view->store->due)
+        view->store->due(view->account->id, DUE_OUTGOING, view->store->due_arg);
     return error;
 }
 

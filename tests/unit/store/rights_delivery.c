@@ -126,6 +126,20 @@ int call_outgoing_remove(struct caller *c)
     return done_when_missing(outgoing_remove(c->view, 999));
 }
 
+int call_snooze_list(struct caller *c)
+{
+    struct snoozed *list;
+    size_t count;
+    return snooze_list(c->view, &c->f->arena, &list, &count);
+}
+
+int call_snooze_wake(struct caller *c)
+{
+    size_t woken;
+    int64_t next;
+    return snooze_wake(c->view, &woken, &next);
+}
+
 int call_due_notes(struct caller *c)
 {
     struct due_note notes[1];

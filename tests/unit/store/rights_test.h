@@ -38,6 +38,8 @@ int call_outgoing_read(struct caller *c);
 int call_outgoing_settle(struct caller *c);
 int call_outgoing_retry(struct caller *c);
 int call_outgoing_remove(struct caller *c);
+int call_snooze_list(struct caller *c);
+int call_snooze_wake(struct caller *c);
 int call_due_notes(struct caller *c);
 int call_due_note_of(struct caller *c);
 int call_due_note_next(struct caller *c);

@@ -694,6 +694,8 @@ static const struct {
     {"outgoing_settle", call_outgoing_settle, SYSTEM},
     {"outgoing_retry", call_outgoing_retry, SYSTEM},
     {"outgoing_remove", call_outgoing_remove, SYSTEM},
+    {"snooze_list", call_snooze_list, SYSTEM},
+    {"snooze_wake", call_snooze_wake, SYSTEM},
     {"due_notes", call_due_notes, SYSTEM},
     {"due_note_of", call_due_note_of, SYSTEM},
     {"due_note_next", call_due_note_next, SYSTEM},
