@@ -159,6 +159,9 @@ void begin_flags(struct run *run, const struct slice *flags, size_t count);
 /* Flags for an action: those given, or the internal variable's. */
 void action_flags(struct run *run, struct sieve_action *action, uint32_t flags);
 
+/* The flags of a list, each once. NULL for none or after an error. */
+const struct slice *run_flags(struct run *run, uint32_t list, size_t *count);
+
 /* The copy of a response: its operands are mailbox, flags, id, special use (RFC 8580). */
 void action_fcc(struct run *run, struct sieve_action *action, const uint32_t *operands,
                 bool create);
