@@ -1,8 +1,8 @@
 /*
  * snooze (draft-ietf-extra-sieve-snooze-07): a fileinto that is done later.
  *
- * What the draft leaves open: a time may lack its seconds, as in its own example (section 4.4.1.1),
- * and as Cyrus takes it; "the next future awaken time" (section 4.3) is later than now, never now.
+ * What the draft leaves open: a time may lack its seconds, as in its own example (section 4.4.1.1);
+ * Cyrus 3.6 wants them. "The next future awaken time" (section 4.3) is later than now, never now.
  */
 #include "base/error.h"
 #include "format/text.h"
