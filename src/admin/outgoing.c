@@ -81,11 +81,12 @@ static int list_all(struct admin_call *call)
 {
     struct arena arena;
     size_t count = 0;
-    arena_init(&arena, 2 * LISTED_ACCOUNTS * sizeof(struct outgoing_note));
-    struct outgoing_note *notes = arena_alloc_array(&arena, LISTED_ACCOUNTS, sizeof(*notes));
-    int error =
-        !notes ? ERROR_MEMORY
-               : outgoing_notes(call->store, WHO_SYSTEM, INT64_MAX, notes, LISTED_ACCOUNTS, &count);
+    arena_init(&arena, 2 * LISTED_ACCOUNTS * sizeof(struct due_note));
+    struct due_note *notes = arena_alloc_array(&arena, LISTED_ACCOUNTS, sizeof(*notes));
+    int64_t next;
+    int error = !notes ? ERROR_MEMORY
+                       : due_notes(call->store, WHO_SYSTEM, DUE_OUTGOING, INT64_MAX, notes,
+                                   LISTED_ACCOUNTS, &count, &next);
     for (size_t i = 0; i < count && !error; i++)
         error = list_account(call, notes[i].account);
     arena_release(&arena);

@@ -132,7 +132,8 @@ const struct verb verbs[] = {
      "address", NULL},
     {"mailbox", "create", "ADDRESS PATH [--use USE]", "Make a mailbox, and those above it",
      "PATH is in UTF-8 with / between its levels: Lists/Chapar. USE is a special use of RFC 6154: "
-     "All, Archive, Drafts, Flagged, Important, Junk, Sent or Trash. It is subscribed. What is "
+     "All, Archive, Drafts, Flagged, Important, Junk, Sent, Snoozed or Trash. It is subscribed. "
+     "What is "
      "made "
      "below a shared mailbox is shared as that is.",
      NULL, "mailbox.create", "address path --use=", "created"},

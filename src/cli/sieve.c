@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     MESSAGE_MAXIMUM = 256 * 1024 * 1024, /* bytes of a message that is tried */
@@ -125,6 +126,32 @@ static void print_flags(const struct sieve_action *action)
         printf(" (none)");
 }
 
+static void print_list(const char *before, const struct slice *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf("%s%.*s", i ? " " : before, SLICE_FORMAT(list[i]));
+}
+
+static void format_until(const struct sieve_action *action, char text[32])
+{
+    struct tm parts;
+    time_t seconds = (time_t)action->until;
+    if (!gmtime_r(&seconds, &parts) || !strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts))
+        snprintf(text, 32, "%lld", (long long)action->until);
+}
+
+/* Where it goes is what stands before. */
+static void print_awaking(const struct sieve_action *action)
+{
+    char until[32];
+    if (action->kind != SIEVE_SNOOZE)
+        return;
+    format_until(action, until);
+    printf(", until %s", until);
+    print_list(", then with flags ", action->add_flags, action->add_count);
+    print_list(", then without flags ", action->remove_flags, action->remove_count);
+}
+
 static const char *action_word(enum sieve_action_kind kind)
 {
     static const char *const words[] = {
@@ -136,6 +163,7 @@ static const char *action_word(enum sieve_action_kind kind)
         [SIEVE_EREJECT] = "reject",
         [SIEVE_VACATION] = "answer",
         [SIEVE_NOTIFY] = "notify",
+        [SIEVE_SNOOZE] = "snooze",
     };
     return words[kind];
 }
@@ -145,9 +173,15 @@ static json_t *action_json(const struct sieve_action *action)
     json_t *flags = json_array();
     for (size_t i = 0; i < action->flag_count; i++)
         json_array_append_new(flags, slice_json(action->flags[i]));
-    return json_pack("{s:s, s:i, s:o, s:o, s:o}", "action", action_word(action->kind), "line",
-                     (int)action->line, "target", slice_json(action->target), "text",
-                     slice_json(action->text), "flags", flags);
+    json_t *json = json_pack("{s:s, s:i, s:o, s:o, s:o}", "action", action_word(action->kind),
+                             "line", (int)action->line, "target", slice_json(action->target),
+                             "text", slice_json(action->text), "flags", flags);
+    if (json && action->kind == SIEVE_SNOOZE) {
+        char until[32];
+        format_until(action, until);
+        json_object_set_new(json, "until", json_string(until));
+    }
+    return json;
 }
 
 static int perform(void *arg, const struct sieve_action *action)
@@ -167,6 +201,7 @@ static int perform(void *arg, const struct sieve_action *action)
     if (action->text.size)
         printf(": %.*s", SLICE_FORMAT(action->text));
     print_flags(action);
+    print_awaking(action);
     putchar('\n');
     if (action->kind == SIEVE_VACATION || trial->messages)
         printf("%.*s%.*s\n", SLICE_FORMAT(action->header), SLICE_FORMAT(action->body));

@@ -107,10 +107,10 @@ static void on_drained(void *arg)
     admin_end(session->admin);
 }
 
-static void on_departed(struct account_id account, void *arg)
+static void on_due(struct account_id account, enum due_kind kind, void *arg)
 {
     struct session *session = arg;
-    sender_departed(session->sender, account);
+    sender_due(session->sender, kind, account);
 }
 
 /* --- before confinement --- */
@@ -221,8 +221,8 @@ static int open_store(struct session *session)
                                           .keep_delivered = config->lmtp_duplicate_time,
                                           .keep_from_anyone = !config->share_with_anyone,
                                           .outgoing_rate = (uint32_t)config->outgoing_rate,
-                                          .departed = on_departed,
-                                          .departed_arg = session,
+                                          .due = on_due,
+                                          .due_arg = session,
                                           .limits = {
                                               [QUOTA_STORAGE] = (uint64_t)config->quota_storage,
                                               [QUOTA_MESSAGE] = (uint64_t)config->quota_messages,

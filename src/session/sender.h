@@ -1,20 +1,22 @@
 /*
  * The sender: has what accounts have on its way out (store/outgoing.h) sent by chapar-send, which
- * speaks with the mail server, and notes what came of it.
+ * speaks with the mail server, and notes what came of it. And it wakes the messages that sleep
+ * (store/snooze.h), for which nobody else is needed.
  *
- *     departed --> an account --claim--> a message under way --SEND_BEGIN ...--> chapar-send
+ *     due --> an account --claim--> a message under way --SEND_BEGIN ...--> chapar-send
  *                                                  <--SEND_RESULT ... SEND_DONE--
  *                                        settled: gone, to be tried again, or given back
  *
- * It learns of messages as they are put (sender_departed), and every SENDER_LOOK_SECONDS from the
+ * It learns of messages as they are put (sender_due), and every SENDER_LOOK_SECONDS from the
  * directory: of those that have become due, and of those that a process that has died, or another
- * node, has left. Without a chapar-send nothing is claimed.
+ * node, has left. Without a chapar-send nothing is claimed. From there it knows as well when the
+ * next message wakes, and looks at that second.
  *
  * What the mail server refuses (5yz), or has not taken within outgoing_give_up, is not sent. Of a
  * redirected message the account's owner gets a report with the message in it, so that it is not
  * lost; of all others there is a line in the log.
  *
- * Its implementation is src/session/outgoing. For the loop's thread alone but for sender_departed.
+ * Its implementation is src/session/outgoing. For the loop's thread alone but for sender_due.
  * Work on the store is done by one thread of libuv's pool at a time.
  */
 #ifndef SESSION_SENDER_H
@@ -51,11 +53,11 @@ int sender_create(const struct sender_options *options, struct sender **sender);
  * also on failure. */
 int sender_peer(struct sender *sender, uint32_t slot, int socket);
 
-/* The account has put something on its way out. From any thread. */
-void sender_departed(struct sender *sender, struct account_id account);
+/* The account has put something on its way out, or to sleep. From any thread. */
+void sender_due(struct sender *sender, enum due_kind kind, struct account_id account);
 
-/* Claims nothing more, and lets the worker end when the last message that is under way has its
- * result, or after so many seconds (UINT32_MAX: whenever that is). */
+/* Claims and wakes nothing more, and lets the worker end when the last message that is under way
+ * has its result, or after so many seconds (UINT32_MAX: whenever that is). */
 void sender_drain(struct sender *sender, uint32_t seconds);
 
 /* Closes the channels. Its handles are gone after the loop's next turn; free it then. */

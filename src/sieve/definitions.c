@@ -27,6 +27,8 @@ const char *extension_name(enum extension extension)
 enum extension extension_find(struct slice name)
 {
     enum extension extension = EXT_BASE + 1;
+    if (slice_equal(name, SLICE("vnd.cyrus.snooze"))) /* what scripts for Cyrus require */
+        return EXT_SNOOZE;
     while (extension < EXTENSION_COUNT &&
            !slice_equal(name, slice_from_string(extension_names[extension])))
         extension++;

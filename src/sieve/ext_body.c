@@ -91,8 +91,9 @@ static int match_parts(struct matcher *matcher, const uint32_t *operands)
     bool content = operands[2] != NO_CONSTANT, done = false;
     if (!run_tree(run))
         return ERROR_SYNTAX;
-    for (const struct mime_part *part = run->message.tree.root; part && !done && !run->failed;
-         part = mime_part_next(part)) {
+    const struct mime_part *whole = run_whole(run);
+    for (const struct mime_part *part = whole ? whole : run->message.tree.root;
+         !done && !run->failed && part_is_within(part, whole); part = mime_part_next(part)) {
         if (content && is_any_wanted(run, operands[2], part))
             done = match_part(matcher, part, true);
         else if (!content && part->media == MIME_LEAF &&
@@ -124,10 +125,14 @@ static int run_body(struct run *run, const uint32_t *operands)
     matcher.forgets = true; /* section 6 */
     if (message_is_changed(&run->message, NULL) && !run_tree(run))
         return ERROR_SYNTAX;
-    if (!has_body(&run->message))
+    const struct mime_part *whole = run_whole(run);
+    struct slice raw = run->message.source_body;
+    if (whole)
+        raw = slice_sub(run->message.source, whole->body_offset, whole->body_size);
+    if (!whole && !has_body(&run->message))
         return match_end(&matcher);
     if (operands[2] == NO_CONSTANT && operands[0] == BODY_RAW)
-        match_text(&matcher, run->message.source_body);
+        match_text(&matcher, raw);
     else if (match_parts(&matcher, operands))
         return ERROR_SYNTAX;
     return match_end(&matcher);

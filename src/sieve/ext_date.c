@@ -228,7 +228,7 @@ static int run_date(struct run *run, const uint32_t *operands)
     struct matcher matcher;
     struct slice name = run_string(run, operands[2]);
     struct field *field =
-        field_at(&run->message.fields, name, name_hash(name), run_number(run, operands[3], 1),
+        field_at(run_whole_header(run), name, name_hash(name), run_number(run, operands[3], 1),
                  (operands[0] & FIELDS_LAST) != 0);
     int zone, original;
     int64_t seconds;

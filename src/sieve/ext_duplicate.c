@@ -31,7 +31,7 @@ static struct slice unique_id(struct run *run, const uint32_t *operands)
         return run_string(run, operands[2]);
     if (operands[1] != NO_CONSTANT)
         name = run_string(run, operands[1]);
-    struct field *field = header_find(&run->message.fields, name, name_hash(name));
+    struct field *field = header_find(run_whole_header(run), name, name_hash(name));
     struct value *value = field ? run_field_value(run, field) : NULL;
     return value && value->text.size ? value->text : none;
 }

@@ -118,6 +118,17 @@ void action_flags(struct run *run, struct sieve_action *action, uint32_t flags)
     action->flag_count = set.count;
 }
 
+const struct slice *run_flags(struct run *run, uint32_t list, size_t *count)
+{
+    struct flag_set set = {.count = 0};
+    if (run_list_size(run, list))
+        begin_set(run, &set);
+    for (size_t i = 0; i < run_list_size(run, list) && set.flags; i++)
+        add_flags(run, &set, run_list_at(run, list, i));
+    *count = set.count;
+    return set.flags;
+}
+
 /* Operands of the three: 0 the variable or none, 1 flags. */
 static int change_flags(struct run *run, const uint32_t *operands, bool keep, bool take)
 {

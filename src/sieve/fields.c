@@ -59,7 +59,7 @@ void field_walk_begin(struct field_walk *walk, struct run *run, uint32_t names, 
                       uint32_t flags)
 {
     *walk = (struct field_walk){.run = run,
-                                .header = &run->message.fields,
+                                .header = run_whole_header(run),
                                 .names = names,
                                 .children = (flags & FIELDS_ANYCHILD) != 0,
                                 .index = run_number(run, index, 0),
@@ -67,6 +67,8 @@ void field_walk_begin(struct field_walk *walk, struct run *run, uint32_t names, 
     if (!(flags & FIELDS_MIME) || (!run->part && !walk->children))
         return;
     walk->scope = run_part(run);
+    if (!walk->scope)
+        walk->scope = run_whole(run);
     if (!run->failed && (walk->scope || run_tree(run)))
         use_part(walk, walk->scope ? walk->scope : run->message.tree.root);
     else

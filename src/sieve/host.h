@@ -37,6 +37,7 @@ enum sieve_action_kind {
     SIEVE_VACATION, /* header and body are the response, target whom it goes to */
     SIEVE_NOTIFY,   /* target: the method's URI, text: the message; for mailto, header and body are
                        what is to be sent, to the recipients */
+    SIEVE_SNOOZE,   /* as fileinto, but `until` then; flags are those that it has before */
 };
 
 /* redirect-dsn (RFC 6009 section 3): which DSNs are asked for. */
@@ -55,11 +56,15 @@ struct sieve_action {
     bool flags_given; /* the flags are to be set, be there any or none (RFC 5232 section 5) */
     const struct slice *flags;
     size_t flag_count;
-    bool create;              /* fileinto: make the mailbox (RFC 5490 section 3.2) */
-    struct slice mailbox_id;  /* fileinto: prefer this one (RFC 9042 section 3) */
-    struct slice special_use; /* fileinto: prefer one with this use (RFC 8579 section 4) */
+    bool create;              /* fileinto, snooze: make the mailbox (RFC 5490 section 3.2) */
+    struct slice mailbox_id;  /* likewise: prefer this one (RFC 9042 section 3) */
+    struct slice special_use; /* likewise: prefer one with this use (RFC 8579 section 4) */
     struct slice fcc;         /* vacation, notify: the mailbox to file a copy in; create, flags,
                                  mailbox_id and special_use are the copy's then */
+    /* snooze (draft-ietf-extra-sieve-snooze-07) */
+    int64_t until;                                /* seconds since 1970 */
+    const struct slice *add_flags, *remove_flags; /* then; what is in both is set */
+    size_t add_count, remove_count;
     /* redirect */
     bool list;         /* target is a list's URI (RFC 6134 section 2.4) */
     bool notify_given; /* an empty set is NEVER (RFC 3461 section 4.1) */

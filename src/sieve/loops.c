@@ -11,6 +11,7 @@
 void loops_open(struct run *run, struct loops *loops)
 {
     loops->outer = run->loops;
+    loops->whole = run->part ? run->part : run->loops ? run->loops->whole : NULL;
     loops->count = 0;
     run->loops = loops;
     run->part = NULL;
@@ -28,9 +29,9 @@ void loops_close(struct run *run)
     use_innermost(run);
 }
 
-static bool is_within(const struct mime_part *part, const struct mime_part *scope)
+bool part_is_within(const struct mime_part *part, const struct mime_part *scope)
 {
-    while (part && part != scope)
+    while (scope && part && part != scope)
         part = part->parent;
     return part != NULL;
 }
@@ -43,6 +44,8 @@ uint32_t loop_begin(struct run *run, uint32_t start, uint32_t end)
     if (run->failed || (!scope && !run_tree(run)))
         return end;
     const struct mime_part *part = scope ? scope->children : run->message.tree.root;
+    if (!scope && run_whole(run))
+        scope = part = run_whole(run);
     if (!part)
         return end;
     run->loops->open[run->loops->count++] =
@@ -61,7 +64,7 @@ static void end_loops(struct run *run, size_t count)
 static const struct mime_part *part_behind(const struct run_loop *loop)
 {
     const struct mime_part *part = mime_part_next(loop->part);
-    while (part && loop->replaced && is_within(part, loop->part))
+    while (part && loop->replaced && part_is_within(part, loop->part))
         part = mime_part_next(part);
     return part;
 }
@@ -72,7 +75,7 @@ uint32_t loop_next(struct run *run)
     uint32_t end = loop->end;
     loop->part = part_behind(loop);
     loop->replaced = false;
-    if (loop->part && (!loop->scope || is_within(loop->part, loop->scope))) {
+    if (part_is_within(loop->part, loop->scope)) {
         run->part = loop->part;
         return loop->start;
     }
@@ -113,10 +116,13 @@ static bool move(struct run *run, const struct mime_part **part, const struct mi
 /* Makes what loops have at hand parts of the new tree, in which the old one's root is that one. */
 static void move_loops(struct run *run, const struct mime_part *root)
 {
-    for (struct loops *loops = run->loops; loops; loops = loops->outer)
+    for (struct loops *loops = run->loops; loops; loops = loops->outer) {
+        if (loops->whole && !run->failed)
+            move(run, &loops->whole, root);
         for (size_t i = 0; i < loops->count && !run->failed; i++)
             if ((!loops->open[i].scope || move(run, &loops->open[i].scope, root)))
                 move(run, &loops->open[i].part, root);
+    }
     use_innermost(run);
 }
 
@@ -174,6 +180,24 @@ const struct mime_part *run_part(struct run *run)
     if (run->part && message_is_changed(&run->message, run->part))
         settle(run);
     return run->part;
+}
+
+const struct mime_part *run_whole(struct run *run)
+{
+    const struct loops *loops = run->loops;
+    if (loops && loops->whole && message_is_changed(&run->message, loops->whole))
+        settle(run);
+    return loops ? loops->whole : NULL;
+}
+
+const struct header *run_whole_header(struct run *run)
+{
+    const struct mime_part *whole = run_whole(run);
+    const struct header *header =
+        whole && !run->failed ? message_part_header(&run->message, whole) : NULL;
+    if (whole && !header)
+        run_fail(run, "the message has too many parts");
+    return header ? header : &run->message.fields;
 }
 
 const struct mime_part *run_part_to_change(struct run *run, struct run_loop **loop)

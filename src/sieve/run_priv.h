@@ -31,6 +31,7 @@ struct run_loop {
 /* The loops of one program that are open (RFC 5703 section 3), and those of who included it. */
 struct loops {
     struct loops *outer;
+    const struct mime_part *whole; /* what is the whole message to the program; NULL: the message */
     struct run_loop open[SIEVE_NESTING_MAXIMUM];
     size_t count;
 };
@@ -126,6 +127,15 @@ uint32_t loop_break(struct run *run, uint32_t count);
 /* The part at hand, NULL outside of loops; the tree tells what it is now. */
 const struct mime_part *run_part(struct run *run);
 
+/* Whether it is the scope, or within it; scope NULL: the message. part NULL: no. */
+bool part_is_within(const struct mime_part *part, const struct mime_part *scope);
+
+/* What the program at hand sees as the whole message: NULL, or in one that was included within a
+ * loop the part that the loop has at hand (RFC 6609 section 3.5). And its header; after an error,
+ * the message's. */
+const struct mime_part *run_whole(struct run *run);
+const struct header *run_whole_header(struct run *run);
+
 /* The same for commands that change it: in an included script, the part at hand of the loop around
  * it (RFC 6609 section 3.5); its loop, when it is the innermost one's. */
 const struct mime_part *run_part_to_change(struct run *run, struct run_loop **loop);
@@ -158,6 +168,9 @@ void begin_flags(struct run *run, const struct slice *flags, size_t count);
 
 /* Flags for an action: those given, or the internal variable's. */
 void action_flags(struct run *run, struct sieve_action *action, uint32_t flags);
+
+/* The flags of a list, each once. NULL for none or after an error. */
+const struct slice *run_flags(struct run *run, uint32_t list, size_t *count);
 
 /* The copy of a response: its operands are mailbox, flags, id, special use (RFC 8580). */
 void action_fcc(struct run *run, struct sieve_action *action, const uint32_t *operands,

@@ -31,6 +31,7 @@ enum {
     SIEVE_VARIABLES_MAXIMUM = 256, /* names in one script (RFC 5229 section 6: 128 or more) */
     SIEVE_REGEX_MAXIMUM = 1024,    /* bytes of a regular expression */
     SIEVE_REGEX_MEMORY_MAXIMUM = 256 * 1024, /* bytes one may take, compiled */
+    SIEVE_SNOOZE_TIMES_MAXIMUM = 100,        /* of one snooze */
     /* What a run may do. */
     SIEVE_STEPS_MAXIMUM = 200000, /* instructions, comparisons, and 64 bytes of text read */
     SIEVE_ACTIONS_MAXIMUM = 64,

@@ -186,7 +186,10 @@ static void check_size(struct validator *validator, struct command *command)
 /* Operands: 0 over or under, 1 the limit. RFC 5293 section 7: of the message as it came. */
 static int run_size(struct run *run, const uint32_t *operands)
 {
+    const struct mime_part *whole = run_whole(run);
     uint64_t size = run->input->message.size, limit = run_number(run, operands[1], 0);
+    if (whole && whole->parent)
+        size = whole->body_offset - whole->header_offset + whole->body_size;
     run->truth = operands[0] == SIZE_OVER ? size > limit : size < limit;
     return 0;
 }

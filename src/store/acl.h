@@ -62,9 +62,10 @@ int acl_set(struct store_view *view, collection_id collection, struct slice iden
 int acl_granted_always(struct store_view *view, collection_id collection, struct slice identifier,
                        uint32_t *rights);
 
-/* Whether a message that is addressed to the mailbox itself ("alice+lists@") may go into it (RFC 4314
- * section 2.1, p): it is the owner's address, so it may, unless the list takes p away from anyone or
- * the anonymous, who may have sent it. ERROR_DENIED unless WHO_SYSTEM; ERROR_NOT_FOUND. */
+/* Whether a message that is addressed to the mailbox itself ("alice+lists@") may go into it (RFC
+ * 4314 section 2.1, p): it is the owner's address, so it may, unless the list takes p away from
+ * anyone or the anonymous, who may have sent it. ERROR_DENIED unless WHO_SYSTEM; ERROR_NOT_FOUND.
+ */
 int acl_takes_post(struct store_view *view, collection_id collection, bool *takes);
 
 /* --- what is shared with somebody --- */

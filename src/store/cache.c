@@ -317,8 +317,8 @@ int store_open(const struct store_options *options, struct store **opened)
     store->keep_delivered = options->keep_delivered;
     store->outgoing_rate = options->outgoing_rate;
     store->keep_from_anyone = options->keep_from_anyone;
-    store->departed = options->departed;
-    store->departed_arg = options->departed_arg;
+    store->due = options->due;
+    store->due_arg = options->due_arg;
     store->clock = options->clock ? options->clock : clock_wall;
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);

@@ -148,8 +148,9 @@ static int check_all(struct check *check)
         check_load_messages, check_load_collections, check_load_deleted,
         check_collections,   check_retained,         check_messages,
         check_threads,       check_annotations,      check_scripts,
-        check_seen,          check_outgoing,         check_rest,
-        check_shared,        check_account,          check_strays,
+        check_seen,          check_outgoing,         check_snooze,
+        check_rest,          check_shared,           check_account,
+        check_strays,
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !error; i++)

@@ -10,7 +10,6 @@
 #include "store/annotation_priv.h"
 #include "store/check.h"
 #include "store/directory_priv.h"
-#include "store/outgoing_priv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -512,16 +511,15 @@ static int check_script_text(struct directory_check *check, struct slice key, st
                                                                         : 0;
 }
 
-/* --- mail on its way out: each account's check knows whether there must be a note --- */
+/* --- what is due: each account's check knows whether there must be a note --- */
 
 static int check_note(struct directory_check *check, struct slice key, struct slice value)
 {
-    struct outgoing_note note;
+    struct due_note note;
     if (!account_id_parse(slice_sub(key, 1, SIZE_MAX), &note.account) &&
-        !outgoing_note_read(value, &note))
+        !due_note_read(value, &note))
         return 0;
-    return wrong(check, "a note of mail on its way out cannot be read") ? delete_later(check, key)
-                                                                        : 0;
+    return wrong(check, "a note of what is due cannot be read") ? delete_later(check, key) : 0;
 }
 
 /* --- annotations of the server --- */
@@ -565,6 +563,8 @@ static int check_all(struct kv_transaction *transaction, void *arg)
         error = each(check, SLICE("j"), check_intent);
     if (!error)
         error = each(check, SLICE("o"), check_note);
+    if (!error)
+        error = each(check, SLICE("w"), check_note);
     if (!error)
         error = each(check, SLICE("v"), check_annotation);
     if (!error)

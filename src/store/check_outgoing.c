@@ -53,13 +53,13 @@ static int remove_lost(struct check *check)
 /* One note too many is no harm, and goes after some time. */
 static int check_note(struct check *check)
 {
-    struct outgoing_note note;
+    struct due_note note;
     struct store *store = check->view->store;
-    int error = outgoing_note_of(store, WHO_SYSTEM, check->view->account->id, &note);
+    int error = due_note_of(store, WHO_SYSTEM, DUE_OUTGOING, check->view->account->id, &note);
     if (error || note.noted)
         return error;
     bool mend = check_wrong(check, "the directory does not say that mail is on its way out");
-    return mend ? outgoing_note_begin(store, check->view->account->id) : 0;
+    return mend ? due_note_begin(store, DUE_OUTGOING, check->view->account->id) : 0;
 }
 
 int check_outgoing(struct check *check)

@@ -10,6 +10,7 @@
  *   check_script.c   Sieve scripts
  *   check_seen.c     what others than the owner have seen
  *   check_outgoing.c mail on its way out
+ *   check_snooze.c   what sleeps
  *   check_rest.c     names, access control lists, and what belongs to something that is not there
  *   check_shared.c   what the directory says of these lists
  *
@@ -69,6 +70,7 @@ struct check {
     struct checked_threads *threads; /* while they are checked */
     struct checked_scripts *scripts; /* likewise */
     struct buffer *lost_outgoing;    /* likewise; uint64_t: messages whose bytes are lost */
+    struct range_set *with_snoozed;  /* collections that have messages that sleep */
     uint64_t highest_outgoing;       /* number of a message on its way out */
     struct checked_uids uids;        /* of the collection whose annotations are looked at */
     struct buffer sums;              /* struct checked_sum, by collection */
@@ -127,6 +129,9 @@ int check_annotations(struct check *check);
 int check_scripts(struct check *check);
 int check_seen(struct check *check);
 int check_outgoing(struct check *check);
+int check_snooze(struct check *check);
+/* Whether a record of key S may stay. */
+bool check_snooze_belongs(struct check *check, const uint64_t *numbers, struct slice value);
 int check_rest(struct check *check);
 int check_shared(struct check *check);
 int check_strays(struct check *check); /* after the account's record */

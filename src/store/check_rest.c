@@ -270,6 +270,13 @@ static bool is_rate(struct check *check, struct slice key, const uint64_t *numbe
     return key.size == 1 && !number_record_read(value, &until);
 }
 
+static bool is_snoozed(struct check *check, struct slice key, const uint64_t *numbers,
+                       struct slice value)
+{
+    (void)key;
+    return check_snooze_belongs(check, numbers, value);
+}
+
 static const struct rule rules[] = {
     {KEY_NAME, 2, of_name, "a name"},
     {KEY_COLLECTION, 1, of_collection, "a collection's record"},
@@ -297,6 +304,7 @@ static const struct rule rules[] = {
     {KEY_HASH, 0, of_hash, "a hash"},
     {KEY_OUTGOING, 1, is_outgoing, "a message on its way out"},
     {KEY_OUTGOING_BODY, 1, of_outgoing, "the bytes of a message on its way out"},
+    {KEY_SNOOZED, 2, is_snoozed, "when a message wakes"},
     {KEY_OUTGOING_RATE, 0, is_rate, "what has been sent in the last hour"},
 };
 

@@ -8,7 +8,7 @@
 static const char *const role_names[] = {
     [ROLE_ALL] = "\\All",         [ROLE_ARCHIVE] = "\\Archive",     [ROLE_DRAFTS] = "\\Drafts",
     [ROLE_FLAGGED] = "\\Flagged", [ROLE_JUNK] = "\\Junk",           [ROLE_SENT] = "\\Sent",
-    [ROLE_TRASH] = "\\Trash",     [ROLE_IMPORTANT] = "\\Important",
+    [ROLE_TRASH] = "\\Trash",     [ROLE_IMPORTANT] = "\\Important", [ROLE_SNOOZED] = "\\Snoozed",
 };
 enum { ROLES = sizeof(role_names) / sizeof(role_names[0]) };
 

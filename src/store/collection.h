@@ -29,7 +29,7 @@ enum collection_type {
     COLLECTION_FILES,
 };
 
-/* Special uses (RFC 6154, RFC 8457), and INBOX. */
+/* Special uses (RFC 6154, RFC 8457, draft-ietf-extra-sieve-snooze-07 section 8.3), and INBOX. */
 enum collection_role {
     ROLE_NONE,
     ROLE_INBOX,
@@ -41,6 +41,7 @@ enum collection_role {
     ROLE_SENT,
     ROLE_TRASH,
     ROLE_IMPORTANT,
+    ROLE_SNOOZED,
 };
 
 /* "\Sent" <-> ROLE_SENT; NULL for ROLE_NONE and ROLE_INBOX. */

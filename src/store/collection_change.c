@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "store/acl_priv.h"
 #include "store/retained_priv.h"
+#include "store/snooze_priv.h"
 
 enum {
     TREE_MEMORY_MAXIMUM = 32 * 1024 * 1024, /* COLLECTIONS_MAXIMUM of them with long names */
@@ -231,6 +232,8 @@ static int delete_mailbox(struct change *change, void *arg)
     error = collection_has_children(change->transaction, mailbox.record.type, id, &children);
     if (!error && (children || mailbox.record.role == ROLE_INBOX))
         error = ERROR_INVALID;
+    if (!error)
+        error = snooze_removed(change, &mailbox, NULL);
     if (!error)
         error = retain_collection(change, &mailbox);
     if (!error)

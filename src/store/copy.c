@@ -3,6 +3,7 @@
 #include "store/acl_priv.h"
 #include "store/annotation_priv.h"
 #include "store/seen_priv.h"
+#include "store/snooze_priv.h"
 
 struct copy_call {
     collection_id from, to;
@@ -13,6 +14,7 @@ struct copy_call {
     bool rights_given;     /* the next two are set; else they follow from who's rights */
     uint32_t allowed;      /* flags that may be set in the target */
     struct annotation_rule annotations;
+    const struct snooze *wake; /* what it wakes with; NULL: it does not */
     int64_t now;
     uint32_t uid_validity;
     struct range_set *copied; /* UIDs in `from` and, in the same order, in `to` */
@@ -68,6 +70,8 @@ static int copy_entry(struct copier *copier, struct entry *entry)
     int error = call->move ? 0 : quota_require_messages(copier->change, 1, entry->size);
     if (!error && copier->source != copier->target)
         error = map_keywords(copier, entry);
+    if (!error && call->wake)
+        error = snooze_adjust(copier->target, call->wake, entry);
     if (!error)
         error = message_place(
             copier->change, entry->message,
@@ -220,7 +224,9 @@ int mailbox_copy(struct store_view *view, collection_id mailbox, const struct ra
     return error;
 }
 
-int mailbox_move_all(struct change *change, collection_id from, collection_id to)
+/* Whatever who may do. uids NULL: all. */
+static int move_some(struct change *change, collection_id from, collection_id to,
+                     const struct range_set *uids, const struct snooze *wake, bool *some)
 {
     struct range_set copied, made;
     range_set_init(&copied, REMOVED_RANGES_MAXIMUM);
@@ -228,6 +234,8 @@ int mailbox_move_all(struct change *change, collection_id from, collection_id to
     struct copy_call call = {
         .from = from,
         .to = to,
+        .uids = uids,
+        .wake = wake,
         .move = true,
         .rights_given = true,
         .allowed = ENTRY_FLAGS,
@@ -237,7 +245,22 @@ int mailbox_move_all(struct change *change, collection_id from, collection_id to
         .made = &made,
     };
     int error = copy(change, &call);
+    *some = copied.count > 0;
     range_set_release(&copied);
     range_set_release(&made);
     return error;
+}
+
+int mailbox_move_all(struct change *change, collection_id from, collection_id to)
+{
+    bool some;
+    return move_some(change, from, to, NULL, NULL, &some);
+}
+
+int mailbox_wake(struct change *change, collection_id from, uint32_t uid, collection_id to,
+                 const struct snooze *snooze, bool *moved)
+{
+    struct range range = {.first = uid, .last = uid};
+    const struct range_set uids = {.ranges = &range, .count = 1};
+    return move_some(change, from, to, &uids, snooze, moved);
 }

@@ -8,6 +8,7 @@
 #include "store/delivered_priv.h"
 #include "store/outgoing_priv.h"
 #include "store/prepared_priv.h"
+#include "store/snooze_priv.h"
 #include "store/thread_priv.h"
 
 #include <stdlib.h>
@@ -127,8 +128,9 @@ static int place(struct change *change, struct item *item, struct position posit
     return error ? error : message_add(change, &item->message, thread, position, &item->number);
 }
 
+/* awake: not NULL when it would have slept, and wakes at once. */
 static int file_into(struct change *change, const struct deliver_call *call, struct item *item,
-                     struct mailbox *mailbox)
+                     struct mailbox *mailbox, const struct snooze *awake)
 {
     const struct append *append = &item->filing->append;
     bool annotated;
@@ -139,6 +141,8 @@ static int file_into(struct change *change, const struct deliver_call *call, str
     int error = call->plan->ignore_quota ? 0 : quota_require_messages(change, 1, entry.size);
     if (!error)
         error = add_keywords(mailbox, append, &entry);
+    if (!error && awake)
+        error = snooze_adjust(mailbox, awake, &entry);
     if (!error)
         error = place(change, item, mailbox_next_position(mailbox));
     entry.message = item->number;
@@ -147,6 +151,8 @@ static int file_into(struct change *change, const struct deliver_call *call, str
     if (!error)
         error = annotations_add(change, mailbox, entry.uid, append->annotations,
                                 append->annotation_count, &annotated);
+    if (!error && item->filing->snooze && !awake)
+        error = snooze_put(change, mailbox, entry.uid, item->filing->snooze);
     item->made = !error;
     return error ? error : mailbox_finish(change, mailbox);
 }
@@ -154,15 +160,22 @@ static int file_into(struct change *change, const struct deliver_call *call, str
 static int file(struct change *change, const struct deliver_call *call, struct item *item)
 {
     struct mailbox mailbox;
-    bool wanted;
+    const struct snooze *snooze = item->filing->snooze;
+    collection_id id = item->filing->mailbox;
+    bool wanted, room = true;
     item->made = false;
     int error = ask_once(change, &item->filing->once, &wanted);
     if (error || !wanted)
         return error;
-    error = mailbox_open(change->transaction, item->filing->mailbox, &mailbox);
+    if (snooze)
+        error = snooze_has_room(change, &room);
+    if (!error && !room)
+        error = snooze_target(change, snooze, &id);
+    if (!error)
+        error = mailbox_open(change->transaction, id, &mailbox);
     if (error)
         return error == ERROR_NOT_FOUND ? ERROR_BUSY : error;
-    error = file_into(change, call, item, &mailbox);
+    error = file_into(change, call, item, &mailbox, room ? NULL : snooze);
     mailbox_release(&mailbox);
     return error;
 }
@@ -262,13 +275,34 @@ static void count_stored(struct store_view *view, const struct deliver_call *cal
         account_mark_due(view->account, ACCOUNT_UNSETTLED);
 }
 
-static void tell_departed(const struct store_view *view, const struct deliver_call *call)
+static void tell_due(const struct store_view *view, const struct deliver_call *call)
 {
-    bool departed = false;
+    const struct store *store = view->store;
+    bool departed = false, asleep = false;
     for (size_t i = 0; i < call->plan->departure_count; i++)
         departed = departed || call->departing[i].made;
-    if (departed && view->store->departed)
-        view->store->departed(view->account->id, view->store->departed_arg);
+    for (size_t i = 0; i < call->plan->filing_count; i++)
+        asleep = asleep || (call->items[i].made && call->plan->filings[i].snooze);
+    if (departed && store->due)
+        store->due(view->account->id, DUE_OUTGOING, store->due_arg);
+    if (asleep && store->due)
+        store->due(view->account->id, DUE_SNOOZED, store->due_arg);
+}
+
+/* Before the transaction: the directory says that the account may have such things. */
+static int note_due(struct store_view *view, const struct delivery_plan *plan)
+{
+    bool asleep = false;
+    int error = 0;
+    for (size_t i = 0; i < plan->filing_count && !error; i++) {
+        error = plan->filings[i].snooze ? snooze_check(plan->filings[i].snooze) : 0;
+        asleep = asleep || plan->filings[i].snooze;
+    }
+    if (!error && plan->departure_count)
+        error = due_note_begin(view->store, DUE_OUTGOING, view->account->id);
+    if (!error && asleep)
+        error = due_note_begin(view->store, DUE_SNOOZED, view->account->id);
+    return error;
 }
 
 static int run(struct store_view *view, struct deliver_call *call)
@@ -287,7 +321,7 @@ static int run(struct store_view *view, struct deliver_call *call)
     if (!error)
         count_stored(view, call);
     if (!error)
-        tell_departed(view, call);
+        tell_due(view, call);
     return error;
 }
 
@@ -334,8 +368,8 @@ int store_deliver(struct store_view *view, const struct delivery_plan *plan)
         return ERROR_DENIED;
     struct deliver_call call;
     int error = make_call(plan, &call);
-    if (!error && plan->departure_count)
-        error = outgoing_note_begin(view->store, view->account->id);
+    if (!error)
+        error = note_due(view, plan);
     if (!error)
         error = run(view, &call);
     release_call(&call);

@@ -10,6 +10,7 @@
 
 #include "store/message.h"
 #include "store/outgoing.h"
+#include "store/snooze.h"
 
 enum {
     FILINGS_MAXIMUM = 80,    /* of one delivery */
@@ -32,6 +33,9 @@ struct filing {
      * for them. Two filings of one message with one prefix share it. */
     struct append append;
     struct remembered once; /* not 0: only when that is not remembered; it is from then on */
+    /* Not NULL: it sleeps there, and wakes so. Where SNOOZED_MAXIMUM sleep, it is awake at once:
+     * it is filed where it would go, with the flags that it would have. */
+    const struct snooze *snooze;
 };
 
 /* A message that goes out, to be sent by who sends (store/outgoing.h). Its bytes are the pieces,

@@ -9,6 +9,7 @@
  *   directory_walk.c      from an address down to accounts, from an account up to groups
  *   shared.c              which accounts share with whom
  *   site_script.c         Sieve scripts of the administrator
+ *   due.c                 which accounts have something to be done at a time
  *   check_directory.c     the check
  *
  * Keys: a letter, then a name, or ids in 32 hexadecimal digits. KIND is a, g or t again.
@@ -23,7 +24,8 @@
  *     m ID KIND ID     the group or alias has this member or target
  *     r ID KIND ID     the same from the other side: the member or target, then who has it
  *     j ID             a move between accounts that is under way (intent_priv.h)
- *     o ID             the account may have mail on its way out (outgoing_note.c)
+ *     o ID             the account may have mail on its way out (due.c)
+ *     w ID             the account may have messages that wake at a time (due.c)
  *     v s name         an annotation of the server (server_annotation.c)
  *     s SUBJECT ID ID  an access control list of the second, an account, names the subject: a ID an
  *                      account, g ID a group, e 0 anyone, n 0 anonymous
@@ -34,6 +36,7 @@
 #define STORE_DIRECTORY_PRIV_H
 
 #include "store/directory.h"
+#include "store/due.h"
 #include "store/site_script.h"
 #include "store/store_priv.h"
 
@@ -81,7 +84,8 @@ int directory_key_script_read(struct slice key, struct site_script *script);
 /* NULL: the prefix of all. */
 struct slice directory_key_intent(struct directory_key *key, const struct account_id *id);
 /* NULL: the prefix of all. */
-struct slice directory_key_outgoing(struct directory_key *key, const struct account_id *id);
+struct slice directory_key_due(struct directory_key *key, enum due_kind kind,
+                               const struct account_id *id);
 
 struct slice directory_key_annotation(struct directory_key *key, struct slice name);
 
@@ -112,6 +116,10 @@ void site_script_record_write(const struct site_script *script, struct buffer *v
 /* Keys m, r and s: the key says all. */
 int directory_edge_read(struct slice value);
 void directory_edge_write(struct buffer *value);
+
+/* Keys o, w. */
+int due_note_read(struct slice value, struct due_note *note);
+void due_note_write(const struct due_note *note, struct buffer *value);
 
 /* Key j. */
 struct intent {
@@ -178,6 +186,10 @@ struct slice directory_domain_of(struct slice address);
 
 /* Takes all scripts of the normal domain away. (site_script.c) */
 int directory_scripts_delete(struct kv_transaction *transaction, struct slice domain);
+
+/* Notes, durably, that the account is going to have something of the kind. Before the account's own
+ * transaction. (due.c) */
+int due_note_begin(struct store *store, enum due_kind kind, struct account_id account);
 
 /* Runs fn in a durable transaction, or in a snapshot. ERROR_DENIED unless WHO_SYSTEM. */
 int directory_update(struct store *store, struct who who,

@@ -4,6 +4,7 @@
 #include "store/acl.h"
 #include "store/mailbox_priv.h"
 #include "store/outgoing_priv.h"
+#include "store/snooze_priv.h"
 
 #include <time.h>
 
@@ -422,6 +423,35 @@ static int say_seen(struct dump *dump, struct slice value)
     return error;
 }
 
+static void say_names(struct dump *dump, const char *name, const struct slice *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        say(dump, " %s=", name);
+        say_bytes(dump, list[i]);
+    }
+}
+
+static int say_snoozed(struct dump *dump, struct slice value)
+{
+    struct snooze_record record;
+    int error = snooze_record_read(value, &record);
+    if (error)
+        return error;
+    const struct snooze *snooze = &record.snooze;
+    say_date(dump, "until", snooze->until);
+    say_number(dump, "role", snooze->role);
+    say_number(dump, "create", snooze->create);
+    say_number(dump, "add", snooze->add);
+    say_number(dump, "remove", snooze->remove);
+    say(dump, " mailbox_id=");
+    say_bytes(dump, snooze->mailbox_id);
+    say(dump, " mailbox=");
+    say_bytes(dump, snooze->mailbox);
+    say_names(dump, "keyword", snooze->add_keywords, snooze->add_count);
+    say_names(dump, "no_keyword", snooze->remove_keywords, snooze->remove_count);
+    return 0;
+}
+
 static int say_outgoing(struct dump *dump, struct slice value)
 {
     struct outgoing_record record;
@@ -492,6 +522,7 @@ static const struct family {
     {KEY_OUTGOING, "outgoing", 1, say_outgoing},
     {KEY_OUTGOING_BODY, "outgoing-body", 1, say_size},
     {KEY_OUTGOING_RATE, "outgoing-rate", 0, say_number_record},
+    {KEY_SNOOZED, "snoozed", 2, say_snoozed},
 };
 
 static const struct family *find_family(struct slice key)

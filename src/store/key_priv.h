@@ -42,6 +42,7 @@
  *     O NUMBER                      a message on its way out (outgoing_priv.h)
  *     Q COLLECTION UID OWNER        which annotations of the entry were changed last
  *     R                             until when what has been sent takes up the hourly rate
+ *     S COLLECTION UID              how this entry wakes (snooze_priv.h)
  */
 #ifndef STORE_KEY_PRIV_H
 #define STORE_KEY_PRIV_H
@@ -81,6 +82,7 @@ enum key_family {
     KEY_OUTGOING = 'O',
     KEY_ANNOTATION_CHANGES = 'Q',
     KEY_OUTGOING_RATE = 'R',
+    KEY_SNOOZED = 'S',
 };
 
 enum {

@@ -410,11 +410,11 @@ int outgoing_retry(struct store_view *view, uint64_t number)
     struct attempt attempt = {.number = number};
     int error = require_system(view);
     if (!error)
-        error = outgoing_note_begin(view->store, view->account->id);
+        error = due_note_begin(view->store, DUE_OUTGOING, view->account->id);
     if (!error)
         error = change_one(view, KV_DURABLE, retry, &attempt);
-    if (!error && view->store->departed)
-        view->store->departed(view->account->id, view->store->departed_arg);
+    if (!error && view->store->due)
+        view->store->due(view->account->id, DUE_OUTGOING, view->store->due_arg);
     return error;
 }
 

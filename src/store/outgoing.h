@@ -10,10 +10,8 @@
  * under way when everything was killed is sent again after that, for nobody can know whether it
  * had been taken (RFC 5321 section 4.5.3.2.6); what is known is not sent twice.
  *
- * The directory knows which accounts may have such mail and when the next of it is due, so that who
- * sends reads nothing of the others. That is noted before the account's own transaction and is
- * cleared some time after the last message has gone: there may be a note too many, never one too
- * few.
+ * The directory knows which accounts may have such mail, and when the next of it is due
+ * (store/due.h).
  *
  * An account sends so many messages an hour (store_options.outgoing_rate): what is beyond is
  * sent later. Of those that wait it has OUTGOING_MAXIMUM at most, and OUTGOING_BYTES_MAXIMUM.
@@ -23,7 +21,7 @@
 #ifndef STORE_OUTGOING_H
 #define STORE_OUTGOING_H
 
-#include "store/store.h"
+#include "store/due.h"
 
 enum {
     OUTGOING_MAXIMUM = 1000,                     /* messages of one account */
@@ -31,9 +29,7 @@ enum {
     OUTGOING_RECIPIENTS_MAXIMUM = 100,           /* of one message: proto/smtp's */
     OUTGOING_ADDRESS_MAXIMUM = 512,              /* bytes */
     OUTGOING_REPLY_MAXIMUM = 256,                /* bytes of a mail server's reply that are kept */
-    OUTGOING_BURST = 30,       /* messages that need not wait for the rate to allow them */
-    OUTGOING_NOTE_MINUTE = 60, /* seconds in which an account is noted once in the directory */
-    OUTGOING_NOTE_KEPT = 600,  /* seconds that a note outlives what it was made for */
+    OUTGOING_BURST = 30, /* messages that need not wait for the rate to allow them */
 };
 
 enum outgoing_kind {
@@ -113,27 +109,5 @@ int outgoing_settle(struct store_view *view, uint64_t number,
  * way. Durable. */
 int outgoing_retry(struct store_view *view, uint64_t number);
 int outgoing_remove(struct store_view *view, uint64_t number);
-
-/* --- which accounts --- */
-
-/* What the directory has noted of one. */
-struct outgoing_note {
-    struct account_id account;
-    int64_t noted; /* when a delivery said so last; seconds since 1970 */
-    int64_t due;   /* when the next message is to be tried */
-};
-
-/* Notes of what is due by then, as many as there is room for. */
-int outgoing_notes(struct store *store, struct who who, int64_t due, struct outgoing_note *notes,
-                   size_t room, size_t *count);
-
-/* The account's own; noted 0: there is none. */
-int outgoing_note_of(struct store *store, struct who who, struct account_id account,
-                     struct outgoing_note *note);
-
-/* The account's next message is due at `next`; 0: none waits. Does nothing when a delivery has
- * noted something else since. */
-int outgoing_note_next(struct store *store, struct who who, const struct outgoing_note *note,
-                       int64_t next);
 
 #endif

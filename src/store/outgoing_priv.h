@@ -3,7 +3,6 @@
  *
  *   record_outgoing.c   the record of a message (key O)
  *   outgoing.c          putting, claiming, settling
- *   outgoing_note.c     which accounts have such mail: the directory's records (key o)
  *   check_outgoing.c    the check
  *
  * Bytes of at most MESSAGE_INLINE_MAXIMUM are in key B, in the delivery's transaction; more are a
@@ -29,10 +28,6 @@ struct outgoing_record {
 int outgoing_record_read(struct slice value, struct outgoing_record *record);
 void outgoing_record_write(const struct outgoing_record *record, struct buffer *value);
 
-/* Key o of the directory. */
-int outgoing_note_read(struct slice value, struct outgoing_note *note);
-void outgoing_note_write(const struct outgoing_note *note, struct buffer *value);
-
 /* A message that a delivery wants sent, ready to be stored. */
 struct departing {
     const struct departure *departure;
@@ -47,10 +42,6 @@ int outgoing_check(const struct outgoing_envelope *envelope);
 /* Puts it, and sets `made`. Where too many wait: ERROR_BUSY for a redirect, which is worth refusing
  * the delivery for; all else is left out, as `made` says. */
 int outgoing_put(struct change *change, struct departing *departing);
-
-/* Notes in the directory, durably, that the account is going to have such mail. Before the
- * transaction. */
-int outgoing_note_begin(struct store *store, struct account_id account);
 
 /* Calls fn for each message on its way out. Nothing may be written meanwhile. */
 int outgoing_each(struct kv_transaction *transaction,

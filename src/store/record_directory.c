@@ -157,9 +157,10 @@ struct slice directory_key_intent(struct directory_key *key, const struct accoun
     return finished(key);
 }
 
-struct slice directory_key_outgoing(struct directory_key *key, const struct account_id *id)
+struct slice directory_key_due(struct directory_key *key, enum due_kind kind,
+                               const struct account_id *id)
 {
-    begin(key, 'o');
+    begin(key, (char)kind);
     if (id)
         append_id(key, *id);
     return finished(key);
@@ -346,6 +347,23 @@ void intent_record_write(const struct intent *intent, struct buffer *value)
         record_write_number(value, 4, intent->uids.ranges[i].first);
         record_write_number(value, 4, intent->uids.ranges[i].last);
     }
+}
+
+enum { NOTE_VERSION = 1 };
+
+int due_note_read(struct slice value, struct due_note *note)
+{
+    struct record_reader reader = record_reader_make(value, NOTE_VERSION);
+    note->noted = (int64_t)record_read_number(&reader, 8);
+    note->due = (int64_t)record_read_number(&reader, 8);
+    return record_reader_finish(&reader);
+}
+
+void due_note_write(const struct due_note *note, struct buffer *value)
+{
+    record_write_begin(value, NOTE_VERSION);
+    record_write_number(value, 8, (uint64_t)note->noted);
+    record_write_number(value, 8, (uint64_t)note->due);
 }
 
 int directory_edge_read(struct slice value)

@@ -4,13 +4,11 @@
  * (8), when it came (8), next attempt (8), claimed until (8), attempts (4), size (8), its blob (24;
  * only of one in a blob), size of the sender (2), sender, number of recipients (1), then each:
  * state (1), size of the address (2), address, size of the reply (2), reply.
- *
- * Key o, of the directory: version (1; 1), when it was noted (8), when the next message is due (8).
  */
 #include "base/error.h"
 #include "store/outgoing_priv.h"
 
-enum { OUTGOING_VERSION = 1, NOTE_VERSION = 1 };
+enum { OUTGOING_VERSION = 1 };
 enum { EIGHT_BIT = 1, UTF8 = 2, IN_BLOB = 4, BY_TRACE = 8 };
 
 static struct slice read_sized(struct record_reader *reader)
@@ -109,19 +107,4 @@ void outgoing_record_write(const struct outgoing_record *record, struct buffer *
         write_sized(value, envelope->recipients[i].address);
         write_sized(value, envelope->recipients[i].reply);
     }
-}
-
-int outgoing_note_read(struct slice value, struct outgoing_note *note)
-{
-    struct record_reader reader = record_reader_make(value, NOTE_VERSION);
-    note->noted = (int64_t)record_read_number(&reader, 8);
-    note->due = (int64_t)record_read_number(&reader, 8);
-    return record_reader_finish(&reader);
-}
-
-void outgoing_note_write(const struct outgoing_note *note, struct buffer *value)
-{
-    record_write_begin(value, NOTE_VERSION);
-    record_write_number(value, 8, (uint64_t)note->noted);
-    record_write_number(value, 8, (uint64_t)note->due);
 }

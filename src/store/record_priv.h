@@ -146,6 +146,7 @@ static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
 enum collection_flag {
     COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages; 1 means nothing */
     COLLECTION_HAS_EVENTS = 4,      /* it has the annotation of store/event.h */
+    COLLECTION_HAS_SNOOZED = 8,     /* there may be keys S: of its messages */
 };
 
 struct collection_record {

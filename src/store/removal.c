@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "store/annotation_priv.h"
 #include "store/seen_priv.h"
+#include "store/snooze_priv.h"
 
 struct remover {
     struct change *change;
@@ -193,5 +194,7 @@ int mailbox_remove(struct change *change, struct mailbox *mailbox, const struct 
     buffer_release(&remover.retained);
     if (!error)
         error = seen_removed(change, mailbox->id, removed);
+    if (!error)
+        error = snooze_removed(change, mailbox, removed);
     return error ? error : note_vanished(change, mailbox, removed);
 }

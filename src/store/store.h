@@ -100,6 +100,13 @@ enum quota_resource {
 
 /* --- opening --- */
 
+/* What an account may have to be done at a time (store/due.h). The letters of the directory's keys.
+ */
+enum due_kind {
+    DUE_OUTGOING = 'o', /* mail on its way out (store/outgoing.h) */
+    DUE_SNOOZED = 'w',  /* a message that wakes (store/snooze.h) */
+};
+
 struct store_options {
     struct kv_engine *kv;       /* not owned */
     struct blob_engine *blob;   /* not owned */
@@ -113,10 +120,10 @@ struct store_options {
     int64_t keep_delivered;           /* seconds; 0: deliveries are not remembered */
     bool keep_from_anyone;  /* accounts give no rights to anyone or the anonymous (store/acl.h) */
     uint32_t outgoing_rate; /* messages an account sends in an hour; 0: any number */
-    /* The account has put something on its way out (store/outgoing.h), and committed it. Called in
-     * the thread that delivers; NULL: nobody is told. */
-    void (*departed)(struct account_id account, void *arg);
-    void *departed_arg;
+    /* The account has got something that is to be done at a time, and committed it. Called in the
+     * thread that delivers; NULL: nobody is told. */
+    void (*due)(struct account_id account, enum due_kind kind, void *arg);
+    void *due_arg;
     int64_t (*clock)(void); /* seconds since 1970, to date what is kept; NULL: the wall's */
 };
 

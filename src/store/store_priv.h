@@ -68,8 +68,8 @@ struct store {
     int64_t keep_expunged, keep_changes, keep_delivered; /* seconds */
     bool keep_from_anyone;
     uint32_t outgoing_rate;
-    void (*departed)(struct account_id account, void *arg);
-    void *departed_arg;
+    void (*due)(struct account_id account, enum due_kind kind, void *arg);
+    void *due_arg;
     int64_t (*clock)(void);
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t opened;

@@ -94,6 +94,9 @@ static int note_mailbox(struct merge *merge, size_t at, size_t count)
         return merge->refused = true, 0;
     if (error)
         return error;
+    /* What sleeps is known by its UID. */
+    if (record.flags & COLLECTION_HAS_SNOOZED)
+        return merge->refused = true, 0;
     size_t pages = merge->places[at].uid ? count : record.pages + 1U;
     if (pages > merge->left.pages || record.uid_next > UINT32_MAX - 2 * MERGE_ENTRIES ||
         record.pages > MAILBOX_PAGES_MAXIMUM - MERGE_ENTRIES)

@@ -281,16 +281,16 @@ static void run_in_thread(uv_work_t *work)
     job_run(sender, &sender->job);
 }
 
-static void remember(struct sender *sender, struct account_id account)
+static void remember(struct sender *sender, struct told *told, struct account_id account)
 {
     pthread_mutex_lock(&sender->lock);
     size_t i = 0;
-    while (i < sender->departed_count && !account_id_equal(sender->departed[i], account))
+    while (i < told->count && !account_id_equal(told->accounts[i], account))
         i++;
     if (i == SENDER_ACCOUNTS)
-        sender->more_departed = true;
-    else if (i == sender->departed_count)
-        sender->departed[sender->departed_count++] = account;
+        told->more = true;
+    else if (i == told->count)
+        told->accounts[told->count++] = account;
     pthread_mutex_unlock(&sender->lock);
 }
 
@@ -299,8 +299,10 @@ static void run_done(uv_work_t *work, int status)
     struct sender *sender = work->data;
     (void)status; /* is never cancelled */
     sender->working = false;
+    if (sender->job.wakes || sender->job.wake_at < sender->wake_at)
+        sender->wake_at = sender->job.wake_at;
     for (size_t i = 0; i < sender->job.again_count; i++)
-        remember(sender, sender->job.again[i]);
+        remember(sender, &sender->departed, sender->job.again[i]);
     if (!sender->ended)
         hand_all_over(sender);
     proceed(sender);
@@ -314,21 +316,38 @@ static bool has_channel(const struct sender *sender)
     return false;
 }
 
-static void take_departed(struct sender *sender, struct job *job)
+/* What somebody has told of. *look: and what the directory knows. */
+static size_t take_told(struct sender *sender, struct told *told, struct account_id *accounts,
+                        bool *look)
 {
     pthread_mutex_lock(&sender->lock);
-    memcpy(job->accounts, sender->departed, sizeof(job->accounts));
-    job->account_count = sender->departed_count;
-    job->looks = sender->look || sender->more_departed;
-    sender->departed_count = 0;
-    sender->more_departed = sender->look = false;
+    size_t count = told->count;
+    memcpy(accounts, told->accounts, count * sizeof(*accounts));
+    *look = *look || told->more;
+    told->count = 0;
+    told->more = false;
     pthread_mutex_unlock(&sender->lock);
+    return count;
+}
+
+static void take_departed(struct sender *sender, struct job *job)
+{
+    job->looks = sender->look;
+    job->account_count = take_told(sender, &sender->departed, job->accounts, &job->looks);
+    sender->look = false;
+}
+
+static void take_asleep(struct sender *sender, struct job *job)
+{
+    job->wakes = sender->look_asleep || clock_wall() >= sender->wake_at;
+    job->sleeper_count = take_told(sender, &sender->asleep, job->sleepers, &job->wakes);
+    sender->look_asleep = false;
 }
 
 /* Whether there is something to do. */
 static bool make_job(struct sender *sender, struct job *job)
 {
-    *job = (struct job){.now_ms = now_ms(sender)};
+    *job = (struct job){.now_ms = now_ms(sender), .wake_at = INT64_MAX};
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
         struct sending *sending = &sender->sendings[i];
         if (sending->state == SENDING_FINISHED && sending->settle_at <= job->now_ms)
@@ -341,9 +360,12 @@ static bool make_job(struct sender *sender, struct job *job)
     job->claims = !sender->draining && has_channel(sender);
     if (job->claims && job->vacant_count)
         take_departed(sender, job);
+    if (!sender->draining)
+        take_asleep(sender, job);
     for (size_t i = 0; i < job->renewed_count; i++)
         job->renewed[i]->renew_at = job->now_ms + SENDER_RENEW_SECONDS * 1000;
-    return job->finished_count || job->renewed_count || job->account_count || job->looks;
+    return job->finished_count || job->renewed_count || job->account_count || job->looks ||
+           job->sleeper_count || job->wakes;
 }
 
 static void proceed(struct sender *sender)
@@ -359,7 +381,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct sender *sender = timer->data;
     if (now_ms(sender) >= sender->look_at) {
-        sender->look = true;
+        sender->look = sender->look_asleep = true;
         sender->look_at = now_ms(sender) + SENDER_LOOK_SECONDS * 1000;
     }
     proceed(sender);
@@ -370,9 +392,9 @@ static void on_wake(uv_async_t *wake)
     proceed(wake->data);
 }
 
-void sender_departed(struct sender *sender, struct account_id account)
+void sender_due(struct sender *sender, enum due_kind kind, struct account_id account)
 {
-    remember(sender, account);
+    remember(sender, kind == DUE_SNOOZED ? &sender->asleep : &sender->departed, account);
     uv_async_send(&sender->wake);
 }
 
@@ -384,6 +406,7 @@ int sender_create(const struct sender_options *options, struct sender **sender)
     if (!made)
         return ERROR_MEMORY;
     made->options = *options;
+    made->wake_at = INT64_MAX;
     made->work.data = made->timer.data = made->wake.data = made;
     pthread_mutex_init(&made->lock, NULL);
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {

@@ -3,6 +3,7 @@
  *
  *   sender.c       the loop's side: channels, what is under way, when there is work
  *   work.c         the pool's side: claiming, settling
+ *   wake.c         likewise: waking what sleeps
  *   returned.c     the report to the owner of a message that could not be redirected
  *
  * A sending's life; `loop` and `pool` say who may touch it:
@@ -58,6 +59,17 @@ struct job {
     /* Accounts that have more than there was room for. */
     struct account_id again[SENDER_ACCOUNTS];
     size_t again_count;
+    bool wakes;                                      /* it asks the directory what is to be woken */
+    struct account_id sleepers[2 * SENDER_ACCOUNTS]; /* in which something may be */
+    size_t sleeper_count;
+    int64_t wake_at; /* when the next wakes, as far as it has seen; seconds since 1970 */
+};
+
+/* Accounts that somebody has told of. */
+struct told {
+    struct account_id accounts[SENDER_ACCOUNTS];
+    size_t count;
+    bool more; /* for which there was no room: the directory knows */
 };
 
 struct peer {
@@ -78,15 +90,21 @@ struct sender {
     struct peer peers[SERVICE_SLOTS];
     struct sending sendings[SEND_UNDER_WAY_MAXIMUM];
     struct job job;
+    bool look_asleep;
+    int64_t wake_at;      /* seconds since 1970 */
     pthread_mutex_t lock; /* of what follows */
-    struct account_id departed[SENDER_ACCOUNTS];
-    size_t departed_count;
-    bool more_departed;
+    struct told departed, asleep;
 };
 
 /* --- work.c --- */
 
 void job_run(struct sender *sender, struct job *job);
+
+void job_log_failure(const char *event, struct account_id account, int error);
+
+/* --- wake.c --- */
+
+void job_wake(struct sender *sender, struct job *job);
 
 /* --- returned.c --- */
 

@@ -41,7 +41,7 @@ static void job_add_account(struct job *job, struct account_id account)
         job->accounts[job->account_count++] = account;
 }
 
-static void log_failure(const char *event, struct account_id account, int error)
+void job_log_failure(const char *event, struct account_id account, int error)
 {
     char id[ACCOUNT_ID_TEXT + 1];
     account_id_format(account, id);
@@ -121,7 +121,7 @@ static void put_off(const struct sender *sender, struct sending *sending, int64_
 {
     const struct outgoing_message *message = &sending->message;
     if (now >= message->created + 2 * sender->options.config->outgoing_give_up) {
-        log_failure("outgoing_lost", sending->account, ERROR_QUOTA);
+        job_log_failure("outgoing_lost", sending->account, ERROR_QUOTA);
         return;
     }
     for (size_t i = 0; i < message->envelope.recipient_count; i++)
@@ -159,7 +159,7 @@ static void settle_one(const struct sender *sender, struct job *job, struct send
         store_view_close(&view);
     }
     if (error && error != ERROR_NOT_FOUND)
-        log_failure("outgoing_settle", sending->account, error);
+        job_log_failure("outgoing_settle", sending->account, error);
     if (error && error_is_temporary(error))
         sending->settle_at = job->now_ms + SETTLE_AGAIN_MS;
     else
@@ -260,7 +260,7 @@ static int64_t look_at_message(struct looking *looking, const struct outgoing_me
         job->filled++;
         looking->turn++;
     } else if (error != ERROR_BUSY && error != ERROR_NOT_FOUND) {
-        log_failure("outgoing_claim", looking->account, error);
+        job_log_failure("outgoing_claim", looking->account, error);
     }
     return now + SENDER_CLAIM_SECONDS;
 }
@@ -285,9 +285,9 @@ static int look_at_messages(struct looking *looking, int64_t *next)
 static int look_at_account(struct looking *looking)
 {
     struct store *store = looking->sender->options.store;
-    struct outgoing_note note;
+    struct due_note note;
     int64_t next = 0;
-    int error = outgoing_note_of(store, WHO_SYSTEM, looking->account, &note);
+    int error = due_note_of(store, WHO_SYSTEM, DUE_OUTGOING, looking->account, &note);
     if (error || !note.noted)
         return error;
     error = store_view_open(store, WHO_SYSTEM, looking->account, &looking->view);
@@ -297,7 +297,7 @@ static int look_at_account(struct looking *looking)
     }
     if (error && error != ERROR_NOT_FOUND)
         return error;
-    return outgoing_note_next(store, WHO_SYSTEM, &note, next);
+    return due_note_next(store, WHO_SYSTEM, DUE_OUTGOING, &note, next);
 }
 
 static void look_at(const struct sender *sender, struct job *job, struct account_id account)
@@ -306,7 +306,7 @@ static void look_at(const struct sender *sender, struct job *job, struct account
     looking.again = gate_is_closed();
     int error = looking.again ? 0 : look_at_account(&looking);
     if (error)
-        log_failure("outgoing_look", account, error);
+        job_log_failure("outgoing_look", account, error);
     if (looking.again && job->again_count < SENDER_ACCOUNTS)
         job->again[job->again_count++] = account;
 }
@@ -314,10 +314,12 @@ static void look_at(const struct sender *sender, struct job *job, struct account
 /* Those that the directory knows of and nobody has told of. */
 static void add_noted(const struct sender *sender, struct job *job)
 {
-    struct outgoing_note notes[SENDER_ACCOUNTS];
+    struct due_note notes[SENDER_ACCOUNTS];
     size_t count = 0;
+    int64_t next;
     struct store *store = sender->options.store;
-    int error = outgoing_notes(store, WHO_SYSTEM, clock_wall(), notes, SENDER_ACCOUNTS, &count);
+    int error = due_notes(store, WHO_SYSTEM, DUE_OUTGOING, clock_wall(), notes, SENDER_ACCOUNTS,
+                          &count, &next);
     if (error)
         log_error("outgoing_notes", LOG_TEXT("error", error_name(error)));
     for (size_t i = 0; i < count; i++)
@@ -336,7 +338,7 @@ static void renew(const struct sender *sender, const struct sending *sending)
         store_view_close(&view);
     }
     if (error && error != ERROR_NOT_FOUND)
-        log_failure("outgoing_renew", sending->account, error);
+        job_log_failure("outgoing_renew", sending->account, error);
 }
 
 void job_run(struct sender *sender, struct job *job)
@@ -352,4 +354,5 @@ void job_run(struct sender *sender, struct job *job)
         add_noted(sender, job);
     for (size_t i = 0; i < job->account_count; i++)
         look_at(sender, job, job->accounts[i]);
+    job_wake(sender, job);
 }

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "session/sieve/filter_priv.h"
 
+enum { SNOOZED_NAMES = 10 }; /* that are tried */
+
 /* --- versions of the message --- */
 
 static bool is_version(const struct version *version, const struct sieve_action *action)
@@ -117,20 +119,25 @@ static bool is_keyword(struct slice name)
 }
 
 /* What is no flag is not set (RFC 5232 section 2). */
+static const struct slice *take_names(struct filter *filter, const struct slice *names, size_t size,
+                                      uint32_t *flags, size_t *count)
+{
+    struct slice *keywords = arena_alloc_array(&filter->arena, size, sizeof(*keywords));
+    *flags = 0;
+    *count = 0;
+    for (size_t i = 0; i < size && keywords; i++) {
+        *flags |= system_flag(names[i]);
+        if (is_keyword(names[i]))
+            keywords[(*count)++] = arena_copy(&filter->arena, names[i]);
+    }
+    return keywords;
+}
+
 static int take_flags(struct filter *filter, const struct sieve_action *action,
                       struct append *append)
 {
-    struct slice *keywords =
-        arena_alloc_array(&filter->arena, action->flag_count, sizeof(*keywords));
-    size_t count = 0;
-    append->flags = 0;
-    for (size_t i = 0; i < action->flag_count && keywords; i++) {
-        append->flags |= system_flag(action->flags[i]);
-        if (is_keyword(action->flags[i]))
-            keywords[count++] = arena_copy(&filter->arena, action->flags[i]);
-    }
-    append->keywords = keywords;
-    append->keyword_count = count;
+    append->keywords = take_names(filter, action->flags, action->flag_count, &append->flags,
+                                  &append->keyword_count);
     return arena_failed(&filter->arena) ? ERROR_LIMIT : 0;
 }
 
@@ -198,11 +205,21 @@ static void tell_no_mailbox(struct filter *filter, const struct sieve_action *ac
     filter_problem(filter, action->line, text);
 }
 
+/* What sleeps is the same when it wakes together. */
+static bool wakes_as(const struct snooze *a, const struct snooze *b)
+{
+    return a && b ? a->until == b->until && a->role == b->role &&
+                        slice_equal(a->mailbox_id, b->mailbox_id) &&
+                        slice_equal(a->mailbox, b->mailbox)
+                  : a == b;
+}
+
 void filter_file(struct filter *filter, const struct filing *filing)
 {
     for (size_t i = 0; i < filter->filing_count; i++)
         if (filter->filings[i].mailbox == filing->mailbox &&
-            filter->filings[i].append.message == filing->append.message)
+            filter->filings[i].append.message == filing->append.message &&
+            wakes_as(filter->filings[i].snooze, filing->snooze))
             return; /* RFC 5228 section 2.10.3 */
     /* One is left for what is kept in the end, and one for the message about an error. */
     if (filter->filing_count < FILINGS_MAXIMUM - 2 + (size_t)(filing == &filter->keep))
@@ -251,6 +268,91 @@ static int file_into(struct filter *filter, const struct sieve_action *action)
         tell_no_mailbox(filter, action, error);
     if (error && filter->event)
         return keep(filter, action);
+    filter_file(filter, &filing);
+    return 0;
+}
+
+/* --- snooze --- */
+
+/* Made, and subscribed to, when there is none. Another mailbox may have its name. */
+static int make_snoozed(struct filter *filter, collection_id *id)
+{
+    struct store_view *view = filter->facts.view;
+    char name[32];
+    int error = ERROR_EXISTS;
+    for (int i = 1; i < SNOOZED_NAMES && error == ERROR_EXISTS; i++) {
+        snprintf(name, sizeof(name), i == 1 ? "Snoozed" : "Snoozed %d", i);
+        error =
+            collection_create(view, COLLECTION_MAILBOX, slice_from_string(name), ROLE_SNOOZED, id);
+    }
+    filter->collections = NULL; /* the list is another one now */
+    return error ? error : collection_subscribe(view, *id, true);
+}
+
+/* draft-ietf-extra-sieve-snooze-07 section 4: the mailbox with the use \Snoozed. */
+static int find_snoozed(struct filter *filter, collection_id *id)
+{
+    int error = filter_load_mailboxes(filter);
+    const struct collection *found = error ? NULL : filter_find_use(filter, SLICE("\\Snoozed"));
+    if (!error && !found) {
+        error = make_snoozed(filter, id);
+        if (error != ERROR_CONFLICT)
+            return error;
+        error = filter_load_mailboxes(filter); /* another delivery was faster */
+        found = error ? NULL : filter_find_use(filter, SLICE("\\Snoozed"));
+    }
+    if (found)
+        *id = found->id;
+    return error ? error : found ? 0 : ERROR_CONFLICT;
+}
+
+static int make_snooze(struct filter *filter, const struct sieve_action *action,
+                       const struct snooze **made)
+{
+    struct arena *arena = &filter->arena;
+    struct snooze *snooze = arena_alloc(arena, sizeof(*snooze));
+    if (!snooze)
+        return ERROR_LIMIT;
+    *snooze = (struct snooze){.until = action->until,
+                              .mailbox = arena_copy(arena, action->target),
+                              .create = action->create};
+    if (action->mailbox_id.size <= SNOOZE_ID_MAXIMUM)
+        snooze->mailbox_id = arena_copy(arena, action->mailbox_id);
+    if (collection_role_parse(action->special_use, &snooze->role))
+        snooze->role = ROLE_NONE;
+    snooze->add_keywords =
+        take_names(filter, action->add_flags, action->add_count, &snooze->add, &snooze->add_count);
+    snooze->remove_keywords = take_names(filter, action->remove_flags, action->remove_count,
+                                         &snooze->remove, &snooze->remove_count);
+    if (snooze->add_count > SNOOZE_KEYWORDS_MAXIMUM)
+        snooze->add_count = SNOOZE_KEYWORDS_MAXIMUM;
+    if (snooze->remove_count > SNOOZE_KEYWORDS_MAXIMUM)
+        snooze->remove_count = SNOOZE_KEYWORDS_MAXIMUM;
+    if (snooze->mailbox.size > COLLECTION_PATH_MAXIMUM)
+        snooze->mailbox = SLICE("INBOX"); /* there is none of that name */
+    *made = snooze;
+    return arena_failed(arena) ? ERROR_LIMIT : 0;
+}
+
+static int put_to_sleep(struct filter *filter, const struct sieve_action *action)
+{
+    char why[SIEVE_PROBLEM_TEXT_MAXIMUM];
+    const struct version *version;
+    struct filing filing;
+    int error = make_filing(filter, action, &filing, &version);
+    if (!error)
+        error = make_snooze(filter, action, &filing.snooze);
+    if (error)
+        return error;
+    error = find_snoozed(filter, &filing.mailbox);
+    if (error && error_is_temporary(error))
+        return error;
+    if (error) {
+        snprintf(why, sizeof(why), "the mailbox for snoozed messages cannot be made: %s",
+                 error_text(error));
+        return filter_keep_instead(filter, action, why);
+    }
+    counters_add(COUNTER_SIEVE_SNOOZED, 1);
     filter_file(filter, &filing);
     return 0;
 }
@@ -310,6 +412,8 @@ int filter_perform(void *arg, const struct sieve_action *action)
         return keep(filter, action);
     case SIEVE_FILEINTO:
         return file_into(filter, action);
+    case SIEVE_SNOOZE:
+        return put_to_sleep(filter, action);
     case SIEVE_REJECT:
     case SIEVE_EREJECT:
         return reject(filter, action);

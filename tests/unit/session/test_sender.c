@@ -186,11 +186,11 @@ static void done(struct fixture *f, const struct asked *asked)
     buffer_release(&body);
 }
 
-static void on_departed(struct account_id account, void *arg)
+static void on_due(struct account_id account, enum due_kind kind, void *arg)
 {
     struct fixture *f = arg;
     if (f->sender)
-        sender_departed(f->sender, account);
+        sender_due(f->sender, kind, account);
 }
 
 static void open_store(struct fixture *f)
@@ -200,8 +200,8 @@ static void open_store(struct fixture *f)
                                           .open_accounts = 10,
                                           .default_domain = "example.test",
                                           .clock = test_clock,
-                                          .departed = on_departed,
-                                          .departed_arg = f};
+                                          .due = on_due,
+                                          .due_arg = f};
     assert_int_equal(kv_memory_create(&f->kv), 0);
     assert_int_equal(blob_memory_create(&f->blob), 0);
     struct store_options made = options;
@@ -447,7 +447,7 @@ static void a_deferred_recipient_is_tried_again(void **state)
     assert_int_equal(outgoing_retry(view, list->number), 0);
     arena_release(&arena);
     store_view_close(&view);
-    sender_departed(f->sender, f->alice);
+    sender_due(f->sender, DUE_OUTGOING, f->alice);
     run_until_asked(f, 2);
     assert_string_equal(f->asked[1].text, "0 0 0 - [] <sender@example.net>|x|eve@example.org");
     answer(f, &f->asked[1], 0, SMTP_DEFERRED, "451 4.3.0 Later");

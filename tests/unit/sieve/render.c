@@ -2,6 +2,7 @@
  * Actions as lines of text, as the tests written in Sieve expect them.
  */
 #include "render.h"
+#include "format/date.h"
 
 static void put_quoted(struct buffer *text, const char *name, struct slice value)
 {
@@ -33,10 +34,20 @@ static void put_redirect(struct buffer *text, const struct sieve_action *action)
                              action->by_trace ? "T" : "");
 }
 
+static void put_snooze(struct buffer *text, const struct sieve_action *action)
+{
+    buffer_append_string(text, " until=");
+    date_format_imap(action->until, text);
+    if (action->add_count)
+        put_list(text, " add=", action->add_flags, action->add_count);
+    if (action->remove_count)
+        put_list(text, " remove=", action->remove_flags, action->remove_count);
+}
+
 void render_action(const struct sieve_action *action, struct buffer *text)
 {
-    static const char *const names[] = {"keep",   "fileinto", "redirect", "discard",
-                                        "reject", "ereject",  "vacation", "notify"};
+    static const char *const names[] = {"keep",    "fileinto", "redirect", "discard", "reject",
+                                        "ereject", "vacation", "notify",   "snooze"};
     buffer_append_string(text, names[action->kind]);
     if (action->kind != SIEVE_KEEP)
         put_quoted(text, " ", action->target);
@@ -57,4 +68,6 @@ void render_action(const struct sieve_action *action, struct buffer *text)
     put_quoted(text, " specialuse=", action->special_use);
     if (action->create)
         buffer_append_string(text, " create");
+    if (action->kind == SIEVE_SNOOZE)
+        put_snooze(text, action);
 }

@@ -214,6 +214,17 @@ static void test_notify_options(void **state)
     }
 }
 
+static void test_snooze_times(void **state)
+{
+    struct buffer script;
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        make_script(&script, "require \"snooze\"; snooze [\"09:00\"", ", \"10:00:00\" #", "\n",
+                    SIEVE_SNOOZE_TIMES_MAXIMUM - 1 + more, "];");
+        check_compiles(&script, more ? "snooze takes 100 times at most" : NULL);
+    }
+}
+
 /* SIEVE_CHANGED_MAXIMUM: one text of the message may be larger, several together not. */
 static void test_changed(void **state)
 {
@@ -265,7 +276,7 @@ int main(void)
         cmocka_unit_test(test_duplicate_marks), cmocka_unit_test(test_added_field),
         cmocka_unit_test(test_flags),           cmocka_unit_test(test_vacation_addresses),
         cmocka_unit_test(test_notify_options),  cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_subjects),
+        cmocka_unit_test(test_subjects),        cmocka_unit_test(test_snooze_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "digest.h"
 #include "store/outgoing.h"
 #include "store/site_script.h"
+#include "store/snooze.h"
 
 #include <stdlib.h>
 
@@ -133,6 +134,23 @@ static uint64_t digest_outgoing(uint64_t digest, struct fixture *f)
     return digest;
 }
 
+/* What sleeps, where, and until when. */
+static uint64_t digest_snoozed(uint64_t digest, struct fixture *f)
+{
+    struct store_view *system = NULL;
+    struct snoozed *list;
+    size_t count;
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    assert_int_equal(snooze_list(system, &f->arena, &list, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        digest = mix(digest, &list[i].mailbox, sizeof(list[i].mailbox));
+        digest = mix(digest, &list[i].uid, sizeof(list[i].uid));
+        digest = mix(digest, &list[i].snooze.until, sizeof(list[i].snooze.until));
+    }
+    store_view_close(&system);
+    return digest;
+}
+
 uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
 {
     struct collection *list;
@@ -145,6 +163,7 @@ uint64_t digest_account(struct fixture *f, enum digest_modseqs which)
         digest = digest_mailbox(digest, f, &list[i]);
     digest = digest_scripts(digest, f);
     digest = digest_outgoing(digest, f);
+    digest = digest_snoozed(digest, f);
     return which == DIGEST_ORDER ? digest_order(digest)
                                  : mix(digest, modseqs.met, modseqs.count * sizeof(modseqs.met[0]));
 }

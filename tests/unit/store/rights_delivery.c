@@ -126,23 +126,38 @@ int call_outgoing_remove(struct caller *c)
     return done_when_missing(outgoing_remove(c->view, 999));
 }
 
-int call_outgoing_notes(struct caller *c)
+int call_snooze_list(struct caller *c)
 {
-    struct outgoing_note notes[1];
+    struct snoozed *list;
     size_t count;
-    return outgoing_notes(c->store, c->who, 0, notes, 1, &count);
+    return snooze_list(c->view, &c->f->arena, &list, &count);
 }
 
-int call_outgoing_note_of(struct caller *c)
+int call_snooze_wake(struct caller *c)
 {
-    struct outgoing_note note;
-    return outgoing_note_of(c->store, c->who, c->f->alice, &note);
+    size_t woken;
+    int64_t next;
+    return snooze_wake(c->view, &woken, &next);
 }
 
-int call_outgoing_note_next(struct caller *c)
+int call_due_notes(struct caller *c)
 {
-    const struct outgoing_note note = {.account = c->f->alice};
-    return outgoing_note_next(c->store, c->who, &note, 0);
+    struct due_note notes[1];
+    size_t count;
+    int64_t next;
+    return due_notes(c->store, c->who, DUE_OUTGOING, 0, notes, 1, &count, &next);
+}
+
+int call_due_note_of(struct caller *c)
+{
+    struct due_note note;
+    return due_note_of(c->store, c->who, DUE_OUTGOING, c->f->alice, &note);
+}
+
+int call_due_note_next(struct caller *c)
+{
+    const struct due_note note = {.account = c->f->alice};
+    return due_note_next(c->store, c->who, DUE_OUTGOING, &note, 0);
 }
 
 static const struct site_script after_all = {.place = SITE_AFTER};

@@ -96,6 +96,55 @@ static int deliver_any(struct fixture *f, const struct command *command, size_t 
     return error;
 }
 
+static size_t count_asleep(struct fixture *f, struct store_view *system)
+{
+    struct snoozed *list;
+    size_t count = 0;
+    arena_clear(&f->arena);
+    assert_int_equal(snooze_list(system, &f->arena, &list, &count), 0);
+    return count;
+}
+
+/* One at a time sleeps, since each wakes in a transaction of its own; its time has come. */
+static int deliver_asleep(struct fixture *f, const struct command *command)
+{
+    char text[64], name[32];
+    const struct slice keyword = SLICE("$Awake");
+    const struct snooze snooze = {.until = 1,
+                                  .mailbox = name_of(command->b, name),
+                                  .create = command->b % 2,
+                                  .add = ENTRY_FLAGGED,
+                                  .add_keywords = &keyword,
+                                  .add_count = 1};
+    struct filing filings[2] = {{.mailbox = pick(f, command->a)}, {.mailbox = pick(f, command->c)}};
+    struct prepared_message *message = NULL;
+    struct store_view *system = NULL;
+    snprintf(text, sizeof(text), "Subject: %u\r\n\r\nasleep", command->b % TEXTS);
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    filings[0].snooze = count_asleep(f, system) ? NULL : &snooze;
+    int error = prepared_message_create(slice_from_string(text), &message);
+    for (int i = 0; i < 2; i++)
+        filings[i].append = (struct append){.message = message, .internal_date = 1000000000};
+    const struct delivery_plan plan = {.filings = filings, .filing_count = 1 + command->c % 2};
+    if (!error)
+        error = store_deliver(system, &plan);
+    prepared_message_free(&message);
+    store_view_close(&system);
+    return error;
+}
+
+static int wake(struct fixture *f, const struct command *command)
+{
+    struct store_view *system = NULL;
+    size_t woken;
+    int64_t next;
+    (void)command;
+    assert_int_equal(store_view_open(f->store, WHO_SYSTEM, f->alice, &system), 0);
+    int error = snooze_wake(system, &woken, &next);
+    store_view_close(&system);
+    return error;
+}
+
 static int deliver_small(struct fixture *f, const struct command *command)
 {
     return deliver_any(f, command, command->c % 3000);
@@ -398,6 +447,8 @@ static const struct command_kind kinds[] = {
     {"activate script", activate_script, SCRIPT_ACCOUNT, 1, false, false},
     {"delete script", delete_script, SCRIPT_ACCOUNT, 1, false, false},
     {"rename script", rename_script, SCRIPT_ACCOUNT, 1, false, false},
+    {"deliver asleep", deliver_asleep, SCRIPT_ACCOUNT, 4, false, false},
+    {"wake", wake, SCRIPT_ACCOUNT, 3, false, false},
     {"change flags", change_flags, SCRIPT_ACCOUNT, 6, true, false},
     {"mark deleted", mark_deleted, SCRIPT_ACCOUNT, 4, true, false},
     {"copy", copy, SCRIPT_ACCOUNT, 4, false, false},

@@ -1,8 +1,8 @@
 /*
- * A script of commands on the store that a seed has written: appends, deliveries, flags, copies,
- * moves, expunges, mailboxes made, renamed, deleted and brought back, Sieve scripts, settling,
- * purging, reclaiming, and the directory. What a command does follows from the script and from what
- * the store holds alone, so the same script leaves the same states (digest.h).
+ * A script of commands on the store that a seed has written: appends, deliveries, what sleeps and
+ * wakes, flags, copies, moves, expunges, mailboxes made, renamed, deleted and brought back, Sieve
+ * scripts, settling, purging, reclaiming, and the directory. What a command does follows from the
+ * script and from what the store holds alone, so the same script leaves the same states (digest.h).
  */
 #ifndef TESTS_UNIT_STORE_SCRIPT_H
 #define TESTS_UNIT_STORE_SCRIPT_H

@@ -11,6 +11,7 @@
 #include "digest.h"
 #include "store/acl.h"
 #include "store/annotation.h"
+#include "store/deliver.h"
 #include "store/retained.h"
 #include "store/settle.h"
 #include "store/transfer.h"
@@ -56,6 +57,37 @@ static int annotate_messages(struct fixture *f)
     int error = message_annotations_set(f->view, find_mailbox(f, "INBOX"), &uids, &annotation, 1,
                                         UINT64_MAX, &modseq, NULL);
     range_set_release(&uids);
+    return error;
+}
+
+/* Its time has come. */
+static int put_to_sleep(struct fixture *f)
+{
+    const struct snooze snooze = {.until = 1, .mailbox = SLICE("Woken"), .create = true};
+    struct filing filing = {.mailbox = find_mailbox(f, "INBOX"), .snooze = &snooze};
+    const struct delivery_plan plan = {.filings = &filing, .filing_count = 1};
+    struct store_view *system;
+    int error = store_view_open(f->store, WHO_SYSTEM, f->alice, &system);
+    if (error)
+        return error;
+    error = prepared_message_create(SLICE("Subject: asleep\r\n\r\n"), &filing.append.message);
+    if (!error)
+        error = store_deliver(system, &plan);
+    prepared_message_free(&filing.append.message);
+    store_view_close(&system);
+    return error;
+}
+
+static int wake(struct fixture *f)
+{
+    struct store_view *system;
+    size_t woken;
+    int64_t next;
+    int error = store_view_open(f->store, WHO_SYSTEM, f->alice, &system);
+    if (error)
+        return error;
+    error = snooze_wake(system, &woken, &next);
+    store_view_close(&system);
     return error;
 }
 
@@ -432,6 +464,8 @@ static const struct command {
     {"append orphan", append_orphan, false},
     {"append brother", append_brother, false},
     {"append link", append_link, false},
+    {"put to sleep", put_to_sleep, false},
+    {"wake", wake, false},
     {"append several", append_several, false},
     {"replace orphan", replace_orphan, false},
 };

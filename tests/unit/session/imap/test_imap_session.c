@@ -13,7 +13,7 @@
     "STATUS=SIZE OBJECTID "                                                                        \
     "SAVEDATE PREVIEW CONDSTORE QRESYNC BINARY SORT SORT=DISPLAY ESORT CONTEXT=SEARCH "            \
     "CONTEXT=SORT FILTERS MULTISEARCH THREAD=ORDEREDSUBJECT "                                      \
-    "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "          \
+    "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "         \
     "QUOTA=RES-MAILBOX QUOTA=RES-ANNOTATION-STORAGE METADATA ANNOTATE-EXPERIMENT-1 PARTIAL "       \
     "UIDONLY INPROGRESS NOTIFY UNAUTHENTICATE ACL "                                                \
     "RIGHTS=texkn "                                                                                \
