@@ -41,7 +41,7 @@ DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
-IDLE, LISTENERS = 5000, 20000
+IDLE, LISTENERS, FEWEST = 5000, 20000, 50
 options = None  # of the command line
 
 def cpu_seconds(server):
@@ -287,7 +287,7 @@ def start_peers(server, wanted):
     return started
 
 def read_arguments():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n\n", 2)[1].removeprefix("Usage: "))
     parser.add_argument("benches", nargs="*")
     parser.add_argument("--messages", type=int, default=50000)
     parser.add_argument("--connections", type=int)
@@ -297,6 +297,8 @@ def read_arguments():
     unknown = set(read.benches) - set(BENCHES)
     if unknown:
         parser.error(f"no such bench: {' '.join(unknown)}")
+    if read.connections is not None and read.connections < FEWEST:
+        parser.error(f"--connections: at least {FEWEST}")
     return read
 
 def main():
