@@ -818,14 +818,14 @@ static void test_kept_from_anyone(void **state)
         assert_int_equal(acl_set(owner, work, name, ACL_REMOVE, RIGHT_READ), 0);
     }
     assert_string_equal(list_text(f, "Work"),
-                        "alice@example.test lrswipkxteacd, anyone l, anonymous l");
+                        "alice@example.test lrswipkxteancd, anyone l, anonymous l");
     assert_string_equal(rights_of(f, bob, "Work"), "l");
     assert_int_equal(acl_set(owner, work, SLICE("-anyone"), ACL_REPLACE, RIGHT_READ), 0);
     assert_int_equal(acl_set(owner, work, SLICE("bob"), ACL_REPLACE, RIGHT_READ), 0);
     assert_int_equal(acl_set(owner, work, SLICE("anyone"), ACL_REPLACE, 0), 0);
     assert_int_equal(acl_set(owner, work, SLICE("anonymous"), ACL_REMOVE, RIGHT_ALL), 0);
     assert_string_equal(list_text(f, "Work"),
-                        "alice@example.test lrswipkxteacd, -anyone r, bob@example.test r");
+                        "alice@example.test lrswipkxteancd, -anyone r, bob@example.test r");
     /* Who may not change the list is told that alone. */
     assert_int_equal(store_view_open(closed, who_account(bob), f->alice, &giver), 0);
     assert_int_equal(acl_set(giver, work, SLICE("anyone"), ACL_ADD, RIGHT_LOOKUP), ERROR_NOT_FOUND);
