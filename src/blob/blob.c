@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void blob_id_encode(struct blob_id id, char bytes[BLOB_ID_ENCODED])
 {
@@ -66,9 +67,22 @@ int blob_put(struct blob_engine *engine, const char *account, struct slice body,
 int blob_get(struct blob_engine *engine, const char *account, struct blob_id id, uint64_t offset,
              size_t size, struct buffer *bytes)
 {
+    return blob_get_next(engine, account, NULL, id, offset, size, bytes);
+}
+
+int blob_get_next(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+                  struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes)
+{
     if (!account_is_valid(account) || id.pack == 0)
         return ERROR_INVALID;
-    return engine->operations->get(engine, account, id, offset, size, bytes);
+    return engine->operations->get(engine, account, kept, id, offset, size, bytes);
+}
+
+void blob_let_go(struct blob_kept *kept)
+{
+    if (kept->pack)
+        close(kept->file);
+    kept->pack = 0;
 }
 
 int blob_drop(struct blob_engine *engine, const char *account, struct blob_id id)

@@ -84,6 +84,17 @@ void blob_batch_cancel(struct blob_batch **batch); /* NULL inside is fine */
 int blob_get(struct blob_engine *engine, const char *account, struct blob_id id, uint64_t offset,
              size_t size, struct buffer *bytes);
 
+/* What is kept open from one body of an account to the next: {0} at first; of one thread at a time.
+ * It is let go of soon, as it holds the room of a pack that is removed meanwhile. */
+struct blob_kept {
+    uint64_t pack; /* 0: nothing */
+    uint64_t size;
+    int file;
+};
+int blob_get_next(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+                  struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes);
+void blob_let_go(struct blob_kept *kept);
+
 /* Says that no record refers to it any more, after the commit that made it so is durable. A note
  * without a flush: a power cut may lose it, and then blob_reclaim has to look at everything. The
  * bytes can be read until they are reclaimed. A second time it may be ERROR_NOT_FOUND. */

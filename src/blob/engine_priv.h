@@ -13,8 +13,9 @@ struct blob_operations {
     void (*engine_free)(struct blob_engine *engine);
     int (*put)(struct blob_engine *engine, const char *account, struct slice body,
                struct blob_id *id);
-    int (*get)(struct blob_engine *engine, const char *account, struct blob_id id, uint64_t offset,
-               size_t size, struct buffer *bytes);
+    /* kept: may be NULL */
+    int (*get)(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+               struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes);
     int (*drop)(struct blob_engine *engine, const char *account, struct blob_id id);
     int (*verify)(struct blob_engine *engine, const char *account, struct blob_id id);
     int (*each)(struct blob_engine *engine, const char *account,

@@ -14,6 +14,7 @@ enum {
     INDEX_ENTRY = 12,
     FRAME_SIZE = 128 * 1024, /* bytes of the body in a frame */
     COMPRESSION_LEVEL = 3,
+    RAW_MAXIMUM = 8 * 1024, /* bytes of a frame that is not worth compressing */
 };
 
 struct record {

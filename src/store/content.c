@@ -122,6 +122,7 @@ int message_make_summary(const struct store_view *view, struct kv_transaction *t
     return error;
 }
 
+/* ERROR_NOT_FOUND: it is in none. */
 static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
                      size_t size, struct buffer *bytes)
 {
@@ -134,12 +135,12 @@ static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entr
     if (!error)
         error = message_record_read(buffer_slice(&value), &record);
     buffer_release(&value);
-    if (!error && record.body != MESSAGE_IN_BLOB)
-        error = ERROR_CORRUPT;
-    if (!error) {
-        const struct store_view *view = snapshot->view;
-        error = blob_get(view->store->blob, view->account->space, record.blob, offset, size, bytes);
-    }
+    snapshot->settled = !error && record.body == MESSAGE_IN_BLOB;
+    if (!snapshot->settled)
+        return error ? error : ERROR_NOT_FOUND;
+    const struct store_view *view = snapshot->view;
+    error = blob_get_next(view->store->blob, view->account->space, &snapshot->kept, record.blob,
+                          offset, size, bytes);
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
 
@@ -165,7 +166,12 @@ int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry
     if (offset >= entry->size)
         return 0;
     int error = ERROR_NOT_FOUND;
-    if (entry->size <= MESSAGE_INLINE_MAXIMUM)
+    bool blob_first = snapshot->settled || entry->size > MESSAGE_INLINE_MAXIMUM;
+    if (blob_first)
+        error = read_blob(snapshot, entry, offset, size, bytes);
+    if (error == ERROR_NOT_FOUND && entry->size <= MESSAGE_INLINE_MAXIMUM)
         error = read_inline(snapshot, entry, offset, size, bytes);
-    return error == ERROR_NOT_FOUND ? read_blob(snapshot, entry, offset, size, bytes) : error;
+    if (error == ERROR_NOT_FOUND && !blob_first)
+        error = read_blob(snapshot, entry, offset, size, bytes);
+    return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }

@@ -54,6 +54,7 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
         return;
     if (snapshot->ahead)
         kv_cursor_close(&snapshot->ahead);
+    blob_let_go(&snapshot->kept);
     mailbox_release(&snapshot->mailbox);
     seen_release(&snapshot->seen);
     view_read_end(snapshot->view, &snapshot->transaction);

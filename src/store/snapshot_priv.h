@@ -4,6 +4,7 @@
 #ifndef STORE_SNAPSHOT_PRIV_H
 #define STORE_SNAPSHOT_PRIV_H
 
+#include "blob/blob.h"
 #include "store/seen_priv.h"
 
 struct mailbox_snapshot {
@@ -17,6 +18,8 @@ struct mailbox_snapshot {
      * they are asked for in order. */
     uint64_t summary;
     struct kv_cursor *ahead;
+    struct blob_kept kept; /* of bodies */
+    bool settled;          /* the body that was read last was in a blob */
 };
 
 #endif

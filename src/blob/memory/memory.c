@@ -72,9 +72,10 @@ static struct body **find(struct memory_engine *engine, const char *account, str
     return link;
 }
 
-static int get(struct blob_engine *base, const char *account, struct blob_id id, uint64_t offset,
-               size_t size, struct buffer *bytes)
+static int get(struct blob_engine *base, const char *account, struct blob_kept *kept,
+               struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes)
 {
+    (void)kept;
     struct memory_engine *engine = (struct memory_engine *)base;
     pthread_mutex_lock(&engine->lock);
     const struct body *body = *find(engine, account, id);

@@ -76,24 +76,50 @@ static int open_pack_of(struct blob_engine *engine, const char *account, struct 
     return file;
 }
 
-static int get(struct blob_engine *engine, const char *account, struct blob_id id, uint64_t offset,
-               size_t size, struct buffer *bytes)
+static int keep_pack(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+                     struct blob_id id)
 {
-    struct record_reader reader;
-    uint64_t file_size;
-    int file = open_pack_of(engine, account, id, &file_size);
+    blob_let_go(kept);
+    int file = open_pack_of(engine, account, id, &kept->size);
     if (file < 0)
         return file;
-    if (offset > id.size)
-        offset = id.size;
-    if (size > id.size - offset)
-        size = (size_t)(id.size - offset);
-    struct file_source source = file_source(file, file_size);
+    kept->file = file;
+    kept->pack = id.pack;
+    return 0;
+}
+
+static int read_kept(const struct blob_kept *kept, struct blob_id id, uint64_t offset, size_t size,
+                     struct buffer *bytes)
+{
+    struct record_reader reader;
+    struct file_source source = file_source(kept->file, kept->size);
     int error = record_open(&reader, &source.source, id, offset);
     if (!error)
         error = record_read(&reader, offset, size, bytes);
     record_release(&reader);
-    close(file);
+    return error;
+}
+
+static int get(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+               struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes)
+{
+    struct blob_kept own = {0};
+    kept = kept ? kept : &own;
+    bool was_open = kept->pack == id.pack;
+    if (offset > id.size)
+        offset = id.size;
+    if (size > id.size - offset)
+        size = (size_t)(id.size - offset);
+    int error = was_open ? 0 : keep_pack(engine, account, kept, id);
+    if (!error)
+        error = read_kept(kept, id, offset, size, bytes);
+    /* The record may have been added after the pack was opened. */
+    if (error == ERROR_CORRUPT && was_open) {
+        error = keep_pack(engine, account, kept, id);
+        if (!error)
+            error = read_kept(kept, id, offset, size, bytes);
+    }
+    blob_let_go(&own);
     return error;
 }
 

@@ -49,9 +49,10 @@ static int put(struct blob_engine *engine, const char *account, struct slice bod
 
 /* --- reading and dropping --- */
 
-static int get(struct blob_engine *engine, const char *account, struct blob_id id, uint64_t offset,
-               size_t size, struct buffer *bytes)
+static int get(struct blob_engine *engine, const char *account, struct blob_kept *kept,
+               struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes)
 {
+    (void)kept;
     if (offset > id.size)
         offset = id.size;
     if (size > id.size - offset)

@@ -110,6 +110,42 @@ static void test_put_get(void **state)
     buffer_release(&small);
 }
 
+static void assert_next(struct fixture *f, struct blob_kept *kept, struct blob_id id,
+                        struct slice expected)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, LARGE);
+    assert_int_equal(blob_get_next(f->engine, ACCOUNT, kept, id, 0, SIZE_MAX, &bytes), 0);
+    assert_true(slice_equal(buffer_slice(&bytes), expected));
+    buffer_release(&bytes);
+}
+
+/* One behind the other, and what was put in between. */
+static void test_get_next(void **state)
+{
+    struct fixture *f = *state;
+    struct blob_kept kept = {0};
+    struct blob_id a, b, c, none;
+    struct buffer bytes;
+    assert_int_equal(blob_put(f->engine, ACCOUNT, SLICE("first"), &a), 0);
+    assert_int_equal(blob_put(f->engine, ACCOUNT, slice_make(f->large, LARGE), &b), 0);
+    assert_next(f, &kept, a, SLICE("first"));
+    assert_next(f, &kept, b, slice_make(f->large, LARGE));
+    assert_int_equal(blob_put(f->engine, ACCOUNT, SLICE("behind"), &c), 0);
+    assert_next(f, &kept, c, SLICE("behind"));
+    assert_next(f, &kept, a, SLICE("first"));
+    none = a;
+    none.offset += 1;
+    none.pack += 1;
+    buffer_init(&bytes, 100);
+    assert_int_equal(blob_get_next(f->engine, ACCOUNT, &kept, none, 0, 3, &bytes), ERROR_NOT_FOUND);
+    buffer_release(&bytes);
+    assert_next(f, &kept, b, slice_make(f->large, LARGE));
+    blob_let_go(&kept);
+    blob_let_go(&kept);
+    assert_int_equal(kept.pack, 0);
+}
+
 static void test_empty_body(void **state)
 {
     struct fixture *f = *state;
@@ -514,8 +550,8 @@ static void test_reclaim_what_is_incomplete(void **state)
     }
 
 #define SUITE(engine)                                                                              \
-    CASE(engine, test_put_get), CASE(engine, test_empty_body), CASE(engine, test_missing),         \
-        CASE(engine, test_each_and_drop), CASE(engine, test_batch),                                \
+    CASE(engine, test_put_get), CASE(engine, test_get_next), CASE(engine, test_empty_body),        \
+        CASE(engine, test_missing), CASE(engine, test_each_and_drop), CASE(engine, test_batch),    \
         CASE(engine, test_batch_cancelled), CASE(engine, test_limits),                             \
         CASE(engine, test_reclaim_nothing)
 

@@ -2,6 +2,7 @@
  * What only the files of packs can show: appending, damage, what a crash leaves, how much is read.
  */
 #include "base/counters.h"
+#include "blob/record_priv.h"
 #include "tests/unit/blob/pack_fixture.h"
 
 #include <errno.h>
@@ -53,10 +54,17 @@ static void test_compressed(void **state)
     char *text = malloc(2 * FRAME);
     memset(text, 'a', (size_t)2 * FRAME);
     struct blob_id id = put(f, slice_make(text, 2 * FRAME));
-    assert_true(status_of(f, id.pack).st_size < 1000);
+    off_t before = status_of(f, id.pack).st_size;
+    assert_true(before < 1000);
+    /* What is small is not, so that reading it costs no decoding. */
+    id = put(f, slice_make(text, RAW_MAXIMUM));
+    assert_int_equal(status_of(f, id.pack).st_size - before, 32 + 12 + RAW_MAXIMUM);
+    before = status_of(f, id.pack).st_size;
+    id = put(f, slice_make(text, RAW_MAXIMUM + 1));
+    assert_true(status_of(f, id.pack).st_size - before < 100);
     free(text);
     /* What cannot be compressed costs its frames' index, no more. */
-    off_t before = status_of(f, id.pack).st_size;
+    before = status_of(f, id.pack).st_size;
     id = put(f, slice_make(f->noise, 2 * FRAME));
     assert_int_equal(status_of(f, id.pack).st_size - before, 32 + 2 * 12 + 2 * FRAME);
 }
