@@ -135,7 +135,6 @@ static void test_get_next(void **state)
     assert_next(f, &kept, c, SLICE("behind"));
     assert_next(f, &kept, a, SLICE("first"));
     none = a;
-    none.offset += 1;
     none.pack += 1;
     buffer_init(&bytes, 100);
     assert_int_equal(blob_get_next(f->engine, ACCOUNT, &kept, none, 0, 3, &bytes), ERROR_NOT_FOUND);
