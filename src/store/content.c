@@ -160,11 +160,9 @@ static int read_inline(struct mailbox_snapshot *snapshot, const struct entry *en
     return error;
 }
 
-int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
-                    size_t size, struct buffer *bytes)
+static int read_bytes(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
+                      size_t size, struct buffer *bytes)
 {
-    if (offset >= entry->size)
-        return 0;
     int error = ERROR_NOT_FOUND;
     bool blob_first = snapshot->settled || entry->size > MESSAGE_INLINE_MAXIMUM;
     if (blob_first)
@@ -174,4 +172,26 @@ int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry
     if (error == ERROR_NOT_FOUND && !blob_first)
         error = read_blob(snapshot, entry, offset, size, bytes);
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
+}
+
+/* The bytes of a small message are read together, as its header and its parts are in turn: they are
+ * compressed together, so one of them takes as long as all. */
+int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
+                    size_t size, struct buffer *bytes)
+{
+    bool is_read = snapshot->whole_message == entry->message;
+    bool all = offset == 0 && size >= entry->size;
+    if (offset >= entry->size)
+        return 0;
+    if (entry->size > WHOLE_MAXIMUM || (all && !is_read))
+        return read_bytes(snapshot, entry, offset, size, bytes);
+    if (!is_read) {
+        snapshot->whole_message = 0;
+        buffer_clear(&snapshot->whole);
+        int error = read_bytes(snapshot, entry, 0, SIZE_MAX, &snapshot->whole);
+        if (error)
+            return error;
+        snapshot->whole_message = entry->message;
+    }
+    return buffer_append(bytes, slice_sub(buffer_slice(&snapshot->whole), (size_t)offset, size));
 }

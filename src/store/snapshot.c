@@ -31,6 +31,7 @@ int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
     if (!snapshot)
         return ERROR_MEMORY;
     snapshot->view = view;
+    buffer_init(&snapshot->whole, WHOLE_MAXIMUM);
     seen_init(&snapshot->seen);
     int error = view_read(view, &snapshot->transaction);
     if (!error) {
@@ -55,6 +56,7 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
     if (snapshot->ahead)
         kv_cursor_close(&snapshot->ahead);
     blob_let_go(&snapshot->kept);
+    buffer_release(&snapshot->whole);
     mailbox_release(&snapshot->mailbox);
     seen_release(&snapshot->seen);
     view_read_end(snapshot->view, &snapshot->transaction);

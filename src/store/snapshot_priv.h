@@ -18,8 +18,12 @@ struct mailbox_snapshot {
      * they are asked for in order. */
     uint64_t summary;
     struct kv_cursor *ahead;
-    struct blob_kept kept; /* of bodies */
-    bool settled;          /* the body that was read last was in a blob */
+    struct blob_kept kept;  /* of bodies */
+    bool settled;           /* the body that was read last was in a blob */
+    struct buffer whole;    /* of which a part was read last, if it is small: */
+    uint64_t whole_message; /* 0: none */
 };
+
+enum { WHOLE_MAXIMUM = 128 * 1024 }; /* bytes of a message that is small */
 
 #endif

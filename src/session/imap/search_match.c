@@ -18,9 +18,6 @@ enum {
     SEARCH_WINDOW = 256 * 1024,
     /* A window's text and search key may be several times as long as its bytes. */
     SEARCH_TEXT_MAXIMUM = 4 * 1024 * 1024,
-    /* A message up to this size is read at once, as its header and its parts are in turn: its bytes
-     * are compressed together, so a part of it takes as long as all. */
-    SEARCH_WHOLE_MAXIMUM = 128 * 1024,
 };
 
 /* --- getting ready --- */
@@ -132,7 +129,6 @@ void search_slice_init(struct search_slice *slice, struct imap_session *session,
     buffer_init(&slice->header, SESSION_HEADER_MAXIMUM);
     buffer_init(&slice->text, SEARCH_TEXT_MAXIMUM);
     buffer_init(&slice->scratch, SEARCH_TEXT_MAXIMUM);
-    buffer_init(&slice->whole, SEARCH_WHOLE_MAXIMUM);
     buffer_init(&slice->raw, SESSION_PIECE);
     buffer_init(&slice->decoded, SEARCH_TEXT_MAXIMUM);
     buffer_init(&slice->key, SEARCH_TEXT_MAXIMUM);
@@ -145,7 +141,6 @@ void search_slice_release(struct search_slice *slice)
     buffer_release(&slice->header);
     buffer_release(&slice->text);
     buffer_release(&slice->scratch);
-    buffer_release(&slice->whole);
     buffer_release(&slice->raw);
     buffer_release(&slice->decoded);
     buffer_release(&slice->key);
@@ -166,21 +161,9 @@ bool search_load_summary(struct search_slice *slice)
 static bool read_bytes(struct search_slice *slice, uint64_t offset, size_t size,
                        struct buffer *bytes)
 {
-    int error = 0;
-    if (slice->entry->size > SEARCH_WHOLE_MAXIMUM) {
-        error = mailbox_message(slice->snapshot, slice->entry, offset, size, bytes);
-    } else {
-        if (!slice->has_whole) {
-            buffer_clear(&slice->whole);
-            error = mailbox_message(slice->snapshot, slice->entry, 0, SIZE_MAX, &slice->whole);
-            slice->has_whole = !error;
-        }
-        if (!error)
-            error =
-                buffer_append(bytes, slice_sub(buffer_slice(&slice->whole), (size_t)offset, size));
-    }
-    slice->failed |= error != 0;
-    return !error;
+    bool read = mailbox_message(slice->snapshot, slice->entry, offset, size, bytes) == 0;
+    slice->failed |= !read;
+    return read;
 }
 
 /* Reads a header of the message into slice->header. */
@@ -560,6 +543,6 @@ bool search_matches(struct search_slice *slice, const struct search_node *node,
                     const struct entry *entry)
 {
     slice->entry = entry;
-    slice->has_summary = slice->has_header = slice->has_whole = false;
+    slice->has_summary = slice->has_header = false;
     return matches(slice, node);
 }

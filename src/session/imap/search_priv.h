@@ -48,10 +48,10 @@ struct search_slice {
     struct mailbox_snapshot *snapshot;
     const struct entry *entry;
     struct summary summary;
-    bool has_summary, has_header, has_whole;
+    bool has_summary, has_header;
     bool failed;              /* something could not be read: it did not match */
     struct arena annotations; /* of one entry */
-    struct buffer encoded, header, text, scratch, whole, raw, decoded, key;
+    struct buffer encoded, header, text, scratch, raw, decoded, key;
 };
 void search_slice_init(struct search_slice *slice, struct imap_session *session,
                        struct mailbox_snapshot *snapshot);

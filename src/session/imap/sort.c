@@ -433,7 +433,7 @@ static int make_key(struct search_slice *slice, const struct entry *entry, struc
                     const struct imap_sort_criterion *criteria, size_t count)
 {
     slice->entry = entry;
-    slice->has_summary = slice->has_header = slice->has_whole = false;
+    slice->has_summary = slice->has_header = false;
     sort_list_release(list);
     int error = sort_add(slice, list, criteria, count);
     return error ? error : sort_finish(list, criteria, count);

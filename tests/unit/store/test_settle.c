@@ -1,6 +1,7 @@
 /*
  * Settling and reclaiming: nobody sees a difference, whatever happens at the same time.
  */
+#include "base/counters.h"
 #include "kv/kv.h"
 #include "store/retained.h"
 #include "store/settle.h"
@@ -111,6 +112,57 @@ static void test_snapshot_reads_on(void **state)
     mailbox_snapshot_close(&snapshot);
     assert_non_null(strstr(bytes.data, "Text 2"));
     buffer_release(&bytes);
+}
+
+static void assert_part(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                        uint64_t offset, size_t size, struct slice expected)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, 1024 * 1024);
+    assert_int_equal(mailbox_message(snapshot, entry, offset, size, &bytes), 0);
+    assert_true(slice_equal(buffer_slice(&bytes), expected));
+    buffer_release(&bytes);
+}
+
+/* Parts of a small message, one after the other, are read once; of a large one they are read alone.
+ */
+static void test_parts(void **state)
+{
+    static const size_t sizes[] = {100, 20000, 128 * 1024, 128 * 1024 + 1, 300 * 1024};
+    struct fixture *f = *state;
+    collection_id box = make_mailbox(f, "Box");
+    struct mailbox_snapshot *snapshot;
+    struct entry_cursor cursor;
+    struct entry entry;
+    char *text = malloc(512 * 1024);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        memset(text, 'a' + (int)i, sizes[i]);
+        memcpy(text, "A: b\r\n\r\n", 8);
+        text[sizes[i]] = '\0';
+        append_text(f, box, text, 0);
+    }
+    settle(f);
+    assert_int_equal(mailbox_snapshot_open(f->view, box, &snapshot), 0);
+    entry_cursor_init(&cursor, snapshot, 1, 0);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_int_equal(entry_cursor_next(&cursor, &entry), 0);
+        assert_int_equal(entry.size, sizes[i]);
+        memset(text, 'a' + (int)i, sizes[i]);
+        memcpy(text, "A: b\r\n\r\n", 8);
+        struct slice whole = slice_make(text, sizes[i]);
+        int64_t before = counters_sum(COUNTER_BLOB_FRAMES_READ);
+        assert_part(snapshot, &entry, 0, 8, slice_sub(whole, 0, 8));
+        assert_part(snapshot, &entry, 0, SIZE_MAX, whole);
+        assert_part(snapshot, &entry, sizes[i] - 10, 100, slice_sub(whole, sizes[i] - 10, 100));
+        assert_part(snapshot, &entry, 50, 7, slice_sub(whole, 50, 7));
+        assert_part(snapshot, &entry, sizes[i], 7, SLICE(""));
+        int64_t frames = counters_sum(COUNTER_BLOB_FRAMES_READ) - before;
+        if (sizes[i] <= 128 * 1024)
+            assert_in_range(frames, 0, 1);
+    }
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    free(text);
 }
 
 static void test_rights_and_stop(void **state)
@@ -236,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_nobody_sees_it),
         ON_BOTH(test_snapshot_reads_on),
+        ON_BOTH(test_parts),
         ON_BOTH(test_rights_and_stop),
         cmocka_unit_test_setup_teardown(test_two_at_once, set_up_sqlite, tear_down),
         cmocka_unit_test_setup_teardown(test_reclaim, set_up_sqlite, tear_down),
