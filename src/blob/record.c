@@ -52,7 +52,7 @@
  * A frame of up to 8 KiB is raw: decoding it takes longer than all else that reading a small
  * message takes, and such messages are nearly one half of all, but 4 per cent of the bytes.
  *
- * All that is in packs takes 53.2 per cent, and 5.5 ms a MB to put and 2.2 to get (bench/run.py
+ * All that is in packs takes 55.2 per cent, and 4.5 ms a MB to put and 1.8 to get (bench/run.py
  * disk). A dictionary of 64 KiB, trained on one half of the messages and tried on the other, makes
  * the packs 3 % smaller (messages below 16 KiB 19 %): less than a dictionary that has to be kept
  * for ever is worth.
