@@ -91,8 +91,13 @@ struct blob_kept {
     uint64_t size;
     int file;
 };
+
+/* As blob_get, with its errors, without opening the pack again when the body before it lay there.
+ */
 int blob_get_next(struct blob_engine *engine, const char *account, struct blob_kept *kept,
                   struct blob_id id, uint64_t offset, size_t size, struct buffer *bytes);
+
+/* Closes it; also after an error, also of {0}. It can be used again. */
 void blob_let_go(struct blob_kept *kept);
 
 /* Says that no record refers to it any more, after the commit that made it so is durable. A note

@@ -170,14 +170,15 @@ static int make_compressor(void **compressor)
 
 int record_frame(void **compressor, struct slice bytes, struct buffer *buffer, struct slice *stored)
 {
-    int error = make_compressor(compressor);
-    char *room = error ? NULL : buffer_reserve(buffer, ZSTD_COMPRESSBOUND(FRAME_SIZE));
+    bool raw = bytes.size <= RAW_MAXIMUM;
+    size_t bound = raw ? RAW_MAXIMUM : ZSTD_COMPRESSBOUND(FRAME_SIZE);
+    int error = raw ? 0 : make_compressor(compressor);
+    char *room = error ? NULL : buffer_reserve(buffer, bound);
     if (!room)
         return error ? error : buffer_error(buffer);
     size_t size = bytes.size;
-    if (size > RAW_MAXIMUM)
-        size = ZSTD_compress2(*compressor, room, ZSTD_COMPRESSBOUND(FRAME_SIZE), bytes.data,
-                              bytes.size);
+    if (!raw)
+        size = ZSTD_compress2(*compressor, room, bound, bytes.data, bytes.size);
     if (ZSTD_isError(size) || size >= bytes.size) {
         memcpy(room, bytes.data, bytes.size);
         size = bytes.size;

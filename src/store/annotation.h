@@ -13,10 +13,10 @@
  *
  * Rights: an account's own annotations are its owner's to read, the private ones to change; shared
  * ones of an account are changed by WHO_SYSTEM, that of store/event.h by its owner, too. A
- * collection's are for who may look it up and has
- * one of r, s, w, i, p (RFC 5464 section 3.3), a message's for who may read it; shared ones are
- * changed with w, of messages with n, besides. Administrators need none of these rights to what is
- * said of collections. Private ones are for accounts only, WHO_SYSTEM acts for the owner.
+ * collection's are for who may look it up and has one of r, s, w, i, p (RFC 5464 section 3.3), a
+ * message's for who may read it; shared ones are changed with w, of messages with n, besides.
+ * Administrators need none of these rights to what is said of collections. Private ones are for
+ * accounts only, WHO_SYSTEM acts for the owner.
  */
 #ifndef STORE_ANNOTATION_H
 #define STORE_ANNOTATION_H

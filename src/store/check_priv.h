@@ -112,10 +112,12 @@ int check_collection(struct check *check, struct tree_node *node, struct deleted
 const struct range_set *check_uids(struct check *check, collection_id collection);
 
 /* Whether an annotation is of something that is there or retained, and can be read. */
-bool check_annotation_changes_belong(struct check *check, struct slice key, const uint64_t *numbers,
-                                     struct slice value);
 bool check_annotation_belongs(struct check *check, struct slice key, const uint64_t *numbers,
                               struct slice value);
+
+/* The same of a message's record of when its annotations changed. */
+bool check_annotation_changes_belong(struct check *check, struct slice key, const uint64_t *numbers,
+                                     struct slice value);
 
 /* The parts, in this order. */
 int check_load_messages(struct check *check);

@@ -2,8 +2,8 @@
  * Which accounts have something that is to be done at a time, each kind apart: the directory has a
  * note of each such account, so that who does it reads nothing of the others.
  *
- *     due_note_begin --> the account's own transaction --> done by whoever sees first that it is
- * due due_notes --> each account --> due_note_next
+ *     made: due_note_begin --> the account's own transaction
+ *     done: due_notes --> each account --> due_note_next
  *
  * A note is there before the account's transaction and goes some time after there is nothing left:
  * there may be one too many, never one too few.

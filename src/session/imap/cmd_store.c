@@ -1,8 +1,8 @@
 /*
  * STORE (RFC 9051 section 6.4.6; UNCHANGEDSINCE: RFC 7162 section 3.1.3; ANNOTATION: RFC 5257
- * section 4.5). A large set is changed in
- * parts of some thousand messages, each one transaction, and answered part by part, so that no
- * slice holds the account for long. MESSAGELIMIT has them done from the highest UID down.
+ * section 4.5). A large set is changed in parts of some thousand messages, each one transaction,
+ * and answered part by part, so that no slice holds the account for long. MESSAGELIMIT has them
+ * done from the highest UID down.
  *
  * A message has one modification sequence for all its flags, so a change of any flag holds back a
  * conditional change of another.
