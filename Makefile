@@ -63,7 +63,8 @@ run: all
 test: unit wire fuzz-quick
 
 unit: sanitized
-	@meson test -C build/sanitized --no-rebuild --print-errorlogs --num-processes $(JOBS) --timeout-multiplier 6
+	@meson test -C build/sanitized --no-rebuild --num-processes $(JOBS) --timeout-multiplier 6 || \
+		{ tools/failures.py build/sanitized; false; }
 
 # Node.js' packages: those that the lock file names, from the registry that npm knows.
 build/imapflow/installed: tests/clients/imapflow/package.json tests/clients/imapflow/package-lock.json
@@ -103,7 +104,8 @@ freeze-load: all
 
 thread: build/thread/build.ninja
 	@ninja -C build/thread --quiet
-	@meson test -C build/thread --no-rebuild --print-errorlogs --no-suite fuzz --no-suite cluster
+	@meson test -C build/thread --no-rebuild --no-suite fuzz --no-suite cluster || \
+		{ tools/failures.py build/thread; false; }
 
 lint: all
 	@tools/packages test
