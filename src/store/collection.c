@@ -206,6 +206,16 @@ int collection_get(struct store_view *view, collection_id id, struct arena *aren
     return error;
 }
 
+static int follow(struct kv_transaction *transaction, enum collection_type type,
+                  const struct path *path, collection_id *id)
+{
+    int error = 0;
+    *id = 0;
+    for (size_t i = 0; i < path->count && !error; i++)
+        error = collection_child(transaction, type, *id, path->levels[i], id);
+    return error;
+}
+
 int collection_find(struct store_view *view, enum collection_type type, struct slice text,
                     struct arena *arena, struct collection *found)
 {
@@ -216,12 +226,31 @@ int collection_find(struct store_view *view, enum collection_type type, struct s
     int error = view_read(view, &transaction);
     if (error)
         return error;
-    collection_id id = 0;
-    for (size_t i = 0; i < path.count && !error; i++)
-        error = collection_child(transaction, type, id, path.levels[i], &id);
+    collection_id id;
+    error = follow(transaction, type, &path, &id);
     if (!error)
         error = get(view, transaction, id, arena, found);
     view_read_end(view, &transaction);
+    return error;
+}
+
+int collection_find_id(struct store_view *view, enum collection_type type, struct slice text,
+                       collection_id *id)
+{
+    struct path path;
+    struct kv_transaction *transaction;
+    collection_id found;
+    if (path_parse(type, text, &path))
+        return ERROR_NOT_FOUND;
+    int error = view_read(view, &transaction);
+    if (error)
+        return error;
+    error = follow(transaction, type, &path, &found);
+    if (!error)
+        error = view_require(view, transaction, found, RIGHT_LOOKUP);
+    view_read_end(view, &transaction);
+    if (!error)
+        *id = found;
     return error;
 }
 

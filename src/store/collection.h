@@ -80,6 +80,10 @@ int collection_find(struct store_view *view, enum collection_type type, struct s
 int collection_get(struct store_view *view, collection_id id, struct arena *arena,
                    struct collection *found);
 
+/* The same, where nothing but the id is wanted: it is found without reading the collection. */
+int collection_find_id(struct store_view *view, enum collection_type type, struct slice path,
+                       collection_id *id);
+
 /* Makes a collection, and the levels above it that are missing (RFC 9051 section 6.3.4). A
  * trailing '/' is ignored. Durable. ERROR_EXISTS, ERROR_DENIED, ERROR_SYNTAX (empty level, control
  * characters, not UTF-8, over a limit), ERROR_LIMIT, ERROR_QUOTA, ERROR_CONFLICT (another has this

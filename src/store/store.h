@@ -145,6 +145,14 @@ int store_view_open(struct store *store, struct who who, struct account_id accou
                     struct store_view **view);
 void store_view_close(struct store_view **view);
 
+/* For who asks several things of the account one behind the other: until the view is let go, all
+ * its reads are of the moment of the first of them, and only that one costs what a snapshot does
+ * (two locks of a file; on a cluster the way to it and back). Keep it short, as any snapshot. A
+ * change lets go before it begins, so that what is read behind it is of after it. May be called
+ * when it is held, and let go when it is not. */
+void store_view_hold(struct store_view *view);
+void store_view_let_go(struct store_view *view);
+
 /* What notices about this account carry (kv/notice_ring.h: notice_space of its kv space). */
 uint64_t store_account_notice(struct account_id account);
 

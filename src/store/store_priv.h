@@ -125,7 +125,11 @@ struct store_view {
     bool making;               /* the account's record is not there yet */
     struct account_id *groups; /* that who is in, as of the last transaction; NULL: not asked for */
     size_t group_count;
-    bool events; /* see store_view_take_events */
+    bool events;                 /* see store_view_take_events */
+    bool holds;                  /* see store_view_hold */
+    bool ending;                 /* held is let go when the last that reads it ends */
+    unsigned reading;            /* how many read held now */
+    struct kv_transaction *held; /* NULL: nothing has been read since */
 };
 
 /* --- rights (rights.c) --- */

@@ -28,6 +28,7 @@ void store_view_close(struct store_view **view)
 {
     if (!*view)
         return;
+    store_view_let_go(*view);
     account_give((*view)->account);
     free((*view)->groups);
     free(*view);
@@ -45,8 +46,19 @@ int view_read(struct store_view *view, struct kv_transaction **transaction)
 {
     if (view->account->doomed)
         return ERROR_NOT_FOUND;
+    if (view->held && view->holds && !view->ending) {
+        view->reading++;
+        *transaction = view->held;
+        return 0;
+    }
     int error = view_load_groups(view);
-    return error ? error : kv_read_begin(view->account->kv, transaction);
+    if (!error)
+        error = kv_read_begin(view->account->kv, transaction);
+    if (!error && view->holds && !view->held) {
+        view->held = *transaction;
+        view->reading = 1;
+    }
+    return error;
 }
 
 int value_get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
@@ -55,10 +67,40 @@ int value_get(struct kv_transaction *transaction, struct slice key, struct buffe
     return kv_get(transaction, key, value);
 }
 
-void view_read_end(struct store_view *view, struct kv_transaction **transaction)
+static void end_read(struct store_view *view, struct kv_transaction **transaction)
 {
     kv_read_end(transaction);
     account_mark_used(view->account);
+}
+
+static void end_held(struct store_view *view)
+{
+    view->ending = view->reading > 0;
+    if (view->held && !view->ending)
+        end_read(view, &view->held);
+}
+
+void view_read_end(struct store_view *view, struct kv_transaction **transaction)
+{
+    if (*transaction != view->held) {
+        end_read(view, transaction);
+        return;
+    }
+    *transaction = NULL;
+    view->reading--;
+    if (view->ending)
+        end_held(view);
+}
+
+void store_view_hold(struct store_view *view)
+{
+    view->holds = true;
+}
+
+void store_view_let_go(struct store_view *view)
+{
+    view->holds = false;
+    end_held(view);
 }
 
 /* --- changing --- */
@@ -129,6 +171,7 @@ static int run_call(struct change_call *call, enum kv_durability durability)
     struct store_view *view = change->view;
     if (view->account->doomed)
         return ERROR_NOT_FOUND;
+    store_view_let_go(view);
     int error = view_load_groups(view);
     if (error)
         return error;

@@ -124,7 +124,7 @@ void delivery_begin(struct delivery *delivery)
 
 /* The one mailbox whose path is this in another case. */
 static int find_any_case(struct delivery *delivery, struct store_view *view, struct slice path,
-                         struct collection *found)
+                         collection_id *id)
 {
     struct collection *list;
     size_t count, fitting = 0;
@@ -134,7 +134,7 @@ static int find_any_case(struct delivery *delivery, struct store_view *view, str
     for (size_t i = 0; i < count; i++) {
         if (!slice_equal_nocase(list[i].path, path))
             continue;
-        *found = list[i];
+        *id = list[i].id;
         fitting++;
     }
     return fitting == 1 ? 0 : ERROR_NOT_FOUND;
@@ -143,16 +143,9 @@ static int find_any_case(struct delivery *delivery, struct store_view *view, str
 static int find_mailbox(struct delivery *delivery, struct store_view *view, struct slice path,
                         collection_id *id)
 {
-    struct collection found;
     arena_clear(&delivery->scratch);
-    int error = collection_find(view, COLLECTION_MAILBOX, path, &delivery->scratch, &found);
-    if (error == ERROR_NOT_FOUND)
-        error = find_any_case(delivery, view, path, &found);
-    if (!error && found.type != COLLECTION_MAILBOX)
-        error = ERROR_NOT_FOUND;
-    if (!error)
-        *id = found.id;
-    return error;
+    int error = collection_find_id(view, COLLECTION_MAILBOX, path, id);
+    return error == ERROR_NOT_FOUND ? find_any_case(delivery, view, path, id) : error;
 }
 
 /* ERROR_NOT_FOUND: also when its list takes no messages. */
@@ -263,6 +256,7 @@ static int store_message(struct delivery *delivery, const struct recipient *reci
     int error = store_view_open(facts.store, WHO_SYSTEM, receiver->account, &facts.view);
     if (error)
         return error;
+    store_view_hold(facts.view); /* until store_deliver */
     error = find_place(delivery, facts.view, recipient, &facts.keep);
     facts.recipient = cut_detail(delivery, recipient);
     if (!error)

@@ -34,6 +34,12 @@ static int call_find(struct caller *c)
     return collection_find(c->view, COLLECTION_MAILBOX, SLICE("Trial/Box"), &c->f->arena, &found);
 }
 
+static int call_find_id(struct caller *c)
+{
+    collection_id id;
+    return collection_find_id(c->view, COLLECTION_MAILBOX, SLICE("Trial/Box"), &id);
+}
+
 static int call_get(struct caller *c)
 {
     struct collection found;
@@ -663,6 +669,7 @@ static const struct {
 #define R RIGHT_READ
     {"collection_list", call_list, L},
     {"collection_find", call_find, L},
+    {"collection_find_id", call_find_id, L},
     {"collection_get", call_get, L},
     {"collection_create", call_create, OWNER, .administrator = true},
     {"collection_create (existing)", call_create_existing, L},
