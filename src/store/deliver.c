@@ -308,7 +308,8 @@ static int note_due(struct store_view *view, const struct delivery_plan *plan)
 static int run(struct store_view *view, struct deliver_call *call)
 {
     int error = 0;
-    gate_enter(); /* for the blobs and for what refers to them */
+    store_view_let_go(view); /* a blob may take its time */
+    gate_enter();            /* for the blobs and for what refers to them */
     for (size_t i = 0; i < call->plan->filing_count && !error; i++)
         error = prepare(view, call->items, i);
     for (size_t i = 0; i < call->plan->departure_count && !error; i++)
