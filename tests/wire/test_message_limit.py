@@ -229,6 +229,12 @@ def append_several(client, count):
     return client.finish("x")[0]
 
 
+def test_batches(client):
+    """RFC 10022: no batch is larger than what a command may be about."""
+    assert client.ok("UIDBATCHES 1000") == [f'* UIDBATCHES (TAG "t{client.tags}") 25:16,15:6,5:1']
+    assert client.ok("UIDBATCHES 1000 2:2") == [f'* UIDBATCHES (TAG "t{client.tags}") 15:6']
+
+
 def test_append(client):
     """All or nothing (RFC 3502)."""
     assert append_several(client, LIMIT + 1).startswith("NO [MESSAGELIMIT 10] ")

@@ -65,6 +65,7 @@ const struct imap_command_row imap_commands[IMAP_COMMAND_COUNT] = {
     [IMAP_UNAUTHENTICATE] = {"UNAUTHENTICATE", AFTER, false, imap_parse_nothing},
     [IMAP_ESEARCH] = {"ESEARCH", AFTER, true, imap_parse_esearch},
     [IMAP_NOTIFY] = {"NOTIFY", AFTER, false, imap_parse_notify},
+    [IMAP_UIDBATCHES] = {"UIDBATCHES", SELECTED, false, imap_parse_uidbatches},
 };
 
 /* tag = 1*<any ASTRING-CHAR except "+">. Nothing is taken where it is not followed by a space. */

@@ -12,7 +12,7 @@
  * (REPLACE), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
  * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
  * (NOTIFY), 5267 (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH), 5257
- * (ANNOTATE).
+ * (ANNOTATE), 10022 (UIDBATCHES).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -80,6 +80,7 @@ enum imap_command_id {
     IMAP_CANCELUPDATE,
     IMAP_UNAUTHENTICATE,
     IMAP_ESEARCH,
+    IMAP_UIDBATCHES,
     IMAP_COMMAND_COUNT
 };
 
@@ -432,6 +433,13 @@ struct imap_urls {
     size_t count; /* IMAP_URLS_MAXIMUM */
 };
 
+/* UIDBATCHES (RFC 10022 section 3.1): of batches with `size` messages each the first-th to the
+ * last-th, the first being that with the highest UIDs. In the order written. */
+struct imap_batches {
+    uint32_t size;
+    uint32_t first, last; /* from 1; 1 and UINT32_MAX when all are asked for */
+};
+
 /* --- NOTIFY (RFC 5465 section 8) --- */
 
 /* Events as bits. */
@@ -554,7 +562,8 @@ struct imap_command {
         struct {
             struct imap_sequence_set set;
             struct slice mailbox;
-        } copy; /* MOVE too */
+        } copy;                      /* MOVE too */
+        struct imap_batches batches; /* UIDBATCHES */
     };
 };
 

@@ -178,6 +178,6 @@ imap_parser imap_parse_acl, imap_parse_setacl, imap_parse_nothing, imap_parse_id
     imap_parse_sort, imap_parse_thread, imap_parse_getquota, imap_parse_setquota,
     imap_parse_compress, imap_parse_getmetadata, imap_parse_setmetadata, imap_parse_fetch,
     imap_parse_store, imap_parse_copy, imap_parse_notify, imap_parse_cancel_update,
-    imap_parse_esearch;
+    imap_parse_esearch, imap_parse_uidbatches;
 
 #endif

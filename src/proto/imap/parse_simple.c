@@ -1,6 +1,6 @@
 /*
  * Commands with few arguments or none: NOOP and its like, ID, LOGIN, AUTHENTICATE, ENABLE,
- * LANGUAGE, STATUS.
+ * LANGUAGE, STATUS, UIDBATCHES.
  */
 #include "format/base64.h"
 #include "proto/imap/parse_priv.h"
@@ -189,4 +189,19 @@ void imap_parse_setquota(struct imap_cursor *cursor, struct imap_command *comman
         add_limit(cursor, &command->quota);
     } while (imap_take(cursor, ' '));
     imap_expect(cursor, ')', "expected a closing parenthesis");
+}
+
+/* message-batches = "UIDBATCHES" SP nz-number [SP nz-number ":" nz-number] (RFC 10022) */
+void imap_parse_uidbatches(struct imap_cursor *cursor, struct imap_command *command)
+{
+    struct imap_batches *batches = &command->batches;
+    imap_argument(cursor, "Batch size");
+    *batches =
+        (struct imap_batches){.size = imap_nz_number(cursor), .first = 1, .last = UINT32_MAX};
+    if (cursor->at == cursor->end)
+        return;
+    imap_argument(cursor, "Batch range");
+    batches->first = imap_nz_number(cursor);
+    imap_expect(cursor, ':', "expected a range");
+    batches->last = imap_nz_number(cursor);
 }

@@ -59,6 +59,7 @@ static const char *const capabilities[] = {
     "ANNOTATE-EXPERIMENT-1",
     "PARTIAL",
     "UIDONLY",
+    "UIDBATCHES",
     "INPROGRESS",
     "NOTIFY",
     "UNAUTHENTICATE",

@@ -56,4 +56,5 @@ const struct command_handler command_handlers[IMAP_COMMAND_COUNT] = {
     [IMAP_ESEARCH] = {cmd_esearch, COMMAND_KEEPS_NUMBERS},
     [IMAP_NOTIFY] = {cmd_notify, 0},
     [IMAP_CANCELUPDATE] = {cmd_cancel_update, 0},
+    [IMAP_UIDBATCHES] = {cmd_uidbatches, 0},
 };

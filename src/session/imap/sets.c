@@ -97,6 +97,19 @@ int set_partial(struct range_set *out, struct range_set *all, const struct imap_
     return set_at_positions(out, all, &(struct range_set){.ranges = &positions, .count = 1});
 }
 
+uint32_t set_batch_count(struct range_set *all, uint32_t size)
+{
+    uint32_t count = range_set_size(all);
+    return count / size + (count % size != 0);
+}
+
+uint32_t set_batch_lowest(struct range_set *all, uint32_t size, uint32_t n)
+{
+    uint64_t above = (uint64_t)size * n; /* the numbers from this batch on */
+    uint32_t count = range_set_size(all);
+    return above < count ? range_set_at(all, count - (uint32_t)above + 1) : 1;
+}
+
 void set_take(struct range_set *set, struct range_set *with)
 {
     range_set_release(set);

@@ -319,6 +319,10 @@ static inline void imap_events_arguments(struct buffer *out, const struct imap_c
     case IMAP_CANCELUPDATE:
         imap_events_slices(out, command->cancel_update.tags, command->cancel_update.count);
         break;
+    case IMAP_UIDBATCHES:
+        buffer_append_format(out, "%u %u:%u", command->batches.size, command->batches.first,
+                             command->batches.last);
+        break;
     case IMAP_THREAD:
         buffer_append_format(out, "%d ", command->search.algorithm);
         imap_events_search(out, &command->search);

@@ -198,6 +198,29 @@ static void test_context(void **state)
     check_bad("UID CANCELUPDATE \"B01\"", "Command after UID: unknown");
 }
 
+/* RFC 10022; which range comes first is the session's to look at. */
+static void test_batches(void **state)
+{
+    (void)state;
+    check_command("UIDBATCHES 2000", "UIDBATCHES 2000 1:4294967295");
+    check_command("uidbatches 2000 10:20", "UIDBATCHES 2000 10:20");
+    check_command("UIDBATCHES 1 20:10", "UIDBATCHES 1 20:10");
+    check_command("UIDBATCHES 4294967295 4294967295:4294967295",
+                  "UIDBATCHES 4294967295 4294967295:4294967295");
+    check_bad("UIDBATCHES", "Batch size: missing");
+    check_bad("UIDBATCHES x", "Batch size: expected a number");
+    check_bad("UIDBATCHES 0", "Batch size: expected a number other than 0");
+    check_bad("UIDBATCHES 4294967296", "Batch size: the number is too large");
+    check_bad("UIDBATCHES 500 ", "Batch range: expected a number");
+    check_bad("UIDBATCHES 500,10:20", "Batch range: expected a space before it");
+    check_bad("UIDBATCHES 500 10", "Batch range: expected a range");
+    check_bad("UIDBATCHES 500 10:", "Batch range: expected a number");
+    check_bad("UIDBATCHES 500 0:20", "Batch range: expected a number other than 0");
+    check_bad("UIDBATCHES 500 10:*", "Batch range: expected a number");
+    check_bad("UIDBATCHES 500 10:20 30:40", "Command: something follows the arguments");
+    check_bad("UID UIDBATCHES 500", "Command after UID: unknown");
+}
+
 /* RFC 7377 section 4 */
 static void test_esearch(void **state)
 {
@@ -303,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_context),
         cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_batches),
         cmocka_unit_test(test_esearch),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_programs),

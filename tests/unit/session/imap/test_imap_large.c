@@ -126,6 +126,28 @@ static void test_changes(void **state)
     client_close(other);
 }
 
+/* RFC 10022: what is long is written in slices; no batch is beyond MESSAGELIMIT. */
+static void test_batches(void **state)
+{
+    (void)state;
+    timed("a UIDBATCHES 25600\r\n", "* UIDBATCHES (TAG \"a\") 51200:25601,25600:1\r\n"
+                                    "a OK Uidbatches completed\r\n");
+    timed("a UIDBATCHES 500\r\n", ",700:201,200:1\r\na OK Uidbatches completed\r\n");
+    dialogue.config.message_limit = 2;
+    const char *at = timed("a UIDBATCHES 500\r\n", ",2:1\r\na OK Uidbatches completed\r\n");
+    assert_true(client->runs > 1);
+    at += strlen("* UIDBATCHES (TAG \"a\")");
+    for (int i = MESSAGES; i > 0; i -= 2) {
+        char range[32];
+        int size = snprintf(range, sizeof(range), "%c%d:%d", i == MESSAGES ? ' ' : ',', i, i - 1);
+        assert_memory_equal(at, range, (size_t)size);
+        at += size;
+    }
+    timed("a UIDBATCHES 500 25600:25601\r\n",
+          "* UIDBATCHES (TAG \"a\") 2:1\r\na OK Uidbatches completed\r\n");
+    dialogue.config.message_limit = 0;
+}
+
 /* Every second message goes; the rest keeps its UID. */
 static void test_expunge(void **state)
 {
@@ -149,7 +171,8 @@ static void test_expunge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fetch),   cmocka_unit_test(test_search),  cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_fetch),   cmocka_unit_test(test_search),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_sort),
         cmocka_unit_test(test_changes), cmocka_unit_test(test_expunge),
     };
     return cmocka_run_group_tests_name("imap large", tests, open_box, close_box);

@@ -15,7 +15,7 @@
     "CONTEXT=SORT FILTERS MULTISEARCH THREAD=ORDEREDSUBJECT "                                      \
     "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "         \
     "QUOTA=RES-MAILBOX QUOTA=RES-ANNOTATION-STORAGE METADATA ANNOTATE-EXPERIMENT-1 PARTIAL "       \
-    "UIDONLY INPROGRESS NOTIFY UNAUTHENTICATE ACL "                                                \
+    "UIDONLY UIDBATCHES INPROGRESS NOTIFY UNAUTHENTICATE ACL "                                     \
     "RIGHTS=texkn "                                                                                \
     "LIST-MYRIGHTS COMPRESS=DEFLATE "                                                              \
     "APPENDLIMIT=1048576"

@@ -59,6 +59,36 @@ static void test_sets(void **state)
         check_round();
 }
 
+/* The example of RFC 10022 section 3.1.1, and the edges. */
+static void test_batches(void **state)
+{
+    (void)state;
+    static const struct range uids[] = {{.first = 4000, .last = 4099},
+                                        {.first = 7830, .last = 9829},
+                                        {.first = 20351, .last = 22350},
+                                        {.first = 99696, .last = 101694},
+                                        {.first = 215295, .last = 215295}};
+    static const uint32_t lowest[] = {99696, 20351, 7830, 1};
+    struct range_set set;
+    range_set_init(&set, NUMBERS);
+    assert_int_equal(set_batch_count(&set, 2000), 0);
+    for (size_t i = 0; i < sizeof(uids) / sizeof(uids[0]); i++)
+        assert_int_equal(range_set_add(&set, uids[i].first, uids[i].last), 0);
+    assert_int_equal(set_batch_count(&set, 2000), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(set_batch_lowest(&set, 2000, i + 1), lowest[i]);
+    assert_int_equal(range_set_size(&set), 6100);
+    assert_int_equal(set_batch_count(&set, 6099), 2);
+    assert_int_equal(set_batch_lowest(&set, 6099, 1), 4001);
+    assert_int_equal(set_batch_count(&set, 6100), 1);
+    assert_int_equal(set_batch_lowest(&set, 6100, 1), 1);
+    assert_int_equal(set_batch_count(&set, UINT32_MAX), 1);
+    assert_int_equal(set_batch_lowest(&set, UINT32_MAX, 1), 1);
+    assert_int_equal(set_batch_count(&set, 1), 6100);
+    assert_int_equal(set_batch_lowest(&set, 1, 1), 215295);
+    range_set_release(&set);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -107,9 +137,8 @@ static void test_header_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_sets),          cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_dates),
         cmocka_unit_test(test_header_fields),
     };
     return cmocka_run_group_tests_name("imap sets", tests, NULL, NULL);
