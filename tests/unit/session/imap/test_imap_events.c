@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kv/kv.h"
+#include "session/imap/session_priv.h"
 #include "session/sieve/event.h"
 #include "store/annotation.h"
 #include "store/deliver.h"
@@ -65,6 +66,16 @@ bool __wrap_store_view_take_events(struct store_view *view);
 bool __wrap_store_view_take_events(struct store_view *view)
 {
     return !without_events && __real_store_view_take_events(view);
+}
+
+static size_t differences_maximum; /* instead of SESSION_DIFFERENCES_MAXIMUM; 0: that one */
+
+void __real_buffer_init(struct buffer *buffer, size_t maximum);
+void __wrap_buffer_init(struct buffer *buffer, size_t maximum);
+void __wrap_buffer_init(struct buffer *buffer, size_t maximum)
+{
+    bool smaller = differences_maximum && maximum == SESSION_DIFFERENCES_MAXIMUM;
+    __real_buffer_init(buffer, smaller ? differences_maximum : maximum);
 }
 
 static int deliveries_to_fail, delivery_error; /* of store_deliver, from now on */
@@ -246,6 +257,33 @@ static void test_flags(void **state)
     check_has(client, "g STORE 2 FLAGS.SILENT (mine)\r\n", "g OK");
     check_has(client, "h STATUS \"log/\\\\Flagged \\\\Seen $hot mine\" (MESSAGES)\r\n",
               "(MESSAGES 1)");
+    dialogue_close(&dialogue);
+}
+
+/* A change of more messages than their differences are kept of is refused, and nothing is done. */
+static void test_differences_maximum(void **state)
+{
+    (void)state;
+    struct client *client = begin();
+    set_script(client, "if environment \"imap.cause\" \"FLAG\" { addflag \"$then\"; }");
+    for (int i = 0; i < 4; i++)
+        append(client, "Work", "");
+    check_has(client, "a SELECT Work\r\n", "* 4 EXISTS");
+    event_runs = 0;
+    differences_maximum = 3 * sizeof(struct flag_difference);
+    check(client, "b STORE 1:4 +FLAGS (\\Seen)\r\n",
+          "b NO [LIMIT] A limit of the server would be passed\r\n");
+    check(client, "c FETCH 1:* FLAGS\r\n",
+          "* 1 FETCH (FLAGS ())\r\n* 2 FETCH (FLAGS ())\r\n* 3 FETCH (FLAGS ())\r\n"
+          "* 4 FETCH (FLAGS ())\r\nc OK Fetch completed\r\n");
+    assert_int_equal(event_runs, 0);
+    check_has(client, "d STORE 1:3 +FLAGS.SILENT (\\Seen)\r\n", "d OK Store completed\r\n");
+    assert_int_equal(event_runs, 3);
+    /* What does not change the fourth has no difference. */
+    check_has(client, "e STORE 1:4 +FLAGS.SILENT (\\Seen)\r\n", "e OK Store completed\r\n");
+    assert_int_equal(event_runs, 4);
+    check_has(client, "f FETCH 4 FLAGS\r\n", "* 4 FETCH (FLAGS (\\Seen $then))\r\n");
+    differences_maximum = 0;
     dialogue_close(&dialogue);
 }
 
@@ -620,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_append),
         cmocka_unit_test(test_copy_and_move),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_differences_maximum),
         cmocka_unit_test(test_fetch),
         cmocka_unit_test(test_flags_changed_by_append),
         cmocka_unit_test(test_discard),
