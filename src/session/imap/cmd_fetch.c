@@ -99,7 +99,8 @@ static void write_structure(struct fetch_slice *slice, const struct imap_fetch_i
     struct buffer *out = slice->session->out;
     slice->work->broken = fetch_load_summary(slice);
     if (!slice->work->broken)
-        slice->work->broken = surrogate_for_text(slice, structure_of(&slice->summary, item->kind));
+        slice->work->broken =
+            fetch_surrogate_for_text(slice, structure_of(&slice->summary, item->kind));
     if (slice->work->broken)
         return;
     bool envelope = item->kind == IMAP_FETCH_ENVELOPE, body = item->kind == IMAP_FETCH_BODY;
@@ -211,7 +212,7 @@ static void end_message(struct fetch_slice *slice)
     buffer_append(slice->session->out, SLICE(")\r\n"));
     slice->session->stream->fetched++;
     work->open = false;
-    surrogate_release(work);
+    fetch_surrogate_release(work);
     slice->has_summary = false;
 }
 
@@ -357,7 +358,7 @@ static void release(struct imap_session *session)
     range_set_release(&work->downgraded);
     binary_release(work);
     annotation_release(work);
-    surrogate_release(work);
+    fetch_surrogate_release(work);
 }
 
 static bool begin_vanished(struct imap_session *session, struct fetch_work *work)

@@ -62,7 +62,7 @@ static int open_part(struct fetch_slice *slice, const struct imap_fetch_item *it
     if (!error)
         error = find_part(&slice->summary, item, part);
     if (!error)
-        error = surrogate_for_range(slice, part->body_offset, part->body_size);
+        error = fetch_surrogate_for_range(slice, part->body_offset, part->body_size);
     return error ? error : find_part(&slice->summary, item, part);
 }
 

@@ -104,10 +104,10 @@ int fetch_read(struct fetch_slice *slice, uint64_t offset, size_t size, struct b
 
 /* Makes the surrogate when the client needs one to be shown this: the range of the message, or the
  * text of the summary. The summary must be loaded, and is another one afterwards. */
-int surrogate_for_range(struct fetch_slice *slice, uint64_t offset, uint64_t size);
-int surrogate_for_text(struct fetch_slice *slice, struct slice text);
+int fetch_surrogate_for_range(struct fetch_slice *slice, uint64_t offset, uint64_t size);
+int fetch_surrogate_for_text(struct fetch_slice *slice, struct slice text);
 
-void surrogate_release(struct fetch_work *work);
+void fetch_surrogate_release(struct fetch_work *work);
 
 /* --- fetch_section.c --- */
 

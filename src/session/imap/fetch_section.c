@@ -194,7 +194,7 @@ static int locate_shown(struct fetch_slice *slice, const struct imap_fetch_item 
 {
     int error = section_locate(&slice->summary, item, offset, size);
     if (!error)
-        error = surrogate_for_range(slice, *offset, *size);
+        error = fetch_surrogate_for_range(slice, *offset, *size);
     return error ? error : section_locate(&slice->summary, item, offset, size);
 }
 

@@ -1,8 +1,8 @@
 /*
- * A message through summary_build and back, with what must hold for any bytes.
+ * A message through summary_build and back, and its surrogate, with what must hold for any bytes.
  */
 #include "base/error.h"
-#include "format/summary.h"
+#include "format/surrogate.h"
 
 #include <stdlib.h>
 
@@ -95,6 +95,37 @@ static void check_fields(const struct summary *summary, struct slice header)
     buffer_release(&fields);
 }
 
+static int read_message(void *arg, uint64_t offset, size_t size, struct buffer *bytes)
+{
+    const struct slice *message = arg;
+    return buffer_append(bytes, slice_sub(*message, (size_t)offset, size));
+}
+
+/* The surrogate is as long as it is said to be, in pieces of any size, and the message itself where
+ * none is needed. */
+static void check_surrogate(const struct summary *summary, struct slice message)
+{
+    enum { PIECE = 7 };
+    const struct surrogate_source source = {summary, read_message, &message};
+    struct surrogate surrogate;
+    struct buffer bytes;
+    uint64_t size;
+    size_t before;
+    bool needed;
+    buffer_init(&bytes, 64 * 1024 * 1024);
+    surrogate_init(&surrogate, -1, SURROGATE_DOWNGRADED_MAXIMUM);
+    do {
+        before = bytes.size;
+        check(surrogate_next(&surrogate, &source, PIECE, &bytes) == 0);
+        check(bytes.size - before <= PIECE);
+    } while (bytes.size > before);
+    check(surrogate_size(&source, &size) == 0 && size == bytes.size);
+    check(surrogate_is_needed(&source, 0, UINT64_MAX, &needed) == 0);
+    check(needed || slice_equal(buffer_slice(&bytes), message));
+    surrogate_release(&surrogate);
+    buffer_release(&bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -112,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_list(summary.bodystructure);
     check_parts(&summary);
     check_fields(&summary, slice_make(data, summary.header_size));
+    check_surrogate(&summary, slice_make(data, size));
 
     /* Bytes that are no summary, or a damaged one, must not be read past their end. */
     if (summary_parse(slice_make(data, size), &summary) == 0)
