@@ -74,6 +74,7 @@ static int append_entry(struct change *change, struct mailbox *mailbox, struct a
         .internal_date = call->append->internal_date,
         .save_date = call->now,
         .size = call->message->bytes.size,
+        .internationalized = call->message->internationalized,
     };
     int error = quota_require_messages(change, 1, entry.size);
     if (!error)

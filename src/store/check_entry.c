@@ -122,7 +122,8 @@ static bool has_known_bits(const struct pages *pages, struct entry *entry)
     known.flags &= ENTRY_FLAGS;
     for (unsigned i = pages->keywords; i < KEYWORDS_MAXIMUM; i++)
         known.keywords.bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
-    bool same = memcmp(&known, entry, sizeof(known)) == 0;
+    bool same = known.flags == entry->flags &&
+                memcmp(&known.keywords, &entry->keywords, sizeof(known.keywords)) == 0;
     *entry = known;
     return same;
 }
@@ -166,6 +167,7 @@ static int take_entry(struct pages *pages, const struct entry *entry, struct pag
     header->deleted += (entry->flags & ENTRY_DELETED) != 0;
     header->modseq = entry->modseq > header->modseq ? entry->modseq : header->modseq;
     pages->right.size += entry->size;
+    pages->right.flags |= entry->internationalized ? COLLECTION_HAS_INTERNATIONALIZED : 0;
     if (pages->deleted) {
         check->entries_deleted++;
         check->retained++;
@@ -298,6 +300,8 @@ static int compare(struct pages *pages, bool *write)
         *write |= check_wrong(check, "%s: its counters are wrong", path);
     if (found->uid_next != right->uid_next || found->highest_modseq != right->highest_modseq)
         *write |= check_wrong(check, "%s: UIDNEXT or HIGHESTMODSEQ is too small", path);
+    if (found->flags != right->flags)
+        *write |= check_wrong(check, "%s: it does not say what kinds of messages it has", path);
     return 0;
 }
 

@@ -72,6 +72,7 @@ void collection_from_record(const struct store_view *view, collection_id id,
         .unseen = record->unseen,
         .deleted = record->deleted,
         .size = record->size,
+        .has_internationalized = record->flags & COLLECTION_HAS_INTERNATIONALIZED,
     };
     /* 56 bits of the account's random id make it differ from other accounts' (RFC 8474
      * section 4.1), as one session may see the mailboxes of several. */

@@ -63,9 +63,10 @@ struct collection {
     uint32_t uid_next;
     uint64_t highest_modseq;
     uint32_t messages;
-    uint32_t unseen;  /* by the view's who */
-    uint32_t deleted; /* with \Deleted */
-    uint64_t size;    /* bytes of all messages */
+    uint32_t unseen;            /* by the view's who */
+    uint32_t deleted;           /* with \Deleted */
+    uint64_t size;              /* bytes of all messages */
+    bool has_internationalized; /* there may be entries that say so of their message */
 };
 
 /* All collections of the type that who may look up, parents before children, siblings by name

@@ -137,7 +137,8 @@ static int file_into(struct change *change, const struct deliver_call *call, str
     struct entry entry = {.internal_date = append->internal_date,
                           .save_date = call->now,
                           .flags = append->flags & ENTRY_FLAGS,
-                          .size = item->message.bytes.size};
+                          .size = item->message.bytes.size,
+                          .internationalized = item->message.internationalized};
     int error = call->plan->ignore_quota ? 0 : quota_require_messages(change, 1, entry.size);
     if (!error)
         error = add_keywords(mailbox, append, &entry);

@@ -178,6 +178,8 @@ static void say_entry(struct dump *dump, const struct entry *entry)
     say_date(dump, "internal_date", entry->internal_date);
     say_date(dump, "save_date", entry->save_date);
     say_number(dump, "size", entry->size);
+    if (entry->internationalized)
+        say(dump, " internationalized");
 }
 
 static int say_page(struct dump *dump, struct slice value)

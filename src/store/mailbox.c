@@ -278,6 +278,7 @@ int mailbox_add(struct change *change, struct mailbox *mailbox, struct entry *en
     record->unseen += unseen;
     record->deleted += deleted;
     record->size += entry->size;
+    record->flags |= entry->internationalized ? COLLECTION_HAS_INTERNATIONALIZED : 0;
     change->account.entries++;
     change->account.entry_bytes += entry->size;
     return 0;

@@ -139,6 +139,7 @@ struct thread_ids {
 struct stored_message {
     struct slice bytes;
     struct slice summary;
+    bool internationalized;
     uint8_t sha256[32];
     struct blob_id blob; /* where the bytes are when they are too large to be inline */
     const struct thread_ids *ids;

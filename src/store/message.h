@@ -51,7 +51,9 @@ struct entry {
     uint64_t created_modseq;
     int64_t internal_date; /* seconds since 1970 */
     int64_t save_date;
-    uint64_t size; /* bytes */
+    uint64_t size;          /* bytes */
+    bool internationalized; /* a header of the message is not ASCII: it has a surrogate (RFC 6858,
+                               format/surrogate.h). False too where nobody has looked */
 };
 
 /* --- reading --- */

@@ -1,9 +1,23 @@
 #include "base/error.h"
+#include "format/downgrade.h"
+#include "format/surrogate.h"
 #include "store/prepared_priv.h"
 #include "store/thread_priv.h"
 
 #include <ctype.h>
 #include <stdlib.h>
+
+static int read_message(void *arg, uint64_t offset, size_t size, struct buffer *bytes)
+{
+    const struct slice *message = arg;
+    return buffer_append(bytes, slice_sub(*message, (size_t)offset, size));
+}
+
+static int find_internationalized(struct prepared_message *prepared, const struct summary *summary)
+{
+    const struct surrogate_source source = {summary, read_message, &prepared->message};
+    return surrogate_is_needed(&source, 0, UINT64_MAX, &prepared->internationalized);
+}
 
 int prepared_message_create(struct slice message, struct prepared_message **prepared)
 {
@@ -20,6 +34,8 @@ int prepared_message_create(struct slice message, struct prepared_message **prep
         error = summary_parse(buffer_slice(&made->summary), &summary);
     if (!error)
         error = thread_ids_of(&summary, &made->ids);
+    if (!error)
+        error = find_internationalized(made, &summary);
     arena_release(&scratch);
     if (error)
         prepared_message_free(&made);
@@ -69,7 +85,9 @@ int stored_message_make(const struct prepared_message *prepared, struct slice pr
 {
     *stored = (struct stored_message){.bytes = prepared->message,
                                       .summary = buffer_slice(&prepared->summary),
-                                      .ids = &prepared->ids};
+                                      .ids = &prepared->ids,
+                                      .internationalized = prepared->internationalized ||
+                                                           !downgrade_is_ascii(prefix)};
     if (prefix.size > MESSAGE_PREFIX_MAXIMUM)
         return ERROR_LIMIT;
     if (prefix.size) {

@@ -11,6 +11,7 @@ struct prepared_message {
     struct slice message; /* the caller's */
     struct buffer summary;
     struct thread_ids ids;
+    bool internationalized; /* a header is not ASCII (RFC 6858) */
 };
 
 /* The message with its prefix: bytes, summary, hash and ids. They point into the prepared message,

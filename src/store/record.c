@@ -200,13 +200,15 @@ void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry)
         .created_modseq = load_u64(bytes + 40) & number,
         .internal_date = (int64_t)(load_u64(bytes + 46) << (64 - DATE_BITS)) >> (64 - DATE_BITS),
         .save_date = (int64_t)load_u64(bytes + 48) >> (64 - DATE_BITS),
+        .internationalized = load_u32(bytes + 4) & ENTRY_INTERNATIONALIZED,
     };
 }
 
 void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE])
 {
     store_u32(bytes, entry->uid);
-    store_bytes(bytes + 4, 2, entry->flags);
+    store_bytes(bytes + 4, 2,
+                entry->flags | (entry->internationalized ? ENTRY_INTERNATIONALIZED : 0));
     store_bytes(bytes + 6, 6, entry->size);
     store_u64(bytes + 12, entry->keywords.bits[0]);
     store_u64(bytes + 20, entry->keywords.bits[1]);

@@ -94,6 +94,7 @@ enum {
     PAGE_DIRECTORY_HEADER = 8, /* before the first of them */
     PAGE_VALUE_HEADER = 16,    /* before the entries of a page's value */
     ENTRY_SIZE = 56,
+    ENTRY_INTERNATIONALIZED = 0x8000, /* beside enum entry_flag's, as they are stored */
     PAGE_VALUE_MAXIMUM = PAGE_VALUE_HEADER + PAGE_ENTRIES * ENTRY_SIZE,
     /* Pages of one mailbox, so that the directory fits into a value of 1 MiB: 4 million messages
      * in full pages, and never fewer than 1.7 million (see PAGE_MERGED). */
@@ -124,7 +125,7 @@ int page_value_read(struct slice value, size_t count);
 void page_value_begin(char head[PAGE_VALUE_HEADER], size_t count);
 
 /* Message number and modseqs have 48 bits, size 48, dates 40 (signed; what is beyond becomes the
- * nearest), flags 16. */
+ * nearest), flags 15. */
 void entry_read(const char bytes[ENTRY_SIZE], struct entry *entry);
 void entry_write(const struct entry *entry, char bytes[ENTRY_SIZE]);
 /* One field alone. */
@@ -134,7 +135,7 @@ static inline uint32_t entry_read_uid(const char bytes[ENTRY_SIZE])
 }
 static inline uint32_t entry_read_flags(const char bytes[ENTRY_SIZE])
 {
-    return load_u32(bytes + 4) & 0xffff;
+    return load_u32(bytes + 4) & 0x7fff;
 }
 static inline uint64_t entry_read_modseq(const char bytes[ENTRY_SIZE])
 {
@@ -147,6 +148,7 @@ enum collection_flag {
     COLLECTION_HAS_ANNOTATIONS = 2, /* there may be keys q: of its messages; 1 means nothing */
     COLLECTION_HAS_EVENTS = 4,      /* it has the annotation of store/event.h */
     COLLECTION_HAS_SNOOZED = 8,     /* there may be keys S: of its messages */
+    COLLECTION_HAS_INTERNATIONALIZED = 16, /* there may be entries that say so */
 };
 
 struct collection_record {

@@ -197,6 +197,20 @@ static void mix_entries(struct fixture *f)
     buffer_release(&value);
 }
 
+/* The record of Box does not say that it may have such. */
+static void internationalize(struct fixture *f)
+{
+    struct buffer value;
+    struct entry entry;
+    buffer_init(&value, PAGE_VALUE_MAXIMUM);
+    get(f, key_page(&key, 7, 1), &value);
+    entry_read(value.data + PAGE_VALUE_HEADER, &entry);
+    entry.internationalized = true;
+    entry_write(&entry, value.data + PAGE_VALUE_HEADER);
+    put(f, key_page(&key, 7, 1), buffer_slice(&value));
+    buffer_release(&value);
+}
+
 static void lose_name(struct fixture *f)
 {
     take(f, key_name(&key, COLLECTION_MAILBOX, 0, SLICE("Box")));
@@ -463,6 +477,7 @@ static const struct {
     {"directory", lose_directory, {"INBOX: the page directory is wrong"}},
     {"page", lose_page, {"142 messages in no mailbox"}, "INBOX: the entries of page 1"},
     {"order", mix_entries, {"INBOX: UID 145 is out of order"}},
+    {"kinds", internationalize, {"Box: it does not say what kinds of messages"}},
     {"name", lose_name, {"Box is not found by its name"}},
     {"name of nothing", name_nothing, {"a name belongs to nothing"}},
     {"parent", lose_parent, {"Inner is below a mailbox that is not there"}},

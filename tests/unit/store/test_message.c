@@ -370,6 +370,94 @@ static void test_delivered(void **state)
     check_account(f);
 }
 
+/* --- internationalized messages (RFC 6858) --- */
+
+static void append_internationalized(struct fixture *f, collection_id mailbox, const char *prefix,
+                                     const char *text, bool expected)
+{
+    struct append append = {.prefix = slice_from_string(prefix)};
+    struct append_result result;
+    assert_int_equal(prepared_message_create(slice_from_string(text), &append.message), 0);
+    assert_int_equal(mailbox_append(f->view, mailbox, &append, &result), 0);
+    prepared_message_free(&append.message);
+    struct mailbox_snapshot *snapshot = open_snapshot(f, mailbox);
+    assert_int_equal(entry_of(snapshot, result.uid).internationalized, expected);
+    mailbox_snapshot_close(&snapshot);
+}
+
+/* Whether the entries are, as letters. */
+static const char *internationalized_text(struct fixture *f, collection_id mailbox)
+{
+    struct mailbox_snapshot *snapshot = open_snapshot(f, mailbox);
+    struct entry_cursor cursor;
+    struct entry entry;
+    char text[20] = "";
+    entry_cursor_init(&cursor, snapshot, 1, 0);
+    for (size_t i = 0; entry_cursor_next(&cursor, &entry) == 0; i++)
+        text[i] = entry.internationalized ? 'i' : '-';
+    entry_cursor_release(&cursor);
+    mailbox_snapshot_close(&snapshot);
+    return arena_string(&f->arena, slice_from_string(text));
+}
+
+#define E "\xc3\xa9"
+
+static void test_internationalized(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX");
+    append_internationalized(f, inbox, "", "Subject: x\r\n\r\n" E, false);
+    append_internationalized(f, inbox, "", "", false);
+    assert_false(read_mailbox(f, inbox).has_internationalized);
+    append_internationalized(f, inbox, "", "Subject: " E "\r\n\r\n", true);
+    assert_true(read_mailbox(f, inbox).has_internationalized);
+    /* By what is put in front of it. */
+    append_internationalized(f, inbox, "Return-Path: <" E "@x>\r\n", "A: b\r\n\r\n", true);
+    /* By a part of it. */
+    append_internationalized(f, inbox, "",
+                             "Content-Type: message/rfc822\r\n\r\nSubject: " E "\r\n\r\n", true);
+    assert_int_equal(deliver(f, "Subject: " E E "\r\n\r\n", "alice@x"), 0);
+    assert_int_equal(deliver(f, "Subject: x\r\n\r\n" E E, "alice@x"), 0);
+    assert_string_equal(internationalized_text(f, inbox), "--iiii-");
+    check_account(f);
+}
+
+/* It goes along, whatever becomes of the entry. */
+static void test_internationalized_goes_along(void **state)
+{
+    struct fixture *f = *state;
+    collection_id inbox = find_mailbox(f, "INBOX"), box = make_mailbox(f, "Box");
+    struct flag_change change = {
+        .operation = FLAGS_REPLACE, .flags = ENTRY_DELETED, .unchanged_since = UINT64_MAX};
+    struct retained_filter all = {0};
+    struct range_set uids = set_of(1, 2), expunged;
+    struct copy_result result;
+    uint64_t modseq;
+    range_set_init(&result.from, 10);
+    range_set_init(&result.to, 10);
+    range_set_init(&expunged, 10);
+    append_internationalized(f, inbox, "", "A: b\r\n\r\n", false);
+    append_internationalized(f, inbox, "", "Subject: " E "\r\n\r\n", true);
+    assert_false(read_mailbox(f, box).has_internationalized);
+    assert_int_equal(mailbox_copy(f->view, inbox, &uids, box, false, &result), 0);
+    assert_int_equal(mailbox_copy(f->view, inbox, &uids, box, true, &result), 0);
+    assert_string_equal(internationalized_text(f, box), "-i-i");
+    assert_true(read_mailbox(f, box).has_internationalized);
+    assert_int_equal(mailbox_change_flags(f->view, box, &uids, &change, &modseq, NULL), 0);
+    assert_string_equal(internationalized_text(f, box), "-i-i");
+    assert_int_equal(mailbox_expunge(f->view, box, NULL, &expunged, &modseq), 0);
+    assert_string_equal(internationalized_text(f, box), "-i");
+    assert_int_equal(retained_restore(f->view, box, &all, 0, &result), 0);
+    assert_string_equal(internationalized_text(f, box), "-i-i");
+    reopen(f);
+    assert_string_equal(internationalized_text(f, box), "-i-i");
+    check_account(f);
+    range_set_release(&uids);
+    range_set_release(&expunged);
+    range_set_release(&result.from);
+    range_set_release(&result.to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +468,8 @@ int main(void)
         ON_BOTH(test_snapshot_isolation),
         ON_BOTH(test_pages),
         ON_BOTH(test_delivered),
+        ON_BOTH(test_internationalized),
+        ON_BOTH(test_internationalized_goes_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,14 +40,23 @@ static void test_entry(void **state)
                           .created_modseq = 3,
                           .internal_date = -1,
                           .save_date = INT64_MAX,
-                          .size = UINT64_C(0xfffffffffffd)};
+                          .size = UINT64_C(0xfffffffffffd),
+                          .internationalized = true};
     struct entry read;
     char bytes[ENTRY_SIZE];
     entry_write(&entry, bytes);
     entry_read(bytes, &read);
     entry.save_date = (INT64_C(1) << 39) - 1; /* the nearest there is */
-    assert_memory_equal(&read, &entry, sizeof(entry));
+    assert_memory_equal(&read, &entry, offsetof(struct entry, internationalized));
+    assert_true(read.internationalized);
     assert_int_equal(entry_read_flags(bytes), ENTRY_FLAGS);
+    entry.internationalized = false;
+    entry.flags = 0x7fff;
+    entry_write(&entry, bytes);
+    entry_read(bytes, &read);
+    assert_false(read.internationalized);
+    assert_int_equal(read.flags, 0x7fff);
+    assert_int_equal(entry_read_flags(bytes), 0x7fff);
     assert_true(entry_read_modseq(bytes) == entry.modseq);
 }
 
