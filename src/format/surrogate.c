@@ -77,7 +77,7 @@ int surrogate_size(const struct surrogate_source *source, uint64_t *size)
 
 void surrogate_init(struct surrogate *surrogate, int directory, size_t memory_maximum)
 {
-    *surrogate = (struct surrogate){.directory = directory, .memory_maximum = memory_maximum};
+    *surrogate = (struct surrogate){0};
     spool_init(&surrogate->header, directory, memory_maximum, SURROGATE_DOWNGRADED_MAXIMUM);
 }
 
@@ -95,9 +95,7 @@ static int take_header(struct surrogate *surrogate, const struct surrogate_sourc
     buffer_init(&downgraded, SURROGATE_DOWNGRADED_MAXIMUM);
     int error = downgrade(source, part, &downgraded, &ascii);
     if (!error && !ascii) {
-        spool_release(&surrogate->header);
-        spool_init(&surrogate->header, surrogate->directory, surrogate->memory_maximum,
-                   SURROGATE_DOWNGRADED_MAXIMUM);
+        spool_release(&surrogate->header); /* which can be written again */
         error = spool_append(&surrogate->header, buffer_slice(&downgraded));
         surrogate->given = 0;
         surrogate->offset += part->header_size;

@@ -47,8 +47,6 @@ int surrogate_size(const struct surrogate_source *source, uint64_t *size);
  * memory up to memory_maximum bytes, else in a file without a name in the directory (-1: memory
  * alone). */
 struct surrogate {
-    int directory;
-    size_t memory_maximum;
     size_t part;         /* the first one whose header is ahead */
     uint64_t offset;     /* in the message: what has been given, or is in `header` */
     struct spool header; /* a downgraded one, of which so many bytes */

@@ -110,6 +110,58 @@ def test_a_big_maildrop_is_listed(shared_server, account):
     client.quit()
 
 
+def internationalized(number):
+    """Each with another part of it in UTF-8, one of them with more than is kept in memory."""
+    e, parts = "\u00e9", "\r\n--b\r\nContent-Type: text/plain; name=%s\r\n\r\n%s\r\n--b--\r\n"
+    return ([f"Subject: {e}\r\n\r\n{e}\r\n",
+             "Subject: x\r\n\r\nx\r\n",
+             f"From: {e} <{e}@x>, b <b@x>\r\nX-{e}: {e}\r\n\r\n",
+             "Content-Type: multipart/mixed; boundary=b\r\n" + parts % (e, (e * 500 + "\r\n") * 600),
+             "".join(f"To: {e * 900}@x\r\n" for _ in range(200)) + f"\r\n.{e}\r\n"]
+            [number % 5]).encode()
+
+
+def test_sizes_are_those_of_surrogates(shared_server, account):
+    """RFC 6856 section 2.1: LIST says what RETR sends, here of 100 messages; STAT says what they are together."""
+    with shared_server.imap(account) as other:
+        other.ok("ENABLE UTF8=ACCEPT")
+        for number in range(10):
+            other.append("INBOX", internationalized(number))
+        other.ok("SELECT INBOX")
+        for _ in range(9):
+            other.ok("COPY 1:10 INBOX")
+    client = shared_server.pop3(account)
+    count, total = client.stat()
+    sizes = [int(line.split()[1]) for line in client.list()[1]]
+    assert (count, total) == (100, sum(sizes))
+    for number, size in enumerate(sizes, 1):
+        answer, lines, _ = client.retr(number)
+        assert size == sum(len(line) + 2 for line in lines)
+        assert answer == b"+OK %d octets" % size
+        header = b"\r\n".join(lines[:lines.index(b"")])
+        assert header.isascii() and b"??" not in header
+        assert any(b"\xc3\xa9" in line for line in lines) == (number % 5 in (1, 4, 0))
+        client.dele(number)
+    assert client.stat() == (0, 0)
+    client.rset()
+    assert client.stat() == (100, total)
+    client.quit()
+
+
+def test_what_is_beyond_the_header_that_is_looked_at(shared_server, account):
+    """A header of more than a mebibyte is not looked at behind that, but is not sent as it is either."""
+    sent = b"X: y" + b"\r\n " * 350000 + "\u00e9\r\n\r\n\u00e9\r\n".encode()
+    with shared_server.imap(account) as other:
+        other.ok("ENABLE UTF8=ACCEPT")
+        other.append("INBOX", sent)
+    client = shared_server.pop3(account)
+    assert client.stat() == (1, len(sent))
+    _, lines, _ = client.retr(1)
+    assert lines[-4:] == [b" ", b" ??", b"", b"\xc3\xa9"]
+    assert sum(len(line) + 2 for line in lines) == len(sent)
+    client.quit()
+
+
 def test_a_silent_session_ends(server):
     """RFC 1939 section 3: without a word, and nothing is removed."""
     server.configure(pop3_timeout=1)

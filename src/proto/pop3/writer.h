@@ -42,8 +42,9 @@ struct pop3_message {
     bool cr;         /* the last byte was one */
 };
 
-/* RFC 6856 section 2.1: who has not said UTF8 must not be sent a header in UTF-8. The surrogate is
- * the message with '?' for every such byte of its header, so the size is the same. */
+/* RFC 6856 section 2.1: who has not said UTF8 must not be sent a header in UTF-8. Where what is
+ * given still has one, there is '?' for each such byte, so that it stays as long as it was said to
+ * be. */
 void pop3_message_begin(struct pop3_message *message, bool ascii_header);
 
 /* Only the header, the empty line, and so many lines of the body (RFC 1939 section 7, TOP). */

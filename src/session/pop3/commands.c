@@ -32,13 +32,17 @@ static void fail_message(struct pop3_session *session, int error)
         pop3_fail(session, error);
 }
 
-static int read_entry(struct pop3_session *session, uint32_t uid, struct entry *entry)
+/* *size: the octets that RETR sends of it. */
+static int read_entry(struct pop3_session *session, uint32_t uid, struct entry *entry,
+                      uint64_t *size)
 {
     struct mailbox_snapshot *snapshot;
     int error = pop3_snapshot(session, &snapshot);
     if (error)
         return error;
     error = maildrop_entry(snapshot, uid, entry);
+    if (!error)
+        *size = pop3_size(session, snapshot, entry);
     mailbox_snapshot_close(&snapshot);
     return error;
 }
@@ -64,10 +68,17 @@ static void write_unique_id(struct pop3_session *session, const char *before, ui
                          range_set_position(&maildrop->uids, uid), maildrop->uid_validity, uid);
 }
 
-static void write_size(struct pop3_session *session, const char *before, const struct entry *entry)
+static void write_size(struct pop3_session *session, const char *before, uint32_t uid,
+                       uint64_t size)
 {
     buffer_append_format(output(session), "%s%" PRIu32 " %" PRIu64 "\r\n", before,
-                         range_set_position(&session->maildrop.uids, entry->uid), entry->size);
+                         range_set_position(&session->maildrop.uids, uid), size);
+}
+
+static void write_total(struct pop3_session *session, uint64_t octets)
+{
+    buffer_append_format(output(session), "+OK %" PRIu32 " %" PRIu64 "\r\n", messages_left(session),
+                         octets);
 }
 
 static void begin_list(struct pop3_session *session, bool unique_ids)
@@ -105,8 +116,8 @@ static void list_unique_ids(struct pop3_session *session)
     }
 }
 
-/* A message that has gone meanwhile is left out, as one that is marked is. */
-static int list_some_sizes(struct pop3_session *session, struct mailbox_snapshot *snapshot)
+/* Of LIST, or of STAT. A message that has gone meanwhile is left out, as one that is marked is. */
+static int take_some_sizes(struct pop3_session *session, struct mailbox_snapshot *snapshot)
 {
     struct entry_cursor cursor;
     struct entry entry;
@@ -114,42 +125,64 @@ static int list_some_sizes(struct pop3_session *session, struct mailbox_snapshot
     entry_cursor_init(&cursor, snapshot, session->next, 0);
     while (!turns_slice_over(&session->turns) &&
            (error = entry_cursor_next(&cursor, &entry)) == 0) {
-        if (is_listed(&session->maildrop, entry.uid))
-            write_size(session, "", &entry);
         session->next = entry.uid + 1;
+        if (!is_listed(&session->maildrop, entry.uid))
+            continue;
+        uint64_t size = pop3_size(session, snapshot, &entry);
+        if (session->phase == POP3_LISTING)
+            write_size(session, "", entry.uid, size);
+        session->octets += size;
     }
     entry_cursor_release(&cursor);
+    return error;
+}
+
+/* ERROR_NOT_FOUND: all have been taken. */
+static int take_sizes(struct pop3_session *session)
+{
+    struct mailbox_snapshot *snapshot;
+    int error = pop3_snapshot(session, &snapshot);
+    if (!error) {
+        error = take_some_sizes(session, snapshot);
+        mailbox_snapshot_close(&snapshot);
+    }
     return error;
 }
 
 /* After "+OK" there is no way to say that the rest cannot be read but to hang up. */
 static void list_sizes(struct pop3_session *session)
 {
-    struct mailbox_snapshot *snapshot;
-    int error = pop3_snapshot(session, &snapshot);
-    if (!error) {
-        error = list_some_sizes(session, snapshot);
-        mailbox_snapshot_close(&snapshot);
-    }
+    int error = take_sizes(session);
     if (error == ERROR_NOT_FOUND)
         end_list(session);
     else if (error)
         session->turns.closing = true;
 }
 
+static void count_sizes(struct pop3_session *session)
+{
+    int error = take_sizes(session);
+    session->phase = error ? POP3_READING : POP3_COUNTING;
+    if (error == ERROR_NOT_FOUND)
+        write_total(session, session->octets);
+    else if (error)
+        pop3_fail(session, error);
+}
+
 static void do_list(struct pop3_session *session, const struct pop3_command *command)
 {
     struct entry entry;
+    uint64_t size;
     if (!command->has_number) {
         begin_list(session, false);
         return;
     }
     uint32_t uid = find_message(session, command);
-    int error = uid ? read_entry(session, uid, &entry) : 0;
+    int error = uid ? read_entry(session, uid, &entry, &size) : 0;
     if (error)
         fail_message(session, error);
     else if (uid)
-        write_size(session, "+OK ", &entry);
+        write_size(session, "+OK ", uid, size);
 }
 
 static void do_uidl(struct pop3_session *session, const struct pop3_command *command)
@@ -165,15 +198,15 @@ static void do_uidl(struct pop3_session *session, const struct pop3_command *com
 
 static void begin_sending(struct pop3_session *session, const struct pop3_command *command)
 {
+    uint64_t size;
     uint32_t uid = find_message(session, command);
-    int error = uid ? read_entry(session, uid, &session->entry) : 0;
+    int error = uid ? read_entry(session, uid, &session->entry, &size) : 0;
     if (error)
         fail_message(session, error);
     if (!uid || error)
         return;
-    buffer_append_format(output(session), "+OK %" PRIu64 " octets\r\n", session->entry.size);
-    pop3_message_begin(&session->message, !session->utf8);
-    session->offset = 0;
+    buffer_append_format(output(session), "+OK %" PRIu64 " octets\r\n", size);
+    pop3_sending_begin(session);
     session->phase = POP3_SENDING;
 }
 
@@ -194,35 +227,19 @@ static void do_top(struct pop3_session *session, const struct pop3_command *comm
         pop3_message_limit(&session->message, command->lines);
 }
 
-static int send_some(struct pop3_session *session, struct mailbox_snapshot *snapshot)
-{
-    struct buffer piece;
-    int error = 0;
-    buffer_init(&piece, POP3_PIECE);
-    while (!error && !turns_slice_over(&session->turns) && session->offset < session->entry.size &&
-           !session->message.done) {
-        buffer_clear(&piece);
-        error = mailbox_message(snapshot, &session->entry, session->offset, POP3_PIECE, &piece);
-        if (!error && piece.size == 0)
-            error = ERROR_CORRUPT;
-        session->offset += piece.size;
-        pop3_message_add(&session->message, buffer_slice(&piece), output(session));
-    }
-    buffer_release(&piece);
-    return error;
-}
-
 static void send_message(struct pop3_session *session)
 {
     struct mailbox_snapshot *snapshot;
+    bool done = false;
     int error = pop3_snapshot(session, &snapshot);
     if (!error) {
-        error = send_some(session, snapshot);
+        error = pop3_sending_go_on(session, snapshot, &done);
         mailbox_snapshot_close(&snapshot);
     }
     if (error) {
         session->turns.closing = true;
-    } else if (session->offset >= session->entry.size || session->message.done) {
+    } else if (done) {
+        pop3_sending_end(session);
         pop3_message_end(&session->message, output(session));
         session->phase = POP3_READING;
     }
@@ -241,11 +258,17 @@ static void do_lang(struct pop3_session *session, const struct pop3_command *com
     session->language = pop3_write_language(output(session), session->language, command->argument);
 }
 
+/* How long surrogates are has to be looked at, where there may be any. */
 static void do_stat(struct pop3_session *session, const struct pop3_command *command)
 {
     (void)command;
-    buffer_append_format(output(session), "+OK %" PRIu32 " %" PRIu64 "\r\n", messages_left(session),
-                         octets_left(session));
+    if (session->utf8 || !session->maildrop.has_internationalized) {
+        write_total(session, octets_left(session));
+        return;
+    }
+    session->octets = 0;
+    session->next = 1;
+    session->phase = POP3_COUNTING;
 }
 
 static void do_noop(struct pop3_session *session, const struct pop3_command *command)
@@ -312,6 +335,7 @@ void pop3_run_command(struct pop3_session *session, const struct pop3_command *c
 }
 
 static void (*const phases[])(struct pop3_session *session) = {
+    [POP3_COUNTING] = count_sizes,
     [POP3_SENDING] = send_message,
     [POP3_UPDATING] = update,
 };

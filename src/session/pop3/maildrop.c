@@ -40,6 +40,7 @@ int maildrop_open(struct maildrop *maildrop, struct store_view *view)
     const struct collection *collection = mailbox_snapshot_collection(snapshot);
     maildrop->uid_validity = collection->uid_validity;
     maildrop->size = collection->size;
+    maildrop->has_internationalized = collection->has_internationalized;
     error = mailbox_uids(snapshot, &maildrop->uids);
     mailbox_snapshot_close(&snapshot);
     return error;

@@ -27,6 +27,7 @@ static int pop3_open(struct stream *stream)
     session->utf8 = stream->tag && strcmp(stream->tag, POP3_TAG_UTF8) == 0;
     line_reader_init(&session->reader, POP3_LINE_MAXIMUM - 2);
     maildrop_init(&session->maildrop);
+    surrogate_init(&session->surrogate, stream->spool_directory, POP3_SURROGATE_MEMORY);
     stream->state = session;
     return 0;
 }
@@ -35,6 +36,7 @@ static void pop3_close(struct stream *stream, const char *why)
 {
     struct pop3_session *session = stream->state;
     (void)why;
+    pop3_sending_end(session);
     line_reader_release(&session->reader);
     maildrop_release(&session->maildrop);
     stream->state = NULL;
