@@ -86,6 +86,7 @@ int url_part_find(struct mailbox_snapshot *snapshot, const struct imap_url *url,
                   struct arena *arena, struct url_part *part)
 {
     enum imap_section_text text = url->section.text;
+    part->is_fields = false; /* as that of the last URL may have been */
     int error = find_entry(snapshot, url, &part->entry);
     if (!error)
         error = find_range(snapshot, url, part);
