@@ -2,9 +2,15 @@
  * URLFETCH (RFC 4467 section 7; BINARY and BODYPARTSTRUCTURE: RFC 5524). The store decides whether
  * a URL is good, and does so again in each slice. What a URL names is read whole into a spool
  * before a byte of it is sent: so whatever is wrong is NIL, and looks the same.
+ *
+ * It is sent as it is, headers in UTF-8 as well, also to who has not enabled UTF8=ACCEPT: who asks
+ * is to pass it on, and a surrogate would go out as somebody's message. It is for a submission
+ * server to decide what becomes of it (RFC 5524 section 3.1, RFC 4468 section 4).
  */
 #include "base/error.h"
 #include "base/spool.h"
+#include "format/downgrade.h"
+#include "format/text.h"
 #include "format/transfer_encoding.h"
 #include "session/imap/fetch_priv.h"
 #include "session/imap/url_part_priv.h"
@@ -140,6 +146,19 @@ static int read_pieces(struct imap_session *session, struct mailbox_snapshot *sn
 
 /* --- BODYPARTSTRUCTURE --- */
 
+/* What a header is by itself: one that is not ASCII is no text/rfc822-headers (RFC 6522) but
+ * internationalized (RFC 6533 section 4.3), or of a charset that nobody knows (RFC 1428). */
+static struct slice type_of_header(struct slice header)
+{
+    if (downgrade_is_ascii(header))
+        return SLICE("Content-Type: text/rfc822-headers\r\n\r\n");
+    if (text_is_utf8(header))
+        return SLICE("Content-Type: message/global-headers\r\n"
+                     "Content-Transfer-Encoding: 8bit\r\n\r\n");
+    return SLICE("Content-Type: text/rfc822-headers; charset=unknown-8bit\r\n"
+                 "Content-Transfer-Encoding: 8bit\r\n\r\n");
+}
+
 /* The header of what is described, so that it parses as a message would: without an encoding that
  * is none any more. */
 static int describe_header(struct imap_session *session, struct mailbox_snapshot *snapshot,
@@ -151,8 +170,7 @@ static int describe_header(struct imap_session *session, struct mailbox_snapshot
     struct buffer raw;
     if (!part->header_size) {
         bool whole = work->url.section.text == IMAP_SECTION_ALL;
-        return whole ? 0
-                     : buffer_append(header, SLICE("Content-Type: text/rfc822-headers\r\n\r\n"));
+        return whole ? 0 : buffer_append(header, type_of_header(work->content));
     }
     size_t size = part->header_size < SESSION_HEADER_MAXIMUM ? (size_t)part->header_size
                                                              : SESSION_HEADER_MAXIMUM;

@@ -1,6 +1,6 @@
 /*
- * The part of a message that an IMAP URL names (RFC 5092 section 6): what FETCH BODY.PEEK[] of it
- * would give, for CATENATE and URLFETCH.
+ * The part of a message that an IMAP URL names (RFC 5092 section 6), for CATENATE and URLFETCH:
+ * what FETCH BODY.PEEK[] of it would give to who has enabled UTF8=ACCEPT.
  */
 #ifndef SESSION_IMAP_URL_PART_PRIV_H
 #define SESSION_IMAP_URL_PART_PRIV_H
