@@ -194,10 +194,11 @@ int acl_takes_post(struct store_view *view, collection_id collection, bool *take
     struct buffer value;
     struct slice items;
     uint32_t denied = 0;
-    if (view->who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
+    int error = view_require_system(view);
+    if (error)
+        return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error = read_administered(view, collection, &value, &items);
+    error = read_administered(view, collection, &value, &items);
     for (size_t i = 0; !error && i < items.size / ACL_ITEM_SIZE; i++) {
         struct acl_item item = acl_item_at(items, i);
         bool stranger = item.subject.kind == ACL_ANYONE || item.subject.kind == ACL_ANONYMOUS;

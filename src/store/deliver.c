@@ -64,7 +64,9 @@ int store_remembers(struct store_view *view, uint64_t what, bool *remembered)
 {
     struct kv_transaction *transaction;
     struct buffer value;
-    int error = view->who.kind == WHO_KIND_SYSTEM ? view_read(view, &transaction) : ERROR_DENIED;
+    int error = view_require_system(view);
+    if (!error)
+        error = view_read(view, &transaction);
     if (error)
         return error;
     buffer_init(&value, KV_VALUE_MAXIMUM);
@@ -366,10 +368,11 @@ int store_deliver(struct store_view *view, const struct delivery_plan *plan)
     if (plan->filing_count > FILINGS_MAXIMUM || plan->remembered_count > REMEMBERED_MAXIMUM ||
         plan->departure_count > DEPARTURES_MAXIMUM)
         return ERROR_LIMIT;
-    if (view->who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
     struct deliver_call call;
-    int error = make_call(plan, &call);
+    int error = view_require_system(view);
+    if (error)
+        return error;
+    error = make_call(plan, &call);
     if (!error)
         error = note_due(view, plan);
     if (!error)

@@ -236,17 +236,12 @@ static int list_one(uint64_t number, const struct outgoing_record *record, void 
     return copy_message(&record->message, listing->arena, &listing->list[listing->count++]);
 }
 
-static int require_system(const struct store_view *view)
-{
-    return view->who.kind == WHO_KIND_SYSTEM ? 0 : ERROR_DENIED;
-}
-
 int outgoing_list(struct store_view *view, struct arena *arena, struct outgoing_message **list,
                   size_t *count)
 {
     struct kv_transaction *transaction;
     struct listing listing = {.arena = arena};
-    int error = require_system(view);
+    int error = view_require_system(view);
     if (!error)
         error = view_read(view, &transaction);
     if (error)
@@ -266,7 +261,7 @@ int outgoing_read(struct store_view *view, uint64_t number, struct buffer *body)
     struct kv_transaction *transaction;
     struct outgoing_record record;
     struct buffer value;
-    int error = require_system(view);
+    int error = view_require_system(view);
     if (!error)
         error = view_read(view, &transaction);
     if (error)
@@ -293,7 +288,7 @@ struct attempt {
 static int change_one(struct store_view *view, enum kv_durability durability,
                       int (*fn)(struct change *change, void *arg), struct attempt *attempt)
 {
-    int error = require_system(view);
+    int error = view_require_system(view);
     return error ? error : view_change(view, durability, fn, attempt);
 }
 
@@ -408,7 +403,7 @@ static int retry(struct change *change, void *arg)
 int outgoing_retry(struct store_view *view, uint64_t number)
 {
     struct attempt attempt = {.number = number};
-    int error = require_system(view);
+    int error = view_require_system(view);
     if (!error)
         error = due_note_begin(view->store, DUE_OUTGOING, view->account->id);
     if (!error)

@@ -62,6 +62,11 @@ bool view_is_owner(const struct store_view *view)
             account_id_equal(view->who.account, view->account->id));
 }
 
+int view_require_system(const struct store_view *view)
+{
+    return view->who.kind == WHO_KIND_SYSTEM ? 0 : ERROR_DENIED;
+}
+
 bool who_is_administrator(struct who who)
 {
     return who.kind == WHO_KIND_ACCOUNT && who.administrator;

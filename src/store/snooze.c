@@ -264,11 +264,6 @@ int snooze_adjust(struct mailbox *mailbox, const struct snooze *snooze, struct e
 
 /* --- reading --- */
 
-static int require_system(const struct store_view *view)
-{
-    return view->who.kind == WHO_KIND_SYSTEM ? 0 : ERROR_DENIED;
-}
-
 struct listing {
     struct arena *arena;
     struct snoozed *list;
@@ -304,7 +299,7 @@ int snooze_list(struct store_view *view, struct arena *arena, struct snoozed **l
 {
     struct kv_transaction *transaction;
     struct listing listing = {.arena = arena};
-    int error = require_system(view);
+    int error = view_require_system(view);
     if (!error)
         error = view_read(view, &transaction);
     if (error)
@@ -423,7 +418,7 @@ int snooze_wake(struct store_view *view, size_t *woken, int64_t *next)
     int failed = 0;
     *woken = 0;
     buffer_init(&waking.due, SIZE_MAX - 1);
-    int error = require_system(view);
+    int error = view_require_system(view);
     if (!error)
         error = find_due(view, &waking);
     for (size_t at = 0; at < waking.due.size && !error; at += sizeof(struct place_of_entry)) {

@@ -142,6 +142,9 @@ int rights_of(const struct store_view *view, struct kv_transaction *transaction,
 int view_require(const struct store_view *view, struct kv_transaction *transaction,
                  collection_id collection, uint32_t rights);
 
+/* ERROR_DENIED unless the view's who is WHO_SYSTEM. */
+int view_require_system(const struct store_view *view);
+
 /* Whose subscriptions the view sees: WHO_SYSTEM acts for the account's owner. */
 struct account_id view_subscriber(const struct store_view *view);
 
