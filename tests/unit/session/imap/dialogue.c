@@ -216,6 +216,16 @@ void check_has_at(struct client *client, const char *text, const char *expected,
     _fail(file, line);
 }
 
+uint64_t dice_state = 1;
+
+unsigned dice(unsigned sides)
+{
+    dice_state ^= dice_state << 13;
+    dice_state ^= dice_state >> 7;
+    dice_state ^= dice_state << 17;
+    return (unsigned)((dice_state * 0x2545f4914f6cdd1dULL) >> 33) % sides;
+}
+
 void dialogue_append(struct dialogue *dialogue, const char *mailbox, const char *flags,
                      const char *message)
 {

@@ -74,6 +74,10 @@ void check_at(struct client *client, const char *text, const char *expected, con
 void check_has_at(struct client *client, const char *text, const char *expected, const char *file,
                   int line);
 
+/* A number below `sides`, by chance; the same ones again from the same state, which is not 0. */
+extern uint64_t dice_state;
+unsigned dice(unsigned sides);
+
 /* Appends a message to the mailbox through a client of its own. Flags: "(\\Seen)" or "". */
 void dialogue_append(struct dialogue *dialogue, const char *mailbox, const char *flags,
                      const char *message);

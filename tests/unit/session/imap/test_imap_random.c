@@ -28,15 +28,6 @@ struct actor {
 
 static struct dialogue dialogue;
 static struct actor actors[CLIENTS];
-static uint64_t random_state;
-
-static unsigned dice(unsigned sides)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (unsigned)((random_state * 0x2545f4914f6cdd1dULL) >> 33) % sides;
-}
 
 /* --- the model hears --- */
 
@@ -298,7 +289,7 @@ static void step(struct actor *actor)
 
 static void run_random(uint64_t seed)
 {
-    random_state = seed;
+    dice_state = seed;
     dialogue_open(&dialogue);
     for (int i = 0; i < CLIENTS; i++) {
         actors[i] = (struct actor){.client = dialogue_client(&dialogue), .qresync = i == 0};

@@ -25,15 +25,6 @@ static struct mailbox {
 
 static struct dialogue dialogue;
 static struct client *client;
-static uint64_t random_state;
-
-static unsigned dice(unsigned sides)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (unsigned)((random_state * 0x2545f4914f6cdd1dULL) >> 33) % sides;
-}
 
 /* --- the model --- */
 
@@ -164,8 +155,8 @@ static void test_random(void **state)
 {
     (void)state;
     const char *seed = getenv("CHAPAR_SORT_SEED");
-    random_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) | 1;
-    print_message("# CHAPAR_SORT_SEED=%llu\n", (unsigned long long)random_state);
+    dice_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) | 1;
+    print_message("# CHAPAR_SORT_SEED=%llu\n", (unsigned long long)dice_state);
     mailboxes[0] = (struct mailbox){.name = "INBOX", .next_uid = 1};
     mailboxes[1] = (struct mailbox){.name = "Archive", .next_uid = 1};
     for (int step = 0; step < STEPS; step++) {
