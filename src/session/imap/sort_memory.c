@@ -16,10 +16,11 @@ static bool is_about(const struct sort_memory *memory, struct sort_subject about
            account_id_equal(memory->about.account, about.account);
 }
 
+/* What it holds, which may be twice as much as is in use. */
 static size_t bytes_of(const struct sort_memory *memory)
 {
-    return sizeof(*memory) + memory->uids.size + memory->ends.size + memory->texts.size +
-           memory->ranks.size;
+    return sizeof(*memory) + memory->uids.capacity + memory->ends.capacity +
+           memory->texts.capacity + memory->ranks.capacity;
 }
 
 static void release(struct sort_memory *memory)

@@ -184,6 +184,22 @@ static void append_long_subject(unsigned number)
     dialogue_append(&dialogue, "INBOX", "", text);
 }
 
+enum { INBOX = 1 /* its id */ };
+
+static struct sort_memory *take(unsigned collection)
+{
+    struct sort_subject about = {dialogue.account, collection, IMAP_SORT_SUBJECT};
+    return sort_memory_take(about, SORT_MEMORY_MAXIMUM);
+}
+
+static size_t known_after(unsigned collection)
+{
+    struct sort_memory *memory = take(collection);
+    size_t known = memory->known;
+    sort_memory_give(&memory);
+    return known;
+}
+
 /* What is remembered with what is added would be too much: it is done without. */
 static void test_command_memory(void **state)
 {
@@ -193,19 +209,13 @@ static void test_command_memory(void **state)
     dialogue.config.command_memory = 64 * 1024;
     check_has(client, "a SELECT INBOX\r\nb UID SORT (SUBJECT) UTF-8 UID 1:60\r\n",
               "* SORT 60 59 58 57");
-    size_t remembered = sort_memory_size();
-    assert_true(remembered > 60 * 900);
+    assert_int_equal(known_after(INBOX), 60);
+    assert_true(sort_memory_size() > 60 * 900);
     check_has(client, "c UID SORT (SUBJECT) UTF-8 UID 51:100\r\n", "* SORT 100 99 98 97");
-    assert_int_equal(sort_memory_size(), remembered);
+    assert_int_equal(known_after(INBOX), 60);
     check_has(client, "d UID SORT (SUBJECT) UTF-8 ALL\r\n", "d NO [LIMIT]");
     check_has(client, "e UID SORT (SUBJECT) UTF-8 UID 1:60\r\n", "* SORT 60 59 58 57");
-    assert_int_equal(sort_memory_size(), remembered);
-}
-
-static struct sort_memory *take(unsigned collection)
-{
-    struct sort_subject about = {dialogue.account, collection, IMAP_SORT_SUBJECT};
-    return sort_memory_take(about, SORT_MEMORY_MAXIMUM);
+    assert_int_equal(known_after(INBOX), 60);
 }
 
 static void fill(struct sort_memory *memory, size_t bytes)
@@ -217,13 +227,8 @@ static void fill(struct sort_memory *memory, size_t bytes)
     assert_int_equal(sort_memory_rank(memory), 0);
 }
 
-static size_t known_after(unsigned collection)
-{
-    struct sort_memory *memory = take(collection);
-    size_t known = memory->known;
-    sort_memory_give(&memory);
-    return known;
-}
+/* As many keys as are held in a quarter of what may be remembered, beside what is held of each. */
+enum { QUARTER = SORT_MEMORY_MAXIMUM / 4 - 1024 };
 
 /* What was used longest ago goes; what is too large alone is not kept. */
 static void test_memory_is_bounded(void **state)
@@ -232,7 +237,7 @@ static void test_memory_is_bounded(void **state)
     sort_memory_forget_all();
     for (unsigned collection = 1; collection <= 4; collection++) {
         struct sort_memory *memory = take(collection);
-        fill(memory, SORT_MEMORY_MAXIMUM / 4);
+        fill(memory, QUARTER);
         sort_memory_give(&memory);
         assert_true(sort_memory_size() <= SORT_MEMORY_MAXIMUM);
         assert_true(known_after(1) > 0);
@@ -243,6 +248,42 @@ static void test_memory_is_bounded(void **state)
     fill(large, SORT_MEMORY_MAXIMUM / 2);
     sort_memory_give(&large);
     assert_int_equal(known_after(9), 0);
+}
+
+static size_t held_by(const struct sort_memory *memory)
+{
+    return sizeof(*memory) + memory->uids.capacity + memory->ends.capacity +
+           memory->texts.capacity + memory->ranks.capacity;
+}
+
+/* What is held counts, not what of it is in use. */
+static void test_memory_counts_what_it_holds(void **state)
+{
+    enum { MEMORIES = 12 };
+    (void)state;
+    size_t held = 0;
+    sort_memory_forget_all();
+    for (unsigned collection = 1; collection <= MEMORIES; collection++) {
+        struct sort_memory *memory = take(collection);
+        fill(memory, QUARTER / 2 + 2048); /* nearly twice as much is held */
+        sort_memory_give(&memory);
+    }
+    size_t counted = sort_memory_size();
+    for (unsigned collection = 1; collection <= MEMORIES; collection++) {
+        struct sort_memory *memory = take(collection);
+        held += memory->known ? held_by(memory) : 0;
+        memory->spoiled = true;
+        sort_memory_give(&memory);
+    }
+    assert_true(held > SORT_MEMORY_MAXIMUM / 2 && held <= SORT_MEMORY_MAXIMUM);
+    assert_int_equal(counted, held);
+    /* Where all that was added was dropped again, too. */
+    struct sort_memory *memory = take(1);
+    char key[1024] = "";
+    for (uint32_t uid = 1; uid < SORT_MEMORY_MAXIMUM / sizeof(key); uid++)
+        assert_int_equal(sort_memory_add(memory, uid, slice_make(key, sizeof(key)), NULL), 0);
+    sort_memory_give(&memory);
+    assert_int_equal(sort_memory_size(), 0);
 }
 
 /* Taken by one, it is not there for another; of two that come back the last one stays. */
@@ -292,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_counts_what_it_holds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_taken_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
