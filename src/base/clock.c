@@ -9,10 +9,19 @@ static struct timespec now(clockid_t clock)
     return time;
 }
 
+static uint64_t microseconds(struct timespec time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
 uint64_t clock_monotonic_us(void)
 {
-    struct timespec time = now(CLOCK_MONOTONIC);
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+    return microseconds(now(CLOCK_MONOTONIC));
+}
+
+uint64_t clock_monotonic_tick_us(void)
+{
+    return microseconds(now(CLOCK_MONOTONIC_COARSE));
 }
 
 int64_t clock_wall(void)

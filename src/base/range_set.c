@@ -72,6 +72,11 @@ int range_set_add(struct range_set *set, uint32_t first, uint32_t last)
 {
     if (first == 0 || first > last || last == UINT32_MAX)
         return ERROR_INVALID;
+    if (set->count && set->ranges[set->count - 1].last == first - 1) {
+        set->ranges[set->count - 1].last = last; /* most are added in order */
+        set->positions_valid = false;
+        return 0;
+    }
     /* From the range that touches first - 1 up to the one that touches last + 1. */
     size_t begin = find(set, first - 1);
     size_t end = begin;

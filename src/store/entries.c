@@ -12,6 +12,12 @@ void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *sna
     buffer_init(&cursor->loaded, PAGE_VALUE_MAXIMUM);
 }
 
+void entry_cursor_pass(struct entry_cursor *cursor, uint32_t with, uint32_t without)
+{
+    cursor->with = with;
+    cursor->without = without;
+}
+
 static void stop_ahead(struct entry_cursor *cursor)
 {
     if (cursor->ahead)
@@ -94,7 +100,22 @@ static bool has_changed(const struct entry_cursor *cursor, const struct page_hea
             seen_changed(&snapshot->seen, header->first, header->last, cursor->since));
 }
 
-/* Loads the page that has next_uid or what comes behind, past those without a change. */
+/* Whether the page may have an entry with the flags and without the others. */
+static bool may_have(const struct entry_cursor *cursor, const struct page_header *header)
+{
+    uint32_t with = cursor->with, without = cursor->without;
+    bool has_seen = cursor->snapshot->own_seen || header->unseen < header->count;
+    return !(without & ENTRY_SEEN && page_is_seen(cursor->snapshot, header)) &&
+           !(with & ENTRY_SEEN && !has_seen) && !(with & ENTRY_DELETED && !header->deleted) &&
+           !(without & ENTRY_DELETED && header->deleted == header->count);
+}
+
+static bool is_wanted(const struct entry_cursor *cursor, const struct page_header *header)
+{
+    return has_changed(cursor, header) && may_have(cursor, header);
+}
+
+/* Loads the page that has next_uid or what comes behind, past those that are not wanted. */
 static int load_page(struct entry_cursor *cursor)
 {
     struct mailbox *mailbox = &cursor->snapshot->mailbox;
@@ -103,7 +124,7 @@ static int load_page(struct entry_cursor *cursor)
         return error;
     size_t page = mailbox_page_from(mailbox, cursor->next_uid);
     size_t count = mailbox_page_count(mailbox);
-    while (page < count && !has_changed(cursor, mailbox_page(mailbox, page)))
+    while (page < count && !is_wanted(cursor, mailbox_page(mailbox, page)))
         page++;
     if (page == count)
         return ERROR_NOT_FOUND;

@@ -79,7 +79,9 @@ int mailbox_uids(struct mailbox_snapshot *snapshot, struct range_set *uids);
 int mailbox_first_unseen(struct mailbox_snapshot *snapshot, uint32_t *uid);
 
 /* Walks entries in UID order from uid `from` on, of those changed after modseq `since` (0: all).
- * Pages without such a change are not read.
+ * Pages without such a change are not read. Nor are, with entry_cursor_pass, those in which no
+ * entry has the flags `with` and lacks the flags `without`, as far as pages count them (\Seen and
+ * \Deleted); of a page that is read all entries are returned.
  *
  *     struct entry_cursor cursor;
  *     entry_cursor_init(&cursor, snapshot, from, since);
@@ -91,6 +93,7 @@ struct entry_cursor {
     struct mailbox_snapshot *snapshot;
     uint32_t next_uid;
     uint64_t since;
+    uint32_t with, without;
     /* private to entries.c */
     size_t page, index;
     struct buffer loaded;
@@ -99,6 +102,7 @@ struct entry_cursor {
 };
 void entry_cursor_init(struct entry_cursor *cursor, struct mailbox_snapshot *snapshot,
                        uint32_t from, uint64_t since);
+void entry_cursor_pass(struct entry_cursor *cursor, uint32_t with, uint32_t without);
 int entry_cursor_next(struct entry_cursor *cursor, struct entry *entry);
 /* Goes on at uid (forwards only), without reading the pages between. */
 void entry_cursor_skip_to(struct entry_cursor *cursor, uint32_t uid);

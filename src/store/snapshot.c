@@ -109,12 +109,6 @@ int mailbox_uids(struct mailbox_snapshot *snapshot, struct range_set *uids)
     return error == ERROR_INVALID ? ERROR_CORRUPT : error;
 }
 
-static bool is_all_seen(const struct mailbox_snapshot *snapshot, const struct page_header *header)
-{
-    return snapshot->own_seen ? seen_covers(&snapshot->seen, header->first, header->last)
-                              : !header->unseen;
-}
-
 /* 0: all of the page are seen. */
 static int first_unseen_of_page(struct mailbox_snapshot *snapshot, const struct page_header *header,
                                 struct buffer *page, uint32_t *uid)
@@ -144,7 +138,7 @@ int mailbox_first_unseen(struct mailbox_snapshot *snapshot, uint32_t *uid)
     buffer_init(&page, PAGE_VALUE_MAXIMUM);
     for (size_t i = 0; i < count && !found && !error; i++) {
         const struct page_header *header = mailbox_page(mailbox, i);
-        if (!is_all_seen(snapshot, header))
+        if (!page_is_seen(snapshot, header))
             error = first_unseen_of_page(snapshot, header, &page, &found);
     }
     buffer_release(&page);

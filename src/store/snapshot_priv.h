@@ -26,4 +26,12 @@ struct mailbox_snapshot {
 
 enum { WHOLE_MAXIMUM = 128 * 1024 }; /* bytes of a message that is small */
 
+/* Whether all of the page are seen. */
+static inline bool page_is_seen(const struct mailbox_snapshot *snapshot,
+                                const struct page_header *header)
+{
+    return snapshot->own_seen ? seen_covers(&snapshot->seen, header->first, header->last)
+                              : !header->unseen;
+}
+
 #endif

@@ -155,9 +155,11 @@ static int match_entries(struct search_slice *slice, struct search_work *work)
     struct imap_session *session = slice->session;
     struct entry_walk walk;
     const struct entry *entry;
-    uint32_t uid;
+    uint32_t uid, with = 0, without = 0;
     int error = 0;
+    search_find_flags(&work->root, &with, &without);
     entry_walk_init(&walk, slice->snapshot, &session->uids, work->next_uid, 0);
+    entry_walk_pass(&walk, with, without);
     /* One at least: opening the snapshot may have taken the slice's time. */
     while ((error = entry_walk_next(&walk, &uid, &entry)) == 0) {
         work->next_uid = uid + 1;
@@ -381,13 +383,14 @@ static int begin_response(struct imap_session *session, struct search_work *work
 static bool write_numbers(struct imap_session *session, struct search_work *work)
 {
     uint32_t number = range_set_next(&work->found, work->next_number);
-    for (; number && !session_slice_over(session);
-         number = range_set_next(&work->found, number + 1)) {
-        char text[NUMBER_MAXIMUM + 1] = " ";
-        buffer_append(session->out,
-                      slice_make(text, (size_t)(number_put(text + 1, number) - text)));
-        work->next_number = number + 1;
-    }
+    while (number && !session_slice_over(session))
+        for (int i = 0; i < SEARCH_WRITTEN_AT_ONCE && number; i++) {
+            char text[NUMBER_MAXIMUM + 1] = " ";
+            buffer_append(session->out,
+                          slice_make(text, (size_t)(number_put(text + 1, number) - text)));
+            work->next_number = number + 1;
+            number = range_set_next(&work->found, work->next_number);
+        }
     return !number;
 }
 

@@ -4,8 +4,14 @@
 void entry_walk_init(struct entry_walk *walk, struct mailbox_snapshot *snapshot,
                      const struct range_set *uids, uint32_t from, uint64_t since)
 {
-    *walk = (struct entry_walk){.uids = uids, .next_uid = from, .since = since};
+    *walk = (struct entry_walk){.uids = uids, .next_uid = from, .since = since, .some = since != 0};
     entry_cursor_init(&walk->cursor, snapshot, from, since);
+}
+
+void entry_walk_pass(struct entry_walk *walk, uint32_t with, uint32_t without)
+{
+    walk->some |= (with | without) != 0;
+    entry_cursor_pass(&walk->cursor, with, without);
 }
 
 /* Brings the cursor to the first entry from uid on; one of UINT32_MAX is behind all. */
@@ -47,8 +53,8 @@ int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry *
         return step_down(walk, uid, entry);
     uint32_t next = range_set_next(walk->uids, walk->next_uid);
     int error = next ? advance_to(walk, next) : ERROR_NOT_FOUND;
-    /* Those that have not changed are passed over, not gone. */
-    while (!error && walk->since && walk->entry.uid != next) {
+    /* Those that are not wanted are passed over, not gone. */
+    while (!error && walk->some && walk->entry.uid != next) {
         next = walk->entry.uid == UINT32_MAX ? 0 : range_set_next(walk->uids, walk->entry.uid);
         error = next ? advance_to(walk, next) : ERROR_NOT_FOUND;
     }

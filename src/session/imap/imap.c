@@ -51,7 +51,7 @@ static int imap_open(struct stream *stream)
 bool session_slice_over(const struct imap_session *session)
 {
     return session->out->size >= STREAM_OUTPUT_MARK || buffer_error(session->out) ||
-           clock_monotonic_us() >= session->deadline;
+           clock_monotonic_tick_us() >= session->deadline;
 }
 
 enum progress session_reply(struct imap_session *session, const char *status, const char *code,

@@ -120,6 +120,18 @@ int search_prepare(struct imap_session *session, const struct imap_search_key *k
     return error ? error : prepare_children(session, key, names, node);
 }
 
+void search_find_flags(const struct search_node *node, uint32_t *with, uint32_t *without)
+{
+    enum imap_search_kind kind = node->key->kind;
+    if (kind == IMAP_SEARCH_FLAG)
+        *with |= (uint32_t)node->key->number;
+    else if (kind == IMAP_SEARCH_NOT && node->child_count == 1 &&
+             node->children[0].key->kind == IMAP_SEARCH_FLAG)
+        *without |= (uint32_t)node->children[0].key->number;
+    for (size_t i = 0; kind == IMAP_SEARCH_AND && i < node->child_count; i++)
+        search_find_flags(&node->children[i], with, without);
+}
+
 void search_slice_init(struct search_slice *slice, struct imap_session *session,
                        struct mailbox_snapshot *snapshot)
 {

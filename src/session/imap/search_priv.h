@@ -6,6 +6,9 @@
 
 #include "session/imap/session_priv.h"
 
+/* Numbers of a response, between two looks at whether the slice is over. */
+enum { SEARCH_WRITTEN_AT_ONCE = 32 };
+
 /* What a key needs to look at, cheapest first: children are tried in this order. */
 enum search_cost { COST_ENTRY, COST_SUMMARY, COST_HEADER, COST_BODY };
 
@@ -41,6 +44,9 @@ bool filter_is_value(struct slice name);
 /* ERROR_INVALID for what the sequence set cannot be, ERROR_LIMIT over the command's budget. */
 int search_prepare(struct imap_session *session, const struct imap_search_key *key,
                    const struct keyword_names *names, struct search_node *node);
+
+/* The flags that whatever matches has, and those that it lacks; both are added to. */
+void search_find_flags(const struct search_node *node, uint32_t *with, uint32_t *without);
 
 /* What lives within one slice. */
 struct search_slice {

@@ -657,19 +657,22 @@ enum progress limit_tell(struct imap_session *session, uint32_t lowest);
 /* --- entry_walk.c --- */
 
 /* Walks the UIDs of a set from one on, with their entries where they still have one; or, unless
- * since is 0, only entries changed after that modseq. With `down`, which is set after
- * entry_walk_init, to lower UIDs, at a page's cost for each. Within one slice; the set and the
- * snapshot stay the caller's. */
+ * since is 0, only entries changed after that modseq; with entry_walk_pass only entries of pages
+ * that may have such flags (entry_cursor_pass). With `down`, which is set after entry_walk_init, to
+ * lower UIDs, at a page's cost for each. Within one slice; the set and the snapshot stay the
+ * caller's. */
 struct entry_walk {
     const struct range_set *uids;
     bool down;
     struct entry_cursor cursor;
     uint32_t next_uid; /* to go on with */
     uint64_t since;
+    bool some;          /* not all that are there are walked */
     struct entry entry; /* the cursor's last */
 };
 void entry_walk_init(struct entry_walk *walk, struct mailbox_snapshot *snapshot,
                      const struct range_set *uids, uint32_t from, uint64_t since);
+void entry_walk_pass(struct entry_walk *walk, uint32_t with, uint32_t without);
 /* ERROR_NOT_FOUND at the end of the set. *entry is NULL for a UID whose message is gone. */
 int entry_walk_next(struct entry_walk *walk, uint32_t *uid, const struct entry **entry);
 void entry_walk_release(struct entry_walk *walk);

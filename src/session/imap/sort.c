@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* Room for the pieces of keys that are numbers or ranks. */
-enum { SMALL_KEY = 8, DIGITS = 256, WRITTEN_AT_ONCE = 32 };
+enum { SMALL_KEY = 8, DIGITS = 256 };
 
 void sort_list_init(struct sort_list *list, size_t maximum)
 {
@@ -492,7 +492,7 @@ bool sort_write(struct imap_session *session, const struct sort_list *list, size
 {
     const struct sort_item *items = (const struct sort_item *)list->items.data;
     while (*written < end && !session_slice_over(session))
-        for (int i = 0; i < WRITTEN_AT_ONCE && *written < end; i++, (*written)++) {
+        for (int i = 0; i < SEARCH_WRITTEN_AT_ONCE && *written < end; i++, (*written)++) {
             char text[1 + NUMBER_MAXIMUM], *at = text;
             if (separator == ' ' || *written > first)
                 *at++ = separator;

@@ -40,6 +40,25 @@ static void mark(struct store_view *view, collection_id mailbox, uint32_t first,
     range_set_release(&uids);
 }
 
+/* How many entries have the flags and lack the others, by a walk that passes over pages; *returned:
+ * how many it has returned for that. */
+static uint32_t count_by_passing(struct mailbox_snapshot *snapshot, uint32_t with, uint32_t without,
+                                 uint32_t *returned)
+{
+    struct entry_cursor cursor;
+    struct entry entry;
+    uint32_t count = 0;
+    *returned = 0;
+    entry_cursor_init(&cursor, snapshot, 0, 0);
+    entry_cursor_pass(&cursor, with, without);
+    while (!entry_cursor_next(&cursor, &entry)) {
+        ++*returned;
+        count += (entry.flags & with) == with && !(entry.flags & without);
+    }
+    entry_cursor_release(&cursor);
+    return count;
+}
+
 /* The UIDs that a view shows as seen, of those changed after `since`, as "1:3,7". */
 static const char *seen(struct fixture *f, struct store_view *view, collection_id mailbox)
 {
@@ -47,7 +66,7 @@ static const char *seen(struct fixture *f, struct store_view *view, collection_i
     struct entry_cursor cursor;
     struct entry entry;
     struct range_set uids;
-    uint32_t unseen = 0, first = 0, told;
+    uint32_t unseen = 0, first = 0, told, returned;
     int error;
     range_set_init(&uids, 10000);
     assert_int_equal(mailbox_snapshot_open(view, mailbox, &snapshot), 0);
@@ -63,6 +82,9 @@ static const char *seen(struct fixture *f, struct store_view *view, collection_i
     assert_int_equal(mailbox_snapshot_collection(snapshot)->unseen, unseen);
     assert_int_equal(mailbox_first_unseen(snapshot, &told), 0);
     assert_int_equal(told, first);
+    assert_int_equal(count_by_passing(snapshot, 0, ENTRY_SEEN, &returned), unseen);
+    assert_int_equal(count_by_passing(snapshot, ENTRY_SEEN, 0, &returned),
+                     mailbox_snapshot_collection(snapshot)->messages - unseen);
     mailbox_snapshot_close(&snapshot);
 
     struct collection found, *list;
@@ -171,6 +193,49 @@ static void test_own(void **state)
 }
 
 /* Without s nothing of it can be set; the anonymous have nothing that could be kept. */
+static void expect_passed(struct store_view *view, collection_id mailbox, uint32_t with,
+                          uint32_t without, uint32_t wanted, uint32_t expected)
+{
+    struct mailbox_snapshot *snapshot;
+    uint32_t returned;
+    assert_int_equal(mailbox_snapshot_open(view, mailbox, &snapshot), 0);
+    assert_int_equal(count_by_passing(snapshot, with, without, &returned), wanted);
+    assert_int_equal(returned, expected);
+    mailbox_snapshot_close(&snapshot);
+}
+
+/* Pages of 144 entries each: what their counts say that they do not have is not read. */
+static void test_passed_pages(void **state)
+{
+    struct fixture *f = *state;
+    enum { PAGE = 144, ALL = 5 * PAGE };
+    collection_id box = make_mailbox(f, "Box");
+    struct store_view *bob = make_reader(f, "bob", box);
+    append_many(f, box, ALL);
+    expect_passed(f->view, box, 0, ENTRY_SEEN, ALL, ALL);
+    expect_passed(f->view, box, ENTRY_SEEN, 0, 0, 0);
+    expect_passed(f->view, box, ENTRY_DELETED, 0, 0, 0);
+    mark(f->view, box, 1, ALL, true);
+    mark(f->view, box, PAGE + 7, PAGE + 7, false);
+    mark(bob, box, 1, 3 * PAGE, true);
+    expect_passed(f->view, box, 0, ENTRY_SEEN, 1, PAGE);
+    expect_passed(f->view, box, ENTRY_SEEN, 0, ALL - 1, ALL);
+    expect_passed(f->view, box, ENTRY_SEEN, ENTRY_SEEN, 0, PAGE);
+    expect_passed(f->view, box, ENTRY_DELETED, ENTRY_SEEN, 0, 0);
+    expect_passed(bob, box, 0, ENTRY_SEEN, 2 * PAGE, 2 * PAGE);
+    expect_passed(bob, box, ENTRY_SEEN, 0, 3 * PAGE, ALL);
+    struct range_set uids = set_of(1, PAGE + 1);
+    const struct flag_change change = {
+        .operation = FLAGS_ADD, .flags = ENTRY_DELETED, .unchanged_since = UINT64_MAX};
+    uint64_t modseq;
+    assert_int_equal(mailbox_change_flags(f->view, box, &uids, &change, &modseq, NULL), 0);
+    expect_passed(f->view, box, ENTRY_DELETED, 0, PAGE + 1, 2 * PAGE);
+    expect_passed(f->view, box, 0, ENTRY_DELETED, ALL - PAGE - 1, ALL - PAGE);
+    expect_passed(f->view, box, ENTRY_FLAGGED, 0, 0, ALL); /* is not counted */
+    range_set_release(&uids);
+    store_view_close(&bob);
+}
+
 static void test_rights(void **state)
 {
     struct fixture *f = *state;
@@ -542,6 +607,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_own),
+        ON_BOTH(test_passed_pages),
         ON_BOTH(test_rights),
         ON_BOTH(test_modseqs),
         ON_BOTH(test_append),

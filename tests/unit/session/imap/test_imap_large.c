@@ -78,6 +78,16 @@ static void test_search(void **state)
     timed("a SEARCH RETURN () UNSEEN\r\n",
           "* ESEARCH (TAG \"a\") ALL 1:51200\r\na OK Search completed\r\n");
     timed("a UID SEARCH SUBJECT nothing\r\n", "* SEARCH\r\na OK Search completed\r\n");
+    timed("a STORE 300,40000:40002 FLAGS.SILENT (\\Seen \\Deleted)\r\n",
+          "a OK Store completed\r\n");
+    timed("a SEARCH SEEN\r\n", "* SEARCH 300 40000 40001 40002\r\na OK Search completed\r\n");
+    timed("a SEARCH 40001:* DELETED NOT FLAGGED\r\n",
+          "* SEARCH 40001 40002\r\na OK Search completed\r\n");
+    timed("a SEARCH NOT (UNSEEN UNDELETED) 1:40000\r\n",
+          "* SEARCH 300 40000\r\na OK Search completed\r\n");
+    timed("a SEARCH RETURN () OR UNSEEN DELETED\r\n",
+          "* ESEARCH (TAG \"a\") ALL 1:51200\r\na OK Search completed\r\n");
+    timed("a STORE 300,40000:40002 FLAGS.SILENT ()\r\n", "a OK Store completed\r\n");
     timed("a SEARCH 7 SUBJECT MANY\r\n", "* SEARCH 7\r\na OK Search completed\r\n");
     timed("a SEARCH BODY nothing\r\n", "* SEARCH\r\na OK Search completed\r\n");
 }

@@ -18,6 +18,12 @@ uint64_t __wrap_clock_monotonic_us(void)
     return now_us++;
 }
 
+uint64_t __wrap_clock_monotonic_tick_us(void);
+uint64_t __wrap_clock_monotonic_tick_us(void)
+{
+    return now_us++;
+}
+
 int __real_mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
                                  struct mailbox_snapshot **snapshot);
 int __wrap_mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
