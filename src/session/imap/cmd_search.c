@@ -107,7 +107,7 @@ static int begin(struct imap_session *session, struct search_work *work)
     range_set_init(&work->part, SESSION_UID_RANGES_MAXIMUM);
     sort_list_init(&work->sorted, memory);
     if (is_thread(session))
-        thread_tree_init(&work->tree, memory);
+        thread_tree_init(&work->tree, memory, session->mailbox.account, session->mailbox.id);
     session->release_work = release;
     if (is_sort(session))
         begin_sort(session, work);
@@ -188,10 +188,19 @@ static void tell_progress(struct imap_session *session, struct search_work *work
     imap_write_text(session->out, session->language, "Searching");
 }
 
-/* With keys that are not remembered there may be room. */
+/* Whether what is remembered takes the room: without it there may be enough. */
+static bool forget(struct imap_session *session, struct search_work *work)
+{
+    if (is_thread(session))
+        return thread_tree_forget(&work->tree);
+    if (!is_sort(session) || !work->sorted.remembers)
+        return false;
+    sort_list_release(&work->sorted);
+    return true;
+}
+
 static int begin_again(struct search_work *work)
 {
-    sort_list_release(&work->sorted);
     range_set_release(&work->found);
     range_set_init(&work->found, SESSION_UID_RANGES_MAXIMUM);
     work->first_modseq = work->last_modseq = work->highest_modseq = 0;
@@ -209,7 +218,7 @@ static int match(struct imap_session *session, struct search_work *work)
     search_slice_init(&slice, session, snapshot);
     error = match_entries(&slice, work);
     work->failed |= slice.failed;
-    if (error == ERROR_LIMIT && work->sorted.remembers && is_sort(session))
+    if (error == ERROR_LIMIT && forget(session, work))
         error = begin_again(work);
     search_slice_release(&slice);
     mailbox_snapshot_close(&snapshot);

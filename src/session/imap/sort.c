@@ -58,7 +58,7 @@ void sort_list_remember(struct sort_list *list, struct account_id account, colle
         if (!takes_summary(criteria[i].kind))
             continue;
         list->memories[i] = sort_memory_take(
-            (struct sort_subject){account, collection, criteria[i].kind}, list->keys.maximum);
+            (struct sort_subject){account, collection, (int)criteria[i].kind}, list->keys.maximum);
         list->remembers &= list->memories[i] != NULL;
     }
 }
@@ -195,7 +195,7 @@ static int sort_address(struct search_slice *slice, enum envelope_list list, boo
 
 static void put_number(struct buffer *keys, int64_t number)
 {
-    uint64_t bits = (uint64_t)number ^ UINT64_C(1) << 63;
+    uint64_t bits = sort_unsigned(number);
     for (int shift = 56; shift >= 0; shift -= 8)
         buffer_append_byte(keys, (char)(bits >> shift));
 }
@@ -354,9 +354,14 @@ static int rank_keys(struct sort_list *list, const struct imap_sort_criterion *c
     return error;
 }
 
-/* Orders by one byte of the keys, and else leaves the order as it is. */
-static void order_by_byte(const struct sort_item *from, struct sort_item *to, size_t count,
-                          uint32_t byte, const size_t *counts)
+static unsigned digit_of(const struct sort_number *number, int digit)
+{
+    return (unsigned)(number->number >> 8 * digit) & (DIGITS - 1);
+}
+
+/* Orders by one byte, and else leaves the order as it is. */
+static void order_by_digit(const struct sort_number *from, struct sort_number *to, size_t count,
+                           int digit, const size_t counts[DIGITS])
 {
     size_t places[DIGITS], before = 0;
     for (size_t i = 0; i < DIGITS; i++) {
@@ -364,31 +369,59 @@ static void order_by_byte(const struct sort_item *from, struct sort_item *to, si
         before += counts[i];
     }
     for (size_t i = 0; i < count; i++)
-        to[places[(unsigned char)from[i].key[byte]]++] = from[i];
+        to[places[digit_of(&from[i], digit)]++] = from[i];
 }
 
-/* Small keys of one size, byte by byte from the last: the items are in the order of UIDs. */
-static int order_small(struct sort_list *list, uint32_t size)
+/* Byte by byte from the last. */
+int sort_by_number(struct sort_number *list, size_t count)
 {
-    struct sort_item *items = sort_items(list), *other = calloc(list->count, sizeof(*other));
+    size_t counts[sizeof(list->number)][DIGITS] = {{0}};
+    struct sort_number *from = list, *other = calloc(count + 1, sizeof(*other)), *to = other;
     if (!other)
         return ERROR_MEMORY;
-    struct sort_item *from = items, *to = other;
-    for (uint32_t byte = size; byte-- > 0;) {
-        size_t counts[DIGITS] = {0};
-        for (size_t i = 0; i < list->count; i++)
-            counts[(unsigned char)from[i].key[byte]]++;
-        if (counts[(unsigned char)from[0].key[byte]] == list->count)
+    for (size_t i = 0; i < count; i++)
+        for (int digit = 0; digit < (int)sizeof(list->number); digit++)
+            counts[digit][digit_of(&list[i], digit)]++;
+    for (int digit = 0; digit < (int)sizeof(list->number) && count; digit++) {
+        if (counts[digit][digit_of(list, digit)] == count)
             continue; /* all have the same */
-        order_by_byte(from, to, list->count, byte, counts);
-        struct sort_item *swapped = from;
+        order_by_digit(from, to, count, digit, counts[digit]);
+        struct sort_number *swapped = from;
         from = to;
         to = swapped;
     }
-    if (from != items)
-        memcpy(items, from, list->count * sizeof(*items));
+    if (from != list)
+        memcpy(list, from, count * sizeof(*list));
     free(other);
     return 0;
+}
+
+/* A small key's bytes. */
+static uint64_t number_of(const struct sort_item *item)
+{
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < item->size; i++)
+        number = number << 8 | (unsigned char)item->key[i];
+    return number;
+}
+
+/* Small keys of one size are numbers: the items are in the order of UIDs. */
+static int order_small(struct sort_list *list)
+{
+    struct sort_item *items = sort_items(list), *ordered = calloc(list->count, sizeof(*ordered));
+    struct sort_number *keys = calloc(list->count, sizeof(*keys));
+    int error = ordered && keys ? 0 : ERROR_MEMORY;
+    for (size_t i = 0; i < list->count && !error; i++)
+        keys[i] = (struct sort_number){number_of(&items[i]), (uint32_t)i};
+    if (!error)
+        error = sort_by_number(keys, list->count);
+    for (size_t i = 0; i < list->count && !error; i++)
+        ordered[i] = items[keys[i].index];
+    if (!error)
+        memcpy(items, ordered, list->count * sizeof(*items));
+    free(keys);
+    free(ordered);
+    return error;
 }
 
 int sort_finish(struct sort_list *list, const struct imap_sort_criterion *criteria, size_t count)
@@ -400,7 +433,7 @@ int sort_finish(struct sort_list *list, const struct imap_sort_criterion *criter
     for (size_t i = 0; i < list->count; i++)
         items[i].key = list->keys.data + (size_t)items[i].key;
     if (list->remembers && items[0].size <= SMALL_KEY)
-        return order_small(list, items[0].size);
+        return order_small(list);
     qsort(items, list->count, sizeof(*items), compare_items);
     return 0;
 }

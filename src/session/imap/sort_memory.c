@@ -2,6 +2,7 @@
 #include "session/imap/sort_priv.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 /* A process' own, the last one given first. */
@@ -20,7 +21,8 @@ static bool is_about(const struct sort_memory *memory, struct sort_subject about
 static size_t bytes_of(const struct sort_memory *memory)
 {
     return sizeof(*memory) + memory->uids.capacity + memory->ends.capacity +
-           memory->texts.capacity + memory->ranks.capacity;
+           memory->texts.capacity + memory->ranks.capacity + memory->hashes.capacity +
+           memory->bucket_count * sizeof(*memory->buckets);
 }
 
 static void release(struct sort_memory *memory)
@@ -29,6 +31,8 @@ static void release(struct sort_memory *memory)
     buffer_release(&memory->ends);
     buffer_release(&memory->texts);
     buffer_release(&memory->ranks);
+    buffer_release(&memory->hashes);
+    free(memory->buckets);
     free(memory);
 }
 
@@ -62,6 +66,8 @@ static struct sort_memory *make(struct sort_subject about, size_t maximum)
     buffer_init(&memory->ends, maximum);
     buffer_init(&memory->texts, maximum);
     buffer_init(&memory->ranks, maximum);
+    buffer_init(&memory->hashes, maximum);
+    randombytes_buf(memory->hash_key, sizeof(memory->hash_key));
     return memory;
 }
 
@@ -103,10 +109,30 @@ static struct sort_memory *cut_off(size_t room)
     return rest;
 }
 
+static bool has_ranks(const struct sort_memory *memory)
+{
+    return memory->about.kind != SORT_THREADS;
+}
+
+static void exchange(struct buffer *one, struct buffer *other)
+{
+    struct buffer kept_one = *one;
+    *one = *other;
+    *other = kept_one;
+}
+
+/* Whether those added are all behind those known. */
+static bool is_in_order(const struct sort_memory *memory)
+{
+    const uint32_t *uids = numbers(&memory->uids);
+    return !memory->known || memory->known == memory->count ||
+           uids[memory->known - 1] < uids[memory->known];
+}
+
 /* In the order of UIDs: those known and those added are each in it. */
 static int merge(struct sort_memory *memory)
 {
-    if (memory->known == memory->count)
+    if (is_in_order(memory))
         return 0;
     struct sort_memory *merged = make(memory->about, memory->texts.maximum);
     if (!merged)
@@ -120,15 +146,13 @@ static int merge(struct sort_memory *memory)
         size_t index = first ? known++ : added++;
         error = sort_memory_add(merged, numbers(&memory->uids)[index],
                                 sort_memory_key(memory, index), NULL);
-        if (!error)
+        if (!error && has_ranks(memory))
             error = append_number(&merged->ranks, numbers(&memory->ranks)[index]);
     }
-    struct sort_memory old = *memory;
-    if (!error) {
-        merged->ranked = merged->count;
-        *memory = *merged;
-        *merged = old;
-    }
+    exchange(&memory->uids, &merged->uids);
+    exchange(&memory->ends, &merged->ends);
+    exchange(&memory->texts, &merged->texts);
+    exchange(&memory->ranks, &merged->ranks);
     release(merged);
     return error;
 }
@@ -149,10 +173,11 @@ void sort_memory_give(struct sort_memory **given)
     *given = NULL;
     if (!memory)
         return;
-    if (memory->ranked == memory->known)
+    if (has_ranks(memory) && memory->ranked == memory->known)
         drop_added(memory);
-    if (memory->spoiled || memory->ranked != memory->count ||
-        bytes_of(memory) > SORT_MEMORY_MAXIMUM / 2 || merge(memory)) {
+    bool unranked = has_ranks(memory) && memory->ranked != memory->count;
+    if (memory->spoiled || unranked || bytes_of(memory) > SORT_MEMORY_MAXIMUM / 2 ||
+        merge(memory)) {
         release(memory);
         return;
     }
@@ -212,6 +237,65 @@ struct slice sort_memory_key(const struct sort_memory *memory, size_t index)
 {
     size_t begin = index ? numbers(&memory->ends)[index - 1] : 0;
     return slice_make(memory->texts.data + begin, numbers(&memory->ends)[index] - begin);
+}
+
+/* --- numbers of texts --- */
+
+enum { FIRST_BUCKETS = 1024 };
+
+size_t sort_memory_numbers(const struct sort_memory *memory)
+{
+    return memory->hashes.size / SORT_HASH;
+}
+
+/* The bucket that has the hash, or the empty one where it belongs. Hashes are random, so the next
+ * bucket is as good as any when one is taken. */
+static uint32_t *find_bucket(const struct sort_memory *memory, const char *hash)
+{
+    uint32_t at;
+    memcpy(&at, hash, sizeof(at));
+    for (;; at++) {
+        uint32_t *bucket = &memory->buckets[at & (memory->bucket_count - 1)];
+        if (!*bucket ||
+            memcmp(memory->hashes.data + (*bucket - 1) * (size_t)SORT_HASH, hash, SORT_HASH) == 0)
+            return bucket;
+    }
+}
+
+/* At least every other bucket is empty. */
+static int grow_buckets(struct sort_memory *memory)
+{
+    size_t count = sort_memory_numbers(memory);
+    size_t wanted = memory->bucket_count ? 2 * memory->bucket_count : FIRST_BUCKETS;
+    if (2 * (count + 1) <= memory->bucket_count)
+        return 0;
+    uint32_t *buckets = calloc(wanted, sizeof(*buckets));
+    if (!buckets)
+        return ERROR_MEMORY;
+    free(memory->buckets);
+    memory->buckets = buckets;
+    memory->bucket_count = wanted;
+    for (size_t i = 0; i < count; i++)
+        *find_bucket(memory, memory->hashes.data + i * SORT_HASH) = (uint32_t)i + 1;
+    return 0;
+}
+
+int sort_memory_number(struct sort_memory *memory, struct slice text, uint32_t *number)
+{
+    char hash[SORT_HASH];
+    crypto_shorthash_siphashx24((unsigned char *)hash, (const unsigned char *)text.data, text.size,
+                                memory->hash_key);
+    int error = grow_buckets(memory);
+    if (error)
+        return error;
+    uint32_t *bucket = find_bucket(memory, hash);
+    if (!*bucket) {
+        error = buffer_append(&memory->hashes, slice_make(hash, sizeof(hash)));
+        *bucket = error ? 0 : (uint32_t)sort_memory_numbers(memory);
+    }
+    if (!error)
+        *number = *bucket;
+    return error;
 }
 
 /* --- ranks --- */

@@ -5,7 +5,7 @@
  * That is bounded by command_memory; a mailbox for which it is not enough is answered with LIMIT.
  *
  * What takes reading a summary is remembered for the next time (sort_memory): then such a string is
- * one of ranks, four bytes for each criterion.
+ * one of ranks, four bytes for each criterion. For THREAD it is what a message says of its thread.
  */
 #ifndef SESSION_IMAP_SORT_PRIV_H
 #define SESSION_IMAP_SORT_PRIV_H
@@ -20,18 +20,20 @@ enum {
     SORT_RANK = 4,                          /* bytes of a rank */
     SORT_MEMORY_MAXIMUM = 32 * 1024 * 1024, /* bytes that a process remembers; half of it of one
                                                mailbox and criterion */
+    SORT_THREADS = -1,                      /* in place of a criterion: what THREAD remembers */
+    SORT_HASH = 16,
 };
 
 /* --- sort_memory.c: keys that were made before --- */
 
-/* A mailbox and one criterion. Messages are immutable and UIDs are not used again, so a key is
- * right for ever. Who sorts takes the memory, and gives it back: meanwhile nobody else has it, and
- * makes the keys anew. What was used longest ago is forgotten. A process has one store; a test that
- * has several in turn forgets between them. */
+/* A mailbox and one criterion, or threads. Messages are immutable and UIDs are not used again, so a
+ * key is right for ever. Who sorts takes the memory, and gives it back: meanwhile nobody else has
+ * it, and makes the keys anew. What was used longest ago is forgotten. A process has one store; a
+ * test that has several in turn forgets between them. */
 struct sort_subject {
     struct account_id account;
     collection_id collection;
-    enum imap_sort_kind kind;
+    int kind; /* enum imap_sort_kind, or SORT_THREADS */
 };
 
 struct sort_memory {
@@ -44,7 +46,13 @@ struct sort_memory {
     struct buffer uids;  /* uint32_t each */
     struct buffer texts; /* the keys, one behind the other */
     struct buffer ends;  /* uint32_t each: of a key in texts */
-    struct buffer ranks; /* uint32_t each: equal keys have equal ones */
+    struct buffer ranks; /* uint32_t each: equal keys have equal ones; threads have none */
+    /* Texts of threads, numbered from 1. Only their hashes are kept: they have 128 bits, and a key
+     * that nobody knows, so that nobody can choose texts whose hashes are equal. */
+    struct buffer hashes; /* SORT_HASH bytes each */
+    uint32_t *buckets;    /* a number, or 0 */
+    size_t bucket_count;
+    uint8_t hash_key[SORT_HASH];
     struct sort_memory *next;
 };
 
@@ -60,6 +68,10 @@ bool sort_memory_find(struct sort_memory *memory, uint32_t uid, uint32_t *index)
 /* index: may be NULL. ERROR_LIMIT, ERROR_MEMORY. */
 int sort_memory_add(struct sort_memory *memory, uint32_t uid, struct slice key, uint32_t *index);
 struct slice sort_memory_key(const struct sort_memory *memory, size_t index);
+
+/* The text's number, a new one when it has none. ERROR_LIMIT, ERROR_MEMORY. */
+int sort_memory_number(struct sort_memory *memory, struct slice text, uint32_t *number);
+size_t sort_memory_numbers(const struct sort_memory *memory);
 
 /* Gives every key its rank. ERROR_LIMIT, ERROR_MEMORY. */
 int sort_memory_rank(struct sort_memory *memory);
@@ -119,17 +131,29 @@ int sort_subject(struct search_slice *slice, struct buffer *key, bool *reply);
 bool sort_write(struct imap_session *session, const struct sort_list *list, size_t *written,
                 size_t first, size_t end, char separator);
 
+/* A number, and whose it is. */
+struct sort_number {
+    uint64_t number;
+    uint32_t index;
+};
+/* Orders by number; equal ones stay in the order they are in. ERROR_MEMORY. */
+int sort_by_number(struct sort_number *list, size_t count);
+
+/* A signed number as one that is not, in the same order. */
+static inline uint64_t sort_unsigned(int64_t number)
+{
+    return (uint64_t)number ^ UINT64_C(1) << 63;
+}
+
 /* --- thread.c and thread_write.c: THREAD (RFC 5256 section 3, draft-ietf-morg-inthread) --- */
 
 enum { THREAD_NONE = UINT32_MAX };
 
 /* A message, or what stands for one that is not there. */
 struct thread_node {
-    uint32_t id, id_size; /* the Message-ID in thread_tree.texts; size 0: none */
-    uint32_t subject, subject_size;
-    uint32_t uid;    /* 0: a dummy */
-    uint32_t parent; /* index, or THREAD_NONE */
-    uint32_t next;   /* in the hash table's chain, or THREAD_NONE */
+    uint32_t subject; /* a text's number; 0: none */
+    uint32_t uid;     /* 0: a dummy */
+    uint32_t parent;  /* index, or THREAD_NONE */
     bool reply, gone, has_children;
     int64_t date;
     int64_t arrival;       /* the internal date, for REFS */
@@ -140,19 +164,25 @@ struct thread_node {
 };
 
 struct thread_tree {
-    struct buffer nodes; /* struct thread_node */
-    struct buffer texts; /* ids and subjects */
-    struct buffer order; /* uint32_t: nodes by parent and date; the roots come last */
-    uint32_t *buckets;
-    uint32_t bucket_count, count;
-    uint8_t key[16];           /* of the hashes, so that nobody can choose ids that collide */
+    struct sort_memory *memory; /* what the messages say */
+    struct buffer said;         /* by one of them, while it is read */
+    struct buffer nodes;        /* struct thread_node */
+    struct buffer places;       /* uint32_t: the node of a text's number, or THREAD_NONE */
+    struct buffer order;        /* uint32_t: nodes by parent and date; the roots come last */
+    uint32_t count;
     uint32_t roots, next_root; /* where roots begin in order; the next to be written */
     uint32_t at;               /* the node that is being written, or THREAD_NONE */
 };
-void thread_tree_init(struct thread_tree *tree, size_t maximum);
+/* Of messages of a mailbox: takes what is remembered of it. */
+void thread_tree_init(struct thread_tree *tree, size_t maximum, struct account_id account,
+                      collection_id collection);
 void thread_tree_release(struct thread_tree *tree);
 
-/* Adds the slice's entry, in the order of sequence numbers. ERROR_LIMIT, ERROR_MEMORY. */
+/* Empties it, and forgets what was remembered of the mailbox. False: there was nothing. */
+bool thread_tree_forget(struct thread_tree *tree);
+
+/* Adds the slice's entry, in ascending order of UIDs. ERROR_MEMORY; ERROR_LIMIT: when all is
+ * forgotten first, there may be room. */
 int thread_tree_add(struct search_slice *slice, struct thread_tree *tree,
                     enum imap_thread_algorithm algorithm);
 

@@ -2,123 +2,158 @@
  * THREAD=ORDEREDSUBJECT and THREAD=REFERENCES (RFC 5256 section 3), and THREAD=REFS
  * (draft-ietf-morg-inthread-01 section 4). The steps' numbers are the RFC's.
  *
+ * What each message says of its thread is remembered (sort_memory), with numbers in place of
+ * Message-IDs and subjects: so threading needs no summary, and compares no texts.
+ *
  * While messages are added only parents are known (step 1). Then dummies are passed over (steps 2
- * and 3), threads with the same subject are joined (steps 4 and 5), and one sort by parent and date
- * makes the lists of children (step 6). REFS leaves subjects alone, and puts the thread last that
- * has the message that arrived last. Nothing here is recursive: a chain of replies may be as
- * long as the mailbox.
+ * and 3), threads with the same subject are joined (steps 4 and 5), and one sort by date makes the
+ * lists of children (step 6). REFS leaves subjects alone, and puts the thread last that has the
+ * message that arrived last. Nothing here is recursive: a chain of replies may be as long as the
+ * mailbox.
  */
 #include "base/error.h"
 #include "format/subject.h"
 #include "session/imap/sort_priv.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 /* How far up it is looked for a loop; a link that is further away from the top is not made. */
-enum { THREAD_DEPTH_MAXIMUM = 10000, FIRST_BUCKETS = 1024 };
+enum { THREAD_DEPTH_MAXIMUM = 10000 };
 
-void thread_tree_init(struct thread_tree *tree, size_t maximum)
+/* What a message says; the numbers of its references follow, oldest first. */
+struct said {
+    int64_t date;
+    uint32_t id, subject; /* numbers; 0: none */
+    uint64_t reply;
+};
+
+void thread_tree_init(struct thread_tree *tree, size_t maximum, struct account_id account,
+                      collection_id collection)
 {
     *tree = (struct thread_tree){.at = THREAD_NONE};
+    tree->memory =
+        sort_memory_take((struct sort_subject){account, collection, SORT_THREADS}, maximum);
+    buffer_init(&tree->said, maximum);
     buffer_init(&tree->nodes, maximum);
-    buffer_init(&tree->texts, maximum);
+    buffer_init(&tree->places, maximum);
     buffer_init(&tree->order, maximum);
-    randombytes_buf(tree->key, sizeof(tree->key));
 }
 
 void thread_tree_release(struct thread_tree *tree)
 {
+    sort_memory_give(&tree->memory);
+    buffer_release(&tree->said);
     buffer_release(&tree->nodes);
-    buffer_release(&tree->texts);
+    buffer_release(&tree->places);
     buffer_release(&tree->order);
-    free(tree->buckets);
-    tree->buckets = NULL;
+}
+
+bool thread_tree_forget(struct thread_tree *tree)
+{
+    struct sort_memory *memory = tree->memory;
+    if (!memory || !memory->known)
+        return false;
+    struct sort_subject about = memory->about;
+    size_t maximum = tree->nodes.maximum;
+    memory->spoiled = true;
+    thread_tree_release(tree);
+    thread_tree_init(tree, maximum, about.account, about.collection);
+    return true;
+}
+
+/* --- what messages say --- */
+
+static int put_number(struct thread_tree *tree, struct slice text)
+{
+    uint32_t number;
+    int error = sort_memory_number(tree->memory, text, &number);
+    return error ? error
+                 : buffer_append(&tree->said, slice_make((const char *)&number, sizeof(number)));
+}
+
+/* All of References, else the first of In-Reply-To (step 1.A). */
+static int put_references(struct search_slice *slice, struct thread_tree *tree)
+{
+    struct slice rest = slice->summary.headers[SUMMARY_REFERENCES];
+    int error = 0;
+    while (rest.data && !error && message_id_next(&rest, &slice->decoded))
+        error = put_number(tree, buffer_slice(&slice->decoded));
+    rest = slice->summary.headers[SUMMARY_IN_REPLY_TO];
+    if (!error && tree->said.size == sizeof(struct said) && rest.data &&
+        message_id_next(&rest, &slice->decoded))
+        error = put_number(tree, buffer_slice(&slice->decoded));
+    return error;
+}
+
+static int find_numbers(struct search_slice *slice, struct thread_tree *tree, struct said *said)
+{
+    bool reply;
+    struct slice id = slice->summary.headers[SUMMARY_MESSAGE_ID];
+    int error = sort_subject(slice, &slice->key, &reply);
+    said->reply = reply;
+    if (!error && slice->key.size)
+        error = sort_memory_number(tree->memory, buffer_slice(&slice->key), &said->subject);
+    if (!error && slice->has_summary && id.data && message_id_next(&id, &slice->decoded))
+        error = sort_memory_number(tree->memory, buffer_slice(&slice->decoded), &said->id);
+    return error;
+}
+
+/* What could not be read is not remembered. */
+static int read_said(struct search_slice *slice, struct thread_tree *tree, uint32_t *index)
+{
+    struct said said = {.date = sort_sent_date(slice)};
+    buffer_clear(&tree->said);
+    int error = find_numbers(slice, tree, &said);
+    if (!error)
+        error = buffer_append(&tree->said, slice_make((const char *)&said, sizeof(said)));
+    if (!error && slice->has_summary)
+        error = put_references(slice, tree);
+    if (!error)
+        error = sort_memory_add(tree->memory, slice->entry->uid, buffer_slice(&tree->said), index);
+    tree->memory->spoiled |= slice->failed;
+    return error;
 }
 
 /* --- nodes --- */
 
-static struct slice node_id(const struct thread_tree *tree, const struct thread_node *node)
+static int add_node(struct thread_tree *tree, uint32_t *index)
 {
-    return slice_make(tree->texts.data + node->id, node->id_size);
-}
-
-static struct slice node_subject(const struct thread_tree *tree, const struct thread_node *node)
-{
-    return slice_make(tree->texts.data + node->subject, node->subject_size);
-}
-
-static uint32_t bucket_of(const struct thread_tree *tree, struct slice text)
-{
-    uint64_t hash;
-    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)text.data, text.size,
-                     tree->key);
-    return (uint32_t)(hash & (tree->bucket_count - 1));
-}
-
-static void chain(struct thread_tree *tree, uint32_t index, struct slice text)
-{
-    uint32_t bucket = bucket_of(tree, text);
-    thread_node(tree, index)->next = tree->buckets[bucket];
-    tree->buckets[bucket] = index;
-}
-
-/* Empty buckets, twice as many as there are nodes. */
-static int make_buckets(struct thread_tree *tree)
-{
-    uint32_t count = FIRST_BUCKETS;
-    while (count < 2 * tree->count)
-        count *= 2;
-    uint32_t *buckets = malloc(count * sizeof(*buckets));
-    if (!buckets)
-        return ERROR_MEMORY;
-    memset(buckets, 0xff, count * sizeof(*buckets));
-    free(tree->buckets);
-    tree->buckets = buckets;
-    tree->bucket_count = count;
-    return 0;
-}
-
-static int grow_buckets(struct thread_tree *tree)
-{
-    if (tree->bucket_count > tree->count)
-        return 0;
-    int error = make_buckets(tree);
-    for (uint32_t i = 0; i < tree->count && !error; i++)
-        if (thread_node(tree, i)->id_size)
-            chain(tree, i, node_id(tree, thread_node(tree, i)));
+    const struct thread_node node = {
+        .parent = THREAD_NONE, .date = INT64_MAX, .arrival = INT64_MIN};
+    int error = buffer_append(&tree->nodes, slice_make((const char *)&node, sizeof(node)));
+    if (!error)
+        *index = tree->count++;
     return error;
 }
 
-static int add_node(struct thread_tree *tree, struct slice id, uint32_t *index)
+static uint32_t *places(const struct thread_tree *tree)
 {
-    struct thread_node node = {.id = (uint32_t)tree->texts.size,
-                               .id_size = (uint32_t)id.size,
-                               .parent = THREAD_NONE,
-                               .next = THREAD_NONE,
-                               .date = INT64_MAX,
-                               .arrival = INT64_MIN};
-    int error = grow_buckets(tree);
-    if (!error)
-        error = buffer_append(&tree->texts, id);
-    if (!error)
-        error = buffer_append(&tree->nodes, slice_make((const char *)&node, sizeof(node)));
-    if (error)
-        return error;
-    *index = tree->count++;
-    if (id.size)
-        chain(tree, *index, node_id(tree, thread_node(tree, *index)));
-    return 0;
+    return (uint32_t *)tree->places.data;
 }
 
-/* The node with this id, made when there is none. */
-static int find_node(struct thread_tree *tree, struct slice id, uint32_t *index)
+/* A place for each number up to the last, those that are new without a node. */
+static int make_places(struct thread_tree *tree)
 {
-    uint32_t at = tree->bucket_count ? tree->buckets[bucket_of(tree, id)] : THREAD_NONE;
-    while (at != THREAD_NONE && !slice_equal(node_id(tree, thread_node(tree, at)), id))
-        at = thread_node(tree, at)->next;
-    *index = at;
-    return at == THREAD_NONE ? add_node(tree, id, index) : 0;
+    size_t size = (sort_memory_numbers(tree->memory) + 1) * sizeof(uint32_t);
+    size_t added = size > tree->places.size ? size - tree->places.size : 0;
+    char *room = added ? buffer_reserve(&tree->places, added) : NULL;
+    if (room) {
+        memset(room, 0xff, added);
+        buffer_commit(&tree->places, added);
+    }
+    return buffer_error(&tree->places);
+}
+
+/* The node of a Message-ID, made when there is none. */
+static int find_node(struct thread_tree *tree, uint32_t number, uint32_t *index)
+{
+    *index = places(tree)[number];
+    if (*index != THREAD_NONE)
+        return 0;
+    int error = add_node(tree, index);
+    if (!error)
+        places(tree)[number] = *index;
+    return error;
 }
 
 /* --- step 1: links --- */
@@ -150,78 +185,76 @@ static void link_nodes(struct thread_tree *tree, uint32_t parent, uint32_t child
 }
 
 /* Step 1.A. *last becomes the last reference. */
-static int link_references(struct search_slice *slice, struct thread_tree *tree, uint32_t *last)
+static int link_references(struct thread_tree *tree, struct slice references, uint32_t *last)
 {
-    struct slice rest = slice->summary.headers[SUMMARY_REFERENCES];
-    bool only_one = false;
     *last = THREAD_NONE;
-    for (int pass = 0; pass < 2 && *last == THREAD_NONE; pass++) {
-        while (rest.data && !(only_one && *last != THREAD_NONE) &&
-               message_id_next(&rest, &slice->decoded)) {
-            uint32_t node;
-            int error = find_node(tree, buffer_slice(&slice->decoded), &node);
-            if (error)
-                return error;
-            if (*last != THREAD_NONE && thread_node(tree, node)->parent == THREAD_NONE)
-                link_nodes(tree, *last, node);
-            *last = node;
-        }
-        rest = slice->summary.headers[SUMMARY_IN_REPLY_TO];
-        only_one = true;
+    for (size_t at = 0; at < references.size; at += sizeof(uint32_t)) {
+        uint32_t number, node;
+        memcpy(&number, references.data + at, sizeof(number));
+        int error = find_node(tree, number, &node);
+        if (error)
+            return error;
+        if (*last != THREAD_NONE && thread_node(tree, node)->parent == THREAD_NONE)
+            link_nodes(tree, *last, node);
+        *last = node;
     }
     return 0;
 }
 
 /* The message's own node: one that was referred to before, or a new one. Of two messages with the
  * same id the second has none. */
-static int own_node(struct search_slice *slice, struct thread_tree *tree, uint32_t *index)
+static int own_node(struct thread_tree *tree, uint32_t id, uint32_t *index)
 {
-    struct slice field = slice->summary.headers[SUMMARY_MESSAGE_ID];
-    if (!slice->has_summary || !field.data || !message_id_next(&field, &slice->decoded))
-        return add_node(tree, slice_make("", 0), index);
-    int error = find_node(tree, buffer_slice(&slice->decoded), index);
+    if (!id)
+        return add_node(tree, index);
+    int error = find_node(tree, id, index);
     if (!error && thread_node(tree, *index)->uid)
-        error = add_node(tree, slice_make("", 0), index);
+        error = add_node(tree, index);
     return error;
 }
 
-static int fill_node(struct search_slice *slice, struct thread_tree *tree, uint32_t index)
+static void fill_node(struct thread_node *node, const struct entry *entry, const struct said *said)
 {
-    bool reply;
-    int64_t date = sort_sent_date(slice);
-    int error = sort_subject(slice, &slice->key, &reply);
-    struct slice subject = buffer_slice(&slice->key);
-    struct thread_node *node = thread_node(tree, index);
-    node->subject = (uint32_t)tree->texts.size;
-    node->subject_size = (uint32_t)subject.size;
-    node->uid = node->date_uid = slice->entry->uid;
-    node->arrival_uid = node->uid;
-    node->date = date;
-    node->arrival = slice->entry->internal_date;
-    node->reply = reply;
-    return error ? error : buffer_append(&tree->texts, subject);
+    node->subject = said->subject;
+    node->reply = said->reply;
+    node->uid = node->date_uid = node->arrival_uid = entry->uid;
+    node->date = said->date;
+    node->arrival = entry->internal_date;
 }
 
-int thread_tree_add(struct search_slice *slice, struct thread_tree *tree,
+/* In ORDEREDSUBJECT nobody is referred to. */
+static int add_said(struct thread_tree *tree, const struct entry *entry, struct slice bytes,
                     enum imap_thread_algorithm algorithm)
 {
+    struct said said;
     uint32_t own, last = THREAD_NONE;
-    search_load_summary(slice);
-    if (algorithm == IMAP_THREAD_ORDEREDSUBJECT) {
-        int error = add_node(tree, slice_make("", 0), &own);
-        return error ? error : fill_node(slice, tree, own);
-    }
-    int error = own_node(slice, tree, &own);
-    if (!error)
-        error = fill_node(slice, tree, own);
-    if (!error && slice->has_summary)
-        error = link_references(slice, tree, &last);
+    bool alone = algorithm == IMAP_THREAD_ORDEREDSUBJECT;
+    memcpy(&said, bytes.data, sizeof(said));
+    int error = own_node(tree, alone ? 0 : said.id, &own);
+    if (error)
+        return error;
+    fill_node(thread_node(tree, own), entry, &said);
+    if (!alone)
+        error = link_references(tree, slice_sub(bytes, sizeof(said), SIZE_MAX), &last);
     if (error)
         return error;
     thread_node(tree, own)->parent = THREAD_NONE; /* step 1.B */
     if (last != THREAD_NONE)
         link_nodes(tree, last, own);
     return 0;
+}
+
+int thread_tree_add(struct search_slice *slice, struct thread_tree *tree,
+                    enum imap_thread_algorithm algorithm)
+{
+    uint32_t index;
+    int error = tree->memory ? 0 : ERROR_MEMORY;
+    if (!error && !sort_memory_find(tree->memory, slice->entry->uid, &index))
+        error = read_said(slice, tree, &index);
+    if (!error)
+        error = make_places(tree);
+    return error ? error
+                 : add_said(tree, slice->entry, sort_memory_key(tree->memory, index), algorithm);
 }
 
 /* --- steps 2 and 3: dummies --- */
@@ -275,7 +308,6 @@ static void note_child_date(struct thread_tree *tree, const struct thread_node *
     parent->date = child->date;
     parent->date_uid = child->date_uid;
     parent->subject = child->subject;
-    parent->subject_size = child->subject_size;
 }
 
 /* A dummy without children goes; one with a single child gives it its place. */
@@ -307,17 +339,6 @@ static int compare_dates(const struct thread_node *x, const struct thread_node *
     return (x->date_uid > y->date_uid) - (x->date_uid < y->date_uid);
 }
 
-/* By parent, then by date; roots come last. */
-static int compare_nodes(const void *a, const void *b, void *arg)
-{
-    const struct thread_tree *tree = arg;
-    const struct thread_node *x = thread_node(tree, *(const uint32_t *)a);
-    const struct thread_node *y = thread_node(tree, *(const uint32_t *)b);
-    if (x->parent != y->parent)
-        return x->parent < y->parent ? -1 : 1;
-    return compare_dates(x, y);
-}
-
 static uint32_t order_count(const struct thread_tree *tree)
 {
     return (uint32_t)(tree->order.size / sizeof(uint32_t));
@@ -328,51 +349,67 @@ static uint32_t *order(const struct thread_tree *tree)
     return (uint32_t *)tree->order.data;
 }
 
-/* All nodes that are there, or the roots only, in order. */
+static struct sort_number dated(const struct thread_tree *tree, uint32_t index)
+{
+    return (struct sort_number){sort_unsigned(thread_node(tree, index)->date), index};
+}
+
+/* Orders by date, of equal ones by UID. */
+static int order_by_date(const struct thread_tree *tree, struct sort_number *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i].number = thread_node(tree, list[i].index)->date_uid;
+    int error = sort_by_number(list, count);
+    for (size_t i = 0; i < count && !error; i++)
+        list[i] = dated(tree, list[i].index);
+    return error ? error : sort_by_number(list, count);
+}
+
+/* All nodes that are there, or the roots only, by date. */
 static int make_order(struct thread_tree *tree, bool roots_only)
 {
-    buffer_clear(&tree->order);
+    size_t count = 0;
+    struct sort_number *list = calloc((size_t)tree->count + 1, sizeof(*list));
+    if (!list)
+        return ERROR_MEMORY;
     for (uint32_t i = 0; i < tree->count; i++) {
         const struct thread_node *node = thread_node(tree, i);
         if (!node->gone && (!roots_only || is_root(node)))
-            buffer_append(&tree->order, slice_make((const char *)&i, sizeof(i)));
+            list[count++].index = i;
     }
-    if (buffer_error(&tree->order))
-        return buffer_error(&tree->order);
-    if (tree->order.size)
-        qsort_r(tree->order.data, order_count(tree), sizeof(uint32_t), compare_nodes, tree);
-    return 0;
+    int error = order_by_date(tree, list, count);
+    buffer_clear(&tree->order);
+    for (size_t i = 0; i < count && !error; i++)
+        error = buffer_append(&tree->order,
+                              slice_make((const char *)&list[i].index, sizeof(list[i].index)));
+    free(list);
+    return error;
 }
 
 /* --- steps 4 and 5: threads with the same subject --- */
 
-/* The chain's entry of the subject table for a root's subject, or NULL; `next` links them now. */
+/* The subject table's entry for a root's subject, which has one. */
 static uint32_t *find_subject(struct thread_tree *tree, const struct thread_node *root)
 {
-    struct slice subject = node_subject(tree, root);
-    uint32_t *at = &tree->buckets[bucket_of(tree, subject)];
-    while (*at != THREAD_NONE && !slice_equal(node_subject(tree, thread_node(tree, *at)), subject))
-        at = &thread_node(tree, *at)->next;
-    return at;
+    return &places(tree)[root->subject];
+}
+
+static void forget_places(struct thread_tree *tree)
+{
+    if (tree->places.size)
+        memset(tree->places.data, 0xff, tree->places.size);
 }
 
 /* Step 5.B */
 static void enter_subject(struct thread_tree *tree, uint32_t index)
 {
-    struct thread_node *root = thread_node(tree, index);
-    if (root->subject_size == 0)
+    const struct thread_node *root = thread_node(tree, index);
+    if (!root->subject)
         return;
     uint32_t *entry = find_subject(tree, root);
-    if (*entry == THREAD_NONE) {
-        root->next = THREAD_NONE;
+    const struct thread_node *other = *entry == THREAD_NONE ? NULL : thread_node(tree, *entry);
+    if (!other || (!is_dummy(other) && (is_dummy(root) || (other->reply && !root->reply))))
         *entry = index;
-        return;
-    }
-    const struct thread_node *other = thread_node(tree, *entry);
-    if (!is_dummy(other) && (is_dummy(root) || (other->reply && !root->reply))) {
-        root->next = other->next;
-        *entry = index;
-    }
 }
 
 static void adopt(struct thread_tree *tree, uint32_t parent, uint32_t child)
@@ -385,17 +422,9 @@ static void adopt(struct thread_tree *tree, uint32_t parent, uint32_t child)
 static int join(struct thread_tree *tree, uint32_t *entry, uint32_t index)
 {
     uint32_t dummy, other = *entry;
-    size_t place = (size_t)((char *)entry - tree->nodes.data);
-    bool in_nodes =
-        (char *)entry >= tree->nodes.data && (char *)entry < tree->nodes.data + tree->nodes.size;
-    struct thread_node node = {.parent = THREAD_NONE, .date = INT64_MAX};
-    int error = buffer_append(&tree->nodes, slice_make((const char *)&node, sizeof(node)));
+    int error = add_node(tree, &dummy);
     if (error)
         return error;
-    if (in_nodes) /* they may have moved */
-        entry = (uint32_t *)(tree->nodes.data + place);
-    dummy = tree->count++;
-    thread_node(tree, dummy)->next = thread_node(tree, other)->next;
     *entry = dummy;
     adopt(tree, dummy, other);
     adopt(tree, dummy, index);
@@ -407,7 +436,7 @@ static int join(struct thread_tree *tree, uint32_t *entry, uint32_t index)
 static int merge_subject(struct thread_tree *tree, uint32_t index)
 {
     struct thread_node *root = thread_node(tree, index);
-    if (root->subject_size == 0)
+    if (!root->subject)
         return 0;
     uint32_t *entry = find_subject(tree, root);
     if (*entry == index)
@@ -438,8 +467,7 @@ static void move_children(struct thread_tree *tree)
 static int join_subjects(struct thread_tree *tree)
 {
     int error = make_order(tree, true); /* step 4 */
-    if (!error)
-        error = make_buckets(tree);
+    forget_places(tree);
     uint32_t roots = order_count(tree);
     for (uint32_t i = 0; i < roots && !error; i++)
         enter_subject(tree, order(tree)[i]);
@@ -451,37 +479,21 @@ static int join_subjects(struct thread_tree *tree)
 
 /* --- ORDEREDSUBJECT --- */
 
-/* By subject, then by date. */
-static int compare_subjects(const void *a, const void *b, void *arg)
+/* The first message of each subject, and of those without one, is the parent of the others. */
+static void order_subjects(struct thread_tree *tree)
 {
-    const struct thread_tree *tree = arg;
-    const struct thread_node *x = thread_node(tree, *(const uint32_t *)a);
-    const struct thread_node *y = thread_node(tree, *(const uint32_t *)b);
-    struct slice s = node_subject(tree, x), t = node_subject(tree, y);
-    size_t size = s.size < t.size ? s.size : t.size;
-    int result = size ? memcmp(s.data, t.data, size) : 0;
-    if (!result)
-        result = (s.size > t.size) - (s.size < t.size);
-    return result ? result : compare_dates(x, y);
-}
-
-/* The first message of each subject is the parent of the others. */
-static int order_subjects(struct thread_tree *tree)
-{
-    int error = make_order(tree, false);
-    uint32_t first = THREAD_NONE;
-    if (error || !tree->order.size)
-        return error;
-    qsort_r(tree->order.data, order_count(tree), sizeof(uint32_t), compare_subjects, tree);
-    for (uint32_t i = 0; i < order_count(tree); i++) {
-        uint32_t index = order(tree)[i];
-        if (first != THREAD_NONE && slice_equal(node_subject(tree, thread_node(tree, first)),
-                                                node_subject(tree, thread_node(tree, index))))
-            thread_node(tree, index)->parent = first;
-        else
-            first = index;
+    forget_places(tree);
+    for (uint32_t i = 0; i < tree->count; i++) {
+        const struct thread_node *node = thread_node(tree, i);
+        uint32_t *first = find_subject(tree, node);
+        if (*first == THREAD_NONE || compare_dates(node, thread_node(tree, *first)) < 0)
+            *first = i;
     }
-    return 0;
+    for (uint32_t i = 0; i < tree->count; i++) {
+        uint32_t first = *find_subject(tree, thread_node(tree, i));
+        if (first != i)
+            thread_node(tree, i)->parent = first;
+    }
 }
 
 /* --- REFS --- */
@@ -527,31 +539,54 @@ static int date_by_arrival(struct thread_tree *tree)
 
 /* --- step 6 --- */
 
+/* Where each one's children begin in the order, and behind them all the roots. */
+static void make_room(struct thread_tree *tree)
+{
+    uint32_t behind = 0;
+    for (uint32_t i = 0; i < tree->count; i++)
+        thread_node(tree, i)->count = 0;
+    for (uint32_t i = 0; i < order_count(tree); i++) {
+        uint32_t parent = thread_node(tree, order(tree)[i])->parent;
+        if (parent != THREAD_NONE)
+            thread_node(tree, parent)->count++;
+    }
+    for (uint32_t i = 0; i < tree->count; i++) {
+        thread_node(tree, i)->first = behind;
+        behind += thread_node(tree, i)->count;
+        thread_node(tree, i)->count = 0;
+    }
+    tree->roots = tree->next_root = behind;
+}
+
+/* What is in order by date becomes so by parent and date. */
 static int list_children(struct thread_tree *tree)
 {
     int error = make_order(tree, false);
-    for (uint32_t i = 0; i < tree->count; i++)
-        thread_node(tree, i)->count = thread_node(tree, i)->first = 0;
-    uint32_t count = order_count(tree);
-    tree->roots = count;
-    for (uint32_t i = 0; i < count && !error; i++) {
-        uint32_t parent = thread_node(tree, order(tree)[i])->parent;
+    uint32_t *listed = error ? NULL : malloc(tree->order.size + 1);
+    if (!listed)
+        return error ? error : ERROR_MEMORY;
+    make_room(tree);
+    uint32_t next_root = tree->roots;
+    for (uint32_t i = 0; i < order_count(tree); i++) {
+        uint32_t index = order(tree)[i], parent = thread_node(tree, index)->parent;
         if (parent == THREAD_NONE) {
-            tree->roots = i;
-            break;
+            listed[next_root++] = index;
+        } else {
+            struct thread_node *above = thread_node(tree, parent);
+            listed[above->first + above->count++] = index;
         }
-        if (!thread_node(tree, parent)->count++)
-            thread_node(tree, parent)->first = i;
     }
-    tree->next_root = tree->roots;
-    return error;
+    if (tree->order.size)
+        memcpy(tree->order.data, listed, tree->order.size);
+    free(listed);
+    return 0;
 }
 
 int thread_tree_finish(struct thread_tree *tree, enum imap_thread_algorithm algorithm)
 {
     int error = 0;
     if (algorithm == IMAP_THREAD_ORDEREDSUBJECT) {
-        error = order_subjects(tree);
+        order_subjects(tree);
     } else {
         prune_dummies(tree);
         error = algorithm == IMAP_THREAD_REFS ? date_by_arrival(tree) : join_subjects(tree);

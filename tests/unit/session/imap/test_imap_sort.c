@@ -1,6 +1,7 @@
 /*
- * SORT with what is remembered of earlier ones (session/imap/sort_memory.c): whatever was sorted,
- * appended and expunged before, the order is that of a model.
+ * SORT and THREAD with what is remembered of earlier ones (session/imap/sort_memory.c): whatever
+ * was sorted, threaded, appended and expunged before, the order is that of a model, and threads are
+ * those that are found without it.
  */
 #include "unit/check.h"
 
@@ -151,12 +152,17 @@ static void sort(const struct mailbox *mailbox)
     check_has(client, text, answer);
 }
 
-static void test_random(void **state)
+static void take_seed(void)
 {
-    (void)state;
     const char *seed = getenv("CHAPAR_SORT_SEED");
     dice_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) | 1;
     print_message("# CHAPAR_SORT_SEED=%llu\n", (unsigned long long)dice_state);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    take_seed();
     mailboxes[0] = (struct mailbox){.name = "INBOX", .next_uid = 1};
     mailboxes[1] = (struct mailbox){.name = "Archive", .next_uid = 1};
     for (int step = 0; step < STEPS; step++) {
@@ -170,6 +176,61 @@ static void test_random(void **state)
             expunge(mailbox);
         else
             sort(mailbox);
+    }
+}
+
+/* --- threads --- */
+
+/* Ids are other messages', before and after this one, nobody's, or taken already. When a message
+ * joins two threads of the store, UIDs change, so there is no model. */
+static void append_to_thread(const char *mailbox, unsigned number)
+{
+    static const char *const subjects[] = {"one", "Re: one", "two", "Fwd: two", "three", ""};
+    char text[ANSWER];
+    unsigned known = number + 3;
+    snprintf(text, sizeof(text),
+             "Subject: %s\r\nDate: %02u Mar 2024 10:00:00 +0000\r\n"
+             "Message-ID: <%u@x>\r\n%s: <%u@x> <%u@x>\r\n\r\nx\r\n",
+             subjects[dice(6)], 1 + dice(28), dice(8) ? number : dice(known),
+             dice(3) ? "References" : "In-Reply-To", dice(known), dice(known));
+    dialogue_append(&dialogue, mailbox, "", text);
+}
+
+/* Twice: when nothing is remembered it is the same. */
+static void thread(const char *mailbox, unsigned number)
+{
+    static const char *const algorithms[] = {"REFERENCES", "REFS", "ORDEREDSUBJECT"};
+    char text[ANSWER], answer[4 * ANSWER];
+    unsigned first = dice(2) ? 1 : 1 + dice(number + 1);
+    snprintf(text, sizeof(text), "s SELECT %s\r\nt UID THREAD %s UTF-8 UID %u:%u\r\n", mailbox,
+             algorithms[dice(3)], first, first + number);
+    const char *threads = strstr(client_send(client, text), "* THREAD");
+    assert_non_null(threads);
+    if (dice(3))
+        return;
+    snprintf(answer, sizeof(answer), "%s", threads);
+    sort_memory_forget_all();
+    check_has(client, text, answer);
+}
+
+static void test_random_threads(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    take_seed();
+    for (int step = 0; step < STEPS; step++) {
+        const char *mailbox = dice(3) ? "INBOX" : "Archive";
+        unsigned what = dice(20);
+        char text[200];
+        snprintf(text, sizeof(text),
+                 "x SELECT %s\r\nx UID STORE %u +FLAGS.SILENT (\\Deleted)\r\nx EXPUNGE\r\n",
+                 mailbox, 1 + dice(count + 1));
+        if (what < 8)
+            append_to_thread(mailbox, count++);
+        else if (what < 10)
+            check_has(client, text, "x OK Expunge completed");
+        else
+            thread(mailbox, count);
     }
 }
 
@@ -216,6 +277,39 @@ static void test_command_memory(void **state)
     check_has(client, "d UID SORT (SUBJECT) UTF-8 ALL\r\n", "d NO [LIMIT]");
     check_has(client, "e UID SORT (SUBJECT) UTF-8 UID 1:60\r\n", "* SORT 60 59 58 57");
     assert_int_equal(known_after(INBOX), 60);
+}
+
+/* The same of threads, of messages that refer to many that are not there: the texts' hashes take
+ * the room. */
+static void test_command_memory_of_threads(void **state)
+{
+    (void)state;
+    enum { IDS = 150, AT_ONCE = 12, TIMES = 5 };
+    size_t before = 0;
+    for (unsigned i = 0; i < TIMES * AT_ONCE; i++) {
+        char text[ANSWER];
+        size_t size = (size_t)snprintf(text, sizeof(text), "References:");
+        for (unsigned id = 0; id < IDS; id++)
+            size += (size_t)snprintf(text + size, sizeof(text) - size, "%s<%u@%u>",
+                                     id % 8 ? " " : "\r\n ", id, i);
+        snprintf(text + size, sizeof(text) - size, "\r\n\r\nx\r\n");
+        dialogue_append(&dialogue, "INBOX", "", text);
+    }
+    sort_memory_forget_all();
+    dialogue.config.command_memory = 128 * 1024;
+    check_has(client, "a SELECT INBOX\r\n", "a OK");
+    for (unsigned i = 0; i < TIMES; i++) {
+        char text[100], answer[100];
+        unsigned first = 1 + i * AT_ONCE;
+        before = sort_memory_size();
+        assert_true(before >= (size_t)i * AT_ONCE * IDS * SORT_HASH);
+        snprintf(text, sizeof(text), "b UID THREAD REFERENCES UTF-8 UID %u:%u\r\n", first,
+                 first + AT_ONCE - 1);
+        snprintf(answer, sizeof(answer), "* THREAD (%u)", first);
+        check_has(client, text, answer);
+    }
+    assert_true(sort_memory_size() < before);
+    check_has(client, "c UID THREAD REFERENCES UTF-8 ALL\r\n", "c NO [LIMIT]");
 }
 
 static void fill(struct sort_memory *memory, size_t bytes)
@@ -312,6 +406,47 @@ static void test_taken_once(void **state)
     assert_int_equal(known_after(1), 0);
 }
 
+/* A text has one number, in one memory; those of threads need no rank. */
+static void test_numbers(void **state)
+{
+    (void)state;
+    enum { TEXTS = 5000 };
+    char text[20];
+    uint32_t number;
+    struct sort_memory *memory =
+        sort_memory_take((struct sort_subject){dialogue.account, 77, SORT_THREADS}, 1 << 20);
+    for (uint32_t round = 0; round < 2; round++)
+        for (uint32_t i = 1; i <= TEXTS; i++) {
+            snprintf(text, sizeof(text), "text %u", i);
+            assert_int_equal(sort_memory_number(memory, slice_from_string(text), &number), 0);
+            assert_int_equal(number, i);
+        }
+    assert_int_equal(sort_memory_numbers(memory), TEXTS);
+    assert_int_equal(sort_memory_add(memory, 5, SLICE("five"), NULL), 0);
+    sort_memory_give(&memory);
+    assert_true(sort_memory_size() >= (size_t)TEXTS * SORT_HASH);
+    memory = sort_memory_take((struct sort_subject){dialogue.account, 77, SORT_THREADS}, 1 << 20);
+    assert_int_equal(memory->known, 1);
+    /* One in front of it. */
+    assert_int_equal(sort_memory_add(memory, 3, SLICE("three"), NULL), 0);
+    sort_memory_give(&memory);
+    memory = sort_memory_take((struct sort_subject){dialogue.account, 77, SORT_THREADS}, 1 << 20);
+    assert_int_equal(memory->known, 2);
+    assert_true(slice_equal(sort_memory_key(memory, 0), SLICE("three")));
+    assert_int_equal(sort_memory_number(memory, SLICE("text 7"), &number), 0);
+    assert_int_equal(number, 7);
+    sort_memory_give(&memory);
+    memory = sort_memory_take((struct sort_subject){dialogue.account, 78, SORT_THREADS}, 16 * 1024);
+    int error = 0;
+    for (uint32_t i = 1; i <= TEXTS && !error; i++) {
+        snprintf(text, sizeof(text), "text %u", i);
+        error = sort_memory_number(memory, slice_from_string(text), &number);
+    }
+    assert_int_equal(error, ERROR_LIMIT);
+    sort_memory_give(&memory);
+    sort_memory_forget_all();
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -331,7 +466,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_random_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_command_memory_of_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_counts_what_it_holds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_taken_once, set_up, tear_down),
