@@ -107,16 +107,20 @@ int subject_base(struct slice subject, struct buffer *base, bool *reply)
 {
     bool replied = false, blank = false;
     struct slice text = strip(subject, &replied);
+    char *room = buffer_reserve(base, text.size), *at = room;
+    if (!room)
+        return buffer_error(base);
     for (size_t i = 0; i < text.size; i++) {
         if (!is_blank(text.data[i]))
-            buffer_append_byte(base, text.data[i]);
+            *at++ = text.data[i];
         else if (!blank)
-            buffer_append_byte(base, ' ');
+            *at++ = ' ';
         blank = is_blank(text.data[i]);
     }
+    buffer_commit(base, (size_t)(at - room));
     if (reply)
         *reply = replied;
-    return buffer_error(base);
+    return 0;
 }
 
 /* --- threads --- */
@@ -196,21 +200,30 @@ static struct slice next_bracketed(struct slice *rest)
     return found;
 }
 
+/* Without quotes and blanks, what is escaped as it is. */
+static size_t write_id(struct slice found, char *id)
+{
+    char *at = id;
+    for (size_t i = 0; i < found.size; i++) {
+        char c = found.data[i];
+        if (c == '\\' && i + 1 < found.size)
+            c = found.data[++i];
+        else if (c == '"' || is_blank(c))
+            continue;
+        *at++ = c;
+    }
+    return (size_t)(at - id);
+}
+
 bool message_id_next(struct slice *rest, struct buffer *id)
 {
     while (rest->size) {
         struct slice found = next_bracketed(rest);
         buffer_clear(id);
-        if (found.size > MESSAGE_ID_MAXIMUM)
+        char *room = found.size > MESSAGE_ID_MAXIMUM ? NULL : buffer_reserve(id, found.size);
+        if (!room)
             continue;
-        for (size_t i = 0; i < found.size; i++) {
-            char c = found.data[i];
-            if (c == '\\' && i + 1 < found.size)
-                c = found.data[++i];
-            else if (c == '"' || is_blank(c))
-                continue;
-            buffer_append_byte(id, c);
-        }
+        buffer_commit(id, write_id(found, room));
         if (id->size)
             return true;
     }
