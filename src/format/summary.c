@@ -1,5 +1,5 @@
 /*
- * The encoding of a summary, version 2. Numbers are little-endian.
+ * The encoding of a summary, version 3. Numbers are little-endian.
  *
  *     offset  size
  *          0     1  version
@@ -10,11 +10,15 @@
  *          8     8  the Date field, seconds since 1970, signed; the least number: none or wrong
  *         16     8  size of the message
  *         24     8  size of its header
- *         32  4*17  sizes of the sections that follow the table of parts: charsets, ENVELOPE,
- *                   BODY, BODYSTRUCTURE, preview, and a value for each enum summary_header
- *        100     8  their places among each other, four bits for each enum summary_header
- *        108  40*n  the table of parts, in document order
+ *         32  4*18  sizes of the sections that follow the table of parts: charsets, ENVELOPE,
+ *                   BODY, BODYSTRUCTURE, preview, a value for each enum summary_header, fields
+ *        104     8  their places among each other, four bits for each enum summary_header
+ *        112     2  bits of the header fields that are in the section of fields, likewise
+ *        114  40*n  the table of parts, in document order
  *                   the sections, one behind the other
+ *
+ * The section of fields has those as they stand in the message that are folded, encoded or written
+ * in another way than `Name: value`: of each its size (2), then all its bytes.
  *
  * A row of the table of parts:
  *
@@ -44,7 +48,7 @@
 #include "format/utf8_priv.h"
 
 enum {
-    HEAD_SIZE = 108,
+    HEAD_SIZE = 114,
     PLACE_BITS = 4, /* of a header field's place */
     PART_SIZE = 40,
     CHARSETS = 0,
@@ -53,10 +57,12 @@ enum {
     BODYSTRUCTURE,
     PREVIEW,
     FIRST_HEADER,
-    SECTIONS = FIRST_HEADER + SUMMARY_HEADER_COUNT,
+    FIELDS = FIRST_HEADER + SUMMARY_HEADER_COUNT,
+    SECTIONS,
     TRUNCATED = 1,
     ATTACHMENT = 2,
     CHARSET_MAXIMUM = 64, /* bytes; a longer name is none */
+    FIELD_MAXIMUM = 1024, /* bytes of one in the section of fields; a longer one is in none */
 };
 _Static_assert(SUMMARY_HEADER_COUNT <= 1 << PLACE_BITS, "a place has so many bits");
 
@@ -133,8 +139,8 @@ struct builder {
     struct buffer *encoded;
     size_t start; /* of the summary in `encoded` */
     uint32_t sizes[SECTIONS];
-    unsigned present, plain;              /* bits by enum summary_header */
-    size_t offsets[SUMMARY_HEADER_COUNT]; /* of those that are plain */
+    unsigned present, plain, whole;            /* bits by enum summary_header */
+    struct slice fields[SUMMARY_HEADER_COUNT]; /* as they stand, of those that are plain or whole */
     bool cut, has_attachment;
 };
 
@@ -271,25 +277,83 @@ static bool is_plain(const struct builder *builder, enum summary_header header, 
     return slice_equal(front, expected) && slice_starts_with(behind, SLICE("\r\n")) && !folded;
 }
 
-static void note_plain(struct builder *builder, enum summary_header header, size_t start)
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Where the line begins that has the offset. */
+static size_t line_start(struct slice text, size_t offset)
+{
+    const char *end = memrchr(text.data, '\n', offset);
+    return end ? (size_t)(end - text.data) + 1 : 0;
+}
+
+/* All lines of the field that has the value, with their ends. */
+static struct slice whole_field(struct slice message, struct slice value)
+{
+    size_t offset = (size_t)(value.data - message.data), end = offset + value.size;
+    size_t start = line_start(message, offset);
+    while (start && is_blank(message.data[start]))
+        start = line_start(message, start - 1);
+    do
+        end += slice_find(slice_sub(message, end, SIZE_MAX), '\n') + 1;
+    while (end < message.size && is_blank(message.data[end]));
+    return slice_sub(message, start, end - start);
+}
+
+/* Whether it may be kept as it stands: `Name:` in any case, ASCII, lines that have ends. Not
+ * References, long as they are: who asks for them asks for others as well of which no summary
+ * knows. */
+static bool is_kept(const struct builder *builder, enum summary_header header, struct slice field)
+{
+    size_t size = slice_find(field, ':');
+    while (size > 0 && is_blank(field.data[size - 1]))
+        size--;
+    return header != SUMMARY_REFERENCES && builder->level == levels &&
+           field.size <= FIELD_MAXIMUM && field.data[field.size - 1] == '\n' &&
+           utf8_ascii_prefix(field) == field.size &&
+           slice_equal_nocase(slice_sub(field, 0, size), slice_from_string(headers[header].name));
+}
+
+/* What the message has once is told as it stands, if it can be. */
+static void note_field(struct builder *builder, enum summary_header header, size_t start)
 {
     const struct mime_field *field = builder->tree.root->fields[headers[header].field];
     struct slice kept = slice_sub(buffer_slice(builder->encoded), start, SIZE_MAX);
-    if (!field || field->next || buffer_error(builder->encoded) ||
-        !is_plain(builder, header, field->value, kept))
+    if (!field || field->next || !field->value.size || buffer_error(builder->encoded))
         return;
-    builder->plain |= 1U << header;
-    builder->offsets[header] = (size_t)(field->value.data - builder->message.data);
+    struct slice whole = whole_field(builder->message, field->value);
+    if (is_plain(builder, header, field->value, kept))
+        builder->plain |= 1U << header;
+    else if (is_kept(builder, header, whole))
+        builder->whole |= 1U << header;
+    builder->fields[header] = whole;
 }
 
-static uint64_t plain_places(const struct builder *builder)
+static void write_fields(struct builder *builder)
+{
+    size_t start = builder->encoded->size;
+    for (int i = 0; i < SUMMARY_HEADER_COUNT; i++) {
+        char size[2];
+        if (!(builder->whole & 1U << i))
+            continue;
+        put_number(size, builder->fields[i].size, sizeof(size));
+        buffer_append(builder->encoded, slice_make(size, sizeof(size)));
+        buffer_append(builder->encoded, builder->fields[i]);
+    }
+    end_section(builder, FIELDS, start);
+}
+
+static uint64_t places_of_fields(const struct builder *builder)
 {
     uint64_t places = 0;
+    unsigned told = builder->plain | builder->whole;
     for (int i = 0; i < SUMMARY_HEADER_COUNT; i++) {
         uint64_t before = 0;
         for (int j = 0; j < SUMMARY_HEADER_COUNT; j++)
-            before += (builder->plain & 1U << j) && builder->offsets[j] < builder->offsets[i];
-        if (builder->plain & 1U << i)
+            before += (told & 1U << j) && builder->fields[j].data < builder->fields[i].data;
+        if (told & 1U << i)
             places |= before << i * PLACE_BITS;
     }
     return places;
@@ -314,7 +378,7 @@ static void write_header(struct builder *builder, enum summary_header header)
             break;
     }
     cut_value(builder, start);
-    note_plain(builder, header, start);
+    note_field(builder, header, start);
     end_section(builder, FIRST_HEADER + (int)header, start);
 }
 
@@ -339,7 +403,8 @@ static void write_head(struct builder *builder)
     put_number(head + 24, root->body_offset, 8);
     for (size_t i = 0; i < SECTIONS; i++)
         put_number(head + 32 + i * 4, builder->sizes[i], 4);
-    put_number(head + 32 + SECTIONS * 4, plain_places(builder), 8);
+    put_number(head + 32 + SECTIONS * 4, places_of_fields(builder), 8);
+    put_number(head + 32 + SECTIONS * 4 + 8, builder->whole, 2);
     memcpy(builder->encoded->data + builder->start, head, sizeof(head));
 }
 
@@ -359,6 +424,7 @@ static int build(struct builder *builder)
     end_section(builder, PREVIEW, start);
     for (int i = 0; i < SUMMARY_HEADER_COUNT; i++)
         write_header(builder, (enum summary_header)i);
+    write_fields(builder);
     if (arena_failed(builder->arena))
         return ERROR_LIMIT;
     if (!buffer_error(builder->encoded))
@@ -426,6 +492,7 @@ int summary_parse(struct slice encoded, struct summary *summary)
     struct summary result = {.version = SUMMARY_VERSION,
                              .plain = (uint16_t)get_number(head + 6, 2),
                              .places = get_number(head + 32 + SECTIONS * 4, 8),
+                             .whole = (uint16_t)get_number(head + 32 + SECTIONS * 4 + 8, 2),
                              .truncated = head[1] & TRUNCATED,
                              .has_attachment = head[1] & ATTACHMENT,
                              .part_count = get_number(head + 2, 2),
@@ -442,6 +509,7 @@ int summary_parse(struct slice encoded, struct summary *summary)
     result.body = sections[BODY];
     result.bodystructure = sections[BODYSTRUCTURE];
     result.preview = sections[PREVIEW];
+    result.fields = sections[FIELDS];
     for (size_t i = 0; i < SUMMARY_HEADER_COUNT; i++)
         if (present & 1U << i)
             result.headers[i] = sections[FIRST_HEADER + i];
@@ -449,25 +517,47 @@ int summary_parse(struct slice encoded, struct summary *summary)
     return 0;
 }
 
+/* The next of the section of fields. */
+static struct slice take_field(struct slice *rest)
+{
+    size_t size = rest->size < 2 ? 0 : get_number(rest->data, 2);
+    struct slice field = slice_sub(*rest, 2, size);
+    *rest = slice_sub(*rest, 2 + size, SIZE_MAX);
+    return field;
+}
+
+static void append_field(const struct summary *summary, int header, const struct slice *whole,
+                         struct buffer *fields)
+{
+    if (summary->whole & 1U << header) {
+        buffer_append(fields, whole[header]);
+        return;
+    }
+    buffer_append_string(fields, headers[header].name);
+    buffer_append(fields, SLICE(": "));
+    buffer_append(fields, summary->headers[header]);
+    buffer_append(fields, SLICE("\r\n"));
+}
+
 int summary_fields(const struct summary *summary, const enum summary_header *wanted, size_t count,
                    struct buffer *fields)
 {
     int header_at[1 << PLACE_BITS];
+    struct slice whole[SUMMARY_HEADER_COUNT] = {{NULL, 0}}, rest = summary->fields;
+    unsigned told = summary->plain | summary->whole;
     memset(header_at, -1, sizeof(header_at));
     for (size_t i = 0; i < count; i++) {
-        if (summary->plain & 1U << wanted[i])
+        if (told & 1U << wanted[i])
             header_at[summary->places >> wanted[i] * PLACE_BITS & 15] = (int)wanted[i];
         else if (summary->truncated || summary->headers[wanted[i]].data)
             return ERROR_NOT_FOUND;
     }
-    for (int i = 0; i < 1 << PLACE_BITS; i++) {
-        if (header_at[i] < 0)
-            continue;
-        buffer_append_string(fields, headers[header_at[i]].name);
-        buffer_append(fields, SLICE(": "));
-        buffer_append(fields, summary->headers[header_at[i]]);
-        buffer_append(fields, SLICE("\r\n"));
-    }
+    for (int i = 0; i < SUMMARY_HEADER_COUNT && rest.size; i++)
+        if (summary->whole & 1U << i)
+            whole[i] = take_field(&rest);
+    for (int i = 0; i < 1 << PLACE_BITS; i++)
+        if (header_at[i] >= 0)
+            append_field(summary, header_at[i], whole, fields);
     return buffer_error(fields);
 }
 

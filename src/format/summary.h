@@ -17,7 +17,7 @@
 #include "base/buffer.h"
 
 enum {
-    SUMMARY_VERSION = 2,
+    SUMMARY_VERSION = 3,
     SUMMARY_SIZE_MAXIMUM = 256 * 1024,         /* bytes of one encoded summary */
     SUMMARY_PREVIEW_MAXIMUM = 256,             /* characters, RFC 8970 section 3.1 */
     SUMMARY_MEMORY_MAXIMUM = 16 * 1024 * 1024, /* arena that any message can be parsed with */
@@ -88,8 +88,9 @@ struct summary {
     struct slice body;     /* IMAP's BODY value without extension data */
     struct slice bodystructure;
     struct slice headers[SUMMARY_HEADER_COUNT]; /* data == NULL: the message has no such field */
-    uint16_t plain;                             /* for summary_fields */
+    uint16_t plain, whole;                      /* for summary_fields */
     uint64_t places;
+    struct slice fields;
     struct slice preview; /* UTF-8 */
     size_t part_count;    /* at least 1; parts in document order, parts[0] is the message */
     struct slice parts;   /* encoded; see summary_part */
@@ -113,8 +114,8 @@ int summary_parse(struct slice encoded, struct summary *summary);
 
 /* Appends the wanted fields, byte by byte as they stand in the message's header and in its order;
  * one that it does not have is left out. ERROR_NOT_FOUND, and nothing appended: the summary cannot
- * tell, as one of them is folded, encoded, has its name in other letters or occurs twice; what is
- * told is ASCII. ERROR_LIMIT. */
+ * tell, as one of them is empty, occurs twice or is not ASCII, or is longer than 1 KiB (References:
+ * than a line) and written in another way than `Name: value`. ERROR_LIMIT. */
 int summary_fields(const struct summary *summary, const enum summary_header *wanted, size_t count,
                    struct buffer *fields);
 

@@ -368,22 +368,59 @@ static void test_fields(void **state)
     assert_fields(&f, "rcs", "Subject: one  two\r\nReferences: <0@example.test>\r\n");
     assert_fields(&f, "c", "");
     assert_fields(&f, "", "");
-    assert_fields(&f, "t", NULL);  /* folded */
-    assert_fields(&f, "ft", NULL); /* one of them */
-    assert_fields(&f, "m", NULL);  /* its name in other letters */
-    assert_fields(&f, "d", NULL);  /* empty */
-    assert_fields(&f, "i", NULL);  /* a blank at its end */
+    assert_fields(&f, "t", "To: b@example.test,\r\n c@example.test\r\n"); /* folded */
+    assert_fields(&f, "tsf",
+                  "From: a@example.test\r\nSubject: one  two\r\n"
+                  "To: b@example.test,\r\n c@example.test\r\n");
+    assert_fields(&f, "m", "Message-Id: <1@example.test>\r\n");   /* in other letters */
+    assert_fields(&f, "i", "In-Reply-To: <0@example.test> \r\n"); /* a blank at its end */
+    assert_fields(&f, "im", "Message-Id: <1@example.test>\r\nIn-Reply-To: <0@example.test> \r\n");
+    assert_fields(&f, "d", NULL); /* empty */
     done(&f);
     build(&f, SLICE("Subject:x\r\nFrom: =?utf-8?q?a?= <a@example.test>\r\nTo: b\r\n"
                     "References: \xc3\xa4\r\nTo: c\r\nCc : d\r\nDate: 1\n"
                     "Message-ID: <1@example.test> (made here)\r\n\r\nCc: none\r\n"));
-    for (const char *name = "sftrcdm"; *name; name++)
-        assert_fields(&f, (char[]){*name, '\0'}, NULL);
+    assert_fields(&f, "s", "Subject:x\r\n");
+    assert_fields(&f, "dcfs",
+                  "Subject:x\r\nFrom: =?utf-8?q?a?= <a@example.test>\r\nCc : d\r\nDate: 1\n");
+    assert_fields(&f, "m", "Message-ID: <1@example.test> (made here)\r\n");
+    assert_fields(&f, "t", NULL); /* twice */
+    assert_fields(&f, "ft", NULL);
+    assert_fields(&f, "r", NULL); /* not ASCII */
     assert_fields(&f, "i", "");
+    done(&f);
+    build(&f, SLICE("Subject:\r\n =?utf-8?q?a?=\r\n \r\n\t b\r\n"
+                    "References: <1@x>\r\n <2@x>\r\n\r\nText"));
+    assert_fields(&f, "s", "Subject:\r\n =?utf-8?q?a?=\r\n \r\n\t b\r\n");
+    assert_fields(&f, "r", NULL); /* folded */
     done(&f);
     build(&f, SLICE("Subject: the end"));
     assert_fields(&f, "s", NULL);
     done(&f);
+}
+
+/* One of so many bytes is kept as it stands, a longer one is not. */
+static void test_longest_field(void **state)
+{
+    (void)state;
+    enum { LONGEST = 1024 };
+    for (size_t size = LONGEST; size <= LONGEST + 1; size++) {
+        struct fixture f;
+        struct buffer text, field;
+        buffer_init(&field, 2 * LONGEST);
+        buffer_init(&text, 4 * LONGEST);
+        buffer_append_string(&field, "To: a,\r\n ");
+        while (field.size < size - 2)
+            buffer_append_byte(&field, 'x');
+        buffer_append_string(&field, "\r\n");
+        buffer_append(&text, buffer_slice(&field));
+        buffer_append_string(&text, "\r\n");
+        build(&f, buffer_slice(&text));
+        assert_fields(&f, "t", size == LONGEST ? field.data : NULL);
+        done(&f);
+        buffer_release(&text);
+        buffer_release(&field);
+    }
 }
 
 /* Of what was cut nothing is told: a field that is not there may have been. */
@@ -438,19 +475,13 @@ static void test_shift(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_shift),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_preview),
-        cmocka_unit_test(test_preview_at_its_limit),
-        cmocka_unit_test(test_attachments),
-        cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_narrow_room),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_header_names),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_fields_of_truncated),
+        cmocka_unit_test(test_simple),        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_parts),         cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_preview),       cmocka_unit_test(test_preview_at_its_limit),
+        cmocka_unit_test(test_attachments),   cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_narrow_room),   cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_header_names),  cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_longest_field), cmocka_unit_test(test_fields_of_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
