@@ -4,6 +4,7 @@
 #include "format/base64.h"
 #include "format/field_priv.h"
 #include "format/text.h"
+#include "format/utf8_priv.h"
 
 #include <ctype.h>
 
@@ -16,10 +17,7 @@ struct field {
 
 bool downgrade_is_ascii(struct slice header)
 {
-    for (size_t i = 0; i < header.size; i++)
-        if (header.data[i] & 0x80)
-            return false;
-    return true;
+    return utf8_ascii_prefix(header) == header.size;
 }
 
 static size_t line_end(struct slice text, size_t offset)

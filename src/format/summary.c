@@ -47,6 +47,8 @@
 #include "format/text.h"
 #include "format/utf8_priv.h"
 
+#include <endian.h>
+
 enum {
     HEAD_SIZE = 114,
     PLACE_BITS = 4, /* of a header field's place */
@@ -121,12 +123,12 @@ static void put_number(char *out, uint64_t value, size_t size)
         out[i] = (char)(value & 0xff);
 }
 
-static uint64_t get_number(const char *in, size_t size)
+/* Eight bytes at most; size is a constant everywhere, so it is one load. */
+static inline uint64_t get_number(const char *in, size_t size)
 {
     uint64_t value = 0;
-    while (size-- > 0)
-        value = value << 8 | (unsigned char)in[size];
-    return value;
+    memcpy(&value, in, size);
+    return le64toh(value);
 }
 
 /* Building. */
@@ -469,11 +471,16 @@ static struct slice take(struct slice *rest, size_t size)
     return taken;
 }
 
+static uint32_t section_size(struct slice encoded, size_t section)
+{
+    return (uint32_t)get_number(encoded.data + 32 + section * 4, 4);
+}
+
 static bool sizes_fit(struct slice encoded)
 {
     uint64_t total = HEAD_SIZE + get_number(encoded.data + 2, 2) * PART_SIZE;
     for (size_t i = 0; i < SECTIONS; i++)
-        total += get_number(encoded.data + 32 + i * 4, 4);
+        total += section_size(encoded, i);
     return total == encoded.size;
 }
 
@@ -502,9 +509,9 @@ int summary_parse(struct slice encoded, struct summary *summary)
     struct slice rest = encoded, sections[SECTIONS];
     take(&rest, HEAD_SIZE);
     /* The charsets belong to the rows that name them. */
-    result.parts = take(&rest, result.part_count * PART_SIZE + get_number(head + 32, 4));
+    result.parts = take(&rest, result.part_count * PART_SIZE + section_size(encoded, CHARSETS));
     for (size_t i = CHARSETS + 1; i < SECTIONS; i++)
-        sections[i] = take(&rest, get_number(head + 32 + i * 4, 4));
+        sections[i] = take(&rest, section_size(encoded, i));
     result.envelope = sections[ENVELOPE];
     result.body = sections[BODY];
     result.bodystructure = sections[BODYSTRUCTURE];
