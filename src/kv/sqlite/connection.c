@@ -59,6 +59,11 @@ static const char make[] =
     "PRAGMA user_version=" FORMAT_VERSION ";"
     "PRAGMA journal_mode=WAL;";
 
+#define RANGE                                                                                      \
+    "SELECT key,value FROM small WHERE key>=?1 AND key<?2"                                         \
+    " UNION ALL SELECT key,value FROM large WHERE key>=?1 AND key<?2"                              \
+    " ORDER BY key"
+
 static const char *const statement_texts[STATEMENTS] = {
     /* Left at its row, it holds the snapshot until it is reset; and it is the cheapest read. */
     [STATEMENT_PIN] = "PRAGMA data_version",
@@ -73,9 +78,8 @@ static const char *const statement_texts[STATEMENTS] = {
                              " ON CONFLICT(key) DO UPDATE SET value=excluded.value"),
     [STATEMENT_DELETE_SMALL] = "DELETE FROM small WHERE key=?1",
     [STATEMENT_DELETE_LARGE] = "DELETE FROM large WHERE key=?1",
-    [STATEMENT_RANGE] = ("SELECT key,value FROM small WHERE key>=?1 AND key<?2"
-                         " UNION ALL SELECT key,value FROM large WHERE key>=?1 AND key<?2"
-                         " ORDER BY key"),
+    [STATEMENT_RANGE] = RANGE,
+    [STATEMENT_SECOND_RANGE] = RANGE,
 };
 
 /* --- errors --- */

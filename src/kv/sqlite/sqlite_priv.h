@@ -40,8 +40,12 @@ enum statement {
     STATEMENT_DELETE_SMALL,
     STATEMENT_DELETE_LARGE,
     STATEMENT_RANGE,
+    STATEMENT_SECOND_RANGE,
     STATEMENTS
 };
+/* Cursors whose statements are kept. A listing has two in each of its slices, one of pages and one
+ * of summaries; preparing a statement takes as long as reading twenty of these. */
+enum { KEPT_CURSORS = STATEMENTS - STATEMENT_RANGE };
 
 struct sqlite_engine {
     struct kv_engine engine;
@@ -70,14 +74,14 @@ struct sqlite_cursor {
 struct connection {
     struct kv_transaction transaction;
     sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS]; /* made when first used */
-    struct sqlite_cursor cursor;          /* the first open cursor; further ones are allocated */
-    enum kv_durability durability;        /* what PRAGMA synchronous is set for */
-    unsigned changes;                     /* in the update that goes on */
-    bool relaxed;                         /* has committed without a flush since its last flush */
-    sqlite3_int64 flushed_version;        /* data_version at its last kv_sync; -1 before */
-    uint64_t deadline_us;                 /* of waiting for another process's lock */
-    struct connection *next;              /* in the pool */
+    sqlite3_stmt *statements[STATEMENTS];       /* made when first used */
+    struct sqlite_cursor cursors[KEPT_CURSORS]; /* those opened first; others are allocated */
+    enum kv_durability durability;              /* what PRAGMA synchronous is set for */
+    unsigned changes;                           /* in the update that goes on */
+    bool relaxed;                  /* has committed without a flush since its last flush */
+    sqlite3_int64 flushed_version; /* data_version at its last kv_sync; -1 before */
+    uint64_t deadline_us;          /* of waiting for another process's lock */
+    struct connection *next;       /* in the pool */
 };
 
 /* The error for what SQLite said last. Never 0. */

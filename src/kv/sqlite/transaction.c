@@ -103,24 +103,38 @@ static int get(struct kv_transaction *transaction, struct slice key, struct buff
 
 /* --- cursors --- */
 
+static bool is_kept(const struct connection *connection, const struct sqlite_cursor *cursor)
+{
+    return cursor >= connection->cursors && cursor < connection->cursors + KEPT_CURSORS;
+}
+
+static int take_cursor(struct connection *connection, struct sqlite_cursor **taken)
+{
+    size_t i = 0;
+    while (i < KEPT_CURSORS && connection->cursors[i].used)
+        i++;
+    bool kept = i < KEPT_CURSORS;
+    struct sqlite_cursor *cursor = kept ? &connection->cursors[i] : calloc(1, sizeof(*cursor));
+    if (!cursor)
+        return ERROR_MEMORY;
+    cursor->statement =
+        kept ? connection_statement(connection, (enum statement)(STATEMENT_RANGE + i))
+             : connection_prepare(connection, STATEMENT_RANGE);
+    if (cursor->statement)
+        return *taken = cursor, 0;
+    if (!kept)
+        free(cursor);
+    return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
+}
+
 static int cursor_open(struct kv_transaction *transaction, struct slice lower, struct slice upper,
                        struct kv_cursor **cursor)
 {
     struct connection *connection = (struct connection *)transaction;
-    struct sqlite_cursor *opened = &connection->cursor;
-    if (!opened->used) {
-        opened->statement = connection_statement(connection, STATEMENT_RANGE);
-    } else {
-        opened = calloc(1, sizeof(*opened));
-        if (!opened)
-            return ERROR_MEMORY;
-        opened->statement = connection_prepare(connection, STATEMENT_RANGE);
-    }
-    if (!opened->statement) {
-        if (opened != &connection->cursor)
-            free(opened);
-        return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
-    }
+    struct sqlite_cursor *opened;
+    int error = take_cursor(connection, &opened);
+    if (error)
+        return error;
     opened->cursor.transaction = transaction;
     opened->used = true;
     if (lower.size)
@@ -159,7 +173,7 @@ static void cursor_close(struct kv_cursor *base)
 {
     struct sqlite_cursor *cursor = (struct sqlite_cursor *)base;
     struct connection *connection = (struct connection *)base->transaction;
-    if (cursor == &connection->cursor) {
+    if (is_kept(connection, cursor)) {
         sqlite3_reset(cursor->statement);
         cursor->used = false;
         cursor->ended = 0;

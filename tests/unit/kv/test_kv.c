@@ -337,6 +337,33 @@ static void test_several_cursors(void **state)
     kv_read_end(&transaction);
 }
 
+/* More than are kept with a connection, closed in another order than they were opened in. */
+static void test_many_cursors(void **state)
+{
+    struct fixture *f = *state;
+    enum { MANY = 5 };
+    struct kv_transaction *transaction;
+    struct kv_cursor *cursors[MANY];
+    struct slice key, value;
+    char text[MANY + 1] = "";
+    for (char digit = '1'; digit <= '5'; digit++)
+        put_string(f->kv, (char[]){'a', digit, '\0'}, (char[]){digit, '\0'});
+    assert_int_equal(kv_read_begin(f->kv, &transaction), 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++)
+            assert_int_equal(kv_cursor_open(transaction, SLICE("a"), SLICE(""), &cursors[i]), 0);
+        for (int i = 0; i < MANY; i++) {
+            for (int step = 0; step <= i; step++)
+                assert_int_equal(kv_cursor_next(cursors[i], &key, &value), 0);
+            text[i] = value.data[0];
+        }
+        assert_string_equal(text, "12345");
+        for (int i = 0; i < MANY; i++)
+            kv_cursor_close(&cursors[(i * 2 + 1) % MANY]);
+    }
+    kv_read_end(&transaction);
+}
+
 static int read_own(struct kv_transaction *transaction, void *arg)
 {
     (void)arg;
@@ -905,6 +932,7 @@ static void test_against_a_model(void **state)
     CASE(engine, test_cursor),                                                                     \
     CASE(engine, test_cursor_at_the_end_of_all_keys),                                              \
     CASE(engine, test_several_cursors),                                                            \
+    CASE(engine, test_many_cursors),                                                               \
     CASE(engine, test_update_sees_its_own_changes),                                                \
     CASE(engine, test_failed_update_leaves_nothing),                                               \
     CASE(engine, test_snapshot),                                                                   \
