@@ -48,6 +48,12 @@ static inline size_t utf8_write(uint32_t code, char out[4])
 static inline size_t utf8_ascii_prefix(struct slice bytes)
 {
     size_t i = 0;
+    for (; i + 32 <= bytes.size; i += 32) {
+        uint64_t words[4];
+        memcpy(words, bytes.data + i, 32);
+        if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080ULL)
+            break;
+    }
     for (; i + 8 <= bytes.size; i += 8) {
         uint64_t word;
         memcpy(&word, bytes.data + i, 8);
