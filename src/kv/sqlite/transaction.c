@@ -120,8 +120,10 @@ static int take_cursor(struct connection *connection, struct sqlite_cursor **tak
     cursor->statement =
         kept ? connection_statement(connection, (enum statement)(STATEMENT_RANGE + i))
              : connection_prepare(connection, STATEMENT_RANGE);
-    if (cursor->statement)
-        return *taken = cursor, 0;
+    if (cursor->statement) {
+        *taken = cursor;
+        return 0;
+    }
     if (!kept)
         free(cursor);
     return sqlite_error(connection, sqlite3_extended_errcode(connection->db));

@@ -182,6 +182,16 @@ static struct greeting greet(int socket, const struct sockaddr *address, socklen
     return greeting;
 }
 
+static bool listens(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int attempt = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool connected = connect(attempt, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(attempt);
+    return connected;
+}
+
 static struct greeting connect_imap(uint16_t port)
 {
     struct sockaddr_in address = {
@@ -514,9 +524,11 @@ static void test_reloads(void **state)
     char byte;
     assert_int_equal(recv(before.socket, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
-    for (int i = 0; i < 500 && connect_imap(old_port).socket >= 0; i++)
+    /* A connection may still come into the queue of a listener that is closed the moment after:
+     * nobody greets it. */
+    for (int i = 0; i < 500 && listens(old_port); i++)
         nap();
-    assert_int_equal(connect_imap(old_port).socket, -1);
+    assert_false(listens(old_port));
     close(before.socket);
     expect_status(&server, "\"state\":\"draining\"", 0);
     assert_false(log_has(&server, "child_crashed"));
