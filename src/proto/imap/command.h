@@ -12,7 +12,7 @@
  * (REPLACE), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 5032 (WITHIN), 5182 (SEARCHRES), 7889
  * (APPENDLIMIT), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), 5465
  * (NOTIFY), 5267 (CONTEXT), 8437 (UNAUTHENTICATE), 5466 (FILTERS), 7377 (MULTISEARCH), 5257
- * (ANNOTATE), 10022 (UIDBATCHES).
+ * (ANNOTATE), 9755 and 6855 (UTF8=ACCEPT), 10022 (UIDBATCHES).
  */
 #ifndef PROTO_IMAP_COMMAND_H
 #define PROTO_IMAP_COMMAND_H
@@ -411,6 +411,7 @@ struct imap_append {
     bool binary;                  /* a literal8: it may have NUL bytes (RFC 3516 section 4.4) */
     bool catenates;               /* it consists of parts (RFC 4469) */
     size_t parts;                 /* of all messages so far; IMAP_CATENATE_PARTS_MAXIMUM */
+    bool in_list;                 /* the reader's own: ")" follows the literal */
     enum imap_append_stage stage; /* the reader's own */
 };
 

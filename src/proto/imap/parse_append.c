@@ -40,7 +40,8 @@ static void keep_keywords(struct imap_cursor *cursor, struct imap_flags *flags)
 }
 
 /* append-message = [SP flag-list] [SP date-time] [SP att-annotate] SP append-data
- * append-data = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")" */
+ * append-data = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")" /
+ *               "UTF8" SP "(" literal8 ")" */
 static enum imap_append_item take_message(struct imap_cursor *cursor, struct imap_append *append)
 {
     append->flags = (struct imap_flags){0};
@@ -68,6 +69,19 @@ static enum imap_append_item take_message(struct imap_cursor *cursor, struct ima
     return IMAP_APPEND_ITEM_NONE;
 }
 
+/* RFC 6855 section 4: says no more than the literal8 alone. RFC 9755 has dropped it (appendix B.1),
+ * but clients that know the former may send every message so. */
+static bool take_utf8(struct imap_cursor *cursor)
+{
+    if (!cursor->utf8_accept || !imap_take_word(cursor, "UTF8"))
+        return false;
+    imap_expect(cursor, ' ', "expected a list");
+    imap_expect(cursor, '(', "expected a list");
+    if (imap_peek(cursor) != '~')
+        imap_fail(cursor, "expected a literal8");
+    return true;
+}
+
 /* Behind the space. */
 static enum imap_append_item take_data(struct imap_cursor *cursor, struct imap_append *append)
 {
@@ -79,6 +93,7 @@ static enum imap_append_item take_data(struct imap_cursor *cursor, struct imap_a
         return IMAP_APPEND_ITEM_NONE;
     }
     append->catenates = imap_take_word(cursor, "CATENATE");
+    append->in_list = false;
     if (append->catenates) {
         imap_expect(cursor, ' ', "expected a list");
         imap_expect(cursor, '(', "expected a list");
@@ -87,6 +102,7 @@ static enum imap_append_item take_data(struct imap_cursor *cursor, struct imap_a
         append->stage = IMAP_APPEND_PART;
         return IMAP_APPEND_ITEM_CATENATE;
     }
+    append->in_list = take_utf8(cursor);
     append->binary = imap_take(cursor, '~');
     append->size = imap_message_literal(cursor);
     append->stage = IMAP_APPEND_END;
@@ -147,9 +163,11 @@ static enum imap_append_item take_part_end(struct imap_cursor *cursor, struct im
 /* Behind a message: another one, or nothing. */
 static enum imap_append_item take_end(struct imap_cursor *cursor, struct imap_command *command)
 {
+    cursor->what = "Message";
+    if (command->append.in_list)
+        imap_expect(cursor, ')', "expected a closing parenthesis behind it");
     if (cursor->at == cursor->end)
         return IMAP_APPEND_ITEM_END;
-    cursor->what = "Message";
     if (command->id == IMAP_REPLACE || imap_peek(cursor) != ' ')
         imap_fail(cursor, "something follows it");
     command->append.stage = IMAP_APPEND_MESSAGE;
