@@ -281,6 +281,35 @@ def test_what_happens_elsewhere_shows_up(mail, shared_server, account, client):
     mail.wait_for_messages("second", "third")
 
 
+def test_work_goes_on_without_a_connection(thunderbird, shared_server, account, client):
+    """And is done on the server when there is one again."""
+    for name in ("flagged", "moved", "copied"):
+        shared_server.deliver(message(name, f"To be {name}.\r\n"), account[0])
+    with Mail(thunderbird, shared_server, account, offline_download=True) as mail:
+        mail.open("INBOX")
+        mail.wait_for_messages("flagged", "moved", "copied")
+        mail.wait_for_folders(lambda found: "Trash" in found)
+        mail.wait(lambda: mail.do("isDownloaded", "INBOX"))
+        mail.do("goOffline")
+        try:
+            assert "To be flagged." in mail.select("flagged")["text"]
+            mail.do("command", "cmd_markAsFlagged")
+            mail.with_message("copied", "cmd_copyMessage", "Sent")
+            mail.with_message("moved", "cmd_moveMessage", "Archive")
+            mail.wait_for_messages("flagged", "copied")
+            assert on_server(client, "INBOX") == {"flagged": set(), "moved": set(), "copied": set()}
+        finally:
+            mail.do("goOnline")
+        expected = {"INBOX": {"flagged": {r"\Seen", r"\Flagged"}, "copied": {r"\Seen"}},
+                    "Archive": {"moved": {r"\Seen"}}, "Sent": {"copied": {r"\Seen"}}}
+
+        def there():
+            """But for a keyword that it sets then, unasked."""
+            return {name: {subject: flags - {"$MDNSent"} for subject, flags in on_server(client, name).items()}
+                    for name in expected}
+        wait_until(lambda: there() == expected, SECONDS, lambda: f"{there()}, not {expected}")
+
+
 def test_with_fewer_extensions(thunderbird, shared_server, account, client):
     """STARTTLS, and nothing of what its account settings can do without: names and searches are in other
     charsets, flags are asked for in full, drafts are plain literals."""

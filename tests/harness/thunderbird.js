@@ -75,6 +75,17 @@ hands.removeAccount = key => {
     MailServices.accounts.removeAccount(MailServices.accounts.getAccount(key), true);
 };
 
+hands.goOffline = () => {
+    Services.io.offline = true;
+};
+
+/** And does on the server what has been done since. */
+hands.goOnline = () => {
+    Services.io.offline = false;
+    Cc["@mozilla.org/messenger/offline-manager;1"].getService(Ci.nsIMsgOfflineManager)
+        .goOnline(false, true, window.msgWindow);
+};
+
 // --- folders ---
 
 /** {name: special use, or ""}. */
@@ -107,6 +118,12 @@ hands.compact = (key, name) => new Promise((resolve, reject) => folderOf(key, na
     OnStopRunningUrl: (_url, status) => Components.isSuccessCode(status) ? resolve() :
         reject(new Error(`compacting failed: ${status.toString(16)}`)),
 }, window.msgWindow));
+
+/** Whether all messages are kept here, too: it sees to that by itself, in its own time. */
+hands.isDownloaded = (key, name) => {
+    const folder = folderOf(key, name);
+    return [...folder.messages].every(one => folder.hasMsgOffline(one.messageKey));
+};
 
 /** What the window for subscriptions shows, {name: whether it is subscribed}. */
 hands.subscriptions = key => new Promise(resolve => {

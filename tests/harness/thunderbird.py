@@ -106,7 +106,8 @@ class Thunderbird:
     # --- its life ---
 
     def __enter__(self):
-        environment = dict(os.environ, HOME=str(self.directory), MOZ_LOG="IMAP:4,timestamp,sync",
+        environment = dict(os.environ, HOME=str(self.directory), TMPDIR=str(self.directory),
+                           MOZ_LOG="IMAP:4,timestamp,sync",
                            MOZ_LOG_FILE=str(self.directory / "imap"))
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
