@@ -145,6 +145,34 @@ def test_of_a_large_message_the_report_has_the_header(server, mta):
     assert "Subject: large" in original.get_payload() and len(mail["data"]) < 4000
 
 
+def test_of_an_internationalized_message_the_report_says_so(server, mta):
+    """RFC 6533 section 5, encoded for any mail server (RFC 6532 section 3.7)."""
+    alice = server.fresh_account()
+    script(server, alice, 'require "reject"; reject "nö";')
+    for number, body in enumerate(("x\r\n", "x" * 70 + "\r\n" * 70000)):
+        text = message("größer", body=body, Message_ID=f"<ö{number}@example.org>")
+        server.deliver(text, alice[0])
+        report = sent(mta, number + 1)[number]["data"]
+        assert report.isascii()
+        _, notification, original = email.message_from_bytes(report).get_payload()
+        assert "Original-Message-ID" not in notification.as_string()
+        assert original.get_content_type() == ("message/global-headers" if number else "message/global")
+        header = text.partition(b"\r\n\r\n")[0] + b"\r\n"
+        payload = original.get_payload()
+        payload = payload[0].get_payload() if isinstance(payload, list) else payload
+        assert base64.b64decode(payload) == (header if number else text)
+
+
+def test_a_body_of_8_bits_is_said_to_be_one(server, mta):
+    alice = server.fresh_account()
+    script(server, alice, 'require "reject"; reject "nö";')
+    server.deliver(message("x", body="größer\r\n"), alice[0])
+    (mail,) = sent(mta, 1)
+    original = email.message_from_bytes(mail["data"]).get_payload()[2]
+    assert (original.get_content_type(), original["Content-Transfer-Encoding"]) == ("message/rfc822", "8bit")
+    assert "größer\r\n".encode() in mail["data"]
+
+
 def test_dsn_parameters_go_on(server, mta):
     alice = server.fresh_account()
     script(server, alice, 'require ["redirect-dsn", "redirect-deliverby"];'

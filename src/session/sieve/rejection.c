@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "format/base64.h"
 #include "format/date.h"
+#include "format/downgrade.h"
 #include "format/mime.h"
 #include "session/sieve/filter_priv.h"
 
@@ -97,23 +98,34 @@ static void append_notification(const struct filter *filter, const struct fields
                          "Reporting-UA: %s; Chapar\r\n"
                          "Final-Recipient: rfc822; %.*s\r\n",
                          facts->hostname, SLICE_FORMAT(facts->recipient));
-    if (fields->message_id.size && fields->message_id.size < 900)
+    /* message/disposition-notification is ASCII (RFC 6533 section 4). */
+    if (fields->message_id.size && fields->message_id.size < 900 &&
+        downgrade_is_ascii(fields->message_id))
         buffer_append_format(body, "Original-Message-ID: %.*s\r\n",
                              SLICE_FORMAT(fields->message_id));
     buffer_append_string(body, "Disposition: automatic-action/MDN-sent-automatically; deleted\r\n");
 }
 
+/* A header that is not ASCII has media types of its own (RFC 6533 section 5), which may be encoded
+ * as message/rfc822 may not be (RFC 6532 section 3.7): then any mail server takes it, too. */
 static void append_returned(struct slice message, struct buffer *body)
 {
     const char *end = memmem(message.data, message.size, "\r\n\r\n", 4);
-    size_t header = end ? (size_t)(end - message.data) + 2 : message.size;
-    if (message.size <= RETURNED_MAXIMUM) {
-        buffer_append_string(body, "Content-Type: message/rfc822\r\n\r\n");
-        buffer_append(body, message);
-    } else {
-        buffer_append_string(body, "Content-Type: text/rfc822-headers\r\n\r\n");
-        buffer_append(body, slice_sub(message, 0, header < RETURNED_HEADER_MAXIMUM ? header : 0));
-    }
+    size_t size = end ? (size_t)(end - message.data) + 2 : message.size;
+    struct slice header = slice_sub(message, 0, size);
+    bool whole = message.size <= RETURNED_MAXIMUM, ascii = downgrade_is_ascii(header);
+    struct slice returned = whole                                   ? message
+                            : header.size < RETURNED_HEADER_MAXIMUM ? header
+                                                                    : SLICE("");
+    const char *type = ascii ? (whole ? "message/rfc822" : "text/rfc822-headers")
+                             : (whole ? "message/global" : "message/global-headers");
+    const char *encoding = !ascii ? "base64" : downgrade_is_ascii(returned) ? "7bit" : "8bit";
+    buffer_append_format(body, "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", type,
+                         encoding);
+    if (ascii)
+        buffer_append(body, returned);
+    else
+        append_text(returned, body);
 }
 
 static void append_body(const struct filter *filter, const struct sieve_action *action,
