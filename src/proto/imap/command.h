@@ -434,7 +434,7 @@ struct imap_urls {
     size_t count; /* IMAP_URLS_MAXIMUM */
 };
 
-/* UIDBATCHES (RFC 10022 section 3.1): of batches with `size` messages each the first-th to the
+/* UIDBATCHES (RFC 10022): of batches with `size` messages each the first-th to the
  * last-th, the first being that with the highest UIDs. In the order written. */
 struct imap_batches {
     uint32_t size;

@@ -38,7 +38,7 @@ enum {
     /* Ranges of MODIFIED: as many as a client can name. Beyond, LIMIT is answered. */
     SESSION_MODIFIED_RANGES_MAXIMUM = IMAP_SEQUENCE_RANGES_MAXIMUM,
     SESSION_MULTISEARCH_MAXIMUM = 5000, /* mailboxes of one ESEARCH */
-    SESSION_BATCH_MINIMUM = 500,        /* messages of a batch (RFC 10022 section 3.1.3) */
+    SESSION_BATCH_MINIMUM = 500,        /* messages of a batch (RFC 10022) */
     SESSION_PROGRESS_SECONDS = 10,      /* between two INPROGRESS of one command */
     SESSION_VANISHED_RANGES = 1000,     /* ranges of one VANISHED response */
     /* Bytes of struct flag_difference of one change. */
@@ -627,7 +627,7 @@ int set_at_positions(struct range_set *out, const struct range_set *all,
 /* Appends those of `all` that PARTIAL means (RFC 9394 section 3.1), if any. */
 int set_partial(struct range_set *out, struct range_set *all, const struct imap_partial *partial);
 
-/* The numbers of `all` in batches of `size` from the highest down (RFC 10022 section 3.1): how many
+/* The numbers of `all` in batches of `size` from the highest down (RFC 10022): how many
  * there are, and the lowest number of the n-th, from 1 on; of the last one 1, there or not. */
 uint32_t set_batch_count(struct range_set *all, uint32_t size);
 uint32_t set_batch_lowest(struct range_set *all, uint32_t size, uint32_t n);

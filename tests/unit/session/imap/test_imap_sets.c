@@ -59,7 +59,7 @@ static void test_sets(void **state)
         check_round();
 }
 
-/* The example of RFC 10022 section 3.1.1, and the edges. */
+/* The example of RFC 10022, and the edges. */
 static void test_batches(void **state)
 {
     (void)state;
