@@ -67,7 +67,7 @@ WHO_SYSTEM_ALLOWED = {
 
 # Calls of the store that need no right: opening a view, closing one.
 RIGHTS_NOT_NEEDED = {"store_view_open", "store_view_close", "store_view_hold", "store_view_let_go",
-                     "store_now", "store_view_take_events"}
+                     "store_now", "store_view_take_events", "store_account_changes"}
 
 # What must not be in an executable: the linker is the fence (docs/architecture.md).
 STORAGE = r"(kv|blob|cluster|rados|store|mailbox(?!_name)|collection|credentials|imap_session|sqlite3)_\w+"

@@ -15,6 +15,7 @@ enum { KV_BOUND_MAXIMUM = KV_KEY_MAXIMUM + 1 };
 enum { KV_AGAIN = 1 };
 
 struct kv_operations {
+    bool has_nodes; /* others commit that do not post to this machine's ring at once */
     void (*engine_free)(struct kv_engine *engine);
     int (*open)(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv);
     void (*close)(struct kv *kv);

@@ -43,6 +43,13 @@ void kv_engine_set_notices(struct kv_engine *engine, struct notice_ring *ring)
     engine->ring = ring;
 }
 
+uint64_t kv_changes(const struct kv_engine *engine, uint64_t space)
+{
+    if (!engine->ring || engine->operations->has_nodes)
+        return 0;
+    return notice_ring_count(engine->ring, space);
+}
+
 int kv_open(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv)
 {
     if (!name_is_valid(name))

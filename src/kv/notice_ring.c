@@ -1,6 +1,7 @@
 /*
- * The shared memory: a counter of all notices ever posted, a bit for each slot that waits, what
- * each slot wants to be woken for, and the last NOTICE_ENTRIES notices.
+ * The shared memory: a counter of all notices ever posted, how many of them for each of
+ * NOTICE_FILTER_BITS groups of spaces, a bit for each slot that waits, what each slot wants to be
+ * woken for, and the last NOTICE_ENTRIES notices.
  *
  * A poster takes the next number, writes its entry, then takes the bits of those waiting slots that
  * want the space (who gets a bit writes that eventfd). So a delivery wakes the processes that have
@@ -39,6 +40,8 @@ struct entry {
 struct shared {
     _Atomic uint64_t number; /* 0: nobody has attached yet */
     _Alignas(64) _Atomic uint64_t posted;
+    _Atomic uint64_t missed; /* notices that say so */
+    _Alignas(64) _Atomic uint64_t counts[NOTICE_FILTER_BITS];
     _Alignas(64) _Atomic uint64_t waiting[NOTICE_SLOTS / SLOTS_PER_WORD];
     _Alignas(64) _Atomic uint64_t wanted[NOTICE_SLOTS][NOTICE_FILTER_BITS / 64];
     _Alignas(64) struct entry entries[NOTICE_ENTRIES];
@@ -197,8 +200,15 @@ static void wake_waiting(struct notice_ring *ring, uint64_t space)
     }
 }
 
+static _Atomic uint64_t *count_of(const struct notice_ring *ring, uint64_t space)
+{
+    return space == SPACE_MISSED ? &ring->shared->missed
+                                 : &ring->shared->counts[space % NOTICE_FILTER_BITS];
+}
+
 void notice_ring_post(struct notice_ring *ring, uint64_t space)
 {
+    atomic_fetch_add(count_of(ring, space), 1);
     uint64_t number = atomic_fetch_add(&ring->shared->posted, 1);
     struct entry *entry = &ring->shared->entries[number % NOTICE_ENTRIES];
     atomic_store(&entry->space, space);
@@ -209,6 +219,11 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space)
 void notice_ring_post_missed(struct notice_ring *ring)
 {
     notice_ring_post(ring, SPACE_MISSED);
+}
+
+uint64_t notice_ring_count(const struct notice_ring *ring, uint64_t space)
+{
+    return 1 + atomic_load(count_of(ring, space)) + atomic_load(&ring->shared->missed);
 }
 
 uint64_t notice_ring_number(const struct notice_ring *ring)

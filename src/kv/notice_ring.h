@@ -45,6 +45,11 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space);
 /* Some notices may have been lost on their way here: every reader is told that it missed some. */
 void notice_ring_post_missed(struct notice_ring *ring);
 
+/* Another number than before when something has been posted for the space since (or for one whose
+ * last bits are the same, or that some were missed). Never 0. Any thread; no more than a look at
+ * the memory. */
+uint64_t notice_ring_count(const struct notice_ring *ring, uint64_t space);
+
 /* A random number, the same for all who have mapped this memory: it tells one ring from another. */
 uint64_t notice_ring_number(const struct notice_ring *ring);
 

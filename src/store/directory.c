@@ -54,6 +54,12 @@ uint64_t store_directory_notice(void)
     return notice_space(SLICE(DIRECTORY_SPACE));
 }
 
+uint64_t store_account_changes(const struct store *store, struct account_id account)
+{
+    uint64_t own = kv_changes(store->kv, store_account_notice(account));
+    return own ? own + kv_changes(store->kv, store_directory_notice()) : 0;
+}
+
 bool directory_cut_detail(struct buffer *address)
 {
     struct slice text = buffer_slice(address);

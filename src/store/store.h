@@ -156,6 +156,10 @@ void store_view_let_go(struct store_view *view);
 /* What notices about this account carry (kv/notice_ring.h: notice_space of its kv space). */
 uint64_t store_account_notice(struct account_id account);
 
+/* kv_changes of the account and of the directory together: while it stays the same, so does all
+ * that is read in the account, by whomever. 0: it cannot be said. */
+uint64_t store_account_changes(const struct store *store, struct account_id account);
+
 /* The same of the directory: of accounts, groups, and who shares something with whom. */
 uint64_t store_directory_notice(void);
 

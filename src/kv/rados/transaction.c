@@ -200,6 +200,7 @@ static int nothing(struct kv *kv)
 }
 
 const struct kv_operations rados_operations = {
+    .has_nodes = true,
     .engine_free = rados_engine_free,
     .open = rados_open,
     .close = rados_close,

@@ -11,9 +11,12 @@
  *     vanished_since  expunges up to it have been told; never more than the truth, so asking the
  *                     store again from there is always right, merely longer
  *
+ * Nothing of it is looked at when nothing has been committed since all was told (is_told).
+ *
  * A sync that fills the output stops and goes on later; it may see a newer snapshot then. Arrivals
  * and its modseq are the first snapshot's, so nothing is missed; a change may be told twice.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 #include "session/sieve/event.h"
@@ -392,6 +395,37 @@ void view_tell_muted(struct imap_session *session)
     if (view->muted_modseq && view->muted_modseq < view->modseq)
         view->modseq = view->muted_modseq;
     view->muted_modseq = 0;
+    view->told_changes = 0;
+}
+
+/* A moment: what had been committed by then (0: it cannot be said), and when it was. */
+struct moment {
+    uint32_t changes;
+    uint8_t second;
+};
+
+static struct moment moment_now(const struct imap_session *session)
+{
+    return (struct moment){
+        (uint32_t)store_account_changes(session->stream->store, session->mailbox.account),
+        (uint8_t)(clock_monotonic_us() / 1000000)};
+}
+
+/* Whether nothing has been committed since all was told. What has been and could not be counted
+ * (kv_changes) is seen in the next second. */
+static bool is_told(const struct mailbox_view *view, struct moment now)
+{
+    return now.changes && now.changes == view->told_changes && now.second == view->told_second;
+}
+
+/* Of a snapshot that was taken after that moment. */
+static void note_told(struct mailbox_view *view, const struct mailbox_snapshot *snapshot,
+                      struct moment moment)
+{
+    uint64_t modseq = mailbox_snapshot_collection(snapshot)->highest_modseq;
+    bool all = view->modseq == modseq && view->vanished_since == modseq && !view->sync_modseq;
+    view->told_changes = all ? moment.changes : 0;
+    view->told_second = moment.second;
 }
 
 /* A mailbox that somebody deleted, or took the right to read from, cannot stay selected, and IMAP
@@ -399,13 +433,19 @@ void view_tell_muted(struct imap_session *session)
  * the next sync goes on from what was told. */
 enum progress view_sync(struct imap_session *session, bool expunges)
 {
-    if (!session->mailbox.id)
+    struct mailbox_view *view = &session->mailbox;
+    if (!view->id)
+        return PROGRESS_DONE;
+    struct moment moment = moment_now(session);
+    if (is_told(view, moment))
         return PROGRESS_DONE;
     struct mailbox_snapshot *snapshot;
     int error = session_snapshot(session, &snapshot);
     enum progress progress = PROGRESS_DONE;
     if (!error) {
         progress = sync_with(session, snapshot, expunges, &error);
+        if (!error)
+            note_told(view, snapshot, moment);
         mailbox_snapshot_close(&snapshot);
     }
     if (error == ERROR_NOT_FOUND || error == ERROR_DENIED)

@@ -90,6 +90,7 @@ struct mailbox_view {
     bool read_only;            /* EXAMINE, or no right to change anything */
     bool examined;             /* EXAMINE */
     bool annotate;             /* names of changed annotations are told (RFC 5257 section 4.2) */
+    uint8_t told_second;       /* of the clock, when told_changes was set; its last bits */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
@@ -100,6 +101,8 @@ struct mailbox_view {
     /* A sync that is under way: 0 when none. */
     uint64_t sync_modseq; /* what modseq becomes at its end */
     uint32_t sync_uid;    /* flag changes have been told below this UID */
+    uint32_t
+        told_changes; /* store_account_changes when all was told, its last bits; 0: not all is */
     /* See modseq.c. */
     uint64_t told_modseq;    /* the highest MODSEQ told by the command under way */
     uint64_t lowered_modseq; /* the HIGHESTMODSEQ that is below what was told; 0: none is */

@@ -724,10 +724,15 @@ static void test_notices(void **state)
     struct change list[] = {{"a", SLICE("2")}, {"b", SLICE("3")}};
     struct change delete_none = {"none", {NULL, 0}};
     struct noticed noticed = {0};
+    uint64_t space = notice_space(SLICE("test")), before = kv_changes(f->engine, space);
     assert_int_equal(update(f->kv, list, 2, 0), 0);
+    assert_true(before == 0 ? f->engine->operations->has_nodes
+                            : kv_changes(f->engine, space) != before);
+    before = kv_changes(f->engine, space);
     assert_int_equal(update(f->kv, list, 2, ERROR_QUOTA), ERROR_QUOTA);
     assert_int_equal(update(f->kv, NULL, 0, 0), 0);
     assert_int_equal(update(f->kv, &delete_none, 1, 0), 0);
+    assert_true(kv_changes(f->engine, space) == before);
     notice_ring_read(ring, notice, &noticed);
     assert_int_equal(noticed.count, 1);
     assert_true(noticed.space == notice_space(SLICE("test")));

@@ -98,6 +98,24 @@ static void test_post_and_read(void **state)
     assert_true(notice_space(SLICE("a")) != notice_space(SLICE("b")));
 }
 
+/* What has been posted of a space can be asked for without reading: of each that it may be. */
+static void test_count(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t five = notice_ring_count(f->ring, 5), six = notice_ring_count(f->ring, 6);
+    assert_true(five && six);
+    notice_ring_post(f->ring, 5);
+    assert_true(notice_ring_count(f->ring, 5) != five);
+    assert_true(notice_ring_count(f->ring, 6) == six);
+    five = notice_ring_count(f->ring, 5);
+    notice_ring_post(f->ring, 5 + NOTICE_FILTER_BITS);
+    assert_true(notice_ring_count(f->ring, 5) != five);
+    five = notice_ring_count(f->ring, 5);
+    notice_ring_post_missed(f->ring);
+    assert_true(notice_ring_count(f->ring, 5) != five);
+    assert_true(notice_ring_count(f->ring, 6) != six);
+}
+
 static void test_woken_once(void **state)
 {
     struct fixture *f = *state;
@@ -273,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_woken_for_what_is_wanted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_post_and_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_woken_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slots, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missed, set_up, tear_down),

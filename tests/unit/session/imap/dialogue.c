@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "blob/blob.h"
 #include "kv/kv.h"
+#include "kv/notice_ring.h"
 #include "session/imap/sort_priv.h"
 #include "store/directory.h"
 #include "unit/session/imap/dialogue.h"
@@ -20,6 +21,16 @@ void service_note(struct service *service, const char *text)
     (void)service, (void)text;
 }
 
+static void open_notices(struct dialogue *dialogue)
+{
+    int wake[NOTICE_SLOTS];
+    for (size_t i = 0; i < NOTICE_SLOTS; i++)
+        wake[i] = -1;
+    dialogue->memory = notice_ring_create();
+    assert_int_equal(notice_ring_attach(dialogue->memory, wake, -1, &dialogue->notices), 0);
+    kv_engine_set_notices(dialogue->kv, dialogue->notices);
+}
+
 void dialogue_open(struct dialogue *dialogue)
 {
     memset(dialogue, 0, sizeof(*dialogue));
@@ -30,6 +41,7 @@ void dialogue_open(struct dialogue *dialogue)
     dialogue->config.message_size = 1024 * 1024;
     dialogue->config.idle_timeout = 1800;
     assert_int_equal(kv_memory_create(&dialogue->kv), 0);
+    open_notices(dialogue);
     assert_int_equal(blob_memory_create(&dialogue->blob), 0);
     struct store_options options = {.kv = dialogue->kv,
                                     .blob = dialogue->blob,
@@ -48,6 +60,8 @@ void dialogue_close(struct dialogue *dialogue)
     store_close(&dialogue->store);
     blob_engine_free(&dialogue->blob);
     kv_engine_free(&dialogue->kv);
+    notice_ring_detach(&dialogue->notices);
+    close(dialogue->memory);
     close(dialogue->spool);
 }
 

@@ -32,6 +32,8 @@ struct client {
 
 struct dialogue {
     struct kv_engine *kv;
+    int memory;
+    struct notice_ring *notices; /* which nobody reads: what is told of commits is tried so */
     struct blob_engine *blob;
     struct store *store;
     struct account_id account;

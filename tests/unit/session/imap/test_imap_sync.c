@@ -3,6 +3,8 @@
  */
 #include "unit/check.h"
 
+#include "base/clock.h"
+#include "kv/kv.h"
 #include "unit/session/imap/dialogue.h"
 
 #include <stdlib.h>
@@ -184,15 +186,52 @@ static void test_changes_within_literal(void **state)
     dialogue_close(&dialogue);
 }
 
+/* What has been committed and not counted, as by a process that was killed right behind it. */
+static void append_uncounted(struct dialogue *dialogue)
+{
+    kv_engine_set_notices(dialogue->kv, NULL);
+    dialogue_append(dialogue, "INBOX", "", "a: b\r\n\r\n");
+    kv_engine_set_notices(dialogue->kv, dialogue->notices);
+}
+
+/* Where nothing is known to have been committed, the mailbox is not looked at: but once a second.
+ */
+static void test_nothing_committed(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 0);
+    struct client *a = select_inbox(&dialogue);
+    bool passed_over = false;
+    for (int count = 1; !passed_over; count++) {
+        assert_true(count < 20);
+        client_send(a, "a NOOP\r\n");
+        append_uncounted(&dialogue);
+        passed_over = !strstr(client_send(a, "a NOOP\r\n"), "EXISTS");
+    }
+    uint64_t start = clock_monotonic_us();
+    while (!strstr(client_send(a, "a NOOP\r\n"), "EXISTS"))
+        assert_true(clock_monotonic_us() - start < 10 * 1000 * 1000);
+    append_uncounted(&dialogue);
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n");
+    check_has(a, "a NOOP\r\n", " EXISTS\r\n");
+    dialogue_close(&dialogue);
+}
+
 int main(int count, char **arguments)
 {
     (void)arguments;
     dialogue_bytewise = count > 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),        cmocka_unit_test(test_arrivals),
-        cmocka_unit_test(test_expunges),     cmocka_unit_test(test_pending_expunge_and_arrival),
-        cmocka_unit_test(test_idle),         cmocka_unit_test(test_mailbox_is_gone),
-        cmocka_unit_test(test_move_is_told), cmocka_unit_test(test_changes_within_literal),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_arrivals),
+        cmocka_unit_test(test_expunges),
+        cmocka_unit_test(test_pending_expunge_and_arrival),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_mailbox_is_gone),
+        cmocka_unit_test(test_move_is_told),
+        cmocka_unit_test(test_changes_within_literal),
+        cmocka_unit_test(test_nothing_committed),
     };
     return cmocka_run_group_tests_name("imap sync", tests, NULL, NULL);
 }
