@@ -14,20 +14,27 @@ static void write_number(struct imap_session *session, const char *code, uint64_
     imap_write_text(session->out, session->language, text);
 }
 
+/* What is to be told of a mailbox beside what the snapshot has. */
+struct told {
+    uint32_t unseen;          /* the UID of the first; 0: there is none */
+    struct collection listed; /* for IMAP4rev2's LIST response */
+};
+
 static void write_selected(struct imap_session *session, struct mailbox_snapshot *snapshot,
-                           const struct collection *mailbox, uint32_t unseen)
+                           const struct told *told)
 {
     struct mailbox_view *view = &session->mailbox;
     view_write_flag_lists(session, mailbox_snapshot_keywords(snapshot));
     view_write_exists(session);
     if (session_is_rev2(session))
-        list_write_mailbox(session, mailbox, NULL, SLICE(""));
-    else if (unseen && !(session->enabled & ENABLED_UIDONLY))
-        write_number(session, "UNSEEN", range_set_position(&view->uids, unseen),
+        list_write_mailbox(session, &told->listed, NULL, SLICE(""));
+    else if (told->unseen && !(session->enabled & ENABLED_UIDONLY))
+        write_number(session, "UNSEEN", range_set_position(&view->uids, told->unseen),
                      "First unseen message");
     write_number(session, "UIDVALIDITY", view->uid_validity, "UIDs are valid");
     write_number(session, "UIDNEXT", view->uid_next, "Next UID");
-    buffer_append_format(session->out, "* OK [MAILBOXID (%s)] ", mailbox->object_id);
+    buffer_append_format(session->out, "* OK [MAILBOXID (%s)] ",
+                         mailbox_snapshot_collection(snapshot)->object_id);
     imap_write_text(session->out, session->language, "The mailbox's own id");
     /* RFC 4467 section 8; others' mailboxes are in no URL of one's own. */
     if (session_is_own(session, view->account))
@@ -37,24 +44,47 @@ static void write_selected(struct imap_session *session, struct mailbox_snapshot
     write_number(session, "HIGHESTMODSEQ", view->modseq, "Highest");
 }
 
-static int select_mailbox(struct imap_session *session, const struct session_place *place,
-                          const struct collection *mailbox, struct resync *resync)
+/* IMAP4rev2 is told of the mailbox as in LIST; all others of the first unseen message. */
+static int find_told(struct imap_session *session, const struct session_place *place,
+                     struct mailbox_snapshot *snapshot, struct told *told)
 {
-    struct mailbox_snapshot *snapshot;
-    uint32_t unseen = 0;
-    int error = mailbox_snapshot_open(place->view, mailbox->id, &snapshot);
-    if (error)
-        return error;
-    error = mailbox_first_unseen(snapshot, &unseen);
+    if (!session_is_rev2(session))
+        return mailbox_first_unseen(snapshot, &told->unseen);
+    return session_get_mailbox(session, session->command->select.mailbox, place,
+                               mailbox_snapshot_collection(snapshot)->id, &told->listed);
+}
+
+static int select_snapshot(struct imap_session *session, const struct session_place *place,
+                           struct mailbox_snapshot *snapshot, struct resync *resync)
+{
+    struct told told = {0};
+    int error = find_told(session, place, snapshot, &told);
     if (!error)
-        error = view_select(session, place->account, snapshot, mailbox,
-                            session->command->id == IMAP_EXAMINE);
+        error =
+            view_select(session, place->account, snapshot, session->command->id == IMAP_EXAMINE);
     session->mailbox.annotate = session->command->select.annotate;
     if (!error)
         error = resync_begin(session, snapshot, resync);
     if (!error)
-        write_selected(session, snapshot, mailbox, unseen);
-    mailbox_snapshot_close(&snapshot);
+        write_selected(session, snapshot, &told);
+    return error;
+}
+
+/* All of it is read of one moment. */
+static int select_mailbox(struct imap_session *session, const struct session_place *place,
+                          struct resync *resync)
+{
+    struct mailbox_snapshot *snapshot;
+    collection_id mailbox;
+    store_view_hold(place->view);
+    int error = collection_find_id(place->view, COLLECTION_MAILBOX, place->path, &mailbox);
+    if (!error)
+        error = mailbox_snapshot_open(place->view, mailbox, &snapshot);
+    if (!error) {
+        error = select_snapshot(session, place, snapshot, resync);
+        mailbox_snapshot_close(&snapshot);
+    }
+    store_view_let_go(place->view);
     return error;
 }
 
@@ -68,7 +98,6 @@ static int begin(struct imap_session *session, struct resync *resync)
 {
     const struct imap_select *select = &session->command->select;
     struct session_place place;
-    struct collection mailbox;
     resync_init(resync);
     session->release_work = release;
     if (session->mailbox.id) {
@@ -78,8 +107,8 @@ static int begin(struct imap_session *session, struct resync *resync)
     }
     if (select->condstore || select->qresync)
         modseq_enable(session);
-    int error = session_find_mailbox(session, select->mailbox, &place, &mailbox);
-    return error ? error : select_mailbox(session, &place, &mailbox, resync);
+    int error = session_place(session, select->mailbox, &place);
+    return error ? error : select_mailbox(session, &place, resync);
 }
 
 static enum progress answer(struct imap_session *session)

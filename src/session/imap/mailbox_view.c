@@ -33,7 +33,7 @@ void view_unselect(struct imap_session *session)
 }
 
 int view_select(struct imap_session *session, struct account_id account,
-                struct mailbox_snapshot *snapshot, const struct collection *mailbox, bool read_only)
+                struct mailbox_snapshot *snapshot, bool read_only)
 {
     const struct collection *now = mailbox_snapshot_collection(snapshot);
     struct mailbox_view *view = &session->mailbox;
@@ -45,12 +45,12 @@ int view_select(struct imap_session *session, struct account_id account,
     }
     const uint32_t changing = RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE_MESSAGES |
                               RIGHT_EXPUNGE | RIGHT_ANNOTATE;
-    view->id = mailbox->id;
+    view->id = now->id;
     view->account = account;
     notify_watch(session);
-    view->read_only = read_only || !(mailbox->rights & changing);
+    view->read_only = read_only || !(now->rights & changing);
     view->examined = read_only;
-    view->rights = mailbox->rights;
+    view->rights = now->rights;
     view->uid_validity = now->uid_validity;
     view->uid_next = now->uid_next;
     view->modseq = view->vanished_since = now->highest_modseq;

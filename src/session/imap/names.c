@@ -150,6 +150,18 @@ int session_place(struct imap_session *session, struct slice name, struct sessio
     return error ? error : session_view_of(session, place->account, &place->view);
 }
 
+/* Another's special uses are none of this user's (RFC 6154 section 2). */
+static int as_named(struct slice name, int error, struct collection *found)
+{
+    if (!error && found->type != COLLECTION_MAILBOX)
+        error = ERROR_NOT_FOUND;
+    if (!error && session_is_others(name)) {
+        found->path = name;
+        found->role = ROLE_NONE;
+    }
+    return error;
+}
+
 int session_find_mailbox(struct imap_session *session, struct slice name,
                          struct session_place *place, struct collection *found)
 {
@@ -157,12 +169,12 @@ int session_find_mailbox(struct imap_session *session, struct slice name,
     if (!error)
         error =
             collection_find(place->view, COLLECTION_MAILBOX, place->path, &session->arena, found);
-    if (!error && found->type != COLLECTION_MAILBOX)
-        error = ERROR_NOT_FOUND;
-    /* Another's special uses are none of this user's (RFC 6154 section 2). */
-    if (!error && session_is_others(name)) {
-        found->path = name;
-        found->role = ROLE_NONE;
-    }
-    return error;
+    return as_named(name, error, found);
+}
+
+int session_get_mailbox(struct imap_session *session, struct slice name,
+                        const struct session_place *place, collection_id id,
+                        struct collection *found)
+{
+    return as_named(name, collection_get(place->view, id, &session->arena, found), found);
 }

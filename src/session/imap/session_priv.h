@@ -247,6 +247,11 @@ int session_place(struct imap_session *session, struct slice name, struct sessio
 int session_find_mailbox(struct imap_session *session, struct slice name,
                          struct session_place *place, struct collection *found);
 
+/* The same of one whose id has been found there under this name. */
+int session_get_mailbox(struct imap_session *session, struct slice name,
+                        const struct session_place *place, collection_id id,
+                        struct collection *found);
+
 /* "Shared/info@example.test/Plans" in its parts, which point into it. */
 struct session_name {
     struct slice level;   /* "Shared"; empty: the name is one's own */
@@ -544,8 +549,7 @@ struct flags_cache; /* text.c */
 
 /* Selects the mailbox of an account as the snapshot shows it. On failure nothing is selected. */
 int view_select(struct imap_session *session, struct account_id account,
-                struct mailbox_snapshot *snapshot, const struct collection *mailbox,
-                bool read_only);
+                struct mailbox_snapshot *snapshot, bool read_only);
 void view_unselect(struct imap_session *session);
 
 /* Flag changes that were not told because NOTIFY did not ask for them are told by the next sync. */
