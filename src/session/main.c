@@ -115,12 +115,13 @@ static void on_due(struct account_id account, enum due_kind kind, void *arg)
 
 /* --- before confinement --- */
 
-/* Before anything runs in the pool. Threads that wait at the gate are replaced (session/worker.c);
- * three more are for maintenance, administration and the sender. */
+/* Before anything runs in the pool: three more are for maintenance, administration and the sender.
+ */
 static void set_threads(const struct config *config)
 {
     char text[24];
-    snprintf(text, sizeof(text), "%lld", 2 * (long long)config->session_threads + 3);
+    long long threads = WORKER_POOL * config->session_threads + 3;
+    snprintf(text, sizeof(text), "%lld", threads);
     setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 

@@ -28,6 +28,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -36,7 +37,7 @@
 enum {
     BUCKETS_MINIMUM = 64,
     BUCKETS_MAXIMUM = 65536,
-    LINGER_US = 200,   /* how long a thread waits for a peer that answers at once */
+    LINGER_US = 2000,  /* how long a thread waits for a peer that answers at once */
     GATE_LOOK_MS = 10, /* between two looks at a gate that is closed */
 };
 
@@ -224,6 +225,42 @@ static const char *reason_to_end(const struct served *served)
     return served->unread.size >= STREAM_INPUT_MAXIMUM ? "input_limit" : NULL;
 }
 
+/* --- slots --- */
+
+/* Who waits at the gate keeps his slot, and another is there instead: so those who only read go on.
+ */
+static unsigned slots(const struct worker *worker)
+{
+    unsigned threads = (unsigned)worker->options.config->session_threads;
+    unsigned waiting = gate_waiting();
+    return threads ? threads + (waiting < threads ? waiting : threads) : UINT_MAX;
+}
+
+static bool has_slot(const struct worker *worker)
+{
+    return atomic_load(&worker->running) < slots(worker);
+}
+
+/* False: there is none. Of the loop's thread for a stream that is to run, and of the pool's. */
+static bool take_slot(struct served *served)
+{
+    struct worker *worker = served->worker;
+    unsigned running = atomic_load(&worker->running);
+    while (running < slots(worker))
+        if (atomic_compare_exchange_weak(&worker->running, &running, running + 1)) {
+            served->has_slot = true;
+            return true;
+        }
+    return false;
+}
+
+static void give_slot(struct served *served)
+{
+    if (served->has_slot)
+        atomic_fetch_sub(&served->worker->running, 1);
+    served->has_slot = false;
+}
+
 /* --- bytes --- */
 
 static void send_output(struct served *served)
@@ -368,33 +405,33 @@ static bool take_input(struct served *served)
 
 static bool may_linger(const struct served *served)
 {
-    struct worker *worker = served->worker;
     return served->quick && served->need == STREAM_NEED_INPUT && !served->overflow &&
            !served->write_failed && !served->stream.output.size && input_room(served) > 0 &&
-           !served->stream.draining && !served->stream.timed_out && !worker->queued;
+           !served->stream.draining && !served->stream.timed_out;
 }
 
 /*
  * A peer that answers at once, as a mail server on the same machine does, is waited for here: what
  * it sends is run without going through the loop and another thread's waking, which take as long as
- * the command. Never by all threads at once, and not while another stream wants to run.
+ * the command. Who lingers has no slot and so holds up nobody: the pool has threads for that
+ * (WORKER_POOL). Not while another stream stands in line for the slot.
  */
 static bool linger(struct served *served)
 {
     struct worker *worker = served->worker;
     if (!may_linger(served))
         return false;
+    give_slot(served);
     unsigned others = atomic_fetch_add(&worker->lingering, 1);
-    bool more = others + 1 < (unsigned)worker->options.config->session_threads &&
-                is_readable(served->socket);
+    bool more = others < (unsigned)worker->options.config->session_threads &&
+                !atomic_load(&worker->in_line) && is_readable(served->socket);
     atomic_fetch_sub(&worker->lingering, 1);
-    return more && take_input(served);
+    return take_slot(served) && more && take_input(served);
 }
 
 static void run_in_thread(uv_work_t *work)
 {
     struct served *served = work->data;
-    atomic_fetch_sub(&served->worker->queued, 1);
     uint64_t now = clock_monotonic_us(), until = now + STREAM_SLICE_US;
     served->stream.times.thread += now - served->queued_us;
     do
@@ -408,7 +445,7 @@ static void run_done(uv_work_t *work, int status)
     (void)status; /* is never cancelled */
     struct worker *worker = served->worker;
     served->running = false;
-    worker->running--;
+    give_slot(served);
     if (!served->quiet)
         served->active = worker_second(worker);
     if (!watches_follow(served))
@@ -462,25 +499,15 @@ static void start(struct served *served)
     served->greeted = true;
     served->blocked = false;
     served->running = true;
-    served->worker->running++;
-    atomic_fetch_add(&served->worker->queued, 1);
     uv_queue_work(served->worker->options.loop, &served->work, run_in_thread, run_done);
 }
 
-/* The pool has threads beyond session_threads, for as many as wait at the gate: so those who only
- * read go on. Who finds none waits in line. */
-static bool has_thread(const struct worker *worker)
-{
-    unsigned threads = (unsigned)worker->options.config->session_threads;
-    unsigned waiting = gate_waiting();
-    waiting = waiting < threads ? waiting : threads;
-    return worker->running < threads + waiting || threads == 0;
-}
-
+/* What stands in line is seen by who lingers, or what he has given back is seen here. */
 static void stand_in_line(struct served *served)
 {
     if (!served->is_ready) {
         TAILQ_INSERT_TAIL(&served->worker->ready, served, ready);
+        atomic_fetch_add(&served->worker->in_line, 1);
         served->ready_us = clock_monotonic_us();
     }
     served->is_ready = true;
@@ -488,25 +515,28 @@ static void stand_in_line(struct served *served)
 
 static void leave_line(struct served *served)
 {
-    if (served->is_ready)
+    if (served->is_ready) {
         TAILQ_REMOVE(&served->worker->ready, served, ready);
+        atomic_fetch_sub(&served->worker->in_line, 1);
+    }
     served->is_ready = false;
 }
 
 static void start_or_wait(struct served *served)
 {
-    if (has_thread(served->worker)) {
-        leave_line(served);
-        start(served);
-    } else {
+    if (!take_slot(served)) {
         stand_in_line(served);
+        if (!take_slot(served))
+            return;
     }
+    leave_line(served);
+    start(served);
 }
 
 static void start_first_in_line(struct worker *worker)
 {
     struct served *served;
-    while ((served = TAILQ_FIRST(&worker->ready)) && has_thread(worker)) {
+    while ((served = TAILQ_FIRST(&worker->ready)) && has_slot(worker)) {
         leave_line(served);
         proceed(served);
     }

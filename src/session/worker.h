@@ -24,6 +24,8 @@ enum {
     WORKER_LISTENERS_MAXIMUM = SERVICE_LISTENERS_MAXIMUM,
     WORKER_ACCEPT_MAXIMUM = 16, /* connections accepted before other work gets its turn */
     WORKER_TEND_INTERVAL = 60,  /* seconds between two looks for accounts that are to be tended */
+    WORKER_POOL = 3, /* threads of the pool for each of session_threads: one that runs a command,
+                        one that runs another while the first waits at the gate, one that lingers */
     WORKER_DRAIN_NO_HURRY = UINT32_MAX,
 };
 

@@ -34,8 +34,8 @@ struct watcher {
 LIST_HEAD(watcher_list, watcher);
 
 /* One stream. While `running`, the pool's thread owns `stream`, `unread`, `given`, `need`, `sent`,
- * `ran_us` and the failures of reading and writing, and the loop does not poll the socket; the
- * loop's thread owns the rest, always. */
+ * `ran_us`, `has_slot` and the failures of reading and writing, and the loop does not poll the
+ * socket; the loop's thread owns the rest, always. */
 struct served {
     struct stream stream;
     struct worker *worker;
@@ -68,6 +68,7 @@ struct served {
     unsigned directory_seen; /* the worker's directory_changes when the account was asked about */
     bool has_account, greeted, running, quiet, blocked, ended;
     bool is_ready; /* in the worker's list */
+    bool has_slot; /* one of session_threads; the pool's thread's while running */
     bool quick;    /* its last input came soon after the run before */
     bool read_failed, write_failed, overflow;
 };
@@ -94,7 +95,8 @@ struct worker {
     size_t holds; /* worker_hold */
     struct served_list all;
     struct ready_list ready;
-    unsigned running;             /* in the pool, threads that wait at the gate included */
+    atomic_uint running;          /* streams with a slot, those that wait at the gate included */
+    atomic_uint in_line;          /* of `ready` */
     uv_timer_t gate;              /* looks whether it is open, while anybody waits for that */
     struct served_list *buckets;  /* by notice */
     struct watcher_list *watched; /* by notice */
@@ -105,7 +107,6 @@ struct worker {
     size_t listener_count;
     uint64_t drain_deadline;       /* second; UINT64_MAX: none */
     atomic_uint directory_changes; /* notices of the directory, and one */
-    atomic_uint queued;            /* runs that wait for a thread */
     atomic_uint lingering;         /* threads that wait for input of a stream */
     uint64_t tend_at;              /* second */
     atomic_bool stopping;          /* as draining, for the thread that tends */
