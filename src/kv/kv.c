@@ -182,6 +182,21 @@ static uint64_t blur(uint64_t number)
     return number ^ number >> 29;
 }
 
+/* Of an error it is not known what others may see of it some time. */
+static int commit(struct kv_transaction *transaction)
+{
+    const struct kv *kv = transaction->kv;
+    struct notice_ring *ring = kv->engine->ring;
+    if (ring)
+        notice_ring_begin(ring, kv->notice);
+    int error = kv->engine->operations->update_commit(transaction);
+    if (ring && (!error || error == KV_AGAIN))
+        notice_ring_end(ring, kv->notice);
+    if (ring && !error)
+        notice_ring_post(ring, kv->notice);
+    return error;
+}
+
 static int run_update(struct kv *kv, enum kv_durability durability,
                       int (*fn)(struct kv_transaction *transaction, void *arg), void *arg,
                       bool *again)
@@ -196,12 +211,9 @@ static int run_update(struct kv *kv, enum kv_durability durability,
     error = fn(transaction, arg);
     if (!error)
         error = transaction->error;
-    bool commit = !error && transaction->changed;
-    int ended =
-        commit ? operations->update_commit(transaction) : operations->update_abort(transaction);
+    int ended = !error && transaction->changed ? commit(transaction)
+                                               : operations->update_abort(transaction);
     *again = ended == KV_AGAIN;
-    if (commit && !ended && kv->engine->ring)
-        notice_ring_post(kv->engine->ring, kv->notice);
     return ended && !*again ? ended : error;
 }
 

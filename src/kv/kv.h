@@ -72,11 +72,11 @@ void kv_engine_free(struct kv_engine **engine);
  * opened. */
 void kv_engine_set_notices(struct kv_engine *engine, struct notice_ring *ring);
 
-/* Another number than before when something has been committed since to the space that notice_space
- * gives this number, by whomever: no more than a look at the memory of the ring. What was read
- * after the number was taken is still so while the number is the same. 0: it cannot be said (there
- * is no ring; of what is committed on another node is heard later). A process that is killed right
- * behind its commit has not counted it: look all the same, from time to time. */
+/* Another number than before when something may have been committed since to the space that
+ * notice_space gives this number, by whomever: no more than a look at the memory of the ring. What
+ * was read after the number was taken is still so while it is the same. 0: it cannot be said (a
+ * commit is under way, or its process was killed in it; there is no ring; of what another node
+ * commits is heard later). */
 uint64_t kv_changes(const struct kv_engine *engine, uint64_t space);
 
 /* --- spaces --- */

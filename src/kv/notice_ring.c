@@ -1,7 +1,7 @@
 /*
- * The shared memory: a counter of all notices ever posted, how many of them for each of
- * NOTICE_FILTER_BITS groups of spaces, a bit for each slot that waits, what each slot wants to be
- * woken for, and the last NOTICE_ENTRIES notices.
+ * The shared memory: a counter of all notices ever posted, a bit for each slot that waits, what
+ * each slot wants to be woken for, the last NOTICE_ENTRIES notices, and, for each of
+ * NOTICE_FILTER_BITS groups of spaces, how many changes have begun and how many are over.
  *
  * A poster takes the next number, writes its entry, then takes the bits of those waiting slots that
  * want the space (who gets a bit writes that eventfd). So a delivery wakes the processes that have
@@ -37,13 +37,17 @@ struct entry {
     _Atomic uint64_t check;
 };
 
+struct changes {
+    _Atomic uint64_t begun;
+    _Atomic uint64_t over;
+};
+
 struct shared {
     _Atomic uint64_t number; /* 0: nobody has attached yet */
     _Alignas(64) _Atomic uint64_t posted;
-    _Atomic uint64_t missed; /* notices that say so */
-    _Alignas(64) _Atomic uint64_t counts[NOTICE_FILTER_BITS];
     _Alignas(64) _Atomic uint64_t waiting[NOTICE_SLOTS / SLOTS_PER_WORD];
     _Alignas(64) _Atomic uint64_t wanted[NOTICE_SLOTS][NOTICE_FILTER_BITS / 64];
+    _Alignas(64) struct changes changes[NOTICE_FILTER_BITS];
     _Alignas(64) struct entry entries[NOTICE_ENTRIES];
 };
 
@@ -184,6 +188,32 @@ void notice_ring_want_all(struct notice_ring *ring)
         notice_ring_want(ring, bit);
 }
 
+/* --- what changes --- */
+
+static struct changes *changes_of(const struct notice_ring *ring, uint64_t space)
+{
+    return &ring->shared->changes[space % NOTICE_FILTER_BITS];
+}
+
+void notice_ring_begin(struct notice_ring *ring, uint64_t space)
+{
+    atomic_fetch_add(&changes_of(ring, space)->begun, 1);
+}
+
+void notice_ring_end(struct notice_ring *ring, uint64_t space)
+{
+    atomic_fetch_add(&changes_of(ring, space)->over, 1);
+}
+
+/* In this order: what is over by the first look had begun before it, and nothing else by the
+ * second. */
+uint64_t notice_ring_count(const struct notice_ring *ring, uint64_t space)
+{
+    const struct changes *changes = changes_of(ring, space);
+    uint64_t over = atomic_load(&changes->over), begun = atomic_load(&changes->begun);
+    return over == begun ? begun + 1 : 0;
+}
+
 /* --- posting --- */
 
 static void wake_waiting(struct notice_ring *ring, uint64_t space)
@@ -200,15 +230,8 @@ static void wake_waiting(struct notice_ring *ring, uint64_t space)
     }
 }
 
-static _Atomic uint64_t *count_of(const struct notice_ring *ring, uint64_t space)
-{
-    return space == SPACE_MISSED ? &ring->shared->missed
-                                 : &ring->shared->counts[space % NOTICE_FILTER_BITS];
-}
-
 void notice_ring_post(struct notice_ring *ring, uint64_t space)
 {
-    atomic_fetch_add(count_of(ring, space), 1);
     uint64_t number = atomic_fetch_add(&ring->shared->posted, 1);
     struct entry *entry = &ring->shared->entries[number % NOTICE_ENTRIES];
     atomic_store(&entry->space, space);
@@ -219,11 +242,6 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space)
 void notice_ring_post_missed(struct notice_ring *ring)
 {
     notice_ring_post(ring, SPACE_MISSED);
-}
-
-uint64_t notice_ring_count(const struct notice_ring *ring, uint64_t space)
-{
-    return 1 + atomic_load(count_of(ring, space)) + atomic_load(&ring->shared->missed);
 }
 
 uint64_t notice_ring_number(const struct notice_ring *ring)

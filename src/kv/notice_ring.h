@@ -45,9 +45,16 @@ void notice_ring_post(struct notice_ring *ring, uint64_t space);
 /* Some notices may have been lost on their way here: every reader is told that it missed some. */
 void notice_ring_post_missed(struct notice_ring *ring);
 
-/* Another number than before when something has been posted for the space since (or for one whose
- * last bits are the same, or that some were missed). Never 0. Any thread; no more than a look at
- * the memory. */
+/* So that it can be told at a look that nothing has changed, with no notice to be waited for: what
+ * changes a space says so before it can be seen, and again when it is over. Who is killed between,
+ * or cannot know what has become of it, says nothing any more: then it is not told of the space,
+ * nor of others with the same last bits, as long as the memory lives. */
+void notice_ring_begin(struct notice_ring *ring, uint64_t space);
+void notice_ring_end(struct notice_ring *ring, uint64_t space);
+
+/* Another number each time something has begun; 0: something is not over. So what was read after
+ * the number was taken holds while it is the same. Any thread; no more than a look at the memory.
+ */
 uint64_t notice_ring_count(const struct notice_ring *ring, uint64_t space);
 
 /* A random number, the same for all who have mapped this memory: it tells one ring from another. */

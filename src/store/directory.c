@@ -57,7 +57,8 @@ uint64_t store_directory_notice(void)
 uint64_t store_account_changes(const struct store *store, struct account_id account)
 {
     uint64_t own = kv_changes(store->kv, store_account_notice(account));
-    return own ? own + kv_changes(store->kv, store_directory_notice()) : 0;
+    uint64_t directory = kv_changes(store->kv, store_directory_notice());
+    return own && directory ? own + directory : 0;
 }
 
 bool directory_cut_detail(struct buffer *address)

@@ -11,12 +11,11 @@
  *     vanished_since  expunges up to it have been told; never more than the truth, so asking the
  *                     store again from there is always right, merely longer
  *
- * Nothing of it is looked at when nothing has been committed since all was told (is_told).
+ * Nothing of it is looked at while nothing is committed: then told_changes stays the same.
  *
  * A sync that fills the output stops and goes on later; it may see a newer snapshot then. Arrivals
  * and its modseq are the first snapshot's, so nothing is missed; a change may be told twice.
  */
-#include "base/clock.h"
 #include "base/error.h"
 #include "session/imap/session_priv.h"
 #include "session/sieve/event.h"
@@ -398,34 +397,13 @@ void view_tell_muted(struct imap_session *session)
     view->told_changes = 0;
 }
 
-/* A moment: what had been committed by then (0: it cannot be said), and when it was. */
-struct moment {
-    uint32_t changes;
-    uint8_t second;
-};
-
-static struct moment moment_now(const struct imap_session *session)
-{
-    return (struct moment){
-        (uint32_t)store_account_changes(session->stream->store, session->mailbox.account),
-        (uint8_t)(clock_monotonic_us() / 1000000)};
-}
-
-/* Whether nothing has been committed since all was told. What has been and could not be counted
- * (kv_changes) is seen in the next second. */
-static bool is_told(const struct mailbox_view *view, struct moment now)
-{
-    return now.changes && now.changes == view->told_changes && now.second == view->told_second;
-}
-
-/* Of a snapshot that was taken after that moment. */
+/* `changes` is of before the snapshot was taken. */
 static void note_told(struct mailbox_view *view, const struct mailbox_snapshot *snapshot,
-                      struct moment moment)
+                      uint32_t changes)
 {
     uint64_t modseq = mailbox_snapshot_collection(snapshot)->highest_modseq;
     bool all = view->modseq == modseq && view->vanished_since == modseq && !view->sync_modseq;
-    view->told_changes = all ? moment.changes : 0;
-    view->told_second = moment.second;
+    view->told_changes = all ? changes : 0;
 }
 
 /* A mailbox that somebody deleted, or took the right to read from, cannot stay selected, and IMAP
@@ -436,8 +414,8 @@ enum progress view_sync(struct imap_session *session, bool expunges)
     struct mailbox_view *view = &session->mailbox;
     if (!view->id)
         return PROGRESS_DONE;
-    struct moment moment = moment_now(session);
-    if (is_told(view, moment))
+    uint32_t changes = (uint32_t)store_account_changes(session->stream->store, view->account);
+    if (changes && changes == view->told_changes)
         return PROGRESS_DONE;
     struct mailbox_snapshot *snapshot;
     int error = session_snapshot(session, &snapshot);
@@ -445,7 +423,7 @@ enum progress view_sync(struct imap_session *session, bool expunges)
     if (!error) {
         progress = sync_with(session, snapshot, expunges, &error);
         if (!error)
-            note_told(view, snapshot, moment);
+            note_told(view, snapshot, changes);
         mailbox_snapshot_close(&snapshot);
     }
     if (error == ERROR_NOT_FOUND || error == ERROR_DENIED)

@@ -90,7 +90,6 @@ struct mailbox_view {
     bool read_only;            /* EXAMINE, or no right to change anything */
     bool examined;             /* EXAMINE */
     bool annotate;             /* names of changed annotations are told (RFC 5257 section 4.2) */
-    uint8_t told_second;       /* of the clock, when told_changes was set; its last bits */
     uint32_t rights;
     uint32_t uid_validity;
     uint32_t uid_next; /* UIDs from here on are not known to the client */
