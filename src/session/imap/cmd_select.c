@@ -93,11 +93,32 @@ static void release(struct imap_session *session)
     resync_release(session->work);
 }
 
+/* What has been told of it before is told again, if it is still so. */
+static int select_named(struct imap_session *session, struct resync *resync)
+{
+    const struct imap_select *select = &session->command->select;
+    const struct stream *stream = session->stream;
+    struct session_place place;
+    size_t from = session->out->size;
+    uint64_t changes = session_is_others(select->mailbox)
+                           ? 0
+                           : store_account_changes(stream->store, stream->account);
+    if (changes && !select->qresync && select_recall(session, changes)) {
+        session->mailbox.annotate = select->annotate;
+        return 0;
+    }
+    int error = session_place(session, select->mailbox, &place);
+    if (!error)
+        error = select_mailbox(session, &place, resync);
+    if (!error && changes && !resync->begun)
+        select_remember(session, changes, from);
+    return error;
+}
+
 /* Also when the new mailbox cannot be selected, the old one is not any more. */
 static int begin(struct imap_session *session, struct resync *resync)
 {
     const struct imap_select *select = &session->command->select;
-    struct session_place place;
     resync_init(resync);
     session->release_work = release;
     if (session->mailbox.id) {
@@ -107,8 +128,7 @@ static int begin(struct imap_session *session, struct resync *resync)
     }
     if (select->condstore || select->qresync)
         modseq_enable(session);
-    int error = session_place(session, select->mailbox, &place);
-    return error ? error : select_mailbox(session, &place, resync);
+    return select_named(session, resync);
 }
 
 static enum progress answer(struct imap_session *session)

@@ -312,6 +312,17 @@ uint64_t modseq_known(const struct mailbox_view *view);
 /* Before each tagged response: what the client may keep as HIGHESTMODSEQ. */
 void modseq_settle(struct imap_session *session);
 
+/* --- select_memory.c --- */
+
+/* Selects the command's mailbox, one's own, as it was selected before, by whichever session, and
+ * tells the same of it: when nothing has been committed since. changes: store_account_changes, not
+ * 0. False: nothing is selected, and nothing told. */
+bool select_recall(struct imap_session *session, uint64_t changes);
+
+/* The command has selected its mailbox and told of it, in the output from there on. changes: of
+ * before it was looked at, not 0. */
+void select_remember(struct imap_session *session, uint64_t changes, size_t from);
+
 /* --- vanished.c --- */
 
 /* Which of the UIDs in `known` were expunged after modseq `since`, or, when that is not known any

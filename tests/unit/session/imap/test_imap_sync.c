@@ -209,6 +209,67 @@ static void test_nothing_committed(void **state)
     dialogue_close(&dialogue);
 }
 
+/* What a SELECT tells, asked for twice: the second time it is recalled, which nobody notices. */
+static void select_twice(struct client *client, const char *command, const char *has)
+{
+    char *first = strdup(client_send(client, command));
+    assert_non_null(strstr(first, has));
+    assert_string_equal(client_send(client, command), first);
+    free(first);
+}
+
+/* An answer that is recalled is the one that would be made: it depends on who asks, how, and on all
+ * that is stored. */
+static void test_select_again(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 2);
+    struct client *a = dialogue_client(&dialogue), *b = dialogue_client(&dialogue);
+    client_send(a, "a SELECT INBOX\r\n"); /* so that each of these tells of a closed one */
+    select_twice(a, "a SELECT INBOX\r\n", "* 2 EXISTS");
+    select_twice(a, "a EXAMINE INBOX\r\n", "a OK [READ-ONLY]");
+    select_twice(a, "a SELECT inbox\r\n", "* OK [UNSEEN 1]");
+    check_has(a, "a STORE 1 +FLAGS (\\Seen $New)\r\n", "a OK");
+    select_twice(a, "a SELECT INBOX\r\n", "* OK [UNSEEN 2]");
+    select_twice(a, "a SELECT INBOX\r\n", "\\Draft $New)\r\n");
+    check_has(b, "b DELETE Junk\r\nb CREATE Junk\r\n", "Create completed\r\n");
+    check_has(b, "b SELECT Junk\r\n", "* 0 EXISTS");
+    check_has(a, "a MOVE 1 Junk\r\n", "* 1 EXPUNGE\r\na OK");
+    select_twice(b, "b SELECT Junk\r\n", "* 1 EXISTS");
+    select_twice(b, "b SELECT INBOX\r\n", "* 1 EXISTS");
+    check_has(b, "b ENABLE IMAP4rev2\r\n", "b OK");
+    select_twice(b, "b SELECT INBOX\r\n", "* LIST (");
+    select_twice(a, "a SELECT INBOX\r\n", "* 0 RECENT");
+    check_has(a, "a RENAME Junk Old\r\na CREATE Junk\r\n", "Create completed\r\n");
+    select_twice(a, "a SELECT Junk\r\n", "* 0 EXISTS");
+    select_twice(a, "a SELECT Old\r\n", "* 1 EXISTS");
+    check_has(a, "a DELETE Old\r\n", "a OK");
+    check(a, "a SELECT Old\r\n", "a NO [NONEXISTENT] No such mailbox\r\n");
+    check(a, "a FETCH 1 UID\r\n", "a BAD No mailbox is selected\r\n");
+    dialogue_close(&dialogue);
+}
+
+/* Recalled, and counted in: what comes then is told, and what is done is done there. */
+static void test_select_recalled(void **state)
+{
+    (void)state;
+    struct dialogue dialogue;
+    open_box(&dialogue, 2);
+    struct client *a = select_inbox(&dialogue), *b = select_inbox(&dialogue);
+    kv_engine_set_notices(dialogue.kv, NULL);
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n"); /* not counted */
+    kv_engine_set_notices(dialogue.kv, dialogue.notices);
+    check_has(b, "b SELECT INBOX\r\n", "* 2 EXISTS\r\n"); /* as it was recalled */
+    dialogue_append(&dialogue, "INBOX", "", "a: b\r\n\r\n");
+    check(b, "b NOOP\r\n", "* 4 EXISTS\r\n* 0 RECENT\r\nb OK NOOP completed\r\n");
+    check_has(b, "b SELECT INBOX (CONDSTORE)\r\n", "* OK [HIGHESTMODSEQ V] Highest");
+    check_has(b, "b STORE 1 +FLAGS (\\Deleted)\r\n", "MODSEQ (");
+    check_has(b, "b EXPUNGE\r\n", "* 1 EXPUNGE\r\n");
+    check_has(a, "a NOOP\r\n", "* 1 EXPUNGE\r\n* 3 EXISTS\r\n");
+    dialogue_close(&dialogue);
+}
+
 int main(int count, char **arguments)
 {
     (void)arguments;
@@ -223,6 +284,8 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_move_is_told),
         cmocka_unit_test(test_changes_within_literal),
         cmocka_unit_test(test_nothing_committed),
+        cmocka_unit_test(test_select_again),
+        cmocka_unit_test(test_select_recalled),
     };
     return cmocka_run_group_tests_name("imap sync", tests, NULL, NULL);
 }
