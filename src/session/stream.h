@@ -10,7 +10,9 @@
  *   peer has taken it, then again
  *
  * run() must return when output passes STREAM_OUTPUT_MARK (and be ready to go on) and after
- * STREAM_SLICE_US at the latest, so that no stream holds a thread or a snapshot for long.
+ * STREAM_SLICE_US at the latest, so that no stream holds a thread or a snapshot for long. Where
+ * that is much output, it may send it itself, and goes on with what it has opened as long as the
+ * peer takes all of it at once (stream->send).
  * While a stream waits it keeps no thread, no open view, no big buffer.
  */
 #ifndef SESSION_STREAM_H
@@ -89,6 +91,10 @@ struct stream {
      * next run() or close(). */
     struct stream_watch *watched;
     size_t watched_count;
+    /* Sends what is in output, from within run(). True: the peer has taken it, output is empty, and
+     * nobody waits for the thread. False: return and ask for STREAM_NEED_OUTPUT, whatever is left.
+     * NULL: that cannot be done. */
+    bool (*send)(struct stream *stream);
 
     /* statistics for the log line at the end */
     uint64_t bytes_in, bytes_out, commands;

@@ -263,28 +263,6 @@ static void give_slot(struct served *served)
 
 /* --- bytes --- */
 
-static void send_output(struct served *served)
-{
-    struct buffer *output = &served->stream.output;
-    while (served->sent < output->size) {
-        ssize_t sent = send(served->socket, output->data + served->sent,
-                            output->size - served->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0) {
-            served->write_failed = errno != EAGAIN;
-            return;
-        }
-        served->sent += (size_t)sent;
-        served->stream.bytes_out += (uint64_t)sent;
-    }
-    served->sent = 0;
-    if (served->need == STREAM_NEED_OUTPUT)
-        buffer_clear(output);
-    else
-        buffer_release(output);
-}
-
 static size_t input_room(const struct served *served)
 {
     return STREAM_INPUT_MAXIMUM - served->unread.size;
@@ -336,7 +314,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         receive(served);
     }
     if (status == 0 && events & UV_WRITABLE)
-        send_output(served);
+        worker_send(served);
     proceed(served);
 }
 
@@ -370,7 +348,7 @@ static void run_once(struct served *served)
     served->overflow = buffer_error(&served->stream.output) != 0;
     if (service)
         service_note(service, NULL);
-    send_output(served);
+    worker_send(served);
     buffer_consume(&served->unread, served->given - served->stream.input.size);
     served->stream.input = slice_make(NULL, 0);
     served->given = 0;
@@ -854,6 +832,7 @@ static struct served *make(struct worker *worker, const struct worker_facts *fac
                                      .service = worker->options.service,
                                      .store = worker->options.store,
                                      .spool_directory = worker->options.spool_directory,
+                                     .send = worker_send_within_run,
                                      .account = facts->account,
                                      .user = keep(&place, facts->user),
                                      .administrator = is_administrator(worker, facts),

@@ -139,6 +139,14 @@ void watches_free(struct served *served);
 void watches_notice(struct worker *worker, size_t bucket, uint64_t notice, bool missed,
                     void (*wake)(struct served *served));
 
+/* worker_send.c */
+
+/* Sends what the peer takes now of the output, and forgets it when that is all. Of who runs the
+ * stream, or of the loop between runs. */
+void worker_send(struct served *served);
+/* stream->send. A run that goes on when this has been false may add to the output, but not send. */
+bool worker_send_within_run(struct stream *stream);
+
 /* worker_listen.c */
 void listeners_resume(struct worker *worker);
 void listeners_close(struct worker *worker);

@@ -4,7 +4,8 @@
  * snapshot of its own.
  *
  * \Seen: a response shows the flag as set, and one change at the end of the slice sets it for all
- * messages begun in the slice; no byte of the slice leaves before. A client that is told
+ * messages begun in the slice; no byte of the slice leaves before. (A slice without such a message
+ * sends what it has written, and goes on while the client takes it.) A client that is told
  * modification sequences would need that change's, so it is told of the flag by the sync (RFC 7162
  * section 3.2.4).
  *
@@ -265,10 +266,16 @@ static void slice_release(struct fetch_slice *slice)
     buffer_release(&slice->filtered);
 }
 
+/* What is told of \Seen waits for the change. */
+static bool slice_is_over(struct fetch_slice *slice)
+{
+    return slice->seen.count ? session_slice_over(slice->session)
+                             : session_slice_over_sent(slice->session);
+}
+
 /* ERROR_NOT_FOUND: all messages are done. */
 static int write_messages(struct fetch_slice *slice)
 {
-    struct imap_session *session = slice->session;
     struct fetch_work *work = slice->work;
     struct entry_walk walk;
     const struct entry *entry;
@@ -290,7 +297,7 @@ static int write_messages(struct fetch_slice *slice)
             begin_message(slice, entry);
         else
             work->gone = true;
-    } while (!session_slice_over(session));
+    } while (!slice_is_over(slice));
     entry_walk_release(&walk);
     return error;
 }

@@ -54,6 +54,19 @@ bool session_slice_over(const struct imap_session *session)
            clock_monotonic_tick_us() >= session->deadline;
 }
 
+bool session_slice_over_sent(struct imap_session *session)
+{
+    struct stream *stream = session->stream;
+    bool compressed = session->out != &stream->output;
+    if (compressed || !stream->send || session->out->size < STREAM_OUTPUT_MARK ||
+        clock_monotonic_us() >= session->deadline)
+        return session_slice_over(session);
+    if (stream->send(stream))
+        return false;
+    session->deadline = 0;
+    return true;
+}
+
 enum progress session_reply(struct imap_session *session, const char *status, const char *code,
                             const char *text)
 {

@@ -176,6 +176,11 @@ struct imap_session {
 /* Whether the slice's time is over or the output long enough: return PROGRESS_AGAIN then. */
 bool session_slice_over(const struct imap_session *session);
 
+/* The same, but output that is long enough is sent, and the slice goes on when the client has taken
+ * it: for a slice that writes much from one snapshot, and has nothing to change at its end of which
+ * the client is told already. */
+bool session_slice_over_sent(struct imap_session *session);
+
 /* Sets the tagged response and returns PROGRESS_DONE. */
 enum progress session_reply(struct imap_session *session, const char *status, const char *code,
                             const char *text);

@@ -65,6 +65,8 @@ void dialogue_close(struct dialogue *dialogue)
     close(dialogue->spool);
 }
 
+static bool take_within_run(struct stream *stream);
+
 struct client *dialogue_stream(struct dialogue *dialogue, const char *tag)
 {
     struct client *client = dialogue->clients;
@@ -77,6 +79,7 @@ struct client *dialogue_stream(struct dialogue *dialogue, const char *tag)
         .config = &dialogue->config,
         .store = dialogue->store,
         .spool_directory = dialogue->spool,
+        .send = take_within_run,
         .account = dialogue->account,
         .user = "alice@example.test",
         .client = "192.0.2.1",
@@ -139,6 +142,25 @@ static void receive(struct client *client, struct slice text)
     buffer_append(&client->received, slice_sub(text, begin, text.size));
 }
 
+static void take(struct client *client)
+{
+    struct buffer *output = &client->stream.output;
+    if (output->size > client->widest)
+        client->widest = output->size;
+    receive(client, buffer_slice(output));
+    buffer_clear(output);
+}
+
+static bool take_within_run(struct stream *stream)
+{
+    struct client *client = (struct client *)stream;
+    if (!client->takes)
+        return false;
+    take(client);
+    client->sent++;
+    return true;
+}
+
 static void run_once(struct client *client)
 {
     struct stream *stream = &client->stream;
@@ -149,10 +171,7 @@ static void run_once(struct client *client)
     client->time += clock_monotonic_us() - start;
     stream->noticed = false;
     buffer_consume(&client->unread, given.size - stream->input.size);
-    if (stream->output.size > client->widest)
-        client->widest = stream->output.size;
-    receive(client, buffer_slice(&stream->output));
-    buffer_clear(&stream->output);
+    take(client);
     client->runs++;
 }
 
@@ -170,7 +189,7 @@ static void begin(struct client *client)
 {
     buffer_clear(&client->received);
     buffer_append(&client->received, SLICE(""));
-    client->runs = client->widest = 0;
+    client->runs = client->widest = client->sent = 0;
     client->time = 0;
 }
 

@@ -26,7 +26,9 @@ struct client {
     enum stream_need need;
     size_t runs;   /* of the last send */
     uint64_t time; /* microseconds in them */
-    size_t widest; /* most output of one run */
+    size_t widest; /* most output of one run, or of what a run has sent */
+    bool takes;    /* a run may send: what it sends is taken at once */
+    size_t sent;   /* how often runs did, since the last send */
     bool open;
 };
 

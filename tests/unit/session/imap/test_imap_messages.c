@@ -100,6 +100,18 @@ static void test_append_large(void **state)
     assert_true(strlen(received) > 3900 * 1000);
     assert_non_null(strstr(received, " RFC822.HEADER {8}\r\na: b\r\n\r\n BODY[]<0> {900000}\r\n"));
     assert_true(client->widest < 2 * STREAM_OUTPUT_MARK + 100);
+    /* One that takes it at once gets it in one run; what sets \Seen waits for the run's end. */
+    client->takes = true;
+    received = client_send(client, "a FETCH 1 BODY.PEEK[]\r\n");
+    assert_memory_equal(received + 29, text, size);
+    assert_string_equal(received + 29 + size, ")\r\na OK Fetch completed\r\n");
+    assert_int_equal(client->runs, 1);
+    assert_true(client->sent > 5);
+    assert_true(client->widest < 2 * STREAM_OUTPUT_MARK + 100);
+    client_run_once(client, "a FETCH 1 (BODY[] BODY.PEEK[])\r\n");
+    assert_int_equal(client->sent, 0);
+    assert_int_equal(client->need, STREAM_NEED_OUTPUT);
+    check_has(client, "", " FLAGS (\\Seen))\r\na OK Fetch completed\r\n");
     free(text);
     dialogue_close(&dialogue);
 }
