@@ -2,10 +2,10 @@
 #include "blob/blob.h"
 #include "store/snapshot_priv.h"
 
-/* How far apart the numbers of two summaries may be for the ones between to be read and passed
- * over: a step is much cheaper than a search. */
+/* How far apart the numbers of two messages may be for what is kept of the ones between to be read
+ * and passed over: a step is much cheaper than a search. */
 enum {
-    SUMMARY_GAP = 16,
+    MESSAGE_GAP = 16,
     BODY_MAXIMUM = 1024 * 1024 * 1024, /* the configuration's largest message_size */
 };
 
@@ -14,52 +14,65 @@ void entry_email_id(const struct entry *entry, char text[OBJECT_ID_MAXIMUM])
     snprintf(text, OBJECT_ID_MAXIMUM, "M%llx", (unsigned long long)entry->message);
 }
 
-/* --- summaries --- */
+/* --- what is kept of each message, in order --- */
 
-static void stop_ahead(struct mailbox_snapshot *snapshot)
+void messages_stop_ahead(struct messages_ahead *ahead)
 {
-    if (snapshot->ahead)
-        kv_cursor_close(&snapshot->ahead);
-    snapshot->ahead = NULL;
+    if (ahead->cursor)
+        kv_cursor_close(&ahead->cursor);
+    ahead->cursor = NULL;
 }
 
 /* Goes on with the cursor up to the wanted one. */
-static int read_ahead(struct mailbox_snapshot *snapshot, struct slice wanted,
-                      struct buffer *encoded)
+static int read_ahead(struct messages_ahead *ahead, struct slice wanted, struct buffer *found)
 {
     struct slice key, value;
     for (;;) {
-        int error = kv_cursor_next(snapshot->ahead, &key, &value);
+        int error = kv_cursor_next(ahead->cursor, &key, &value);
         int order = error ? 0 : slice_compare(key, wanted);
         if (error || order > 0) {
-            stop_ahead(snapshot);
+            messages_stop_ahead(ahead);
             return error ? error : ERROR_NOT_FOUND;
         }
         if (order == 0)
-            return buffer_append(encoded, value);
+            return buffer_append(found, value);
     }
 }
 
-static int get_summary(struct mailbox_snapshot *snapshot, uint64_t number, struct buffer *encoded)
+static int start_ahead(const struct mailbox_snapshot *snapshot, struct messages_ahead *ahead,
+                       enum key_family family, uint64_t number)
 {
-    struct key key, after;
-    struct slice wanted = key_of_message(&key, KEY_SUMMARY, number);
-    uint64_t last = snapshot->summary;
-    bool near = last && number > last && number - last <= SUMMARY_GAP;
-    snapshot->summary = number;
-    if (!near)
-        stop_ahead(snapshot);
-    if (near && !snapshot->ahead) {
-        struct slice start = key_of_message(&after, KEY_SUMMARY, number - 1);
-        int error = kv_cursor_open(snapshot->transaction, SLICE("s"), start, &snapshot->ahead);
-        if (error) {
-            snapshot->ahead = NULL;
-            return error;
-        }
-    }
-    return snapshot->ahead ? read_ahead(snapshot, wanted, encoded)
-                           : kv_get(snapshot->transaction, wanted, encoded);
+    struct key after;
+    char prefix = (char)family;
+    int error = kv_cursor_open(snapshot->transaction, slice_make(&prefix, 1),
+                               key_of_message(&after, family, number - 1), &ahead->cursor);
+    if (error)
+        ahead->cursor = NULL;
+    return error;
 }
+
+/* The value of this family. */
+static int get_of_message(const struct mailbox_snapshot *snapshot, struct messages_ahead *ahead,
+                          enum key_family family, uint64_t number, struct buffer *found)
+{
+    struct key key;
+    struct slice wanted = key_of_message(&key, family, number);
+    uint64_t last = ahead->last;
+    bool near = last && number > last && number - last <= MESSAGE_GAP;
+    int error = 0;
+    ahead->last = number;
+    buffer_clear(found);
+    if (!near)
+        messages_stop_ahead(ahead);
+    else if (!ahead->cursor)
+        error = start_ahead(snapshot, ahead, family, number);
+    if (error)
+        return error;
+    return ahead->cursor ? read_ahead(ahead, wanted, found)
+                         : kv_get(snapshot->transaction, wanted, found);
+}
+
+/* --- summaries --- */
 
 /* Of another version: who reads cannot store, so somebody else has to. */
 static int make_anew(struct mailbox_snapshot *snapshot, uint64_t number, struct buffer *encoded)
@@ -75,8 +88,8 @@ static int make_anew(struct mailbox_snapshot *snapshot, uint64_t number, struct 
 int mailbox_summary(struct mailbox_snapshot *snapshot, const struct entry *entry,
                     struct buffer *encoded, struct summary *summary)
 {
-    buffer_clear(encoded);
-    int error = get_summary(snapshot, entry->message, encoded);
+    int error =
+        get_of_message(snapshot, &snapshot->summaries, KEY_SUMMARY, entry->message, encoded);
     if (!error && !summary_is_current(buffer_slice(encoded)))
         error = make_anew(snapshot, entry->message, encoded);
     if (!error)
@@ -126,15 +139,11 @@ int message_make_summary(const struct store_view *view, struct kv_transaction *t
 static int read_blob(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
                      size_t size, struct buffer *bytes)
 {
-    struct key key;
-    struct buffer value;
+    struct buffer *value = &snapshot->record;
     struct message_record record = {0};
-    buffer_init(&value, KV_VALUE_MAXIMUM);
-    int error =
-        kv_get(snapshot->transaction, key_of_message(&key, KEY_MESSAGE, entry->message), &value);
+    int error = get_of_message(snapshot, &snapshot->records, KEY_MESSAGE, entry->message, value);
     if (!error)
-        error = message_record_read(buffer_slice(&value), &record);
-    buffer_release(&value);
+        error = message_record_read(buffer_slice(value), &record);
     snapshot->settled = !error && record.body == MESSAGE_IN_BLOB;
     if (!snapshot->settled)
         return error ? error : ERROR_NOT_FOUND;

@@ -31,6 +31,7 @@ int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
     if (!snapshot)
         return ERROR_MEMORY;
     snapshot->view = view;
+    buffer_init(&snapshot->record, KV_VALUE_MAXIMUM);
     buffer_init(&snapshot->whole, WHOLE_MAXIMUM);
     seen_init(&snapshot->seen);
     int error = view_read(view, &snapshot->transaction);
@@ -53,8 +54,9 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
     struct mailbox_snapshot *snapshot = *closed;
     if (!snapshot)
         return;
-    if (snapshot->ahead)
-        kv_cursor_close(&snapshot->ahead);
+    messages_stop_ahead(&snapshot->summaries);
+    messages_stop_ahead(&snapshot->records);
+    buffer_release(&snapshot->record);
     blob_let_go(&snapshot->kept);
     buffer_release(&snapshot->whole);
     mailbox_release(&snapshot->mailbox);

@@ -7,6 +7,13 @@
 #include "blob/blob.h"
 #include "store/seen_priv.h"
 
+/* What is kept of each message, read ahead: the number last asked for, and a cursor that stands
+ * behind it while they are asked for in order. */
+struct messages_ahead {
+    uint64_t last; /* 0: none */
+    struct kv_cursor *cursor;
+};
+
 struct mailbox_snapshot {
     struct store_view *view;
     struct kv_transaction *transaction;
@@ -14,10 +21,8 @@ struct mailbox_snapshot {
     struct collection collection;
     bool own_seen; /* \Seen is who's own, in: */
     struct seen_map seen;
-    /* Reading summaries ahead: the last one asked for, and a cursor that stands behind it while
-     * they are asked for in order. */
-    uint64_t summary;
-    struct kv_cursor *ahead;
+    struct messages_ahead summaries, records;
+    struct buffer record;   /* of the message that was read last */
     struct blob_kept kept;  /* of bodies */
     bool settled;           /* the body that was read last was in a blob */
     struct buffer whole;    /* of which a part was read last, if it is small: */
@@ -25,6 +30,8 @@ struct mailbox_snapshot {
 };
 
 enum { WHOLE_MAXIMUM = 128 * 1024 }; /* bytes of a message that is small */
+
+void messages_stop_ahead(struct messages_ahead *ahead);
 
 /* Whether all of the page are seen. */
 static inline bool page_is_seen(const struct mailbox_snapshot *snapshot,
