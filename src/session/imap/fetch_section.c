@@ -3,6 +3,8 @@
  * section is, from the summary's offsets; only these are read.
  */
 #include "base/error.h"
+#include "format/downgrade.h"
+#include "format/surrogate.h"
 #include "session/imap/fetch_priv.h"
 
 /* The part whose header and body a section's HEADER and TEXT mean: the message itself, or the one
@@ -198,10 +200,49 @@ static int locate_shown(struct fetch_slice *slice, const struct imap_fetch_item 
     return error ? error : section_locate(&slice->summary, item, offset, size);
 }
 
+static int read_written(void *arg, uint64_t offset, size_t size, struct buffer *bytes)
+{
+    return buffer_append(bytes, slice_sub(*(struct slice *)arg, (size_t)offset, size));
+}
+
+/* Whether the client may be shown the message, of which these are all bytes, as it is. What is
+ * ASCII needs no look at what of it is a header. */
+static bool is_shown_as_it_is(struct fetch_slice *slice, struct slice message)
+{
+    const struct surrogate_source source = {&slice->summary, read_written, &message};
+    bool needed = false;
+    if (session_takes_utf8(slice->session) || downgrade_is_ascii(message))
+        return true;
+    return !fetch_load_summary(slice) && !surrogate_is_needed(&source, 0, message.size, &needed) &&
+           !needed;
+}
+
+/* A small message as a whole goes where it is sent from, without its summary. False: nothing is
+ * written, as it needs a surrogate, or cannot be read. */
+static bool write_message(struct fetch_slice *slice, const struct imap_fetch_item *item)
+{
+    const struct entry *entry = &slice->work->entry;
+    struct buffer *out = slice->session->out;
+    size_t before = out->size;
+    if (item->text != IMAP_SECTION_ALL || item->number_count || item->partial ||
+        entry->size > SESSION_PIECE || slice->work->surrogate.active)
+        return false;
+    imap_write_literal_head(out, entry->size);
+    size_t begin = out->size;
+    int error = mailbox_message(slice->snapshot, entry, 0, (size_t)entry->size, out);
+    if (!error && out->size - begin == entry->size &&
+        is_shown_as_it_is(slice, slice_make(out->data + begin, out->size - begin)))
+        return true;
+    buffer_truncate(out, before);
+    return false;
+}
+
 void section_write(struct fetch_slice *slice, const struct imap_fetch_item *item)
 {
     uint64_t offset, size;
     section_write_label(slice->session->out, item);
+    if (write_message(slice, item))
+        return;
     int error = fetch_load_summary(slice);
     if (!error && write_known_fields(slice, item))
         return;
