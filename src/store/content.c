@@ -183,24 +183,67 @@ static int read_bytes(struct mailbox_snapshot *snapshot, const struct entry *ent
     return error == ERROR_NOT_FOUND ? ERROR_CORRUPT : error;
 }
 
-/* The bytes of a small message are read together, as its header and its parts are in turn: they are
- * compressed together, so one of them takes as long as all. */
+/* --- pieces of bodies --- */
+
+/* The bytes of a block are compressed together, so that one of them takes as long as all: what is
+ * asked for in pieces, such as a header and parts in turn, is read a block at a time. */
+static bool is_at_hand(const struct mailbox_snapshot *snapshot, const struct entry *entry,
+                       uint64_t start)
+{
+    return snapshot->block_message == entry->message && snapshot->block_start == start;
+}
+
+static int read_block(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t start)
+{
+    if (is_at_hand(snapshot, entry, start))
+        return 0;
+    snapshot->block_message = 0;
+    buffer_clear(&snapshot->block);
+    int error = read_bytes(snapshot, entry, start, BODY_BLOCK, &snapshot->block);
+    if (error)
+        return error;
+    snapshot->block_message = entry->message;
+    snapshot->block_start = start;
+    return 0;
+}
+
+/* Appends what the block has of the wanted bytes; *size becomes how many that are. */
+static int append_of_block(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                           uint64_t offset, size_t *size, struct buffer *bytes)
+{
+    size_t skipped = offset % BODY_BLOCK;
+    if (*size > BODY_BLOCK - skipped)
+        *size = BODY_BLOCK - skipped;
+    int error = read_block(snapshot, entry, offset - skipped);
+    return error ? error
+                 : buffer_append(bytes, slice_sub(buffer_slice(&snapshot->block), skipped, *size));
+}
+
+/* How many of the wanted bytes are whole blocks that are not at hand, from offset on: they are read
+ * to where they are wanted. */
+static size_t whole_blocks(const struct mailbox_snapshot *snapshot, const struct entry *entry,
+                           uint64_t offset, size_t size)
+{
+    if (offset % BODY_BLOCK || is_at_hand(snapshot, entry, offset))
+        return 0;
+    return offset + size == entry->size ? size : size - size % BODY_BLOCK;
+}
+
 int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
                     size_t size, struct buffer *bytes)
 {
-    bool is_read = snapshot->whole_message == entry->message;
-    bool all = offset == 0 && size >= entry->size;
-    if (offset >= entry->size)
-        return 0;
-    if (entry->size > WHOLE_MAXIMUM || (all && !is_read))
-        return read_bytes(snapshot, entry, offset, size, bytes);
-    if (!is_read) {
-        snapshot->whole_message = 0;
-        buffer_clear(&snapshot->whole);
-        int error = read_bytes(snapshot, entry, 0, SIZE_MAX, &snapshot->whole);
-        if (error)
-            return error;
-        snapshot->whole_message = entry->message;
+    size_t before = bytes->size;
+    uint64_t left = offset < entry->size ? entry->size - offset : 0;
+    int error = 0;
+    if (left > size)
+        left = size;
+    for (size_t piece; left > 0 && !error; offset += piece, left -= piece) {
+        size_t whole = whole_blocks(snapshot, entry, offset, (size_t)left);
+        piece = whole ? whole : (size_t)left;
+        error = whole ? read_bytes(snapshot, entry, offset, whole, bytes)
+                      : append_of_block(snapshot, entry, offset, &piece, bytes);
     }
-    return buffer_append(bytes, slice_sub(buffer_slice(&snapshot->whole), (size_t)offset, size));
+    if (error)
+        buffer_truncate(bytes, before);
+    return error;
 }

@@ -116,7 +116,8 @@ int mailbox_vanished(struct mailbox_snapshot *snapshot, uint64_t since, struct r
 int mailbox_summary(struct mailbox_snapshot *snapshot, const struct entry *entry,
                     struct buffer *encoded, struct summary *summary);
 
-/* Appends the message's bytes from offset on, at most size. */
+/* Appends the message's bytes from offset on, at most size; or nothing on failure. Who reads a
+ * message in pieces, from front to back, has each block of 128 KiB read and decompressed once. */
 int mailbox_message(struct mailbox_snapshot *snapshot, const struct entry *entry, uint64_t offset,
                     size_t size, struct buffer *bytes);
 

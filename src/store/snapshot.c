@@ -32,7 +32,7 @@ int mailbox_snapshot_open(struct store_view *view, collection_id mailbox,
         return ERROR_MEMORY;
     snapshot->view = view;
     buffer_init(&snapshot->record, KV_VALUE_MAXIMUM);
-    buffer_init(&snapshot->whole, WHOLE_MAXIMUM);
+    buffer_init(&snapshot->block, BODY_BLOCK);
     seen_init(&snapshot->seen);
     int error = view_read(view, &snapshot->transaction);
     if (!error) {
@@ -58,7 +58,7 @@ void mailbox_snapshot_close(struct mailbox_snapshot **closed)
     messages_stop_ahead(&snapshot->records);
     buffer_release(&snapshot->record);
     blob_let_go(&snapshot->kept);
-    buffer_release(&snapshot->whole);
+    buffer_release(&snapshot->block);
     mailbox_release(&snapshot->mailbox);
     seen_release(&snapshot->seen);
     view_read_end(snapshot->view, &snapshot->transaction);

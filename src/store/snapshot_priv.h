@@ -25,11 +25,12 @@ struct mailbox_snapshot {
     struct buffer record;   /* of the message that was read last */
     struct blob_kept kept;  /* of bodies */
     bool settled;           /* the body that was read last was in a blob */
-    struct buffer whole;    /* of which a part was read last, if it is small: */
-    uint64_t whole_message; /* 0: none */
+    struct buffer block;    /* of which a piece was read last: */
+    uint64_t block_message; /* 0: none */
+    uint64_t block_start;
 };
 
-enum { WHOLE_MAXIMUM = 128 * 1024 }; /* bytes of a message that is small */
+enum { BODY_BLOCK = 128 * 1024 }; /* bytes of a body that are read together: a frame of a blob's */
 
 void messages_stop_ahead(struct messages_ahead *ahead);
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { MESSAGES = 1200 };
+enum { MESSAGES = 1200, FRAME = 128 * 1024 };
 
 static const char *space_of(struct fixture *f)
 {
@@ -155,17 +155,30 @@ static void test_any_order(void **state)
     }
 }
 
-/* Parts of a small message, one after the other, are read once; of a large one they are read alone.
- */
+/* However it is cut into pieces, each block is read once. */
+static void assert_pieces(struct mailbox_snapshot *snapshot, const struct entry *entry,
+                          struct slice expected)
+{
+    static const size_t pieces[] = {64 * 1024, 100 * 1000, 128 * 1024, 200 * 1000, SIZE_MAX};
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        int64_t before = counters_sum(COUNTER_BLOB_FRAMES_READ);
+        for (size_t at = 0; at < expected.size; at += pieces[i])
+            assert_part(snapshot, entry, at, pieces[i], slice_sub(expected, at, pieces[i]));
+        int64_t frames = counters_sum(COUNTER_BLOB_FRAMES_READ) - before;
+        assert_in_range(frames, 0, (expected.size + FRAME - 1) / FRAME);
+    }
+}
+
+/* Parts of a message, one after the other, are read once. */
 static void test_parts(void **state)
 {
-    static const size_t sizes[] = {100, 20000, 128 * 1024, 128 * 1024 + 1, 300 * 1024};
+    static const size_t sizes[] = {100, 20000, FRAME, FRAME + 1, 300 * 1024, 4 * FRAME};
     struct fixture *f = *state;
     collection_id box = make_mailbox(f, "Box");
     struct mailbox_snapshot *snapshot;
     struct entry_cursor cursor;
     struct entry entry;
-    char *text = malloc(512 * 1024);
+    char *text = malloc(4 * FRAME + 1);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         memset(text, 'a' + (int)i, sizes[i]);
         memcpy(text, "A: b\r\n\r\n", 8);
@@ -188,8 +201,9 @@ static void test_parts(void **state)
         assert_part(snapshot, &entry, 50, 7, slice_sub(whole, 50, 7));
         assert_part(snapshot, &entry, sizes[i], 7, SLICE(""));
         int64_t frames = counters_sum(COUNTER_BLOB_FRAMES_READ) - before;
-        if (sizes[i] <= 128 * 1024)
+        if (sizes[i] <= FRAME)
             assert_in_range(frames, 0, 1);
+        assert_pieces(snapshot, &entry, whole);
     }
     entry_cursor_release(&cursor);
     mailbox_snapshot_close(&snapshot);
