@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FIRST_CAPACITY = 256 };
+enum {
+    FIRST_CAPACITY = 256,
+    DIGITS_MAXIMUM = 20, /* of a 64-bit number */
+};
 
 void buffer_init(struct buffer *buffer, size_t maximum)
 {
@@ -76,6 +79,16 @@ int buffer_append_string(struct buffer *buffer, const char *string)
 int buffer_append_byte(struct buffer *buffer, char byte)
 {
     return buffer_append(buffer, slice_make(&byte, 1));
+}
+
+int buffer_append_number(struct buffer *buffer, uint64_t number)
+{
+    char digits[DIGITS_MAXIMUM];
+    size_t at = DIGITS_MAXIMUM;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    return buffer_append(buffer, slice_make(digits + at, DIGITS_MAXIMUM - at));
 }
 
 int buffer_append_formatv(struct buffer *buffer, const char *format, va_list arguments)

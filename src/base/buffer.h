@@ -14,6 +14,7 @@
 #include "base/slice.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 
 struct buffer {
     char *data;      /* NULL until the first append */
@@ -36,6 +37,7 @@ void buffer_release(struct buffer *buffer);
 int buffer_append(struct buffer *buffer, struct slice bytes);
 int buffer_append_string(struct buffer *buffer, const char *string);
 int buffer_append_byte(struct buffer *buffer, char byte);
+int buffer_append_number(struct buffer *buffer, uint64_t number); /* in digits */
 int buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int buffer_append_formatv(struct buffer *buffer, const char *format, va_list arguments)

@@ -17,9 +17,14 @@ void imap_write_status(struct buffer *out, enum language language, struct slice 
                        const char *status, const char *code, const char *text)
 {
     buffer_append(out, tag);
-    buffer_append_format(out, " %s ", status);
-    if (code)
-        buffer_append_format(out, "[%s] ", code);
+    buffer_append_byte(out, ' ');
+    buffer_append_string(out, status);
+    buffer_append_byte(out, ' ');
+    if (code) {
+        buffer_append_byte(out, '[');
+        buffer_append_string(out, code);
+        buffer_append(out, SLICE("] "));
+    }
     imap_write_text(out, language, text);
 }
 
@@ -38,7 +43,9 @@ void imap_write_languages(struct buffer *out)
 
 void imap_write_literal_head(struct buffer *out, uint64_t size)
 {
-    buffer_append_format(out, "{%llu}\r\n", (unsigned long long)size);
+    buffer_append_byte(out, '{');
+    buffer_append_number(out, size);
+    buffer_append(out, SLICE("}\r\n"));
 }
 
 void imap_write_literal8_head(struct buffer *out, uint64_t size)

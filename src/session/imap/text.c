@@ -14,8 +14,7 @@ char *number_put(char *place, uint64_t number)
 
 void number_write(struct buffer *out, uint64_t number)
 {
-    char text[NUMBER_MAXIMUM];
-    buffer_append(out, slice_make(text, (size_t)(number_put(text, number) - text)));
+    buffer_append_number(out, number);
 }
 
 void flags_cache_init(struct flags_cache *cache)

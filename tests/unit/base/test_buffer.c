@@ -22,6 +22,24 @@ static void appends_are_kept_in_order(void **state)
     buffer_release(&buffer);
 }
 
+static void numbers_are_digits(void **state)
+{
+    (void)state;
+    struct buffer buffer;
+    buffer_init(&buffer, 1000);
+    const uint64_t numbers[] = {0, 7, 10, 4294967296, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        buffer_append_number(&buffer, numbers[i]);
+        buffer_append_byte(&buffer, ' ');
+    }
+    assert_string_equal(buffer.data, "0 7 10 4294967296 18446744073709551615 ");
+    buffer_release(&buffer);
+    buffer_init(&buffer, 3);
+    assert_int_equal(buffer_append_number(&buffer, 1234), ERROR_LIMIT);
+    assert_int_equal(buffer.size, 0);
+    buffer_release(&buffer);
+}
+
 static void the_maximum_is_hard_and_the_error_sticky(void **state)
 {
     (void)state;
@@ -54,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_are_kept_in_order),
+        cmocka_unit_test(numbers_are_digits),
         cmocka_unit_test(the_maximum_is_hard_and_the_error_sticky),
         cmocka_unit_test(growing_keeps_the_content),
     };
