@@ -329,8 +329,9 @@ static int write_head(struct pack_writer *writer)
             memcpy(head + RECORD_HEADER, index.data, index.size);
         return 0;
     }
-    int error = write_at(writer->file, offset, slice_make(header, RECORD_HEADER));
-    return error ? error : write_at(writer->file, offset + RECORD_HEADER, index);
+    /* The header comes last: with it, it is a record. */
+    int error = write_at(writer->file, offset + RECORD_HEADER, index);
+    return error ? error : write_at(writer->file, offset, slice_make(header, RECORD_HEADER));
 }
 
 int writer_end(struct pack_writer *writer, struct blob_id *id)

@@ -32,6 +32,7 @@ struct blobs {
     char directory[64];
     struct blob_id ids[BLOBS]; /* by number; pack 0: none, or dropped */
     int acknowledged;          /* a pipe's end, -1: none */
+    unsigned first, end;       /* of the commands */
 };
 
 /* What became durable: number 0 is an end mark with calls as the pack. */
@@ -221,7 +222,7 @@ static void run_child(struct blobs *b, enum fault fault, unsigned call)
     if (blob_pack_create(b->directory, &b->engine))
         _exit(1);
     faults_plan(fault, call, seed + call);
-    for (unsigned i = 0; i < COMMANDS; i++)
+    for (unsigned i = b->first; i < b->end; i++)
         run_command(b, fault, i);
     acknowledge(b, 0, (struct blob_id){.pack = faults_calls()});
     blob_engine_free(&b->engine);
@@ -315,15 +316,23 @@ static void tear_down(struct blobs *b)
     nftw(removed, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void one_fault(enum fault fault, unsigned call, unsigned *calls)
+static void one_fault_of(unsigned first, unsigned end, enum fault fault, unsigned call,
+                         unsigned *calls)
 {
     struct blobs b;
     set_up(&b);
+    b.first = first;
+    b.end = end;
     run_with_fault(&b, fault, call, calls);
     if (getenv("CHAPAR_FAULT_VERBOSE"))
         print_message("%s at %u: %u blobs\n", fault_name(fault), call, count_live(&b));
     verify(&b, fault);
     tear_down(&b);
+}
+
+static void one_fault(enum fault fault, unsigned call, unsigned *calls)
+{
+    one_fault_of(0, COMMANDS, fault, call, calls);
 }
 
 static unsigned number_of(const char *name, unsigned otherwise)
@@ -344,6 +353,22 @@ static void test_every_fault(void **unused)
         unsigned step = points ? (calls + points - 1) / points : 1, ignored;
         for (unsigned call = 1 + seed % step; call <= calls; call += step)
             one_fault(fault, call, &ignored);
+    }
+}
+
+/* A large body that is appended to a pack is no record before it is a whole one: its head, which is
+ * known last, is written last. */
+static void test_killed_in_a_large_batch(void **unused)
+{
+    (void)unused;
+    unsigned first = 0, calls = 0, ignored;
+    while (strcmp(commands[first].name, "put behind") != 0)
+        first++;
+    one_fault_of(first, first + 3, FAULT_NONE, 0, &calls);
+    assert_true(calls > 10 && calls < 100);
+    for (unsigned call = 1; call <= calls; call++) {
+        one_fault_of(first, first + 3, FAULT_KILL, call, &ignored);
+        one_fault_of(first, first + 3, FAULT_KILL_SHORT, call, &ignored);
     }
 }
 
@@ -420,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_failed_flush),
         cmocka_unit_test(test_failed_flush_of_folders),
         cmocka_unit_test(test_every_fault),
+        cmocka_unit_test(test_killed_in_a_large_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
