@@ -392,7 +392,7 @@ static int begin_response(struct imap_session *session, struct search_work *work
 static bool write_numbers(struct imap_session *session, struct search_work *work)
 {
     uint32_t number = range_set_next(&work->found, work->next_number);
-    while (number && !session_slice_over(session))
+    while (number && !session_slice_over_sent(session))
         for (int i = 0; i < SEARCH_WRITTEN_AT_ONCE && number; i++) {
             char text[NUMBER_MAXIMUM + 1] = " ";
             buffer_append(session->out,
@@ -406,7 +406,7 @@ static bool write_numbers(struct imap_session *session, struct search_work *work
 static bool write_ranges(struct imap_session *session, struct search_work *work,
                          const struct range_set *set)
 {
-    while (work->written < set->count && !session_slice_over(session)) {
+    while (work->written < set->count && !session_slice_over_sent(session)) {
         const struct range *range = &set->ranges[work->written];
         char text[2 * NUMBER_MAXIMUM + 2], *end = text;
         if (work->written++)

@@ -207,7 +207,7 @@ static int answer_part(struct imap_session *session, struct store_work *work,
             answer_one(session, work, &cache, entry, mailbox_snapshot_keywords(snapshot));
         else
             work->gone = true;
-    } while (!is_answered(work) && !session_slice_over(session));
+    } while (!is_answered(work) && !session_slice_over_sent(session));
     entry_walk_release(&walk);
     flags_cache_release(&cache);
     return error;

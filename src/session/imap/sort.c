@@ -524,7 +524,7 @@ bool sort_write(struct imap_session *session, const struct sort_list *list, size
                 size_t first, size_t end, char separator)
 {
     const struct sort_item *items = (const struct sort_item *)list->items.data;
-    while (*written < end && !session_slice_over(session))
+    while (*written < end && !session_slice_over_sent(session))
         for (int i = 0; i < SEARCH_WRITTEN_AT_ONCE && *written < end; i++, (*written)++) {
             char text[1 + NUMBER_MAXIMUM], *at = text;
             if (separator == ' ' || *written > first)

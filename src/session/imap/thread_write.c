@@ -47,7 +47,7 @@ static void step(struct imap_session *session, struct thread_tree *tree)
 bool thread_tree_write(struct imap_session *session, struct thread_tree *tree)
 {
     uint32_t count = (uint32_t)(tree->order.size / sizeof(uint32_t));
-    while (!session_slice_over(session)) {
+    while (!session_slice_over_sent(session)) {
         if (tree->at != THREAD_NONE)
             step(session, tree);
         else if (tree->next_root < count)
