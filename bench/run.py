@@ -211,11 +211,29 @@ def bench_stress(server, peers):
     with beside(server, KeptLogins) as more:
         stress.measure([server, *peers, *more], options.seconds)
 
+def calls_of_deliveries(folder, count):
+    """System calls of store_bench -d, with all that it does besides: {name: calls}."""
+    output = DIRECTORY / "strace"
+    subprocess.run(["strace", "-f", "-c", "-o", output, STORE_BENCH, "-d", str(count), folder],
+                   capture_output=True, check=True)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    words = [line.split() for line in output.read_text().splitlines()]
+    return {line[-1]: int(line[3]) for line in words if len(line) >= 5 and re.match(r"[\d.]+$", line[0])}
+
+def show_calls(folder):
+    """Of one more delivery, and of the two bare writes that go with it, which are taken off."""
+    few, many = (calls_of_deliveries(folder, count) for count in (500, 1000))
+    for name, bare in (("fcntl", 0), ("fdatasync", 2), ("brk", 0)):
+        calls = (many.get(name, 0) - few.get(name, 0)) / 500 - bare
+        show(f"{name} of a delivery", f"{calls:.2f}", "strace -c store_bench -d 1000 and -d 500 DIRECTORY")
+
 def bench_store(server, peers):
-    """Inside the store: mailboxes of 100,000 and 1,000,000, and 10,000 accounts."""
+    """Inside the store: mailboxes of 100,000 and 1,000,000, 10,000 accounts, and deliveries."""
     folder = DIRECTORY / "store"
     folder.mkdir()
-    for arguments in (["-n", "100000"], ["-n", "1000000"], ["-a", "10000"]):
+    show_calls(folder)
+    for arguments in (["-d", "3000"], ["-n", "100000"], ["-n", "1000000"], ["-a", "10000"]):
         output = subprocess.run([STORE_BENCH, *arguments, folder], capture_output=True, text=True,
                                 check=True).stdout
         for line in output.splitlines():

@@ -7,6 +7,7 @@
  *                                                size on disk, once settled
  *     store_bench -g MESSAGES [DIRECTORY]        so many deliveries through the gate of a server,
  * to be run by callgrind (bench/run.py gate)
+ *     store_bench -d DELIVERIES [DIRECTORY]      so many to 100 accounts, beside bare writes
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "blob/blob.h"
 #include "kv/kv.h"
 #include "store/changes.h"
+#include "store/deliver.h"
 #include "store/directory.h"
 #include "store/message.h"
 #include "store/settle.h"
@@ -24,6 +26,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -32,6 +35,9 @@ enum {
     CHILDREN = 1000,     /* of a mailbox that is renamed */
     OPEN_ACCOUNTS = 100, /* that stay open unused */
     CORPUS_MESSAGE = 64 * 1024 * 1024,
+    DELIVERED_TO = 100, /* accounts */
+    FIRST_EACH = 10,    /* deliveries to each before those that count */
+    DELIVERY_BLOCK = 100,
 };
 
 static void check(int error, const char *what)
@@ -404,15 +410,173 @@ static void run_corpus(struct bench *bench, const char *messages, const char *di
            100.0 * (double)disk_bytes / (double)raw, (double)raw / 1e6);
 }
 
+/* --- deliveries beside bare writes --- */
+
+struct written {
+    uint64_t bytes, calls;
+};
+
+/* Times in microseconds, one of each kind for each delivery. */
+struct comparison {
+    double *delivery, *message, *log;
+    size_t deliveries, messages, logs;
+    struct written written; /* by the deliveries */
+    double cpu;             /* of the deliveries, in us */
+    int file;               /* of the bare writes */
+    char *bytes;            /* for them */
+    size_t room;
+};
+
+/* By this process so far. */
+static struct written count_written(void)
+{
+    struct written written = {0};
+    char line[128];
+    FILE *file = fopen("/proc/self/io", "r");
+    while (file && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "wchar: ", 7) == 0)
+            written.bytes = strtoull(line + 7, NULL, 10);
+        if (strncmp(line, "syscw: ", 7) == 0)
+            written.calls = strtoull(line + 7, NULL, 10);
+    }
+    if (file)
+        fclose(file);
+    return written;
+}
+
+/* Processor time of the thread, finer than cpu_ms. */
+static double thread_us(void)
+{
+    struct timespec time = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+/* What chapar-session does once the message has come, but for scripts. */
+static void deliver(struct bench *bench, struct account_id id, const struct append *append)
+{
+    struct filing filing = {.append = *append};
+    struct delivery_plan plan = {.filings = &filing, .filing_count = 1};
+    struct store_view *view;
+    plan.delivery = prepared_message_delivery(append->message, SLICE("box@example.test"));
+    check(store_view_open(bench->store, WHO_SYSTEM, id, &view), "view");
+    store_view_hold(view);
+    check(collection_find_id(view, COLLECTION_MAILBOX, SLICE("INBOX"), &filing.mailbox), "INBOX");
+    check(store_deliver(view, &plan), "deliver");
+    store_view_close(&view);
+}
+
+static void time_delivery(struct bench *bench, const struct account_id *ids, uint32_t number,
+                          double *spent, double *cpu)
+{
+    static char text[MESSAGE_SIZE];
+    struct append append = {.internal_date = 1000000000 + number};
+    check(prepared_message_create(make_message(text, sizeof(text), number), &append.message),
+          "prepare");
+    append.prefix = SLICE("Return-Path: <somebody@example.org>\r\n");
+    double start = now_ms(), before = thread_us();
+    deliver(bench, ids[number % DELIVERED_TO], &append);
+    *cpu += thread_us() - before;
+    *spent = (now_ms() - start) * 1000;
+    prepared_message_free(&append.message);
+}
+
+static void write_bare(struct comparison *comparison, size_t size, double *spent)
+{
+    double start = now_ms();
+    if (write(comparison->file, comparison->bytes, size) != (ssize_t)size ||
+        fdatasync(comparison->file))
+        check(ERROR_IO, "bare write");
+    *spent = (now_ms() - start) * 1000;
+}
+
+/* The three by turns, so that the disk's mood is the same for all. */
+static void run_block(struct bench *bench, const struct account_id *ids, uint32_t first,
+                      struct comparison *comparison)
+{
+    struct written before = count_written();
+    for (uint32_t i = 0; i < DELIVERY_BLOCK; i++)
+        time_delivery(bench, ids, first + i, &comparison->delivery[comparison->deliveries++],
+                      &comparison->cpu);
+    struct written after = count_written();
+    size_t each = (size_t)(after.bytes - before.bytes) / DELIVERY_BLOCK;
+    comparison->written.bytes += after.bytes - before.bytes;
+    comparison->written.calls += after.calls - before.calls;
+    each = each < comparison->room ? each : comparison->room;
+    for (uint32_t i = 0; i < DELIVERY_BLOCK; i++)
+        write_bare(comparison, MESSAGE_SIZE, &comparison->message[comparison->messages++]);
+    for (uint32_t i = 0; i < DELIVERY_BLOCK; i++)
+        write_bare(comparison, each, &comparison->log[comparison->logs++]);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), compare_doubles);
+    return values[count / 2];
+}
+
+static void print_comparison(struct comparison *comparison)
+{
+    double count = (double)comparison->deliveries;
+    double delivery = median(comparison->delivery, comparison->deliveries);
+    double message = median(comparison->message, comparison->messages);
+    double log = median(comparison->log, comparison->logs);
+    double bytes = (double)comparison->written.bytes / count;
+    printf("a durable delivery of 20 KiB, median: %.1f us\n", delivery);
+    printf("its processor time, mean: %.1f us\n", comparison->cpu / count);
+    printf("its bytes written and flushed, median: %.1f us\n", message);
+    printf("what it wrote, written and flushed, median: %.1f us\n", log);
+    printf("a delivery beside its bytes, and beside what it wrote: %.2f, %.2f times\n",
+           delivery / message, delivery / log);
+    printf("written by a delivery: %.0f bytes, %.1f pages of 8 KiB, %.2f calls\n", bytes,
+           bytes / 8216, (double)comparison->written.calls / count);
+}
+
+static void run_deliveries(struct bench *bench, uint32_t deliveries, const char *directory)
+{
+    struct account_id ids[DELIVERED_TO];
+    struct comparison comparison = {.room = 64 * MESSAGE_SIZE};
+    char path[4096], name[64];
+    size_t blocks = (deliveries + DELIVERY_BLOCK - 1) / DELIVERY_BLOCK;
+    double *spent = calloc(3 * blocks * DELIVERY_BLOCK, sizeof(*spent)), unused = 0;
+    comparison.delivery = spent;
+    comparison.message = spent + blocks * DELIVERY_BLOCK;
+    comparison.log = spent + 2 * blocks * DELIVERY_BLOCK;
+    comparison.bytes = calloc(1, comparison.room);
+    snprintf(path, sizeof(path), "%s/bare", directory);
+    comparison.file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (size_t i = 0; i < DELIVERED_TO; i++) {
+        snprintf(name, sizeof(name), "box%zu@example.test", i);
+        check(store_account_create(bench->store, WHO_SYSTEM, slice_from_string(name), &ids[i]),
+              name);
+    }
+    uint32_t number = 0;
+    while (number < FIRST_EACH * DELIVERED_TO)
+        time_delivery(bench, ids, number++, &unused, &unused);
+    for (size_t i = 0; i < blocks; i++, number += DELIVERY_BLOCK)
+        run_block(bench, ids, number, &comparison);
+    print_comparison(&comparison);
+    close(comparison.file);
+    unlink(path);
+    free(comparison.bytes);
+    free(spent);
+}
+
 int main(int argc, char **argv)
 {
     struct bench bench = {.messages = 50000};
     struct store_options options = {.open_accounts = OPEN_ACCOUNTS,
                                     .default_domain = "example.test"};
-    unsigned accounts = 0, deliveries = 0;
+    unsigned accounts = 0, gated = 0, deliveries = 0;
     const char *corpus = NULL;
     int option;
-    while ((option = getopt(argc, argv, "n:a:c:g:")) != -1) {
+    while ((option = getopt(argc, argv, "n:a:c:g:d:")) != -1) {
         if (option == 'n')
             bench.messages = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 'a')
@@ -420,6 +584,8 @@ int main(int argc, char **argv)
         else if (option == 'c')
             corpus = optarg;
         else if (option == 'g')
+            gated = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'd')
             deliveries = (unsigned)strtoul(optarg, NULL, 10);
     }
     const char *directory = optind < argc ? argv[optind] : ".";
@@ -428,8 +594,10 @@ int main(int argc, char **argv)
     check(store_open(&options, &bench.store), directory);
     if (accounts)
         run_accounts(&bench, accounts);
+    else if (gated)
+        run_gate(&bench, gated);
     else if (deliveries)
-        run_gate(&bench, deliveries);
+        run_deliveries(&bench, deliveries, directory);
     else if (corpus)
         run_corpus(&bench, corpus, directory);
     else
