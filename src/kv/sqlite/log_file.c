@@ -28,6 +28,7 @@ enum {
     /* A longer commit is written in parts: 15 frames each, since SQLite's own xWrite takes at most
      * 0x1ffff bytes. */
     GATHERED_MAXIMUM = 15 * (FRAME_HEADER_SIZE + SQLITE_SPACE_PAGE_SIZE) + 1024,
+    SPARE_MEMORY = 4, /* for as many threads that commit at once */
 };
 
 struct log_file {
@@ -43,9 +44,28 @@ struct log_file {
 static sqlite3_vfs vfs;        /* this one */
 static sqlite3_vfs *inner_vfs; /* SQLite's */
 
+/* Memory to gather in, of the process: of so much the C library gives the pages back to the system
+ * whenever it is freed, and to get them anew takes longer than to write to them. */
+static _Atomic(char *) spare[SPARE_MEMORY];
+
+static char *take_memory(void)
+{
+    char *memory = NULL;
+    for (size_t i = 0; i < SPARE_MEMORY && !memory; i++)
+        memory = atomic_exchange(&spare[i], NULL);
+    return memory ? memory : malloc(GATHERED_MAXIMUM);
+}
+
+static void give_memory(char *memory)
+{
+    for (size_t i = 0; i < SPARE_MEMORY && memory; i++)
+        memory = atomic_exchange(&spare[i], memory);
+    free(memory);
+}
+
 static void forget(struct log_file *log)
 {
-    free(log->gathered);
+    give_memory(log->gathered);
     log->gathered = NULL;
     log->size = 0;
 }
@@ -63,7 +83,7 @@ static int write_gathered(struct log_file *log)
 static bool has_room(struct log_file *log, size_t more)
 {
     if (!log->gathered)
-        log->gathered = malloc(GATHERED_MAXIMUM);
+        log->gathered = take_memory();
     return log->gathered && log->size + more <= GATHERED_MAXIMUM;
 }
 
