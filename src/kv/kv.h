@@ -26,6 +26,10 @@ enum {
     KV_VALUE_MAXIMUM = 1024 * 1024,
     KV_NAME_MAXIMUM = 128,
     KV_BUSY_TIMEOUT = 10, /* seconds */
+    /* Keys that begin with this byte, and are short, are mostly put in ascending order, have large
+     * values, and are not put again: an engine may lay them where that is cheap (bodies of
+     * messages; SQLite does). All works for other keys as well. */
+    KV_APPENDED = 'b',
 };
 
 struct kv_engine;      /* where spaces live */

@@ -1,5 +1,8 @@
 #include "base/error.h"
+#include "kv/kv.h"
 #include "store/key_priv.h"
+
+_Static_assert((int)KEY_BODY == (int)KV_APPENDED, "engines lay bodies apart");
 
 static void begin(struct key *key, enum key_family family)
 {

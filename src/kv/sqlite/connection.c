@@ -18,9 +18,6 @@ enum {
     LOG_FRAMES_MAXIMUM = 16384,
 };
 
-/* The version of the table's layout, in the file's user_version. */
-#define FORMAT_VERSION "1"
-
 /*
  * The set-up of every connection. A delivery touches about 20 pages, most of which the next one
  * needs again, so the cache has room for them, until kv_maintain empties it: a process holds many
@@ -39,16 +36,20 @@ static const char set_up[] = "PRAGMA cache_size=-1024;"
                              "PRAGMA synchronous=FULL;";
 
 /*
- * A key is in one of two tables, by the size of its value. The small ones lie in the order of their
- * keys (WITHOUT ROWID): neighbours share pages, so a range of summaries is read at 0.6 us each, and
- * a change touches one page and no index. For large ones that would be wrong: a value that does not
- * fit its page there is read whole by each step of a search that meets it. They have a rowid and an
- * index of the keys. Measured (bench/kv_bench, pages of 8192 bytes), large ones in a table with an
- * index against one without: 50 values of 256 KB are read in 4.7 ms against 27 ms, 1000 of 20 KB in
- * 21 ms against 73 ms, 400 of 8 KB in 2.4 ms against 3.9 ms. Small ones (bench/store_bench) without
- * against with: 2000 summaries among bodies of 20 KB in 1.9 ms against 8.4 ms. Pages of 16384 bytes
- * make reading 50,000 values by their keys 6 times slower, as fewer fit the cache, and changing a
- * value of 8 KB dearer (41 us against 29 us); 4096 and 8192 are level.
+ * A key is in one of three tables, by the size of its value and its own. The small ones lie in the
+ * order of their keys (WITHOUT ROWID): neighbours share pages, so a range of summaries is read at
+ * 0.6 us each, and a change touches one page and no index. For large ones that would be wrong: a
+ * value that does not fit its page there is read whole by each step of a search that meets it. They
+ * have a rowid, and an index of the keys. Where the key is short and begins with KV_APPENDED, as
+ * that of a message's body, it is the rowid itself: no index is written with each. A new row is the
+ * last of that table, and takes a page of its own or goes onto the last one's; with rows of other
+ * families behind it, three pages would be divided anew each time. Measured (bench/kv_bench, pages
+ * of 8192 bytes), large ones in a table with an index against one without: 50 values of 256 KB are
+ * read in 4.7 ms against 27 ms, 1000 of 20 KB in 21 ms against 73 ms, 400 of 8 KB in 2.4 ms
+ * against 3.9 ms. Small ones (bench/store_bench) without against with: 2000 summaries among bodies
+ * of 20 KB in 1.9 ms against 8.4 ms. Pages of 16384 bytes make reading 50,000 values by their keys
+ * 6 times slower, as fewer fit the cache, and changing a value of 8 KB dearer (41 us against 29
+ * us); 4096 and 8192 are level.
  */
 static const char make[] =
     "PRAGMA page_size=8192;" /* SQLITE_SPACE_PAGE_SIZE */
@@ -56,13 +57,14 @@ static const char make[] =
     "PRAGMA journal_mode=MEMORY;"
     "CREATE TABLE small(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE large(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL);"
-    "PRAGMA user_version=" FORMAT_VERSION ";"
+    "CREATE TABLE numbered(number INTEGER PRIMARY KEY, value BLOB NOT NULL);"
+    "PRAGMA user_version=2;" /* SPACE_VERSION */
     "PRAGMA journal_mode=WAL;";
 
-#define RANGE                                                                                      \
-    "SELECT key,value FROM small WHERE key>=?1 AND key<?2"                                         \
-    " UNION ALL SELECT key,value FROM large WHERE key>=?1 AND key<?2"                              \
-    " ORDER BY key"
+#define RANGE_SMALL "SELECT key,value FROM small WHERE key>=?1 AND key<?2 ORDER BY key"
+#define RANGE_LARGE "SELECT key,value FROM large WHERE key>=?1 AND key<?2 ORDER BY key"
+#define RANGE_NUMBERED                                                                             \
+    "SELECT number,value FROM numbered WHERE number>=?1 AND number<=?2 ORDER BY number"
 
 static const char *const statement_texts[STATEMENTS] = {
     /* Left at its row, it holds the snapshot until it is reset; and it is the cheapest read. */
@@ -72,14 +74,22 @@ static const char *const statement_texts[STATEMENTS] = {
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_GET] = ("SELECT value FROM small WHERE key=?1"
                        " UNION ALL SELECT value FROM large WHERE key=?1"),
+    [STATEMENT_GET_NUMBERED] = ("SELECT value FROM small WHERE key=?1"
+                                " UNION ALL SELECT value FROM numbered WHERE number=?2"),
     [STATEMENT_PUT_SMALL] = ("INSERT INTO small(key,value) VALUES(?1,?2)"
                              " ON CONFLICT(key) DO UPDATE SET value=excluded.value"),
     [STATEMENT_PUT_LARGE] = ("INSERT INTO large(key,value) VALUES(?1,?2)"
                              " ON CONFLICT(key) DO UPDATE SET value=excluded.value"),
+    [STATEMENT_PUT_NUMBERED] = "REPLACE INTO numbered(number,value) VALUES(?1,?2)",
     [STATEMENT_DELETE_SMALL] = "DELETE FROM small WHERE key=?1",
     [STATEMENT_DELETE_LARGE] = "DELETE FROM large WHERE key=?1",
-    [STATEMENT_RANGE] = RANGE,
-    [STATEMENT_SECOND_RANGE] = RANGE,
+    [STATEMENT_DELETE_NUMBERED] = "DELETE FROM numbered WHERE number=?1",
+    [STATEMENT_RANGE + TABLE_SMALL] = RANGE_SMALL,
+    [STATEMENT_RANGE + TABLE_LARGE] = RANGE_LARGE,
+    [STATEMENT_RANGE + TABLE_NUMBERED] = RANGE_NUMBERED,
+    [STATEMENT_SECOND_RANGE + TABLE_SMALL] = RANGE_SMALL,
+    [STATEMENT_SECOND_RANGE + TABLE_LARGE] = RANGE_LARGE,
+    [STATEMENT_SECOND_RANGE + TABLE_NUMBERED] = RANGE_NUMBERED,
 };
 
 /* --- errors --- */
@@ -164,6 +174,30 @@ sqlite3_stmt *connection_statement(struct connection *connection, enum statement
     return *kept;
 }
 
+void connection_bind(sqlite3_stmt *statement, int index, struct slice bytes)
+{
+    /* SQLite takes a NULL pointer for NULL, not for an empty blob. */
+    sqlite3_bind_blob(statement, index, bytes.data ? bytes.data : "", (int)bytes.size,
+                      SQLITE_STATIC);
+}
+
+int connection_column(struct connection *connection, sqlite3_stmt *statement, int index,
+                      struct slice *bytes)
+{
+    const void *data = sqlite3_column_blob(statement, index);
+    size_t size = (size_t)sqlite3_column_bytes(statement, index);
+    if (!data && sqlite3_errcode(connection->db) == SQLITE_NOMEM)
+        return ERROR_MEMORY;
+    *bytes = slice_make(data, size);
+    return 0;
+}
+
+bool connection_is_numbered(const struct connection *connection, struct slice key)
+{
+    return connection->version > SPACE_VERSION_FIRST && key.size <= SQLITE_NUMBERED_KEY &&
+           key.data[0] == KV_APPENDED;
+}
+
 int connection_run(struct connection *connection, enum statement statement)
 {
     sqlite3_stmt *prepared = connection_statement(connection, statement);
@@ -230,14 +264,18 @@ static int committed(void *arg, sqlite3 *db, const char *database, int frames)
     return SQLITE_OK;
 }
 
-static int check_version(struct connection *connection)
+/* A file of the first version goes on without the numbered table. */
+static int read_version(struct connection *connection)
 {
     sqlite3_stmt *statement = NULL;
     int result = sqlite3_prepare_v2(connection->db, "PRAGMA user_version", -1, &statement, NULL);
     if (result == SQLITE_OK)
         result = sqlite3_step(statement);
     int error = result == SQLITE_ROW ? 0 : sqlite_error(connection, result);
-    if (!error && sqlite3_column_int(statement, 0) != FORMAT_VERSION[0] - '0')
+    if (!error)
+        connection->version = sqlite3_column_int(statement, 0);
+    if (!error &&
+        (connection->version < SPACE_VERSION_FIRST || connection->version > SPACE_VERSION))
         error = ERROR_CORRUPT;
     sqlite3_finalize(statement);
     return error;
@@ -252,7 +290,7 @@ static int set_connection_up(struct connection *connection, const char *path)
     sqlite3_wal_hook(connection->db, committed, connection);
     error = connection_execute(connection, set_up);
     if (!error)
-        error = check_version(connection);
+        error = read_version(connection);
     if (!error && !connection_statement(connection, STATEMENT_GET))
         error = sqlite_error(connection, sqlite3_extended_errcode(connection->db));
     return error;

@@ -1,10 +1,12 @@
 /*
- * kv/sqlite: a database file for each space, in WAL mode, with two tables of keys and
- * values, of which one holds the large ones.
+ * kv/sqlite: a database file for each space, in WAL mode, with three tables of keys and
+ * values: small ones, large ones, and large ones whose key is a number.
  *
  *   engine.c       the engine, the files of spaces: making, removing, finding them
  *   connection.c   SQLite connections, their set-up, the pool of a space, SQLite's errors
  *   transaction.c  reading, changing, flushing, checkpoints
+ *   cursor.c       walking a range, which may lie in all tables
+ *   number.c       short keys as numbers
  *   log_file.c     a commit is one write to the log
  *   lock.c         the lock of a space
  *
@@ -27,6 +29,11 @@ enum {
     /* Key and value together, of the table of small ones: no row needs an overflow page there
      * (which begins behind 2030 bytes, SQLite's own few of each row included). */
     SQLITE_SMALL_MAXIMUM = 2000,
+    /* Longer keys are no numbers. */
+    SQLITE_NUMBERED_KEY = 8,
+    /* user_version of a file that is made now; of the first files, which have no numbered table. */
+    SPACE_VERSION = 2,
+    SPACE_VERSION_FIRST = 1,
 };
 
 enum statement {
@@ -34,18 +41,24 @@ enum statement {
     STATEMENT_BEGIN,
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
-    STATEMENT_GET,
+    STATEMENT_GET,          /* in `small`, else in `large` */
+    STATEMENT_GET_NUMBERED, /* in `small`, else in `numbered` */
     STATEMENT_PUT_SMALL,
     STATEMENT_PUT_LARGE,
+    STATEMENT_PUT_NUMBERED,
     STATEMENT_DELETE_SMALL,
     STATEMENT_DELETE_LARGE,
-    STATEMENT_RANGE,
-    STATEMENT_SECOND_RANGE,
-    STATEMENTS
+    STATEMENT_DELETE_NUMBERED,
+    STATEMENT_RANGE, /* of each cursor that is kept: one for each table, by enum table */
+    STATEMENT_SECOND_RANGE = STATEMENT_RANGE + 3,
+    STATEMENTS = STATEMENT_SECOND_RANGE + 3
 };
+
+enum table { TABLE_SMALL, TABLE_LARGE, TABLE_NUMBERED, TABLES };
+
 /* Cursors whose statements are kept. A listing has two in each of its slices, one of pages and one
  * of summaries; preparing a statement takes as long as reading twenty of these. */
-enum { KEPT_CURSORS = STATEMENTS - STATEMENT_RANGE };
+enum { KEPT_CURSORS = (STATEMENTS - STATEMENT_RANGE) / TABLES };
 
 struct sqlite_engine {
     struct kv_engine engine;
@@ -62,9 +75,21 @@ struct sqlite_kv {
     char path[];
 };
 
+/* What a range has in one table. */
+struct range_side {
+    sqlite3_stmt *statement; /* NULL: nothing */
+    enum {
+        SIDE_PASSED,
+        SIDE_AT_ROW,
+        SIDE_ENDED
+    } state;                          /* passed: its row was given, or none yet */
+    struct slice key;                 /* of the row it is at */
+    char number[SQLITE_NUMBERED_KEY]; /* the key's bytes, of a numbered one */
+};
+
 struct sqlite_cursor {
     struct kv_cursor cursor;
-    sqlite3_stmt *statement;
+    struct range_side sides[TABLES];
     bool used;
     int ended; /* what the last cursor_next returned, once it was not 0 */
     char lower[KV_BOUND_MAXIMUM];
@@ -74,6 +99,7 @@ struct sqlite_cursor {
 struct connection {
     struct kv_transaction transaction;
     sqlite3 *db;
+    int version;                                /* of the file */
     sqlite3_stmt *statements[STATEMENTS];       /* made when first used */
     struct sqlite_cursor cursors[KEPT_CURSORS]; /* those opened first; others are allocated */
     enum kv_durability durability;              /* what PRAGMA synchronous is set for */
@@ -124,13 +150,42 @@ int connection_execute(struct connection *connection, const char *sql);
 /* The size of its cache: the usual one or the one of an update with many changes. */
 void connection_set_cache(struct connection *connection, bool large);
 
-/* engine.c's part of the operations; the rest is in transaction.c. */
+/* The bytes that a column of the statement's row has; valid until its next step. ERROR_MEMORY. */
+int connection_column(struct connection *connection, sqlite3_stmt *statement, int index,
+                      struct slice *bytes);
+
+/* Bytes live as long as the statement is not reset. */
+void connection_bind(sqlite3_stmt *statement, int index, struct slice bytes);
+
+/* Whether a large value of the key belongs into the numbered table: short, KV_APPENDED. */
+bool connection_is_numbered(const struct connection *connection, struct slice key);
+
+/* --- number.c --- */
+
+/* A key of at most SQLITE_NUMBERED_KEY bytes as a number: its bytes, then zeros, the first one the
+ * most significant, less 2^63. Numbers are in the order of keys. */
+sqlite3_int64 number_of_key(struct slice key);
+
+/* The key of a number, whose bytes are written there. */
+struct slice number_to_key(sqlite3_int64 number, char bytes[SQLITE_NUMBERED_KEY]);
+
+/* Of keys that have a number, those that are not less than `lower`, and less than `upper`, have
+ * first..last. Bounds are as of kv_operations.cursor_open, of any size. False: there is none. */
+bool number_range(struct slice lower, struct slice upper, sqlite3_int64 *first,
+                  sqlite3_int64 *last);
+
+/* engine.c's and cursor.c's parts of the operations; the rest is in transaction.c. */
 void sqlite_engine_free(struct kv_engine *engine);
 int sqlite_open(struct kv_engine *engine, const char *name, unsigned flags, struct kv **kv);
 void sqlite_close(struct kv *kv);
 int sqlite_destroy(struct kv_engine *engine, const char *name);
 int sqlite_each_space(struct kv_engine *engine, const char *prefix,
                       int (*fn)(const char *name, void *arg), void *arg);
+
+int sqlite_cursor_open(struct kv_transaction *transaction, struct slice lower, struct slice upper,
+                       struct kv_cursor **cursor);
+int sqlite_cursor_next(struct kv_cursor *cursor, struct slice *key, struct slice *value);
+void sqlite_cursor_close(struct kv_cursor *cursor);
 
 /* lock.c */
 int sqlite_lock(struct kv *kv, struct kv_lock **lock);

@@ -61,31 +61,17 @@ static void read_end(struct kv_transaction *transaction)
     connection_give((struct sqlite_kv *)transaction->kv, connection);
 }
 
-static void bind(sqlite3_stmt *statement, int index, struct slice bytes)
-{
-    /* SQLite takes a NULL pointer for NULL, not for an empty blob. */
-    sqlite3_bind_blob(statement, index, bytes.data ? bytes.data : "", (int)bytes.size,
-                      SQLITE_STATIC);
-}
-
-static int column(struct connection *connection, sqlite3_stmt *statement, int index,
-                  struct slice *bytes)
-{
-    const void *data = sqlite3_column_blob(statement, index);
-    size_t size = (size_t)sqlite3_column_bytes(statement, index);
-    if (!data && sqlite3_errcode(connection->db) == SQLITE_NOMEM)
-        return ERROR_MEMORY;
-    *bytes = slice_make(data, size);
-    return 0;
-}
-
 static int get(struct kv_transaction *transaction, struct slice key, struct buffer *value)
 {
     struct connection *connection = (struct connection *)transaction;
-    sqlite3_stmt *statement = connection_statement(connection, STATEMENT_GET);
+    bool numbered = connection_is_numbered(connection, key);
+    sqlite3_stmt *statement =
+        connection_statement(connection, numbered ? STATEMENT_GET_NUMBERED : STATEMENT_GET);
     if (!statement)
         return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
-    bind(statement, 1, key);
+    connection_bind(statement, 1, key);
+    if (numbered)
+        sqlite3_bind_int64(statement, 2, number_of_key(key));
     int result = sqlite3_step(statement);
     int error;
     struct slice bytes = {NULL, 0};
@@ -94,95 +80,11 @@ static int get(struct kv_transaction *transaction, struct slice key, struct buff
     else if (result != SQLITE_ROW)
         error = sqlite_error(connection, result);
     else
-        error = column(connection, statement, 0, &bytes);
+        error = connection_column(connection, statement, 0, &bytes);
     if (!error)
         error = buffer_append(value, bytes);
     sqlite3_reset(statement);
     return error;
-}
-
-/* --- cursors --- */
-
-static bool is_kept(const struct connection *connection, const struct sqlite_cursor *cursor)
-{
-    return cursor >= connection->cursors && cursor < connection->cursors + KEPT_CURSORS;
-}
-
-static int take_cursor(struct connection *connection, struct sqlite_cursor **taken)
-{
-    size_t i = 0;
-    while (i < KEPT_CURSORS && connection->cursors[i].used)
-        i++;
-    bool kept = i < KEPT_CURSORS;
-    struct sqlite_cursor *cursor = kept ? &connection->cursors[i] : calloc(1, sizeof(*cursor));
-    if (!cursor)
-        return ERROR_MEMORY;
-    cursor->statement =
-        kept ? connection_statement(connection, (enum statement)(STATEMENT_RANGE + i))
-             : connection_prepare(connection, STATEMENT_RANGE);
-    if (cursor->statement) {
-        *taken = cursor;
-        return 0;
-    }
-    if (!kept)
-        free(cursor);
-    return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
-}
-
-static int cursor_open(struct kv_transaction *transaction, struct slice lower, struct slice upper,
-                       struct kv_cursor **cursor)
-{
-    struct connection *connection = (struct connection *)transaction;
-    struct sqlite_cursor *opened;
-    int error = take_cursor(connection, &opened);
-    if (error)
-        return error;
-    opened->cursor.transaction = transaction;
-    opened->used = true;
-    if (lower.size)
-        memcpy(opened->lower, lower.data, lower.size);
-    memcpy(opened->upper, upper.data, upper.size);
-    bind(opened->statement, 1, slice_make(opened->lower, lower.size));
-    bind(opened->statement, 2, slice_make(opened->upper, upper.size));
-    *cursor = &opened->cursor;
-    return 0;
-}
-
-static int cursor_next(struct kv_cursor *base, struct slice *key, struct slice *value)
-{
-    struct sqlite_cursor *cursor = (struct sqlite_cursor *)base;
-    struct connection *connection = (struct connection *)base->transaction;
-    /* A step after the end would start anew. */
-    if (cursor->ended)
-        return cursor->ended;
-    int result = sqlite3_step(cursor->statement);
-    if (result != SQLITE_ROW)
-        return cursor->ended =
-                   result == SQLITE_DONE ? ERROR_NOT_FOUND : sqlite_error(connection, result);
-    struct slice found_key;
-    struct slice found_value;
-    int error = column(connection, cursor->statement, 0, &found_key);
-    if (!error)
-        error = column(connection, cursor->statement, 1, &found_value);
-    if (error)
-        return cursor->ended = error;
-    *key = found_key;
-    *value = found_value;
-    return 0;
-}
-
-static void cursor_close(struct kv_cursor *base)
-{
-    struct sqlite_cursor *cursor = (struct sqlite_cursor *)base;
-    struct connection *connection = (struct connection *)base->transaction;
-    if (is_kept(connection, cursor)) {
-        sqlite3_reset(cursor->statement);
-        cursor->used = false;
-        cursor->ended = 0;
-        return;
-    }
-    sqlite3_finalize(cursor->statement);
-    free(cursor);
 }
 
 /* --- changing --- */
@@ -249,6 +151,11 @@ static int update_commit(struct kv_transaction *transaction)
     return error;
 }
 
+static bool takes_number(enum statement which)
+{
+    return which == STATEMENT_PUT_NUMBERED || which == STATEMENT_DELETE_NUMBERED;
+}
+
 /* Runs a statement on a key, and on a value unless that is NULL. */
 static int change(struct connection *connection, enum statement which, struct slice key,
                   const struct slice *value)
@@ -258,9 +165,12 @@ static int change(struct connection *connection, enum statement which, struct sl
         return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
     if (++connection->changes == MANY_CHANGES)
         connection_set_cache(connection, true);
-    bind(statement, 1, key);
+    if (takes_number(which))
+        sqlite3_bind_int64(statement, 1, number_of_key(key));
+    else
+        connection_bind(statement, 1, key);
     if (value)
-        bind(statement, 2, *value);
+        connection_bind(statement, 2, *value);
     int result = sqlite3_step(statement);
     int error = result == SQLITE_DONE ? 0 : sqlite_error(connection, result);
     sqlite3_reset(statement);
@@ -271,22 +181,28 @@ static int change(struct connection *connection, enum statement which, struct sl
 static int put(struct kv_transaction *transaction, struct slice key, struct slice value)
 {
     struct connection *connection = (struct connection *)transaction;
-    bool small = key.size + value.size <= SQLITE_SMALL_MAXIMUM;
-    int error =
-        change(connection, small ? STATEMENT_DELETE_LARGE : STATEMENT_DELETE_SMALL, key, NULL);
-    return error
-               ? error
-               : change(connection, small ? STATEMENT_PUT_SMALL : STATEMENT_PUT_LARGE, key, &value);
+    bool numbered = connection_is_numbered(connection, key);
+    if (key.size + value.size > SQLITE_SMALL_MAXIMUM) {
+        int error = change(connection, STATEMENT_DELETE_SMALL, key, NULL);
+        return error ? error
+                     : change(connection, numbered ? STATEMENT_PUT_NUMBERED : STATEMENT_PUT_LARGE,
+                              key, &value);
+    }
+    int error = change(connection, numbered ? STATEMENT_DELETE_NUMBERED : STATEMENT_DELETE_LARGE,
+                       key, NULL);
+    return error ? error : change(connection, STATEMENT_PUT_SMALL, key, &value);
 }
 
 static int delete (struct kv_transaction *transaction, struct slice key, bool *deleted)
 {
     struct connection *connection = (struct connection *)transaction;
+    bool numbered = connection_is_numbered(connection, key);
     int64_t before = sqlite3_total_changes64(connection->db);
     int error = change(connection, STATEMENT_DELETE_SMALL, key, NULL);
     bool found = !error && sqlite3_total_changes64(connection->db) != before;
     if (!error && !found) {
-        error = change(connection, STATEMENT_DELETE_LARGE, key, NULL);
+        error = change(connection, numbered ? STATEMENT_DELETE_NUMBERED : STATEMENT_DELETE_LARGE,
+                       key, NULL);
         found = !error && sqlite3_total_changes64(connection->db) != before;
     }
     if (!error)
@@ -443,9 +359,9 @@ const struct kv_operations sqlite_operations = {
     .get = get,
     .put = put,
     .delete = delete,
-    .cursor_open = cursor_open,
-    .cursor_next = cursor_next,
-    .cursor_close = cursor_close,
+    .cursor_open = sqlite_cursor_open,
+    .cursor_next = sqlite_cursor_next,
+    .cursor_close = sqlite_cursor_close,
     .sync = sync_space,
     .maintain = maintain,
     .compact = compact,

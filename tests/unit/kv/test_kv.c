@@ -13,6 +13,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -44,14 +45,42 @@ static int set_up_memory(void **state)
     return kv_open(f->engine, "test", KV_CREATE, &f->kv);
 }
 
-static int set_up_sqlite(void **state)
+static struct fixture *make_directory(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     *state = f;
     snprintf(f->directory, sizeof(f->directory), "/tmp/chapar-kv-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     assert_int_equal(kv_sqlite_create(f->directory, &f->engine), 0);
+    return f;
+}
+
+static int set_up_sqlite(void **state)
+{
+    struct fixture *f = make_directory(state);
     return kv_open(f->engine, "test", KV_CREATE, &f->kv);
+}
+
+/* A file as version 1 made it: it goes on as it is. */
+static int set_up_sqlite_first(void **state)
+{
+    struct fixture *f = make_directory(state);
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/test.db", f->directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "PRAGMA page_size=8192;"
+            "CREATE TABLE small(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+            "CREATE TABLE large(key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL);"
+            "PRAGMA user_version=1;"
+            "PRAGMA journal_mode=WAL;",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    return kv_open(f->engine, "test", 0, &f->kv);
 }
 
 /* Each case has a namespace of its own. */
@@ -956,7 +985,7 @@ static void test_against_a_model(void **state)
 
 int main(int count, char **arguments)
 {
-    const struct CMUnitTest tests[] = {CASES(memory), CASES(sqlite)};
+    const struct CMUnitTest tests[] = {CASES(memory), CASES(sqlite), CASES(sqlite_first)};
     const struct CMUnitTest rados[] = {CASES(rados)};
     if (count == 2 && strcmp(arguments[1], "rados") == 0)
         return cmocka_run_group_tests(rados, NULL, NULL);

@@ -41,10 +41,12 @@ int fdatasync(int descriptor)
 
 /* And this one for each write to its files. */
 static _Atomic unsigned writes;
+static _Atomic size_t written;
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t offset)
 {
     atomic_fetch_add(&writes, 1);
+    atomic_fetch_add(&written, size);
     return syscall(SYS_pwrite64, descriptor, bytes, size, offset);
 }
 
@@ -177,6 +179,30 @@ static void test_one_write_for_each_commit(void **state)
         assert_int_equal(atomic_load(&writes), 10);
         assert_int_equal(kv_update(f->kv, durability, put_three_twice, &byte), 0);
         assert_int_equal(atomic_load(&writes), 11);
+    }
+}
+
+/* What a delivery does: a body that is new, and a page of a mailbox that is not. */
+static int put_body_and_page(struct kv_transaction *transaction, void *arg)
+{
+    static char bytes[MESSAGE_BYTES];
+    const int *number = arg;
+    char key[16];
+    snprintf(key, sizeof(key), "b%02d", *number);
+    int error = kv_put(transaction, slice_from_string(key), slice_make(bytes, sizeof(bytes)));
+    return error ? error : kv_put(transaction, SLICE("page"), slice_make(bytes, 4000));
+}
+
+/* The leaf, two more and their parent; the mailbox page's leaf; the first page. */
+static void test_pages_of_a_body(void **state)
+{
+    enum { FRAME_BYTES = 24 + 8192, FRAMES = 6 };
+    struct fixture *f = *state;
+    for (int i = 0; i < 40; i++) {
+        atomic_store(&written, 0);
+        assert_int_equal(kv_update(f->kv, KV_DURABLE, put_body_and_page, &i), 0);
+        if (i >= 2) /* the tables have their first leaves */
+            assert_true(atomic_load(&written) <= FRAMES * FRAME_BYTES);
     }
 }
 
@@ -771,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_write_for_each_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pages_of_a_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_begun_anew_by_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
