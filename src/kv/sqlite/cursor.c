@@ -105,6 +105,7 @@ int sqlite_cursor_next(struct kv_cursor *base, struct slice *key, struct slice *
     struct connection *connection = (struct connection *)base->transaction;
     struct range_side *least = NULL;
     int error = cursor->ended;
+    connection_look(connection);
     for (enum table table = 0; table < TABLES && !error; table++) {
         struct range_side *side = &cursor->sides[table];
         if (side->state == SIDE_PASSED)

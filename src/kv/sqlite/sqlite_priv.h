@@ -75,6 +75,13 @@ struct sqlite_kv {
     char path[];
 };
 
+/* How much a connection's cache may hold. */
+enum cache {
+    CACHE_FEW,   /* for transactions that look at a few keys */
+    CACHE_USUAL, /* for those that look at many */
+    CACHE_LARGE, /* for updates with many changes */
+};
+
 /* What a range has in one table. */
 struct range_side {
     sqlite3_stmt *statement; /* NULL: nothing */
@@ -104,6 +111,8 @@ struct connection {
     struct sqlite_cursor cursors[KEPT_CURSORS]; /* those opened first; others are allocated */
     enum kv_durability durability;              /* what PRAGMA synchronous is set for */
     unsigned changes;                           /* in the update that goes on */
+    unsigned looks;                             /* at keys, in the transaction that goes on */
+    enum cache cache;
     bool relaxed;                  /* has committed without a flush since its last flush */
     sqlite3_int64 flushed_version; /* data_version at its last kv_sync; -1 before */
     uint64_t deadline_us;          /* of waiting for another process's lock */
@@ -147,8 +156,12 @@ int connection_run(struct connection *connection, enum statement statement);
 /* Runs SQL that is not worth keeping. */
 int connection_execute(struct connection *connection, const char *sql);
 
-/* The size of its cache: the usual one or the one of an update with many changes. */
-void connection_set_cache(struct connection *connection, bool large);
+/* The size of its cache. */
+void connection_set_cache(struct connection *connection, enum cache cache);
+
+/* A key of a transaction was looked at: with many of them the cache becomes the usual one, until
+ * kv_maintain. */
+void connection_look(struct connection *connection);
 
 /* The bytes that a column of the statement's row has; valid until its next step. ERROR_MEMORY. */
 int connection_column(struct connection *connection, sqlite3_stmt *statement, int index,

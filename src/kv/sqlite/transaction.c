@@ -65,6 +65,7 @@ static int get(struct kv_transaction *transaction, struct slice key, struct buff
 {
     struct connection *connection = (struct connection *)transaction;
     bool numbered = connection_is_numbered(connection, key);
+    connection_look(connection);
     sqlite3_stmt *statement =
         connection_statement(connection, numbered ? STATEMENT_GET_NUMBERED : STATEMENT_GET);
     if (!statement)
@@ -135,7 +136,7 @@ static int update_abort(struct kv_transaction *transaction)
         connection_run(connection, STATEMENT_ROLLBACK);
     connection->changes = 0;
     if (many)
-        connection_set_cache(connection, false);
+        connection_set_cache(connection, CACHE_USUAL);
     connection_give(kv, connection);
     turn_give(&kv->turn);
     return 0;
@@ -164,7 +165,7 @@ static int change(struct connection *connection, enum statement which, struct sl
     if (!statement)
         return sqlite_error(connection, sqlite3_extended_errcode(connection->db));
     if (++connection->changes == MANY_CHANGES)
-        connection_set_cache(connection, true);
+        connection_set_cache(connection, CACHE_LARGE);
     if (takes_number(which))
         sqlite3_bind_int64(statement, 1, number_of_key(key));
     else
@@ -281,6 +282,7 @@ static int maintain(struct kv *base)
     connection_close_idle(kv);
     if (kv->log_frames >= LOG_FRAMES_MINIMUM)
         error = checkpoint(connection);
+    connection_set_cache(connection, CACHE_FEW);
     sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
     return error;

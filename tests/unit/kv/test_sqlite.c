@@ -50,6 +50,15 @@ ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t offset)
     return syscall(SYS_pwrite64, descriptor, bytes, size, offset);
 }
 
+/* And this one for each page that it reads. */
+static _Atomic unsigned reads;
+
+ssize_t pread64(int descriptor, void *bytes, size_t size, off_t offset)
+{
+    atomic_fetch_add(&reads, 1);
+    return syscall(SYS_pread64, descriptor, bytes, size, offset);
+}
+
 static unsigned flushes_since_last(void)
 {
     return atomic_exchange(&flushes, 0);
@@ -204,6 +213,49 @@ static void test_pages_of_a_body(void **state)
         if (i >= 2) /* the tables have their first leaves */
             assert_true(atomic_load(&written) <= FRAMES * FRAME_BYTES);
     }
+}
+
+/* --- the cache --- */
+
+enum { CACHED_KEYS = 100, CACHED_BYTES = 7000 /* a page each */ };
+
+/* Reads the first keys in one transaction; how many pages were read from the files for it. */
+static unsigned pages_read(struct kv *kv, int count)
+{
+    struct kv_transaction *transaction;
+    struct buffer value;
+    buffer_init(&value, CACHED_BYTES);
+    atomic_store(&reads, 0);
+    assert_int_equal(kv_read_begin(kv, &transaction), 0);
+    for (int i = 0; i < count; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "c%03d", i);
+        buffer_clear(&value);
+        assert_int_equal(kv_get(transaction, slice_from_string(key), &value), 0);
+    }
+    kv_read_end(&transaction);
+    buffer_release(&value);
+    return atomic_load(&reads);
+}
+
+static void test_cache(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < CACHED_KEYS; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "c%03d", i);
+        assert_int_equal(put_bytes(f->kv, key, CACHED_BYTES, KV_RELAXED), 0);
+    }
+    pages_read(f->kv, 10);
+    assert_int_equal(pages_read(f->kv, 10), 0); /* as many as a delivery needs are kept */
+    for (int i = 0; i < 3; i++)
+        assert_true(pages_read(f->kv, 40) >= 30); /* more of them are not */
+    for (int i = 0; i < 2; i++)
+        pages_read(f->kv, CACHED_KEYS);
+    assert_int_equal(pages_read(f->kv, CACHED_KEYS), 0); /* for who looks at many, they are */
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_true(pages_read(f->kv, 40) >= 40);
+    assert_true(pages_read(f->kv, 40) >= 30);
 }
 
 /* The log is written by whoever has the turn, and begun anew by whoever finds it copied: a
@@ -798,6 +850,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_flush_for_each_durable_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_write_for_each_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pages_of_a_body, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cache, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_begun_anew_by_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
