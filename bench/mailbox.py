@@ -5,18 +5,17 @@ and dropped (posix_fadvise), alike for all. Of one command all servers are measu
 one, so that a mood of the machine hits all of them.
 """
 
-import itertools
 import os
 import time
 from pathlib import Path
 
-from work import connect, drain, load, show, timed
+from work import command_times, connect, drain, load, show, timed
 
 SIZE, SEED, FEW = 6000, 1, 5000
 SETTLE_SECONDS = 90  # Chapar moves bodies into packs a minute after their delivery
 EVERYTHING = "FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)"
 FIRST_TIMES, COLD_TIMES, TIMES, SLOW_TIMES = 1, 3, 5, 3
-QUICK_TIMES = 101  # what takes less than a millisecond: a few times say more of the scheduler than of the server
+QUICK_TIMES = 1001  # what takes less than a millisecond: a few times say more of the scheduler than of the server
 
 # A command (those of a group are sent in turn: a STORE that is sent again changes nothing), and how
 # often each kind is measured. What is searched for is rare, in some messages of the seed.
@@ -93,14 +92,11 @@ class Reader:
         return sorted(spent)[len(spent) // 2]
 
     def warm(self, commands, times):
-        turns = itertools.cycle(self.filled_in(each) for each in commands)
-        for _ in commands:
-            drain(self.client, next(turns))
-        return timed(lambda: drain(self.client, next(turns)), times)
+        return command_times(self.server, self.account, times, map(self.filled_in, commands))
 
 
 def text(milliseconds):
-    return f"{milliseconds:.{2 if milliseconds < 1 else 1}f}"
+    return f"{milliseconds:.{3 if milliseconds < 1 else 1}f}"
 
 
 def row(readers, name, how, measure):

@@ -27,6 +27,13 @@ def load(server, connections, messages, size, recipients, *options):
     return rate, median, p99
 
 
+def command_times(server, account, times, commands):
+    """Milliseconds, median, of commands that are sent in turn over a connection of their own."""
+    output = subprocess.run([PROGRAMS / "command_load", str(server.imap_port), *account[:2], str(times), *commands],
+                            capture_output=True, text=True, check=True)
+    return int(output.stdout.split()[0]) / 1000
+
+
 def timed(action, times=5):
     spent = []
     for _ in range(times):
