@@ -281,6 +281,7 @@ struct attempt {
     uint64_t number;
     int64_t seconds;                             /* of a claim */
     int64_t next;                                /* of what is to be tried again */
+    uint32_t attempts;                           /* with the claim that is given back */
     const struct outgoing_recipient *recipients; /* what came of it */
     size_t count;
 };
@@ -357,6 +358,25 @@ int outgoing_renew(struct store_view *view, uint64_t number, int64_t seconds)
 {
     struct attempt attempt = {.number = number, .seconds = seconds};
     return change_one(view, KV_RELAXED, renew, &attempt);
+}
+
+/* The number of attempts says whose claim it is: each claim counts one. */
+static int release(struct change *change, void *arg)
+{
+    const struct attempt *attempt = arg;
+    struct outgoing_record record;
+    int error = begin(change, attempt, &record);
+    if (error || !record.message.claimed || record.message.attempts != attempt->attempts)
+        return error;
+    record.message.claimed = 0;
+    record.message.attempts--;
+    return write_record(change, &record);
+}
+
+int outgoing_release(struct store_view *view, uint64_t number, uint32_t attempts)
+{
+    struct attempt attempt = {.number = number, .attempts = attempts};
+    return change_one(view, KV_RELAXED, release, &attempt);
 }
 
 static int settle(struct change *change, void *arg)

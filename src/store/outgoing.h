@@ -4,7 +4,7 @@
  * So a delivery that has been accepted never loses its redirect.
  *
  *     store_deliver(plan.outgoing) --> waiting --claim--> under way --settle--> gone, or waiting
- * again
+ *                                        ^-----release------'                      again
  *
  * Who sends first claims: then nobody else does, on any node, until the claim has run out. What was
  * under way when everything was killed is sent again after that, for nobody can know whether it
@@ -95,6 +95,11 @@ int outgoing_claim(struct store_view *view, uint64_t number, int64_t seconds, st
 /* Makes a claim that has not run out last for so many seconds from now. ERROR_NOT_FOUND,
  * ERROR_BUSY: it has run out, and somebody else may send the message. */
 int outgoing_renew(struct store_view *view, uint64_t number, int64_t seconds);
+
+/* Gives back one that nobody has tried to send, as if it had never been claimed: it is due when it
+ * was, and the attempt does not count. attempts: as outgoing_claim gave them; does nothing when
+ * they differ, for somebody else has claimed it since. ERROR_NOT_FOUND. */
+int outgoing_release(struct store_view *view, uint64_t number, uint32_t attempts);
 
 /* Appends the bytes of one. ERROR_NOT_FOUND. */
 int outgoing_read(struct store_view *view, uint64_t number, struct buffer *body);

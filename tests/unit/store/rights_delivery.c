@@ -102,6 +102,11 @@ int call_outgoing_renew(struct caller *c)
     return done_when_missing(outgoing_renew(c->view, 999, 1));
 }
 
+int call_outgoing_release(struct caller *c)
+{
+    return done_when_missing(outgoing_release(c->view, 999, 1));
+}
+
 int call_outgoing_read(struct caller *c)
 {
     struct buffer body;

@@ -34,6 +34,7 @@ int call_remembers(struct caller *c);
 int call_outgoing_list(struct caller *c);
 int call_outgoing_claim(struct caller *c);
 int call_outgoing_renew(struct caller *c);
+int call_outgoing_release(struct caller *c);
 int call_outgoing_read(struct caller *c);
 int call_outgoing_settle(struct caller *c);
 int call_outgoing_retry(struct caller *c);

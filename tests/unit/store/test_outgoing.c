@@ -144,6 +144,44 @@ static void test_whole_way(void **state)
     buffer_release(&body);
 }
 
+/* What nobody has tried to send is as it was before the claim. */
+static void test_release(void **state)
+{
+    struct fixture *f = *state;
+    struct outgoing_message *found, message;
+    struct buffer body;
+    buffer_init(&body, 1000);
+    const struct departure redirect = redirect_to(two, 2);
+    assert_int_equal(deliver(f, &redirect, 1), 0);
+    assert_int_equal(list(f, &found), 1);
+    uint64_t number = found->number;
+    int64_t next = found->next;
+    f->now += 10;
+    struct store_view *view = open_system(f);
+    assert_int_equal(claim(f, number, &message, &body), 0);
+    assert_int_equal(outgoing_release(view, number, message.attempts), 0);
+    assert_int_equal(list(f, &found), 1);
+    assert_int_equal(found->claimed, 0);
+    assert_int_equal(found->attempts, 0);
+    assert_int_equal(found->next, next);
+    check_account(f);
+    /* Once. */
+    assert_int_equal(outgoing_release(view, number, message.attempts), 0);
+    assert_int_equal(claim(f, number, &message, &body), 0);
+    assert_int_equal(message.attempts, 1);
+    /* A claim that has run out, and another one since: that one stays. */
+    f->now += 600;
+    assert_int_equal(claim(f, number, &message, &body), 0);
+    assert_int_equal(message.attempts, 2);
+    assert_int_equal(outgoing_release(view, number, 1), 0);
+    assert_int_equal(claim(f, number, &message, &body), ERROR_BUSY);
+    assert_int_equal(settle(f, number, OUTGOING_SENT, OUTGOING_SENT, 0), 0);
+    assert_int_equal(outgoing_release(view, number, 2), ERROR_NOT_FOUND);
+    store_view_close(&view);
+    check_account(f);
+    buffer_release(&body);
+}
+
 /* In a blob that goes with the message, and that reclaiming leaves alone until then. */
 static void test_large(void **state)
 {
@@ -414,9 +452,9 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_whole_way), ON_BOTH(test_large),    ON_BOTH(test_limit),
-        ON_BOTH(test_bytes),     ON_BOTH(test_envelope), ON_BOTH(test_once),
-        ON_BOTH(test_rate),      ON_BOTH(test_note),     ON_BOTH(test_check),
+        ON_BOTH(test_whole_way), ON_BOTH(test_release),  ON_BOTH(test_large), ON_BOTH(test_limit),
+        ON_BOTH(test_bytes),     ON_BOTH(test_envelope), ON_BOTH(test_once),  ON_BOTH(test_rate),
+        ON_BOTH(test_note),      ON_BOTH(test_check),
     };
     return cmocka_run_group_tests_name("outgoing", tests, NULL, NULL);
 }

@@ -740,6 +740,7 @@ static const struct {
     {"outgoing_list", call_outgoing_list, SYSTEM},
     {"outgoing_claim", call_outgoing_claim, SYSTEM},
     {"outgoing_renew", call_outgoing_renew, SYSTEM},
+    {"outgoing_release", call_outgoing_release, SYSTEM},
     {"outgoing_read", call_outgoing_read, SYSTEM},
     {"outgoing_settle", call_outgoing_settle, SYSTEM},
     {"outgoing_retry", call_outgoing_retry, SYSTEM},
