@@ -107,6 +107,28 @@ int due_note_next(struct store *store, struct who who, enum due_kind kind,
     return directory_update(store, who, advance, &call);
 }
 
+/* Another time than before, also within the same second; a time to come counts as not fresh, so the
+ * next delivery sets it right. */
+static int note_anew(struct kv_transaction *transaction, void *arg)
+{
+    const struct note_call *call = arg;
+    struct due_note found = {.account = call->note.account};
+    int64_t now = call->store->clock();
+    int error = read_note(transaction, call->kind, &found);
+    if (error && error != ERROR_NOT_FOUND && error != ERROR_CORRUPT)
+        return error;
+    found.noted = !error && found.noted >= now ? found.noted + 1 : now;
+    found.due = now;
+    return write_note(transaction, call->kind, &found);
+}
+
+int due_note_renew(struct store *store, struct who who, enum due_kind kind,
+                   struct account_id account)
+{
+    struct note_call call = {.store = store, .kind = kind, .note.account = account};
+    return directory_update(store, who, note_anew, &call);
+}
+
 struct notes_call {
     enum due_kind kind;
     int64_t due, next;

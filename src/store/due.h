@@ -4,6 +4,7 @@
  *
  *     made: due_note_begin --> the account's own transaction
  *     done: due_notes --> each account --> due_note_next
+ *     left to others: due_note_renew
  *
  * A note is there before the account's transaction and goes some time after there is nothing left:
  * there may be one too many, never one too few.
@@ -41,5 +42,10 @@ int due_note_of(struct store *store, struct who who, enum due_kind kind, struct 
  * when that is over, at the latest. */
 int due_note_next(struct store *store, struct who who, enum due_kind kind,
                   const struct due_note *note, int64_t next);
+
+/* Something is due, and left to whoever looks next: noted anew, so that who has read the note
+ * before, and has not seen it, does not put it off (due_note_next). */
+int due_note_renew(struct store *store, struct who who, enum due_kind kind,
+                   struct account_id account);
 
 #endif

@@ -159,6 +159,11 @@ int call_due_note_of(struct caller *c)
     return due_note_of(c->store, c->who, DUE_OUTGOING, c->f->alice, &note);
 }
 
+int call_due_note_renew(struct caller *c)
+{
+    return due_note_renew(c->store, c->who, DUE_OUTGOING, c->f->alice);
+}
+
 int call_due_note_next(struct caller *c)
 {
     const struct due_note note = {.account = c->f->alice};

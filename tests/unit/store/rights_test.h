@@ -44,6 +44,7 @@ int call_snooze_wake(struct caller *c);
 int call_due_notes(struct caller *c);
 int call_due_note_of(struct caller *c);
 int call_due_note_next(struct caller *c);
+int call_due_note_renew(struct caller *c);
 int call_site_put(struct caller *c);
 int call_site_list(struct caller *c);
 int call_site_find(struct caller *c);

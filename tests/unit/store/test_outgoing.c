@@ -385,6 +385,38 @@ static void test_note(void **state)
     assert_int_equal(note_of(f).noted, 0);
 }
 
+/* What is left to others stays due, whatever somebody says who had read the note before; within the
+ * same second as well. */
+static void test_left_to_others(void **state)
+{
+    struct fixture *f = *state;
+    const struct departure redirect = redirect_to(two, 2);
+    assert_int_equal(deliver(f, &redirect, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        struct due_note before = note_of(f);
+        assert_int_equal(due_note_renew(f->store, WHO_SYSTEM, DUE_OUTGOING, f->alice), 0);
+        assert_int_equal(due_note_next(f->store, WHO_SYSTEM, DUE_OUTGOING, &before, f->now + HOUR),
+                         0);
+        assert_int_equal(note_of(f).due, f->now);
+    }
+    /* Who has read it since has seen what there is. */
+    struct due_note note = note_of(f);
+    assert_int_equal(due_note_next(f->store, WHO_SYSTEM, DUE_OUTGOING, &note, f->now + 1), 0);
+    assert_int_equal(note_of(f).due, f->now + 1);
+    /* The next delivery's note is one of its own time again. */
+    assert_int_equal(deliver(f, &redirect, 1), 0);
+    assert_int_equal(note_of(f).noted, f->now);
+    check_account(f);
+    /* Of an account that had no note. */
+    f->now += DUE_NOTE_KEPT;
+    note = note_of(f);
+    assert_int_equal(due_note_next(f->store, WHO_SYSTEM, DUE_OUTGOING, &note, 0), 0);
+    assert_int_equal(note_of(f).noted, 0);
+    assert_int_equal(due_note_renew(f->store, WHO_SYSTEM, DUE_OUTGOING, f->alice), 0);
+    assert_int_equal(note_of(f).noted, f->now);
+    assert_int_equal(note_of(f).due, f->now);
+}
+
 static void count_finding(enum check_finding finding, const char *text, void *arg)
 {
     (void)finding;
@@ -452,9 +484,10 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_whole_way), ON_BOTH(test_release),  ON_BOTH(test_large), ON_BOTH(test_limit),
-        ON_BOTH(test_bytes),     ON_BOTH(test_envelope), ON_BOTH(test_once),  ON_BOTH(test_rate),
-        ON_BOTH(test_note),      ON_BOTH(test_check),
+        ON_BOTH(test_whole_way),      ON_BOTH(test_release), ON_BOTH(test_large),
+        ON_BOTH(test_limit),          ON_BOTH(test_bytes),   ON_BOTH(test_envelope),
+        ON_BOTH(test_once),           ON_BOTH(test_rate),    ON_BOTH(test_note),
+        ON_BOTH(test_left_to_others), ON_BOTH(test_check),
     };
     return cmocka_run_group_tests_name("outgoing", tests, NULL, NULL);
 }

@@ -750,6 +750,7 @@ static const struct {
     {"due_notes", call_due_notes, SYSTEM},
     {"due_note_of", call_due_note_of, SYSTEM},
     {"due_note_next", call_due_note_next, SYSTEM},
+    {"due_note_renew", call_due_note_renew, SYSTEM},
     {"site_script_put", call_site_put, SYSTEM},
     {"site_script_list", call_site_list, SYSTEM},
     {"site_script_find", call_site_find, SYSTEM},
