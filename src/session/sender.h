@@ -5,12 +5,15 @@
  *
  *     due --> an account --claim--> a message under way --SEND_BEGIN ...--> chapar-send
  *                                                  <--SEND_RESULT ... SEND_DONE--
- *                                        settled: gone, to be tried again, or given back
+ *                                        settled: gone, to be tried again, or returned
  *
  * It learns of messages as they are put (sender_due), and every SENDER_LOOK_SECONDS from the
  * directory: of those that have become due, and of those that a process that has died, or another
  * node, has left. Without a chapar-send nothing is claimed. From there it knows as well when the
  * next message wakes, and looks at that second.
+ *
+ * What no chapar-send has tried to send, as it was ending or had gone, is given back as if it had
+ * never been claimed: another one has it at once.
  *
  * What the mail server refuses (5yz), or has not taken within outgoing_give_up, is not sent. Of a
  * redirected message the account's owner gets a report with the message in it, so that it is not

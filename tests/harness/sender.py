@@ -18,6 +18,7 @@ SEND_BEGIN, SEND_RECIPIENT, SEND_END, SEND_RESULT, SEND_DONE = 80, 81, 82, 83, 8
 CHANNEL_SESSION_SEND = 4
 DEFERRED, SENT, REFUSED = "deferred", "sent", "refused"
 OUTCOMES = [DEFERRED, SENT, REFUSED]
+UNTRIED = []  # SEND_DONE without a result
 NEVER = 0xffffffff
 ERROR_PROTOCOL = 18  # of src/base/error.h, as it is sent
 TIMEOUT = 40
@@ -105,10 +106,10 @@ class Session:
         return True
 
     def answer(self, number):
-        """What became of it: (outcome, code, text) of each recipient."""
+        """What became of it: (outcome, code, text) of each recipient, or UNTRIED."""
         while number not in self.done:
             assert self.receive(), "chapar-send has closed the channel"
-        return self.results[number]
+        return self.results.get(number, UNTRIED)
 
     def send(self, *arguments, **options):
         return self.answer(self.submit(*arguments, **options))

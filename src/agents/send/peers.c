@@ -3,6 +3,8 @@
  *
  *   SEND_BEGIN --> SEND_RECIPIENT, 1 to SMTP_RECIPIENTS_MAXIMUM --> SEND_END --> the pool
  *
+ * The answer is a SEND_RESULT for each recipient, none when it has not been tried, and SEND_DONE.
+ *
  * Anything else is a breach of the protocol, and ends the channel. With the channel end its
  * messages, wherever they are: nobody would hear of them, and the session sends them again.
  */
@@ -104,7 +106,7 @@ void message_finish(struct message *message, const struct smtp_result *results)
 {
     struct buffer body;
     buffer_init(&body, IPC_BODY_MAXIMUM);
-    for (size_t i = 0; i < message->mail.recipient_count; i++) {
+    for (size_t i = 0; results && i < message->mail.recipient_count; i++) {
         report(message, i, &results[i]);
         ipc_put_u64(&body, message->id);
         ipc_put_u32(&body, (uint32_t)i);

@@ -8,6 +8,9 @@
  * A connection that fails before it was of any use says something of the server, not of a message.
  * So what waits is deferred only when there is no other connection that could still take it. Where
  * there is one, the server has had enough of us (421), and no further one is opened for a while.
+ *
+ * What waits when the time to end is over, and what comes while it draws near, has not been tried:
+ * it is given back, for another chapar-send.
  */
 #include "agents/send/send_priv.h"
 
@@ -57,6 +60,14 @@ static void defer_waiting(struct sender *sender, const struct smtp_result *why)
     }
 }
 
+static void give_back_waiting(struct sender *sender)
+{
+    for (struct message *message; (message = TAILQ_FIRST(&sender->waiting));) {
+        TAILQ_REMOVE(&sender->waiting, message, waiting);
+        pool_finish(sender, message, NULL);
+    }
+}
+
 static size_t count_waiting(const struct sender *sender)
 {
     size_t count = 0;
@@ -99,14 +110,15 @@ void pool_add(struct sender *sender, struct message *message)
 {
     struct smtp_result failure;
     sender->under_way++;
-    if (sender->draining || !sender->server.address_count) {
-        say(&failure, sender->draining ? "chapar-send is ending"
-                                       : "the name of outgoing_server was not found");
+    if (sender->draining) {
+        pool_finish(sender, message, NULL);
+    } else if (!sender->server.address_count) {
+        say(&failure, "the name of outgoing_server was not found");
         finish_alike(sender, message, &failure);
-        return;
+    } else {
+        TAILQ_INSERT_TAIL(&sender->waiting, message, waiting);
+        serve_waiting(sender);
     }
-    TAILQ_INSERT_TAIL(&sender->waiting, message, waiting);
-    serve_waiting(sender);
 }
 
 void pool_withdraw(struct sender *sender, struct message *message)
@@ -198,9 +210,7 @@ static void out_of_time(uv_timer_t *timer)
 {
     static const char why[] = "chapar-send had to end";
     struct sender *sender = timer->data;
-    struct smtp_result failure;
-    say(&failure, why);
-    defer_waiting(sender, &failure);
+    give_back_waiting(sender);
     for (struct connection *connection; (connection = TAILQ_FIRST(&sender->connections));)
         connection_lose(connection, why);
 }

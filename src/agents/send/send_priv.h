@@ -101,8 +101,9 @@ void sender_init(struct sender *sender, uv_loop_t *loop, const struct config *co
 /* Closes everything at once. The memory may go when the loop has run the handles' callbacks. */
 void sender_release(struct sender *sender);
 
-/* Defers what comes from now on, sends what is under way; calls drained when that is done, or after
- * `seconds` (UINT32_MAX: no limit), with the rest deferred. May be called again with less time. */
+/* Gives back what comes from now on, sends what it has; calls drained when that is done, or after
+ * `seconds` (UINT32_MAX: no limit), with what is in a connection then deferred and the rest given
+ * back. May be called again with less time. */
 void sender_drain(struct sender *sender, uint32_t seconds, void (*drained)(void *arg), void *arg);
 
 /* A complete message: it is sent, and then answered by message_finish. */
@@ -112,7 +113,7 @@ void pool_withdraw(struct sender *sender, struct message *message);
 
 /* For connections. The next message to send, now the connection's; NULL: none waits. */
 struct message *pool_next(struct sender *sender, struct connection *connection);
-/* Its results are in `results`. */
+/* Its results are in `results`; NULL: it has not been tried. */
 void pool_finish(struct sender *sender, struct message *message, const struct smtp_result *results);
 /* A connection took it too late to send any of it: the next one has it. */
 void pool_put_back(struct sender *sender, struct message *message);
@@ -169,7 +170,7 @@ void connection_destroy(struct connection *connection);
 void peers_add(struct sender *sender, enum ipc_channel_kind kind, uint32_t slot, int socket);
 void peers_release(struct sender *sender);
 
-/* Answers it, and frees it. */
+/* Answers it, and frees it. results: of each recipient; NULL: it has not been tried. */
 void message_finish(struct message *message, const struct smtp_result *results);
 
 #endif

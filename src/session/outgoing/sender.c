@@ -55,9 +55,11 @@ static void close_file(struct sending *sending)
     sending->file = -1;
 }
 
-static void finish(struct sending *sending)
+static void finish(struct sending *sending, bool tried)
 {
     close_file(sending);
+    counters_add(COUNTER_OUTGOING_ATTEMPTS, tried);
+    sending->untried = !tried;
     sending->channel = NULL;
     sending->state = SENDING_FINISHED;
 }
@@ -116,13 +118,17 @@ static int take_result(struct sender *sender, struct ipc_channel *channel,
     return 0;
 }
 
-static int take_done(struct sender *sender, struct ipc_channel *channel, struct ipc_reader *reader)
+/* Without a result: it has not been tried, and no more is to be handed to this chapar-send, or it
+ * would be claimed and given back again and again. */
+static int take_done(struct peer *peer, struct ipc_reader *reader)
 {
-    struct sending *sending = find(sender, channel, ipc_get_u64(reader));
-    if (ipc_reader_finish(reader) || !sending || sending->answered != sending->asked)
+    struct sending *sending = find(peer->sender, peer->channel, ipc_get_u64(reader));
+    if (ipc_reader_finish(reader) || !sending ||
+        (sending->answered && sending->answered != sending->asked))
         return ERROR_PROTOCOL;
-    finish(sending);
-    proceed(sender);
+    peer->ending = peer->ending || !sending->answered;
+    finish(sending, sending->answered);
+    proceed(peer->sender);
     return 0;
 }
 
@@ -132,7 +138,7 @@ static int received(struct ipc_channel *channel, struct ipc_message *message, vo
     struct ipc_reader reader;
     ipc_reader_init(&reader, message->body);
     return message->type == IPC_SEND_RESULT ? take_result(peer->sender, channel, &reader)
-                                            : take_done(peer->sender, channel, &reader);
+                                            : take_done(peer, &reader);
 }
 
 /* What it had not answered is tried again, though it may have been sent. */
@@ -142,21 +148,26 @@ static void drop_channel(struct peer *peer)
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
         struct sending *sending = &sender->sendings[i];
         if (sending->state == SENDING_UNDER_WAY && sending->channel == peer->channel)
-            finish(sending);
+            finish(sending, true);
     }
     ipc_channel_free(&peer->channel);
+}
+
+static void lose_channel(struct peer *peer, int error)
+{
+    struct sender *sender = peer->sender;
+    log_info("send_gone", LOG_TEXT("reason", error_name(error)));
+    drop_channel(peer);
+    if (sender->options.lost)
+        sender->options.lost(IPC_CHANNEL_SESSION_SEND, peer->slot, error, sender->options.arg);
 }
 
 static void closed(struct ipc_channel *channel, int error, void *arg)
 {
     struct peer *peer = arg;
-    struct sender *sender = peer->sender;
     (void)channel;
-    log_info("send_gone", LOG_TEXT("reason", error_name(error)));
-    drop_channel(peer);
-    if (sender->options.lost)
-        sender->options.lost(IPC_CHANNEL_SESSION_SEND, peer->slot, error, sender->options.arg);
-    proceed(sender);
+    lose_channel(peer, error);
+    proceed(peer->sender);
 }
 
 int sender_peer(struct sender *sender, uint32_t slot, int socket)
@@ -188,14 +199,16 @@ int sender_peer(struct sender *sender, uint32_t slot, int socket)
 
 /* --- what is handed over --- */
 
-/* The newest: an older one is about to end. NULL: there is none. */
-static struct ipc_channel *choose_channel(const struct sender *sender)
+/* The newest: an older one is about to end. NULL: there is none that takes messages. */
+static struct peer *choose_peer(struct sender *sender)
 {
-    const struct peer *newest = NULL;
-    for (size_t i = 0; i < SERVICE_SLOTS; i++)
-        if (sender->peers[i].channel && (!newest || sender->peers[i].since > newest->since))
-            newest = &sender->peers[i];
-    return newest ? newest->channel : NULL;
+    struct peer *newest = NULL;
+    for (size_t i = 0; i < SERVICE_SLOTS; i++) {
+        struct peer *peer = &sender->peers[i];
+        if (peer->channel && !peer->ending && (!newest || peer->since > newest->since))
+            newest = peer;
+    }
+    return newest;
 }
 
 /* The time that is left, as BY says it (RFC 2852 section 4). */
@@ -240,6 +253,7 @@ static int send_recipients(struct sending *sending, struct buffer *body)
     return error;
 }
 
+/* It is all there, or has not been tried. */
 static int hand_over(struct sending *sending)
 {
     struct buffer body;
@@ -255,21 +269,39 @@ static int hand_over(struct sending *sending)
     return error;
 }
 
+/* Of a chapar-send that has gone, or is going, the answers that it has given are still to be read;
+ * one that has half a message and lives on is to be replaced. */
+static void hand_over_failed(struct peer *peer, int error)
+{
+    peer->ending = true;
+    if (error != ERROR_CLOSED)
+        lose_channel(peer, error);
+}
+
+static void hand_over_to(struct peer *peer, struct sending *sending)
+{
+    struct sender *sender = peer->sender;
+    sending->channel = peer->channel;
+    sending->id = ++sender->last_id;
+    sending->renew_at = now_ms(sender) + SENDER_RENEW_SECONDS * 1000;
+    sending->state = SENDING_UNDER_WAY;
+    int error = hand_over(sending);
+    close_file(sending);
+    if (!error)
+        return;
+    finish(sending, false);
+    hand_over_failed(peer, error);
+}
+
 static void hand_all_over(struct sender *sender)
 {
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
         struct sending *sending = &sender->sendings[i];
-        if (sending->state != SENDING_CLAIMED)
-            continue;
-        sending->channel = choose_channel(sender);
-        sending->id = ++sender->last_id;
-        sending->renew_at = now_ms(sender) + SENDER_RENEW_SECONDS * 1000;
-        sending->state = SENDING_UNDER_WAY;
-        counters_add(COUNTER_OUTGOING_ATTEMPTS, 1);
-        if (!sending->channel || hand_over(sending))
-            finish(sending);
-        else
-            close_file(sending);
+        struct peer *peer = choose_peer(sender);
+        if (sending->state == SENDING_CLAIMED && peer)
+            hand_over_to(peer, sending);
+        else if (sending->state == SENDING_CLAIMED)
+            finish(sending, false);
     }
 }
 
@@ -306,14 +338,6 @@ static void run_done(uv_work_t *work, int status)
     if (!sender->ended)
         hand_all_over(sender);
     proceed(sender);
-}
-
-static bool has_channel(const struct sender *sender)
-{
-    for (size_t i = 0; i < SERVICE_SLOTS; i++)
-        if (sender->peers[i].channel)
-            return true;
-    return false;
 }
 
 /* What somebody has told of. *look: and what the directory knows. */
@@ -357,7 +381,7 @@ static bool make_job(struct sender *sender, struct job *job)
         else if (sending->state == SENDING_UNDER_WAY && sending->renew_at <= job->now_ms)
             job->renewed[job->renewed_count++] = sending;
     }
-    job->claims = !sender->draining && has_channel(sender);
+    job->claims = !sender->draining && choose_peer(sender);
     if (job->claims && job->vacant_count)
         take_departed(sender, job);
     if (!sender->draining)

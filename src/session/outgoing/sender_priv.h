@@ -8,9 +8,10 @@
  *
  * A sending's life; `loop` and `pool` say who may touch it:
  *
- *     FREE --pool: claimed--> CLAIMED --loop: handed over--> UNDER_WAY --loop: done, or lost-->
- * FINISHED
- *       ^------------------------------pool: settled------------------------------------------'
+ *     FREE --pool: claimed--> CLAIMED --loop: handed over--> UNDER_WAY --loop: done, or lost--.
+ *       ^                        '--loop: could not be--.                                      |
+ *       |                                               v                                      v
+ *       '-------pool: settled, or given back--------- FINISHED <-------------------------------'
  *
  * The pool's thread touches only those that the job names, and the loop none of these until the job
  * is done; but for a claim that is renewed, of which the thread reads what stays the same.
@@ -37,8 +38,9 @@ struct sending {
     struct outgoing_recipient *results; /* of each recipient of the message */
     size_t asked;                       /* of them, those that wait: they are handed over */
     size_t answered;
-    bool told; /* the log and the counters know of the results */
-    int file;  /* -1: none */
+    bool untried; /* once finished: chapar-send has not begun with it, so it is given back */
+    bool told;    /* the log and the counters know of the results */
+    int file;     /* -1: none */
     struct ipc_channel *channel;
     uint64_t settle_at, renew_at; /* not before then; the loop's milliseconds */
 };
@@ -76,6 +78,7 @@ struct peer {
     struct sender *sender;
     uint32_t slot;
     struct ipc_channel *channel; /* NULL: there is none */
+    bool ending;                 /* it takes nothing any more; what is under way has its answer */
     uint64_t since;              /* the later, the greater */
 };
 

@@ -28,7 +28,7 @@ static void sending_clear(struct sending *sending)
     arena_clear(&sending->arena);
     sending->results = NULL;
     sending->settle_at = 0;
-    sending->told = false;
+    sending->told = sending->untried = false;
     sending->state = SENDING_FREE;
 }
 
@@ -149,13 +149,19 @@ static int settle(const struct sender *sender, struct store_view *view, struct s
                                    message->envelope.recipient_count, next_attempt(message, now));
 }
 
+/* What nobody has tried is due as it was, and no attempt of those that there are to be. */
+static int give_back(struct store_view *view, const struct sending *sending)
+{
+    return outgoing_release(view, sending->message.number, sending->message.attempts);
+}
+
 /* What cannot be noted is tried to be noted again, as long as nobody else may claim it. */
 static void settle_one(const struct sender *sender, struct job *job, struct sending *sending)
 {
     struct store_view *view;
     int error = store_view_open(sender->options.store, WHO_SYSTEM, sending->account, &view);
     if (!error) {
-        error = settle(sender, view, sending);
+        error = sending->untried ? give_back(view, sending) : settle(sender, view, sending);
         store_view_close(&view);
     }
     if (error && error != ERROR_NOT_FOUND)

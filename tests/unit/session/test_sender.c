@@ -8,12 +8,13 @@
 #include "ipc/channel.h"
 #include "kv/kv.h"
 #include "proto/smtp/client.h"
-#include "session/sender.h"
+#include "session/outgoing/sender_priv.h"
 #include "store/deliver.h"
 #include "store/directory.h"
 #include "store/message.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_US = 20 * 1000 * 1000, SLOT = 5 };
+enum { PATIENCE_US = 20 * 1000 * 1000, SLOT = 5, BLOCKERS = 16 };
 
 /* --- the worker that is held --- */
 
@@ -277,6 +278,53 @@ static void run_for(struct fixture *f, unsigned ms)
         uv_run(&f->loop, UV_RUN_NOWAIT);
         usleep(1000);
     }
+}
+
+/* Nothing of the sender's is in the pool. */
+static void run_until_idle(struct fixture *f)
+{
+    uint64_t until = clock_monotonic_us() + PATIENCE_US;
+    while (f->sender->working) {
+        assert_true(clock_monotonic_us() < until);
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+}
+
+static void run_until_lost(struct fixture *f)
+{
+    uint64_t until = clock_monotonic_us() + PATIENCE_US;
+    while (!f->lost && clock_monotonic_us() < until)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_not_equal(f->lost, 0);
+}
+
+/* --- the pool: whatever is queued while it is blocked waits --- */
+
+static uv_work_t blockers[BLOCKERS];
+static sem_t unblock;
+
+static void block(uv_work_t *work)
+{
+    (void)work;
+    sem_wait(&unblock);
+}
+
+static void unblocked(uv_work_t *work, int status)
+{
+    (void)work, (void)status;
+}
+
+static void block_pool(struct fixture *f)
+{
+    sem_init(&unblock, 0, 0);
+    for (int i = 0; i < BLOCKERS; i++)
+        uv_queue_work(&f->loop, &blockers[i], block, unblocked);
+}
+
+static void unblock_pool(void)
+{
+    for (int i = 0; i < BLOCKERS; i++)
+        sem_post(&unblock);
 }
 
 /* --- what is in the store --- */
@@ -543,11 +591,67 @@ static void a_lost_channel_defers(void **state)
     assert_int_equal(f->lost, ERROR_CLOSED);
 }
 
+/* What was claimed for a chapar-send that has gone meanwhile is as if it had not been. */
+static void what_cannot_be_handed_over_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    block_pool(f);
+    depart(f, of_kind(OUTGOING_REDIRECT, 2), "x");
+    connect_send(f); /* it may claim now */
+    ipc_channel_free(&f->send);
+    run_until_lost(f);
+    unblock_pool();
+    run_until_idle(f);
+    assert_string_equal(waiting(f), "1; 0, now, free; 0 ; 0 ");
+    connect_to_slot(f, SLOT + 1);
+    run_until_asked(f, 1);
+    wait_until(f, "1; 1, now, claimed; 0 ; 0 ");
+}
+
+/* The other end has been closed, and nobody has seen that yet. */
+static void nor_is_one_tried_whose_handing_over_fails(void **state)
+{
+    struct fixture *f = *state;
+    block_pool(f);
+    depart(f, of_kind(OUTGOING_REDIRECT, 1), "x");
+    connect_send(f);
+    unblock_pool();
+    usleep(200 * 1000); /* the job ends, the loop does not know */
+    ipc_channel_free(&f->send);
+    run_until_lost(f);
+    wait_until(f, "1; 0, now, free; 0 ");
+}
+
+/* One that is ending: it says so, is asked no more, and another one has the message. */
+static void what_was_not_tried_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    connect_send(f);
+    struct ipc_channel *old = f->send;
+    depart(f, of_kind(OUTGOING_REDIRECT, 2), "x");
+    run_until_asked(f, 1);
+    done(f, &f->asked[0]);
+    wait_until(f, "1; 0, now, free; 0 ; 0 ");
+    sender_due(f->sender, DUE_OUTGOING, f->alice);
+    run_for(f, 100);
+    assert_int_equal(f->asked_count, 1);
+    assert_int_equal(f->lost, 0);
+    connect_to_slot(f, SLOT + 1);
+    run_until_asked(f, 2);
+    assert_string_equal(f->asked[1].text, "0 0 0 - [] <sender@example.net>|x"
+                                          "|bob@example.org|eve@example.org");
+    wait_until(f, "1; 1, now, claimed; 0 ; 0 ");
+    answer(f, &f->asked[1], 0, SMTP_SENT, "250 Ok");
+    answer(f, &f->asked[1], 1, SMTP_SENT, "250 Ok");
+    done(f, &f->asked[1]);
+    wait_until(f, "0");
+    ipc_channel_free(&old);
+    run_for(f, 20);
+}
+
 static void assert_breach(struct fixture *f)
 {
-    uint64_t until = clock_monotonic_us() + PATIENCE_US;
-    while (!f->lost && clock_monotonic_us() < until)
-        uv_run(&f->loop, UV_RUN_NOWAIT);
+    run_until_lost(f);
     assert_int_equal(f->lost, ERROR_PROTOCOL);
 }
 
@@ -707,6 +811,9 @@ int main(void)
         TEST(it_is_given_up_after_some_time),
         TEST(time_runs_out),
         TEST(a_lost_channel_defers),
+        TEST(what_cannot_be_handed_over_is_given_back),
+        TEST(nor_is_one_tried_whose_handing_over_fails),
+        TEST(what_was_not_tried_is_given_back),
         TEST(answers_come_in_order),
         TEST(an_answer_for_each),
         TEST(an_unknown_id_is_a_breach),

@@ -167,6 +167,13 @@ static void expect_result(struct fixture *fixture, uint64_t id, enum smtp_outcom
     assert_int_equal(ipc_reader_finish(&reader), 0);
 }
 
+/* SEND_DONE alone. */
+static void expect_untried(struct fixture *fixture, uint64_t id)
+{
+    struct ipc_reader reader = expect(fixture, IPC_SEND_DONE, id);
+    assert_int_equal(ipc_reader_finish(&reader), 0);
+}
+
 /* --- the mail server --- */
 
 static void accept_client(struct fixture *fixture)
@@ -438,8 +445,25 @@ static void test_drain(void **state)
     hear(fixture, "QUIT\r\n"); /* said before it ends */
     fixture->drained = false;
     submit(fixture, 2);
-    expect_result(fixture, 2, SMTP_DEFERRED, 0, "chapar-send is ending");
+    expect_untried(fixture, 2);
     sender_drain(&fixture->sender, 0, on_drained, fixture);
+    assert_true(fixture->drained);
+}
+
+/* What waits when the time is over has not been tried; what a connection has has been. */
+static void test_drain_in_time(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.outgoing_connections = 1;
+    submit(fixture, 1);
+    greet(fixture);
+    hear(fixture, "MAIL FROM:<s@x.test>\r\n");
+    submit(fixture, 2);
+    while (fixture->sender.under_way < 2)
+        turn(fixture);
+    sender_drain(&fixture->sender, 0, on_drained, fixture);
+    expect_untried(fixture, 2);
+    expect_result(fixture, 1, SMTP_DEFERRED, 0, "chapar-send had to end");
     assert_true(fixture->drained);
 }
 
@@ -456,6 +480,7 @@ int main(void)
         TEST(test_breach),
         TEST(test_wrong_kind_of_channel),
         TEST(test_drain),
+        TEST(test_drain_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
