@@ -228,6 +228,7 @@ static void closed(struct ipc_channel *channel, int error, void *arg)
     if (sender->peer_lost)
         sender->peer_lost(IPC_CHANNEL_SESSION_SEND, peer->slot, error, sender->peer_lost_arg);
     peer_free(peer);
+    pool_look_for_end(sender);
 }
 
 void peers_add(struct sender *sender, enum ipc_channel_kind kind, uint32_t slot, int socket)
@@ -253,6 +254,13 @@ void peers_add(struct sender *sender, enum ipc_channel_kind kind, uint32_t slot,
         return;
     }
     TAILQ_INSERT_TAIL(&sender->peers, peer, entry);
+    pool_look_for_end(sender);
+}
+
+void peers_end_input(struct sender *sender)
+{
+    for (struct peer *peer = TAILQ_FIRST(&sender->peers); peer; peer = TAILQ_NEXT(peer, entry))
+        ipc_channel_end_input(peer->channel);
 }
 
 void peers_release(struct sender *sender)

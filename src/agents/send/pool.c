@@ -10,7 +10,10 @@
  * there is one, the server has had enough of us (421), and no further one is opened for a while.
  *
  * What waits when the time to end is over, and what comes while it draws near, has not been tried:
- * it is given back, for another chapar-send.
+ * it is given back, for another chapar-send. So that nothing that has been handed over is without
+ * an answer, the end comes when all channels have been read to theirs:
+ *
+ *     drain --> nothing under way --> what comes fails there --> the channels are empty --> drained
  */
 #include "agents/send/send_priv.h"
 
@@ -24,10 +27,13 @@ static void say(struct smtp_result *result, const char *text)
     snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
-static void end_drain(struct sender *sender)
+void pool_look_for_end(struct sender *sender)
 {
     void (*drained)(void *) = sender->drained;
     if (!sender->draining || sender->under_way || !drained)
+        return;
+    peers_end_input(sender);
+    if (!TAILQ_EMPTY(&sender->peers))
         return;
     sender->drained = NULL;
     uv_timer_stop(&sender->drain_timer);
@@ -39,7 +45,7 @@ void pool_finish(struct sender *sender, struct message *message, const struct sm
     message->connection = NULL;
     sender->under_way--;
     message_finish(message, results);
-    end_drain(sender);
+    pool_look_for_end(sender);
 }
 
 /* One result for every recipient. */
@@ -132,7 +138,7 @@ void pool_withdraw(struct sender *sender, struct message *message)
         connection_destroy(connection);
         serve_waiting(sender);
     }
-    end_drain(sender);
+    pool_look_for_end(sender);
 }
 
 struct message *pool_next(struct sender *sender, struct connection *connection)
@@ -224,5 +230,5 @@ void sender_drain(struct sender *sender, uint32_t seconds, void (*drained)(void 
         connection_wake(idle);
     if (seconds != UINT32_MAX)
         uv_timer_start(&sender->drain_timer, out_of_time, seconds * UINT64_C(1000), 0);
-    end_drain(sender);
+    pool_look_for_end(sender);
 }

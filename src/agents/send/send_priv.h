@@ -108,6 +108,8 @@ void sender_drain(struct sender *sender, uint32_t seconds, void (*drained)(void 
 
 /* A complete message: it is sent, and then answered by message_finish. */
 void pool_add(struct sender *sender, struct message *message);
+/* For peers.c: one has come or gone, which may be what the drain waited for. */
+void pool_look_for_end(struct sender *sender);
 /* It is not to be sent any more: its peer has gone. */
 void pool_withdraw(struct sender *sender, struct message *message);
 
@@ -169,6 +171,10 @@ void connection_destroy(struct connection *connection);
 /* A channel to a chapar-session. Takes the socket. */
 void peers_add(struct sender *sender, enum ipc_channel_kind kind, uint32_t slot, int socket);
 void peers_release(struct sender *sender);
+
+/* Whoever hands over a message from now on fails, and knows it. A peer ends when what it had sent
+ * before has been read. */
+void peers_end_input(struct sender *sender);
 
 /* Answers it, and frees it. results: of each recipient; NULL: it has not been tried. */
 void message_finish(struct message *message, const struct smtp_result *results);

@@ -440,12 +440,16 @@ static void test_drain(void **state)
     struct connection *connection = only_connection(fixture);
     while (!connection->idle)
         turn(fixture);
+    submit(fixture, 2); /* on its way while nothing is known of it yet */
     sender_drain(&fixture->sender, UINT32_MAX, on_drained, fixture);
-    assert_true(fixture->drained);
+    assert_false(fixture->drained);
+    assert_int_equal(ipc_send(fixture->session, IPC_SEND_END, SLICE("12345678"), NULL, 0),
+                     ERROR_CLOSED);
     hear(fixture, "QUIT\r\n"); /* said before it ends */
-    fixture->drained = false;
-    submit(fixture, 2);
     expect_untried(fixture, 2);
+    while (!fixture->drained)
+        turn(fixture);
+    fixture->drained = false;
     sender_drain(&fixture->sender, 0, on_drained, fixture);
     assert_true(fixture->drained);
 }
@@ -464,6 +468,27 @@ static void test_drain_in_time(void **state)
     sender_drain(&fixture->sender, 0, on_drained, fixture);
     expect_untried(fixture, 2);
     expect_result(fixture, 1, SMTP_DEFERRED, 0, "chapar-send had to end");
+    while (!fixture->drained)
+        turn(fixture);
+}
+
+/* A session that comes, or was set up, while it ends does not keep it. */
+static void test_peer_while_draining(void **state)
+{
+    struct fixture *fixture = *state;
+    int pair[2];
+    submit(fixture, 1);
+    greet(fixture);
+    hear(fixture, "MAIL FROM:<s@x.test>\r\n");
+    sender_drain(&fixture->sender, UINT32_MAX, on_drained, fixture);
+    assert_int_equal(ipc_pair(pair), 0);
+    peers_add(&fixture->sender, IPC_CHANNEL_SESSION_SEND, 7, pair[0]);
+    close(fixture->session); /* its message is withdrawn */
+    fixture->session = pair[1];
+    while (!fixture->drained)
+        turn(fixture);
+    fixture->drained = false;
+    sender_drain(&fixture->sender, UINT32_MAX, on_drained, fixture);
     assert_true(fixture->drained);
 }
 
@@ -481,6 +506,7 @@ int main(void)
         TEST(test_wrong_kind_of_channel),
         TEST(test_drain),
         TEST(test_drain_in_time),
+        TEST(test_peer_while_draining),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
