@@ -93,17 +93,23 @@ static void on_drain(struct service *service, uint32_t seconds)
     sender_drain(session->sender, seconds);
 }
 
-static void on_admin_ended(void *arg)
+static void on_sender_ended(void *arg)
 {
     struct session *session = arg;
     service_stop(session->service);
+}
+
+/* Whoever could tell the sender of an account has ended: streams, and now operations. */
+static void on_admin_ended(void *arg)
+{
+    struct session *session = arg;
+    sender_end(session->sender);
 }
 
 static void on_drained(void *arg)
 {
     struct session *session = arg;
     handover_end(session->handover);
-    sender_end(session->sender);
     admin_end(session->admin);
 }
 
@@ -275,6 +281,7 @@ static int start_worker(struct session *session)
                                           .worker = session->worker,
                                           .spool_directory = session->spool_directory,
                                           .lost = on_peer_lost,
+                                          .ended = on_sender_ended,
                                           .arg = session};
     if (!error)
         error = sender_create(&sender, &session->sender);

@@ -19,6 +19,10 @@
  * redirected message the account's owner gets a report with the message in it, so that it is not
  * lost; of all others there is a line in the log.
  *
+ * While it drains it still looks at accounts that it is told of, and notes in the directory that
+ * something is due: whoever looks next has it, another process or this server's next start. Without
+ * that it would wait for as long as the directory's last note says.
+ *
  * Its implementation is src/session/outgoing. For the loop's thread alone but for sender_due.
  * Work on the store is done by one thread of libuv's pool at a time.
  */
@@ -47,6 +51,7 @@ struct sender_options {
     int spool_directory;
     /* As handover_on_lost's. */
     void (*lost)(enum ipc_channel_kind kind, uint32_t slot, int error, void *arg);
+    void (*ended)(void *arg); /* see sender_end */
     void *arg;
 };
 
@@ -59,11 +64,14 @@ int sender_peer(struct sender *sender, uint32_t slot, int socket);
 /* The account has put something on its way out, or to sleep. From any thread. */
 void sender_due(struct sender *sender, enum due_kind kind, struct account_id account);
 
-/* Claims and wakes nothing more, and lets the worker end when the last message that is under way
- * has its result, or after so many seconds (UINT32_MAX: whenever that is). */
+/* Claims nothing more, does not ask the directory any more, and lets the worker end when the last
+ * message that is under way has its result, or after so many seconds (UINT32_MAX: whenever that
+ * is). */
 void sender_drain(struct sender *sender, uint32_t seconds);
 
-/* Closes the channels. Its handles are gone after the loop's next turn; free it then. */
+/* Closes the channels; what is under way counts as not answered. Nobody calls sender_due any more.
+ * Notes what is left to note, when the gate is open, and calls options.ended then, perhaps at once.
+ * After the loop's next turn its handles are gone: free it. */
 void sender_end(struct sender *sender);
 void sender_free(struct sender **sender);
 

@@ -2,10 +2,13 @@
 takes it, or not, or later."""
 
 import base64
+import contextlib
 import email
+import itertools
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -268,6 +271,57 @@ def test_a_stopped_server_finishes_what_is_under_way(server, mta):
     wait_until(lambda: not waiting(server))
     subjects = [re.search(rb"Subject: (x\d+)", mail["data"])[1] for mail in mta.messages]
     assert sorted(subjects) == sorted(f"x{number}".encode() for number in range(20))
+
+
+def stop(server):
+    server.stop()
+
+
+def reload(server):
+    position = len(server.log())
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "event=reloaded" in server.log()[position:])
+
+
+@contextlib.contextmanager
+def deliveries(server, account, accepted):
+    """One after the other, each on its own connection, whether they are taken or not; `accepted`
+    gets the subjects of those that are."""
+    over = threading.Event()
+
+    def deliver():
+        for number in itertools.count():
+            if over.is_set():
+                return
+            subject = f"{account[0]}-{number}."
+            with contextlib.suppress(OSError, AssertionError):
+                if not server.deliver(message(subject), account[0]):
+                    accepted.append(subject)
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("end", [stop, reload])
+def test_what_is_delivered_while_processes_end_is_sent(server, mta, end):
+    """They leave nothing behind that nobody looks at for minutes: a server that starts finds it at
+    once, new processes beside old ones within SENDER_LOOK_SECONDS."""
+    server.configure(outgoing_rate=0)
+    reload(server)
+    accepted = []
+    for _ in range(3):
+        alice, before = server.fresh_account(), len(accepted)
+        script(server, alice, 'redirect "one@example.net";')
+        with deliveries(server, alice, accepted):
+            wait_until(lambda: len(accepted) > before + 10)
+            end(server)
+        if not server.process:
+            server.start()
+        wait_until(lambda: not waiting(server), seconds=40, otherwise=lambda: f"{waiting(server)}")
+    subjects = {email.message_from_bytes(mail["data"])["Subject"] for mail in mta.messages}
+    assert len(accepted) > 30 and set(accepted) <= subjects
 
 
 def test_sender_killed_while_sending(server, mta):

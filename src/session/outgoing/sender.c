@@ -19,12 +19,20 @@ static uint64_t now_ms(const struct sender *sender)
 
 /* --- draining --- */
 
-static bool is_idle(const struct sender *sender)
+static bool is_told(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->lock);
+    bool told = sender->departed.count || sender->asleep.count;
+    pthread_mutex_unlock(&sender->lock);
+    return told;
+}
+
+static bool is_idle(struct sender *sender)
 {
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++)
         if (sender->sendings[i].state != SENDING_FREE)
             return false;
-    return !sender->working;
+    return !sender->working && !is_told(sender);
 }
 
 static void look_for_end(struct sender *sender)
@@ -335,8 +343,9 @@ static void run_done(uv_work_t *work, int status)
         sender->wake_at = sender->job.wake_at;
     for (size_t i = 0; i < sender->job.again_count; i++)
         remember(sender, &sender->departed, sender->job.again[i]);
-    if (!sender->ended)
-        hand_all_over(sender);
+    for (size_t i = 0; i < sender->job.sleeper_count; i++)
+        remember(sender, &sender->asleep, sender->job.sleepers[i]);
+    hand_all_over(sender);
     proceed(sender);
 }
 
@@ -368,7 +377,8 @@ static void take_asleep(struct sender *sender, struct job *job)
     sender->look_asleep = false;
 }
 
-/* Whether there is something to do. */
+/* Whether there is something to do. Who drains looks at what it is told of, however much is under
+ * way, and leaves the directory to others. */
 static bool make_job(struct sender *sender, struct job *job)
 {
     *job = (struct job){.now_ms = now_ms(sender), .wake_at = INT64_MAX};
@@ -382,23 +392,39 @@ static bool make_job(struct sender *sender, struct job *job)
             job->renewed[job->renewed_count++] = sending;
     }
     job->claims = !sender->draining && choose_peer(sender);
-    if (job->claims && job->vacant_count)
+    if (sender->draining || (job->claims && job->vacant_count))
         take_departed(sender, job);
-    if (!sender->draining)
-        take_asleep(sender, job);
+    take_asleep(sender, job);
+    if (sender->draining)
+        job->looks = job->wakes = false;
     for (size_t i = 0; i < job->renewed_count; i++)
         job->renewed[i]->renew_at = job->now_ms + SENDER_RENEW_SECONDS * 1000;
     return job->finished_count || job->renewed_count || job->account_count || job->looks ||
            job->sleeper_count || job->wakes;
 }
 
+static void close_handles(struct sender *sender)
+{
+    sender->gone = true;
+    uv_close((uv_handle_t *)&sender->timer, NULL);
+    uv_close((uv_handle_t *)&sender->wake, NULL);
+    if (sender->options.ended)
+        sender->options.ended(sender->options.arg);
+}
+
+/* With the gate closed nothing can be noted: the timer asks again. */
 static void proceed(struct sender *sender)
 {
-    if (!sender->working && !sender->ended && !gate_is_closed() && make_job(sender, &sender->job)) {
+    if (sender->working || sender->gone)
+        return;
+    bool open = !gate_is_closed();
+    if (open && make_job(sender, &sender->job)) {
         sender->working = true;
         uv_queue_work(sender->options.loop, &sender->work, run_in_thread, run_done);
     }
     look_for_end(sender);
+    if (open && sender->ended && !sender->working)
+        close_handles(sender);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -450,11 +476,11 @@ void sender_end(struct sender *sender)
 {
     if (sender->ended)
         return;
-    sender->ended = true;
+    sender->ended = sender->draining = true;
     for (size_t i = 0; i < SERVICE_SLOTS; i++)
-        ipc_channel_free(&sender->peers[i].channel);
-    uv_close((uv_handle_t *)&sender->timer, NULL);
-    uv_close((uv_handle_t *)&sender->wake, NULL);
+        if (sender->peers[i].channel)
+            drop_channel(&sender->peers[i]);
+    proceed(sender);
 }
 
 void sender_free(struct sender **sender)

@@ -48,7 +48,7 @@ struct sending {
 /* What the pool's thread is to do, and has done. */
 struct job {
     uint64_t now_ms;
-    bool claims; /* it may claim */
+    bool claims; /* it may claim; else what is due is left to others */
     bool looks;  /* it asks the directory which accounts there are */
     struct account_id accounts[SENDER_ACCOUNTS];
     size_t account_count;
@@ -58,13 +58,13 @@ struct job {
     size_t renewed_count;
     struct sending *vacant[SEND_UNDER_WAY_MAXIMUM]; /* to be filled */
     size_t vacant_count, filled;
-    /* Accounts that have more than there was room for. */
+    /* Accounts to be looked at again: for want of room, or as the gate was closed. */
     struct account_id again[SENDER_ACCOUNTS];
     size_t again_count;
     bool wakes;                                      /* it asks the directory what is to be woken */
     struct account_id sleepers[2 * SENDER_ACCOUNTS]; /* in which something may be */
-    size_t sleeper_count;
-    int64_t wake_at; /* when the next wakes, as far as it has seen; seconds since 1970 */
+    size_t sleeper_count; /* then: of those that are still to be looked at */
+    int64_t wake_at;      /* when the next wakes, as far as it has seen; seconds since 1970 */
 };
 
 /* Accounts that somebody has told of. */
@@ -78,7 +78,7 @@ struct peer {
     struct sender *sender;
     uint32_t slot;
     struct ipc_channel *channel; /* NULL: there is none */
-    bool ending;                 /* it takes nothing any more; what is under way has its answer */
+    bool ending;                 /* it takes nothing more; what is under way there is answered */
     uint64_t since;              /* the later, the greater */
 };
 
@@ -87,7 +87,8 @@ struct sender {
     uv_timer_t timer;
     uv_async_t wake;
     uv_work_t work;
-    bool working, look, draining, ended, holding;
+    bool working, look, draining, holding;
+    bool ended, gone;                 /* sender_end was called; its handles are closed */
     uint64_t drain_deadline, look_at; /* the loop's milliseconds */
     uint64_t last_id, last_peer;
     struct peer peers[SERVICE_SLOTS];

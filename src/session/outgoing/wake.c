@@ -88,6 +88,6 @@ void job_wake(struct sender *sender, struct job *job)
 {
     if (job->wakes)
         add_due(sender, job);
-    for (size_t i = 0; i < job->sleeper_count && !gate_is_closed(); i++)
-        look_at(sender, job, job->sleepers[i]);
+    while (job->sleeper_count && !gate_is_closed())
+        look_at(sender, job, job->sleepers[--job->sleeper_count]);
 }

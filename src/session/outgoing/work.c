@@ -287,7 +287,8 @@ static int look_at_messages(struct looking *looking, int64_t *next)
     return error;
 }
 
-/* An account that has gone has nothing any more. */
+/* An account that has gone has nothing any more. What is due and may not be claimed here is for
+ * whoever looks next. */
 static int look_at_account(struct looking *looking)
 {
     struct store *store = looking->sender->options.store;
@@ -303,17 +304,19 @@ static int look_at_account(struct looking *looking)
     }
     if (error && error != ERROR_NOT_FOUND)
         return error;
+    if (looking->again && !looking->job->claims)
+        return due_note_renew(store, WHO_SYSTEM, DUE_OUTGOING, looking->account);
     return due_note_next(store, WHO_SYSTEM, DUE_OUTGOING, &note, next);
 }
 
 static void look_at(const struct sender *sender, struct job *job, struct account_id account)
 {
     struct looking looking = {.sender = sender, .job = job, .account = account};
-    looking.again = gate_is_closed();
-    int error = looking.again ? 0 : look_at_account(&looking);
+    bool closed = gate_is_closed();
+    int error = closed ? 0 : look_at_account(&looking);
     if (error)
         job_log_failure("outgoing_look", account, error);
-    if (looking.again && job->again_count < SENDER_ACCOUNTS)
+    if ((closed || (looking.again && job->claims)) && job->again_count < SENDER_ACCOUNTS)
         job->again[job->again_count++] = account;
 }
 

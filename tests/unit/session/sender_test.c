@@ -101,6 +101,13 @@ static void on_lost(enum ipc_channel_kind kind, uint32_t slot, int error, void *
     f->lost = error;
 }
 
+static void on_ended(void *arg)
+{
+    struct fixture *f = arg;
+    assert_false(f->ended);
+    f->ended = true;
+}
+
 void connect_to_slot(struct fixture *f, uint32_t slot)
 {
     int sockets[2];
@@ -187,6 +194,7 @@ int set_up(void **state)
                                            .store = f->store,
                                            .spool_directory = f->spool,
                                            .lost = on_lost,
+                                           .ended = on_ended,
                                            .arg = f};
     assert_int_equal(sender_create(&options, &f->sender), 0);
     assert_int_equal(holds, 1);
@@ -200,6 +208,7 @@ int tear_down(void **state)
     sender_end(f->sender);
     ipc_channel_free(&f->send);
     uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_true(f->ended);
     sender_free(&f->sender);
     assert_int_equal(uv_loop_close(&f->loop), 0);
     store_close(&f->store);

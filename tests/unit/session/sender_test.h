@@ -49,6 +49,7 @@ struct fixture {
     struct asked asked[32];
     size_t asked_count;
     int lost; /* the error that the channel was lost with */
+    bool ended;
     int64_t now;
 };
 

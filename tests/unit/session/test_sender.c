@@ -371,40 +371,6 @@ static void the_newest_is_chosen(void **state)
     run_for(f, 20);
 }
 
-/* A process that ends waits for what is under way, and begins nothing. */
-static void draining(void **state)
-{
-    struct fixture *f = *state;
-    connect_send(f);
-    depart(f, of_kind(OUTGOING_RESPONSE, 1), "x");
-    run_until_asked(f, 1);
-    run_for(f, 100); /* what was begun before may claim still */
-    sender_drain(f->sender, UINT32_MAX);
-    depart(f, of_kind(OUTGOING_RESPONSE, 1), "y");
-    run_for(f, 50);
-    assert_int_equal(holds, 1);
-    answer(f, &f->asked[0], 0, SMTP_SENT, "250 Ok");
-    done(f, &f->asked[0]);
-    wait_until(f, "1; 0, now, free; 0 ");
-    run_for(f, 20);
-    assert_int_equal(holds, 0);
-    assert_int_equal(f->asked_count, 1);
-}
-
-static void draining_has_an_end(void **state)
-{
-    struct fixture *f = *state;
-    connect_send(f);
-    depart(f, of_kind(OUTGOING_RESPONSE, 1), "x");
-    run_until_asked(f, 1);
-    uint64_t began = clock_monotonic_us(), until = began + PATIENCE_US;
-    sender_drain(f->sender, 1);
-    while (holds && clock_monotonic_us() < until)
-        uv_run(&f->loop, UV_RUN_ONCE);
-    assert_int_equal(holds, 0);
-    assert_true(clock_monotonic_us() >= began + 900000);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -427,8 +393,6 @@ int main(void)
         TEST(nobody_waits_for_who_has_many),
         TEST(many_accounts),
         TEST(the_newest_is_chosen),
-        TEST(draining),
-        TEST(draining_has_an_end),
     };
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_KEY_VALUE);
     return cmocka_run_group_tests_name("sender", tests, NULL, NULL);
