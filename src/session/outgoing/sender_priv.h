@@ -14,7 +14,8 @@
  *       '-------pool: settled, or given back--------- FINISHED <-------------------------------'
  *
  * The pool's thread touches only those that the job names, and the loop none of these until the job
- * is done; but for a claim that is renewed, of which the thread reads what stays the same.
+ * is done; but for a claim that is renewed, of which the thread reads what stays the same, and for
+ * the state: the loop looks for those that are UNDER_WAY, which the thread makes none.
  */
 #ifndef SESSION_OUTGOING_SENDER_PRIV_H
 #define SESSION_OUTGOING_SENDER_PRIV_H
@@ -30,7 +31,7 @@ enum { SENDING_MEMORY_MAXIMUM = 512 * 1024 };
 enum sending_state { SENDING_FREE, SENDING_CLAIMED, SENDING_UNDER_WAY, SENDING_FINISHED };
 
 struct sending {
-    enum sending_state state;
+    _Atomic enum sending_state state;
     uint64_t id;
     struct account_id account;
     struct arena arena; /* what follows */
