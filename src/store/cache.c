@@ -278,6 +278,7 @@ static int maintain_account(struct account *account)
 
 int store_maintain(struct store *store)
 {
+    directory_let_go(store);
     if (gate_is_closed())
         return 0; /* next time */
     pthread_mutex_lock(&store->lock);
@@ -322,6 +323,7 @@ int store_open(const struct store_options *options, struct store **opened)
     store->clock = options->clock ? options->clock : clock_wall;
     memcpy(store->limits, options->limits, sizeof(store->limits));
     pthread_mutex_init(&store->lock, NULL);
+    pthread_mutex_init(&store->kept_lock, NULL);
     pthread_cond_init(&store->opened, NULL);
     int error = kv_open(store->kv, DIRECTORY_SPACE, KV_CREATE, &store->directory);
     if (!error && options->submission) {
@@ -357,6 +359,8 @@ void store_close(struct store **closed)
         table_remove(account);
         account_close(account);
     }
+    directory_let_go(store);
+    pthread_mutex_destroy(&store->kept_lock);
     if (store->directory)
         kv_close(&store->directory);
     pthread_cond_destroy(&store->opened);

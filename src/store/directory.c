@@ -92,18 +92,52 @@ int directory_update(struct store *store, struct who who,
     return error;
 }
 
-int directory_read(struct store *store, struct who who,
-                   int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+/* The snapshot that is kept for the next reader, when nothing has been committed since it was
+ * taken; else a new one. NULL: none can be kept, or there is an error. */
+static struct kv_transaction *kept_snapshot(struct store *store)
+{
+    uint64_t changes = kv_changes(store->kv, store_directory_notice());
+    if (store->kept_changes != changes)
+        kv_read_end(&store->kept);
+    if (!store->kept && changes && kv_read_begin(store->directory, &store->kept))
+        store->kept = NULL;
+    store->kept_changes = changes;
+    return store->kept;
+}
+
+void directory_let_go(struct store *store)
+{
+    pthread_mutex_lock(&store->kept_lock);
+    kv_read_end(&store->kept);
+    pthread_mutex_unlock(&store->kept_lock);
+}
+
+/* As many read at once as will: one of them with the snapshot that is kept. */
+int directory_read_as_system(struct store *store,
+                             int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
 {
     struct kv_transaction *transaction;
-    if (who.kind != WHO_KIND_SYSTEM)
-        return ERROR_DENIED;
+    if (!pthread_mutex_trylock(&store->kept_lock)) {
+        transaction = kept_snapshot(store);
+        int error = transaction ? fn(transaction, arg) : 0;
+        if (error && error != ERROR_NOT_FOUND)
+            kv_read_end(&store->kept);
+        pthread_mutex_unlock(&store->kept_lock);
+        if (transaction)
+            return error;
+    }
     int error = kv_read_begin(store->directory, &transaction);
     if (error)
         return error;
     error = fn(transaction, arg);
     kv_read_end(&transaction);
     return error;
+}
+
+int directory_read(struct store *store, struct who who,
+                   int (*fn)(struct kv_transaction *transaction, void *arg), void *arg)
+{
+    return who.kind == WHO_KIND_SYSTEM ? directory_read_as_system(store, fn, arg) : ERROR_DENIED;
 }
 
 /* --- entries --- */

@@ -23,16 +23,17 @@ static int look_up(struct kv_transaction *transaction, struct slice address, str
     return error;
 }
 
-static int find_normal(struct store *store, struct buffer *address, struct account_id *id)
+struct find_call {
+    struct buffer *address; /* normal */
+    struct account_id *id;
+};
+
+static int find_normal(struct kv_transaction *transaction, void *arg)
 {
-    struct kv_transaction *transaction;
-    int error = kv_read_begin(store->directory, &transaction);
-    if (error)
-        return error;
-    error = look_up(transaction, buffer_slice(address), id);
-    if (error == ERROR_NOT_FOUND && directory_cut_detail(address))
-        error = look_up(transaction, buffer_slice(address), id);
-    kv_read_end(&transaction);
+    const struct find_call *call = arg;
+    int error = look_up(transaction, buffer_slice(call->address), call->id);
+    if (error == ERROR_NOT_FOUND && directory_cut_detail(call->address))
+        error = look_up(transaction, buffer_slice(call->address), call->id);
     return error == ERROR_DENIED ? ERROR_NOT_FOUND : error;
 }
 
@@ -44,7 +45,7 @@ int store_account_find(struct store *store, struct who who, struct slice address
     buffer_init(&normal, ADDRESS_MAXIMUM);
     int error = store_normalise_address(store, address, &normal);
     if (!error)
-        error = find_normal(store, &normal, &found);
+        error = directory_read_as_system(store, find_normal, &(struct find_call){&normal, &found});
     buffer_release(&normal);
     /* Nobody learns which other addresses there are. */
     bool may_know = who.kind == WHO_KIND_SYSTEM || (who.kind == WHO_KIND_ACCOUNT && !error &&

@@ -71,7 +71,13 @@ struct store {
     void (*due)(struct account_id account, enum due_kind kind, void *arg);
     void *due_arg;
     int64_t (*clock)(void);
-    pthread_mutex_t lock; /* of everything below */
+    /* A snapshot of the directory that the last reader has left for the next one, of at most one
+     * second ago (store_maintain): a delivery reads it three times, and each snapshot costs two
+     * locks of a file. */
+    pthread_mutex_t kept_lock; /* of these two; never waited for while it is read with */
+    struct kv_transaction *kept;
+    uint64_t kept_changes; /* kv_changes of before it was taken */
+    pthread_mutex_t lock;  /* of everything below */
     pthread_cond_t opened;
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
@@ -85,6 +91,9 @@ struct store {
 };
 
 #define DIRECTORY_SPACE "directory"
+
+/* Ends the snapshot that is kept. */
+void directory_let_go(struct store *store);
 
 /* "accounts/1f/1f0c..." */
 void account_space_name(struct account_id id, char name[SPACE_NAME_MAXIMUM]);

@@ -1,4 +1,5 @@
 #include "store_test.h"
+#include "kv/notice_ring.h"
 #include "store/check.h"
 
 #include <ftw.h>
@@ -20,6 +21,14 @@ static void open_engines(struct fixture *f)
     }
 }
 
+static void open_notices(struct fixture *f)
+{
+    int wake[NOTICE_SLOTS];
+    memset(wake, 0xff, sizeof(wake));
+    f->memory = notice_ring_create();
+    assert_int_equal(notice_ring_attach(f->memory, wake, -1, &f->notices), 0);
+}
+
 /* Tests run one after the other. */
 static const struct fixture *current;
 
@@ -31,6 +40,7 @@ static int64_t read_clock(void)
 static void open_store(struct fixture *f)
 {
     open_engines(f);
+    kv_engine_set_notices(f->kv, f->notices);
     current = f;
     f->now = f->now ? f->now : CLOCK_START;
     struct store_options options = {.kv = f->kv,
@@ -48,6 +58,7 @@ static void open_store(struct fixture *f)
 static int set_up(struct fixture *f)
 {
     arena_init(&f->arena, 64 * 1024 * 1024);
+    open_notices(f);
     open_store(f);
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("alice"), &f->alice), 0);
     return store_view_open(f->store, who_account(f->alice), f->alice, &f->view);
@@ -85,6 +96,8 @@ int tear_down(void **state)
 {
     struct fixture *f = *state;
     close_store(f, true);
+    notice_ring_detach(&f->notices);
+    close(f->memory);
     arena_release(&f->arena);
     if (f->directory[0])
         nftw(f->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

@@ -16,6 +16,8 @@ enum { CLOCK_START = 50 * 24 * 60 * 60 };
 struct fixture {
     char directory[64]; /* empty: the engines in memory */
     struct kv_engine *kv;
+    int memory;
+    struct notice_ring *notices; /* which nobody reads: what is told of commits is tried so */
     struct blob_engine *blob;
     struct store *store;
     struct account_id alice;

@@ -46,6 +46,23 @@ static void test_accounts(void **state)
     assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob@example.org"), &bob), 0);
 }
 
+/* The snapshot that a reader leaves for the next one is not read once something is committed. */
+static void test_snapshot_that_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct account_id bob, found;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(store_account_find(f->store, WHO_SYSTEM, SLICE("bob"), &found),
+                         ERROR_NOT_FOUND);
+        assert_int_equal(store_account_create(f->store, WHO_SYSTEM, SLICE("bob"), &bob), 0);
+        assert_int_equal(store_account_find(f->store, WHO_SYSTEM, SLICE("bob"), &found), 0);
+        assert_true(account_id_equal(found, bob));
+        assert_int_equal(store_account_delete(f->store, WHO_SYSTEM, bob), 0);
+        if (i % 4 == 0)
+            assert_int_equal(store_maintain(f->store), 0);
+    }
+}
+
 /* It is what it was but for the flag, which a change of address and a new start leave alone. */
 static void test_shared(void **state)
 {
@@ -181,8 +198,13 @@ static void test_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),     ON_BOTH(test_accounts),    ON_BOTH(test_shared),
-        ON_BOTH(test_shared_ends_urls), ON_BOTH(test_delete_open), ON_BOTH(test_cache),
+        cmocka_unit_test(test_ids),
+        ON_BOTH(test_accounts),
+        ON_BOTH(test_snapshot_that_is_kept),
+        ON_BOTH(test_shared),
+        ON_BOTH(test_shared_ends_urls),
+        ON_BOTH(test_delete_open),
+        ON_BOTH(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
