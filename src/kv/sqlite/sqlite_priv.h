@@ -36,6 +36,8 @@ enum {
     SPACE_VERSION_FIRST = 1,
 };
 
+enum table { TABLE_SMALL, TABLE_LARGE, TABLE_NUMBERED, TABLES };
+
 enum statement {
     STATEMENT_PIN,
     STATEMENT_BEGIN,
@@ -50,11 +52,9 @@ enum statement {
     STATEMENT_DELETE_LARGE,
     STATEMENT_DELETE_NUMBERED,
     STATEMENT_RANGE, /* of each cursor that is kept: one for each table, by enum table */
-    STATEMENT_SECOND_RANGE = STATEMENT_RANGE + 3,
-    STATEMENTS = STATEMENT_SECOND_RANGE + 3
+    STATEMENT_SECOND_RANGE = STATEMENT_RANGE + (int)TABLES,
+    STATEMENTS = STATEMENT_SECOND_RANGE + (int)TABLES
 };
-
-enum table { TABLE_SMALL, TABLE_LARGE, TABLE_NUMBERED, TABLES };
 
 /* Cursors whose statements are kept. A listing has two in each of its slices, one of pages and one
  * of summaries; preparing a statement takes as long as reading twenty of these. */

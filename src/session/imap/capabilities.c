@@ -103,7 +103,7 @@ void capabilities_write(const struct imap_session *session, struct buffer *out)
         buffer_append(out, SLICE("COMPRESS=DEFLATE "));
     /* One limit for all mailboxes (RFC 7889 section 2). */
     buffer_append(out, SLICE("APPENDLIMIT="));
-    number_write(out, (uint64_t)session->stream->config->message_size);
+    buffer_append_number(out, (uint64_t)session->stream->config->message_size);
     write_limits(session->stream->config, out);
     write_imapsieve(session->stream->config, out);
 }

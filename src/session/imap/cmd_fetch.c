@@ -35,7 +35,7 @@ static void write_uid(struct fetch_slice *slice, const struct imap_fetch_item *i
 {
     (void)item;
     buffer_append(slice->session->out, SLICE("UID "));
-    number_write(slice->session->out, slice->work->entry.uid);
+    buffer_append_number(slice->session->out, slice->work->entry.uid);
 }
 
 static void write_flags(struct fetch_slice *slice, const struct imap_fetch_item *item)
@@ -58,7 +58,7 @@ static void write_size(struct fetch_slice *slice, const struct imap_fetch_item *
 {
     (void)item;
     buffer_append(slice->session->out, SLICE("RFC822.SIZE "));
-    number_write(slice->session->out, slice->work->entry.size);
+    buffer_append_number(slice->session->out, slice->work->entry.size);
 }
 
 /* RFC 8474 section 5.3. */

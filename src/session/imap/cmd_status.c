@@ -71,7 +71,7 @@ int status_write(struct imap_session *session, struct account_id account,
             continue;
         buffer_append_string(out, before);
         buffer_append_string(out, rows[i].name);
-        number_write(out, rows[i].value);
+        buffer_append_number(out, rows[i].value);
         before = " ";
     }
     if (items & IMAP_STATUS_MAILBOXID)

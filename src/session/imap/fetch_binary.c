@@ -179,7 +179,7 @@ static int begin_writing(struct fetch_slice *slice)
     if (binary->item->kind == IMAP_FETCH_BINARY)
         return begin_literal(slice);
     section_write_label(slice->session->out, binary->item);
-    number_write(slice->session->out, binary->size);
+    buffer_append_number(slice->session->out, binary->size);
     return 0;
 }
 

@@ -92,7 +92,7 @@ void section_write_label(struct buffer *out, const struct imap_fetch_item *item)
     buffer_append(out, item->label);
     if (item->partial) {
         buffer_append_byte(out, '<');
-        number_write(out, item->partial_offset);
+        buffer_append_number(out, item->partial_offset);
         buffer_append_byte(out, '>');
     }
     buffer_append_byte(out, ' ');

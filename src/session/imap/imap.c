@@ -63,7 +63,7 @@ bool session_slice_over_sent(struct imap_session *session)
         return session_slice_over(session);
     if (stream->send(stream))
         return false;
-    session->deadline = 0;
+    session->deadline = 0; /* for whoever asks next in this run, too */
     return true;
 }
 

@@ -295,7 +295,7 @@ static void begin_flags(struct imap_session *session, struct flags_cache *cache,
     view_write_fetch_head(session, entry->uid);
     if (uid) {
         buffer_append(out, SLICE("UID "));
-        number_write(out, entry->uid);
+        buffer_append_number(out, entry->uid);
     }
     if (parts & TELL_FLAGS) {
         buffer_append_string(out, uid ? " FLAGS " : "FLAGS ");

@@ -28,7 +28,7 @@ void modseq_write(struct imap_session *session, const struct entry *entry)
 {
     struct mailbox_view *view = &session->mailbox;
     buffer_append(session->out, SLICE("MODSEQ ("));
-    number_write(session->out, entry->modseq);
+    buffer_append_number(session->out, entry->modseq);
     buffer_append_byte(session->out, ')');
     if (view->told_modseq < entry->modseq)
         view->told_modseq = entry->modseq;

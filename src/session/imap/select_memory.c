@@ -3,8 +3,9 @@
  * (store_account_changes): many a program only looks whether there is something new, and each of a
  * person's programs does. Then the account is not even opened.
  *
- * A process remembers SLOTS answers, each in the slot that its hash says, the younger one. Only of
- * one's own mailboxes: who may see others' changes with more than these accounts.
+ * A process remembers SLOTS answers at most: one in each slot, the youngest of those whose hash
+ * says so. What is beyond the other limits is not remembered. Only of one's own mailboxes: whose
+ * another one is has to be asked first.
  */
 #include "session/imap/session_priv.h"
 

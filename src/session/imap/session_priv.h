@@ -98,10 +98,9 @@ struct mailbox_view {
     uint64_t vanished_since; /* expunges up to here have been told */
     uint64_t muted_modseq;   /* flag changes after it may not have been told; 0: there are none */
     /* A sync that is under way: 0 when none. */
-    uint64_t sync_modseq; /* what modseq becomes at its end */
-    uint32_t sync_uid;    /* flag changes have been told below this UID */
-    uint32_t
-        told_changes; /* store_account_changes when all was told, its last bits; 0: not all is */
+    uint64_t sync_modseq;  /* what modseq becomes at its end */
+    uint32_t sync_uid;     /* flag changes have been told below this UID */
+    uint32_t told_changes; /* store_account_changes (last bits) when all was told; 0: it is not */
     /* See modseq.c. */
     uint64_t told_modseq;    /* the highest MODSEQ told by the command under way */
     uint64_t lowered_modseq; /* the HIGHESTMODSEQ that is below what was told; 0: none is */
@@ -705,7 +704,6 @@ enum { NUMBER_MAXIMUM = 20 }; /* digits of a 64-bit number */
 
 /* Writes the digits, returns where they end. */
 char *number_put(char *place, uint64_t number);
-void number_write(struct buffer *out, uint64_t number);
 
 /* An entry's flags as "(\Seen)". Entries next to each other mostly have the same ones. */
 struct flags_cache {

@@ -12,11 +12,6 @@ char *number_put(char *place, uint64_t number)
     return place;
 }
 
-void number_write(struct buffer *out, uint64_t number)
-{
-    buffer_append_number(out, number);
-}
-
 void flags_cache_init(struct flags_cache *cache)
 {
     *cache = (struct flags_cache){.valid = false};

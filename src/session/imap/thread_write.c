@@ -25,7 +25,7 @@ static void open_node(struct imap_session *session, struct thread_tree *tree, ui
     const struct thread_node *node = thread_node(tree, index);
     buffer_append_byte(session->out, has_list(tree, node) ? '(' : ' ');
     if (node->uid)
-        number_write(session->out, search_number(session, node->uid));
+        buffer_append_number(session->out, search_number(session, node->uid));
     tree->at = index;
 }
 

@@ -305,10 +305,12 @@ static void hand_all_over(struct sender *sender)
 {
     for (size_t i = 0; i < SEND_UNDER_WAY_MAXIMUM; i++) {
         struct sending *sending = &sender->sendings[i];
+        if (sending->state != SENDING_CLAIMED)
+            continue;
         struct peer *peer = choose_peer(sender);
-        if (sending->state == SENDING_CLAIMED && peer)
+        if (peer)
             hand_over_to(peer, sending);
-        else if (sending->state == SENDING_CLAIMED)
+        else
             finish(sending, false);
     }
 }

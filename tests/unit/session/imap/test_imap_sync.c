@@ -5,6 +5,7 @@
 
 #include "kv/kv.h"
 #include "kv/notice_ring.h"
+#include "proto/imap/reader.h"
 #include "unit/session/imap/dialogue.h"
 
 #include <stdlib.h>
@@ -270,6 +271,56 @@ static void test_select_recalled(void **state)
     dialogue_close(&dialogue);
 }
 
+/* Whether a SELECT of it is recalled: then it does not show what is committed and not counted. */
+static bool is_recalled(struct dialogue *dialogue, struct client *client, const char *mailbox)
+{
+    char command[IMAP_MAILBOX_NAME_MAXIMUM + 32], exists[64];
+    snprintf(command, sizeof(command), "a SELECT %s\r\n", mailbox);
+    const char *first = strstr(client_send(client, command), " EXISTS");
+    assert_non_null(first);
+    while (first[-1] != ' ')
+        first--;
+    snprintf(exists, sizeof(exists), "* %ld EXISTS", strtol(first, NULL, 10));
+    kv_engine_set_notices(dialogue->kv, NULL);
+    dialogue_append(dialogue, mailbox, "", "a: b\r\n\r\n");
+    kv_engine_set_notices(dialogue->kv, dialogue->notices);
+    return strstr(client_send(client, command), exists);
+}
+
+/* The limits of what is remembered: a name of 256 bytes, 512 ranges of UIDs, 4096 bytes told. */
+static void test_select_is_remembered_up_to(void **state)
+{
+    (void)state;
+    char name[300], command[400];
+    struct dialogue dialogue;
+    open_box(&dialogue, 2);
+    struct client *a = dialogue_client(&dialogue);
+    assert_true(is_recalled(&dialogue, a, "INBOX"));
+    for (size_t size = 256; size <= 257; size++) {
+        memset(name, 'n', size);
+        name[size] = '\0';
+        name[100] = name[200] = '/';
+        snprintf(command, sizeof(command), "a CREATE %s\r\n", name);
+        check_has(a, command, "Create completed");
+        assert_true(is_recalled(&dialogue, a, name) == (size == 256));
+    }
+    check_has(a, "a CREATE Holes\r\n", "Create completed");
+    for (int i = 0; i < 1025; i++)
+        dialogue_append(&dialogue, "Holes", i % 2 ? "(\\Deleted)" : "", "a: b\r\n\r\n");
+    check_has(a, "a SELECT Holes\r\na EXPUNGE\r\n", "* 513 EXPUNGE\r\na OK");
+    assert_false(is_recalled(&dialogue, a, "Holes"));
+    check_has(a, "a SELECT Holes\r\na STORE 1,2 +FLAGS.SILENT (\\Deleted)\r\na EXPUNGE\r\n",
+              "a OK");
+    assert_true(is_recalled(&dialogue, a, "Holes"));
+    check_has(a, "a CREATE Words\r\na SELECT Words\r\n", "a OK [READ-WRITE]");
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "(keyword-of-some-length-%d-%030d)", i, i);
+        dialogue_append(&dialogue, "Words", name, "a: b\r\n\r\n");
+    }
+    assert_false(is_recalled(&dialogue, a, "Words"));
+    dialogue_close(&dialogue);
+}
+
 int main(int count, char **arguments)
 {
     (void)arguments;
@@ -286,6 +337,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_nothing_committed),
         cmocka_unit_test(test_select_again),
         cmocka_unit_test(test_select_recalled),
+        cmocka_unit_test(test_select_is_remembered_up_to),
     };
     return cmocka_run_group_tests_name("imap sync", tests, NULL, NULL);
 }
