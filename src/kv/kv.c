@@ -343,6 +343,12 @@ int kv_compact(struct kv *kv)
     return error;
 }
 
+void kv_rest(struct kv *kv)
+{
+    if (kv->engine->operations->rest)
+        kv->engine->operations->rest(kv);
+}
+
 int kv_maintain(struct kv *kv)
 {
     gate_enter();

@@ -188,6 +188,10 @@ int kv_sync(struct kv *kv);
  * background job from time to time; may do nothing. */
 int kv_maintain(struct kv *kv);
 
+/* Lets go of memory that makes the next transactions faster: for a space that nobody has used for a
+ * while, or when there are many of them. */
+void kv_rest(struct kv *kv);
+
 /* Gives back the space of what was deleted, where that is more than half (SQLite: VACUUM). Who
  * changes the space waits meanwhile, who reads does not. For a background job, after much was
  * deleted. Cheap when there is little to give back; may do nothing. */

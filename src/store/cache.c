@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { ACCOUNTS_KEPT_WARM = 128 }; /* about 250 KiB each, usually */
+
 /* --- the table and the list of unused ones; all under the store's lock --- */
 
 static struct account **bucket_of(struct store *store, struct account_id id)
@@ -171,18 +173,24 @@ void account_doom(struct account *account)
 
 /* --- maintenance --- */
 
+static void used_push(struct account *account)
+{
+    account->used_next = account->store->used;
+    account->store->used = account;
+}
+
 /* The list holds references: when it is full, only those must be in it that are to be flushed. The
  * others are tidied up when they are closed. */
 void account_mark_used(struct account *account)
 {
     struct store *store = account->store;
     pthread_mutex_lock(&store->lock);
+    account->used_again = true;
     if (!account->used && (store->used_count < store->open_accounts || account->relaxed)) {
         account->used = true;
         account->references++;
         store->used_count++;
-        account->used_next = store->used;
-        store->used = account;
+        used_push(account);
     }
     pthread_mutex_unlock(&store->lock);
 }
@@ -276,6 +284,35 @@ static int maintain_account(struct account *account)
     return error ? error : other;
 }
 
+/* Of an account that was taken out of the list. One that has been used since the last time stays in
+ * it and keeps its memory, up to ACCOUNTS_KEPT_WARM of them: to read the pages that each delivery
+ * needs anew, once a second, takes a tenth of a busy process's time. The others rest. */
+static int look_after(struct account *account, size_t *kept)
+{
+    struct store *store = account->store;
+    pthread_mutex_lock(&store->lock);
+    bool warm = account->used_again && *kept < ACCOUNTS_KEPT_WARM;
+    account->used_again = false;
+    pthread_mutex_unlock(&store->lock);
+
+    int error = account->doomed ? 0 : maintain_account(account);
+    if (!warm && !account->doomed)
+        kv_rest(account->kv);
+
+    pthread_mutex_lock(&store->lock);
+    /* What it was used for meanwhile may be commits that are to be flushed. */
+    bool stays = (warm && !account->doomed) || account->used_again;
+    if (stays)
+        used_push(account);
+    account->used = stays;
+    store->used_count -= !stays;
+    *kept += stays;
+    pthread_mutex_unlock(&store->lock);
+    if (!stays)
+        account_give(account);
+    return error;
+}
+
 int store_maintain(struct store *store)
 {
     directory_let_go(store);
@@ -284,20 +321,17 @@ int store_maintain(struct store *store)
     pthread_mutex_lock(&store->lock);
     struct account *account = store->used;
     store->used = NULL;
-    store->used_count = 0;
     bool directory = store->directory_changed;
     store->directory_changed = false;
     pthread_mutex_unlock(&store->lock);
 
     int error = directory ? kv_maintain(store->directory) : 0;
-    while (account) {
-        pthread_mutex_lock(&store->lock);
+    if (directory)
+        kv_rest(store->directory);
+    for (size_t kept = 0; account;) {
         struct account *next = account->used_next;
-        account->used = false;
-        pthread_mutex_unlock(&store->lock);
-        int failed = account->doomed ? 0 : maintain_account(account);
+        int failed = look_after(account, &kept);
         error = error ? error : failed;
-        account_give(account);
         account = next;
     }
     return error;

@@ -134,7 +134,8 @@ int store_open(const struct store_options *options, struct store **store);
 void store_close(struct store **store);
 
 /* Makes relaxed commits durable and lets engines tidy up, for every account that was used since
- * the last call. A background job calls it about once a second. */
+ * the last call; those that were not have their memory taken. A background job calls it about once
+ * a second. */
 int store_maintain(struct store *store);
 
 /* --- views --- */

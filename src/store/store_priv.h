@@ -46,6 +46,7 @@ struct account {
     unsigned references;
     bool opening;
     bool used;           /* in the list of those used, which holds a reference */
+    bool used_again;     /* since store_maintain looked at it last */
     atomic_bool relaxed; /* has commits that are not flushed */
     atomic_bool doomed;
     bool summaries_seen; /* this process has looked for summaries of another version */
@@ -82,7 +83,7 @@ struct store {
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
     size_t unused;
-    struct account *used; /* since the last store_maintain */
+    struct account *used; /* since the store_maintain before the last, those used last first */
     size_t used_count;
     bool directory_changed;
     /* What is known of the administrator's scripts for events: site_script.c. */

@@ -22,7 +22,7 @@ enum {
 
 /*
  * The set-up of every connection. A delivery touches about 20 pages, most of which the next one
- * needs again, so the cache has room for them (CACHE_FEW), until kv_maintain empties it: a process
+ * needs again, so the cache has room for them (CACHE_FEW), until kv_rest empties it: a process
  * holds many accounts open. More room would fill with bodies, that nobody reads soon: memory that
  * is new each time costs more than the pages that lay there (9 % of a delivery without its flush,
  * store_bench -d). A change is not written early because of that (cache_spill, in pages). Pages

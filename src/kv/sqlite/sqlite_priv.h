@@ -160,7 +160,7 @@ int connection_execute(struct connection *connection, const char *sql);
 void connection_set_cache(struct connection *connection, enum cache cache);
 
 /* A key of a transaction was looked at: with many of them the cache becomes the usual one, until
- * kv_maintain. */
+ * kv_rest. */
 void connection_look(struct connection *connection);
 
 /* The bytes that a column of the statement's row has; valid until its next step. ERROR_MEMORY. */

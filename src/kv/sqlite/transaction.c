@@ -271,21 +271,34 @@ static int checkpoint(struct connection *connection)
     return sqlite_error(connection, result);
 }
 
-/* Leaves one connection, with little memory. */
 static int maintain(struct kv *base)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
+    int frames = kv->log_frames;
+    if (frames < LOG_FRAMES_MINIMUM)
+        return 0;
     int error = connection_take(kv, &connection);
     if (error)
         return error;
+    error = checkpoint(connection);
+    /* The next commit says how long it is; until then there is nothing new in it. */
+    atomic_compare_exchange_strong(&kv->log_frames, &frames, 0);
+    connection_give(kv, connection);
+    return error;
+}
+
+/* Leaves one connection, with little memory. */
+static void rest(struct kv *base)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)base;
+    struct connection *connection;
+    if (connection_take(kv, &connection))
+        return;
     connection_close_idle(kv);
-    if (kv->log_frames >= LOG_FRAMES_MINIMUM)
-        error = checkpoint(connection);
     connection_set_cache(connection, CACHE_FEW);
     sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
-    return error;
 }
 
 /* --- compacting --- */
@@ -366,6 +379,7 @@ const struct kv_operations sqlite_operations = {
     .cursor_close = sqlite_cursor_close,
     .sync = sync_space,
     .maintain = maintain,
+    .rest = rest,
     .compact = compact,
     .lock = sqlite_lock,
     .unlock = sqlite_unlock,

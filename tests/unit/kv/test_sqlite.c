@@ -254,6 +254,8 @@ static void test_cache(void **state)
         pages_read(f->kv, CACHED_KEYS);
     assert_int_equal(pages_read(f->kv, CACHED_KEYS), 0); /* for who looks at many, they are */
     assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(pages_read(f->kv, CACHED_KEYS), 0);
+    kv_rest(f->kv);
     assert_true(pages_read(f->kv, 40) >= 40);
     assert_true(pages_read(f->kv, 40) >= 30);
 }
