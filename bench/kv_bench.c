@@ -168,7 +168,7 @@ static void idle_memory(struct kv_engine *engine)
     printf("%-44s %10.1f KB\n", "heap of an open space, used once",
            (double)(mallinfo2().uordblks - before) / SPACES / 1024);
     for (unsigned i = 0; i < SPACES; i++)
-        kv_rest(spaces[i]);
+        check(kv_rest(spaces[i]), "rest");
     printf("%-44s %10.1f KB\n", "  after kv_rest",
            (double)(mallinfo2().uordblks - before) / SPACES / 1024);
     uint64_t start = clock_monotonic_us();

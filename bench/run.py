@@ -41,6 +41,7 @@ DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
+TURNS, REST = 3, 3  # of each server with the same load; seconds after each
 IDLE, LISTENERS, FEWEST = 5000, 20000, 50
 options = None  # of the command line
 
@@ -87,11 +88,23 @@ def bare_writes(count, size):
     (DIRECTORY / "bare").unlink()
     return statistics.median(spent)
 
-def delivery_figures(server, connections, recipients):
+def delivery_turn(server, connections, recipients):
+    """One load, and what the server and the system do behind it: the next server finds them idle."""
     before = cpu_seconds(server)
     rate, median, p99 = load(server, connections, MESSAGES, SIZE, recipients)
+    time.sleep(REST)
+    os.sync()
     return {"rate": rate, "median": median, "p99": p99,
-            "cpu": round((cpu_seconds(server) - before) / MESSAGES * 1e6)}
+            "cpu": (cpu_seconds(server) - before) / MESSAGES * 1e6}
+
+def delivery_figures(everybody, connections):
+    """Medians of the turns that each server has with the load, one after the other: {server: figures}."""
+    turns = {each: [] for each, _ in everybody}
+    for _ in range(TURNS):
+        for each, recipients in everybody:
+            turns[each].append(delivery_turn(each, connections, recipients))
+    return {each: {name: round(statistics.median(turn[name] for turn in done)) for name in done[0]}
+            for each, done in turns.items()}
 
 def flushes(server, role, recipients):
     count = 500
@@ -123,16 +136,15 @@ def bench_delivery(server, peers):
     bare = bare_writes(500, SIZE)
     show(f"write and fdatasync of {SIZE} bytes, median, us", round(bare), "bench/run.py delivery")
     for streams in (1, 8):
-        how = f"lmtp_load PORT {streams} {MESSAGES} {SIZE} BOX*{ACCOUNTS}"
-        ours = None
-        for each, recipients in everybody:
-            figures = delivery_figures(each, streams, recipients)
-            ours = ours or figures
-            beside = f"   {ours['rate'] / figures['rate']:.1f} times" if each is not server else ""
+        how = f"lmtp_load PORT {streams} {MESSAGES} {SIZE} BOX*{ACCOUNTS}, median of {TURNS} turns"
+        figures = delivery_figures(everybody, streams)
+        ours = figures[server]
+        for each, theirs in figures.items():
+            beside = f"   {ours['rate'] / theirs['rate']:.1f} times" if each is not server else ""
             show(f"{each.name}: deliveries/s, {streams} connection(s), 20 KB",
-                 figures["rate"], how + beside)
-            show("  a delivery, median / p99, us", f"{figures['median']} / {figures['p99']}", how)
-            show("  CPU of the server a delivery, us", figures["cpu"], how)
+                 theirs["rate"], how + beside)
+            show("  a delivery, median / p99, us", f"{theirs['median']} / {theirs['p99']}", how)
+            show("  CPU of the server a delivery, us", theirs["cpu"], how)
         if streams == 1:
             show("a delivery beside bare write and fdatasync, times",
                  f"{ours['median'] / bare:.1f}", how)

@@ -48,7 +48,7 @@ struct kv_operations {
 
     int (*sync)(struct kv *kv);
     int (*maintain)(struct kv *kv);
-    void (*rest)(struct kv *kv);   /* NULL: there is nothing to do */
+    int (*rest)(struct kv *kv);
     int (*compact)(struct kv *kv); /* NULL: there is nothing to do */
 
     int (*lock)(struct kv *kv, struct kv_lock **lock); /* fills in the head */

@@ -343,16 +343,18 @@ int kv_compact(struct kv *kv)
     return error;
 }
 
-void kv_rest(struct kv *kv)
-{
-    if (kv->engine->operations->rest)
-        kv->engine->operations->rest(kv);
-}
-
 int kv_maintain(struct kv *kv)
 {
     gate_enter();
     int error = kv->engine->operations->maintain(kv);
+    gate_leave();
+    return error;
+}
+
+int kv_rest(struct kv *kv)
+{
+    gate_enter();
+    int error = kv->engine->operations->rest(kv);
     gate_leave();
     return error;
 }

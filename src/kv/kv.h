@@ -184,13 +184,14 @@ void kv_needs_room(struct kv_transaction *transaction);
  * nothing to bring. */
 int kv_sync(struct kv *kv);
 
-/* Work that keeps the engine fast and its files small (SQLite: checkpoint the log). Called by a
- * background job from time to time; may do nothing. */
+/* Work that keeps the engine fast and its files small (SQLite: checkpoint the log), as far as it
+ * cannot wait: for a space that is in use. Called by a background job from time to time; may do
+ * nothing. */
 int kv_maintain(struct kv *kv);
 
-/* Lets go of memory that makes the next transactions faster: for a space that nobody has used for a
- * while, or when there are many of them. */
-void kv_rest(struct kv *kv);
+/* What kv_maintain leaves for later, and lets go of memory that makes the next transactions faster:
+ * for a space that nobody has used for a while, or when there are many of them. */
+int kv_rest(struct kv *kv);
 
 /* Gives back the space of what was deleted, where that is more than half (SQLite: VACUUM). Who
  * changes the space waits meanwhile, who reads does not. For a background job, after much was

@@ -270,13 +270,13 @@ bool account_next_due(struct store *store, enum account_job job, int64_t before,
     return found;
 }
 
-static int maintain_account(struct account *account)
+static int maintain_account(struct account *account, bool warm)
 {
     /* Taken back before the flush: a commit that comes meanwhile sets it again. */
     int error = 0;
     if (atomic_exchange(&account->relaxed, false))
         error = kv_sync(account->kv);
-    int other = kv_maintain(account->kv);
+    int other = warm ? kv_maintain(account->kv) : kv_rest(account->kv);
     if (error) {
         account->relaxed = true;
         account_mark_changed(account, KV_RELAXED);
@@ -295,9 +295,7 @@ static int look_after(struct account *account, size_t *kept)
     account->used_again = false;
     pthread_mutex_unlock(&store->lock);
 
-    int error = account->doomed ? 0 : maintain_account(account);
-    if (!warm && !account->doomed)
-        kv_rest(account->kv);
+    int error = account->doomed ? 0 : maintain_account(account, warm);
 
     pthread_mutex_lock(&store->lock);
     /* What it was used for meanwhile may be commits that are to be flushed. */
@@ -325,9 +323,7 @@ int store_maintain(struct store *store)
     store->directory_changed = false;
     pthread_mutex_unlock(&store->lock);
 
-    int error = directory ? kv_maintain(store->directory) : 0;
-    if (directory)
-        kv_rest(store->directory);
+    int error = directory ? kv_rest(store->directory) : 0;
     for (size_t kept = 0; account;) {
         struct account *next = account->used_next;
         int failed = look_after(account, &kept);

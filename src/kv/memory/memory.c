@@ -339,6 +339,7 @@ static const struct kv_operations operations = {
     .cursor_close = cursor_close,
     .sync = nothing,
     .maintain = nothing,
+    .rest = nothing,
     .lock = lock,
     .unlock = unlock,
 };

@@ -219,6 +219,7 @@ const struct kv_operations rados_operations = {
     .cursor_close = cursor_close,
     .sync = nothing,
     .maintain = nothing,
+    .rest = nothing,
     .lock = rados_lock_take,
     .unlock = rados_lock_give,
     .lock_check = rados_lock_check,

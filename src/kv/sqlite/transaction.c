@@ -7,10 +7,13 @@ enum {
     /* A shorter log (2 MiB) is not copied: that takes two flushes, and one more at the next commit.
      * The last to close the space copies it whatever its length. */
     LOG_FRAMES_MINIMUM = 256,
-    /* A log that has grown larger than this is cut when it has been checkpointed. Otherwise the
-     * file is kept as it is and written anew from its start: growing a file makes every flush
-     * dearer. */
-    LOG_KEPT_BYTES = 32 * 1024 * 1024,
+    /* Nor a shorter one (8 MiB) while the space is busy: the disk has other work then, and what is
+     * changed again meanwhile is copied once. */
+    LOG_FRAMES_BUSY = 1024,
+    /* A log that is longer (4 and 32 MiB) is cut when it has been copied. Otherwise the file is
+     * kept as it is and written anew from its start: growing a file makes every flush dearer. */
+    LOG_FRAMES_KEPT = 512,
+    LOG_FRAMES_KEPT_BUSY = 4096,
     /* Fewer unused pages (16 MiB) are left for what comes. */
     COMPACTED_PAGES_MINIMUM = 2048,
     /* An update with as many changes gets a cache for large ones. */
@@ -253,14 +256,13 @@ static int sync_space(struct kv *base)
 }
 
 /* Copies from the log what no reader needs there, waiting for nobody. */
-static int checkpoint(struct connection *connection)
+static int checkpoint(struct connection *connection, int kept_frames)
 {
     int frames = 0;
     int copied = 0;
     int result = sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
                                            &copied);
-    if (result == SQLITE_OK && frames == copied &&
-        (int64_t)frames * SQLITE_SPACE_PAGE_SIZE > LOG_KEPT_BYTES) {
+    if (result == SQLITE_OK && frames == copied && frames > kept_frames) {
         sqlite3_busy_handler(connection->db, NULL, NULL);
         result =
             sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -271,34 +273,47 @@ static int checkpoint(struct connection *connection)
     return sqlite_error(connection, result);
 }
 
+/* A log that is shorter is left as it is. One that is longer than what may be kept of it is cut. */
+static int tidy_log(struct connection *connection, int shorter, int kept)
+{
+    struct sqlite_kv *kv = (struct sqlite_kv *)connection->transaction.kv;
+    int frames = kv->log_frames;
+    if (frames < shorter)
+        return 0;
+    int error = checkpoint(connection, kept);
+    /* The next commit says how long it is; until then there is nothing new in it. */
+    atomic_compare_exchange_strong(&kv->log_frames, &frames, 0);
+    return error;
+}
+
 static int maintain(struct kv *base)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
-    int frames = kv->log_frames;
-    if (frames < LOG_FRAMES_MINIMUM)
+    if (kv->log_frames < LOG_FRAMES_BUSY)
         return 0;
     int error = connection_take(kv, &connection);
     if (error)
         return error;
-    error = checkpoint(connection);
-    /* The next commit says how long it is; until then there is nothing new in it. */
-    atomic_compare_exchange_strong(&kv->log_frames, &frames, 0);
+    error = tidy_log(connection, LOG_FRAMES_BUSY, LOG_FRAMES_KEPT_BUSY);
     connection_give(kv, connection);
     return error;
 }
 
 /* Leaves one connection, with little memory. */
-static void rest(struct kv *base)
+static int rest(struct kv *base)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
-    if (connection_take(kv, &connection))
-        return;
+    int error = connection_take(kv, &connection);
+    if (error)
+        return error;
     connection_close_idle(kv);
+    error = tidy_log(connection, LOG_FRAMES_MINIMUM, LOG_FRAMES_KEPT);
     connection_set_cache(connection, CACHE_FEW);
     sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
+    return error;
 }
 
 /* --- compacting --- */

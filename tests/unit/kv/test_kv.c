@@ -445,7 +445,7 @@ static void test_snapshot(void **state)
     assert_range_in(between, SLICE(""), SLICE(""), "a=2 b=1 ");
     assert_stored(f->kv, "a", "-");
     assert_int_equal(kv_maintain(f->kv), 0);
-    kv_rest(f->kv);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_range_in(before, SLICE(""), SLICE(""), "a=1 ");
     kv_read_end(&before);
     assert_range_in(between, SLICE(""), SLICE(""), "a=2 b=1 ");

@@ -157,7 +157,7 @@ static void test_one_flush_for_each_durable_commit(void **state)
         assert_int_equal(flushes_since_last(), 0);
         assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
         assert_int_equal(flushes_since_last(), 1);
-        assert_int_equal(kv_maintain(f->kv), 0);
+        assert_int_equal(kv_rest(f->kv), 0);
     }
 }
 
@@ -255,7 +255,7 @@ static void test_cache(void **state)
     assert_int_equal(pages_read(f->kv, CACHED_KEYS), 0); /* for who looks at many, they are */
     assert_int_equal(kv_maintain(f->kv), 0);
     assert_int_equal(pages_read(f->kv, CACHED_KEYS), 0);
-    kv_rest(f->kv);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_true(pages_read(f->kv, 40) >= 40);
     assert_true(pages_read(f->kv, 40) >= 30);
 }
@@ -275,7 +275,7 @@ static void test_log_begun_anew_by_another(void **state)
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 150; i++)
             assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
-        assert_int_equal(kv_maintain(f->kv), 0);
+        assert_int_equal(kv_rest(f->kv), 0);
         assert_int_equal(put_bytes(other, "b", 100, KV_RELAXED), 0);
         for (int i = 0; i < 5; i++) {
             struct kv_transaction *transaction;
@@ -342,7 +342,7 @@ static void test_compact(void **state)
     buffer_init(&value, MESSAGE_BYTES);
     assert_int_equal(put_bytes(f->kv, "kept", 3000, KV_DURABLE), 0);
     assert_int_equal(kv_update(f->kv, KV_DURABLE, put_many, &count), 0);
-    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(kv_rest(f->kv), 0);
     off_t full = file_size(f);
     assert_true(full > (off_t)count * MESSAGE_BYTES);
     assert_int_equal(kv_compact(f->kv), 0); /* nothing was deleted */
@@ -353,7 +353,7 @@ static void test_compact(void **state)
     assert_int_equal(kv_get(transaction, SLICE("many00500"), &value), 0);
     assert_int_equal(value.size, MESSAGE_BYTES);
     kv_read_end(&transaction);
-    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_true(file_size(f) < full / 10);
     buffer_clear(&value);
     assert_int_equal(kv_read_begin(f->kv, &transaction), 0);
@@ -397,19 +397,34 @@ static void test_log_is_kept_and_cut_when_large(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
     flushes_since_last();
-    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_int_equal(flushes_since_last(), 0);
     for (int i = 0; i < 100; i++)
         assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
+    assert_int_equal(kv_maintain(f->kv), 0); /* of a busy space a longer one is left */
+    assert_int_equal(flushes_since_last(), 0);
     assert_int_equal(stat(path, &before), 0);
-    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_int_not_equal(flushes_since_last(), 0);
     assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_size, after.st_size);
+    assert_int_equal(kv_rest(f->kv), 0);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(put_bytes(f->kv, "a", KV_VALUE_MAXIMUM, KV_RELAXED), 0);
+    flushes_since_last();
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_not_equal(flushes_since_last(), 0);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_not_equal(after.st_size, 0);
     for (int i = 0; i < 40; i++)
         assert_int_equal(put_bytes(f->kv, "a", KV_VALUE_MAXIMUM, KV_RELAXED), 0);
     assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(put_bytes(f->kv, "a", KV_VALUE_MAXIMUM, KV_RELAXED), 0);
+    assert_int_equal(kv_rest(f->kv), 0);
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_size, 0);
     kv_close(&f->kv);
@@ -771,7 +786,7 @@ static void write_until_killed(const char *directory, unsigned number, int pipe)
     for (;; number++) {
         if (kv_update(kv, KV_DURABLE, put_parts, &number) ||
             write(pipe, &number, sizeof(number)) != sizeof(number) ||
-            (number % 16 == 0 && kv_maintain(kv)))
+            (number % 16 == 0 && kv_rest(kv)))
             _exit(1);
     }
 }
