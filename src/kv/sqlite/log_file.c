@@ -1,6 +1,6 @@
 /*
- * The file of a space's log, as SQLite's VFS but for one thing: what is written to it is gathered
- * and written at once.
+ * The file of a space's log, as SQLite's VFS but for two things: what is written to it is gathered
+ * and written at once, and it grows ahead of what is written.
  *
  * SQLite writes each frame of a commit by two calls, a header of 24 bytes and a page: 18 for the
  * nine pages of a delivery. Nobody reads a frame before the commit it belongs to is complete:
@@ -14,6 +14,15 @@
  * commits, and before anything else is asked of the file. What is kept here of the file besides
  * them holds within one commit only: between two, others write to it, too, and begin it anew. A
  * write that fails is reported by that call, and SQLite rolls the commit back.
+ *
+ * To flush a file that has grown takes two to three times as long as one that has not, since its
+ * inode and what says where its blocks are is written as well: 161 us against 79 of 60 KB on ext4
+ * without a journal, 430 against 127 with one. So behind a commit that will be flushed, where the
+ * file ends, zeros are written for those that follow: as many bytes again, until the log is begun
+ * anew, and 238 us a commit instead of 430, the zeros included (148 instead of 171). Behind the
+ * last frame of a commit nothing counts until the next one, which only the holder of SQLite's lock
+ * can write: the one that is committing. SQLite takes zeros for no frame: their salt is not that of
+ * the log's header.
  *
  * https://www.sqlite.org/fileformat2.html section 4.1 has the layout of the log.
  */
@@ -29,6 +38,10 @@ enum {
      * 0x1ffff bytes. */
     GATHERED_MAXIMUM = 15 * (FRAME_HEADER_SIZE + SQLITE_SPACE_PAGE_SIZE) + 1024,
     SPARE_MEMORY = 4, /* for as many threads that commit at once */
+    /* A shorter log grows with what is written: most spaces get a few changes while they are open.
+     * A longer one is doubled, up to so many bytes more at a time. */
+    AHEAD_FROM = 128 * 1024,
+    AHEAD_MAXIMUM = 512 * 1024,
 };
 
 struct log_file {
@@ -38,11 +51,15 @@ struct log_file {
     sqlite3_int64 offset;      /* of the first byte gathered */
     sqlite3_int64 read_offset; /* of the last read, when nothing was written since; else -1 */
     bool committing;           /* the last header written is of the frame that commits */
-    sqlite3_file inner;        /* SQLite's own, and its bytes behind */
+    bool flushed;              /* the commit that goes on will be */
+    sqlite3_int64 end;         /* of the last commit that was to be flushed */
+    sqlite3_int64 length; /* of the file, when it was last asked or made longer; 0: not known */
+    sqlite3_file inner;   /* SQLite's own, and its bytes behind */
 };
 
 static sqlite3_vfs vfs;        /* this one */
 static sqlite3_vfs *inner_vfs; /* SQLite's */
+static const sqlite3_io_methods log_methods;
 
 /* Memory to gather in, of the process: of so much the C library gives the pages back to the system
  * whenever it is freed, and to get them anew takes longer than to write to them. */
@@ -78,6 +95,42 @@ static int write_gathered(struct log_file *log)
         log->inner.pMethods->xWrite(&log->inner, log->gathered, (int)log->size, log->offset);
     forget(log);
     return result;
+}
+
+/* Zeros behind a commit that ends the file. It is well without them. */
+static void grow_ahead(struct log_file *log, sqlite3_int64 end)
+{
+    static const char zeros[64 * 1024];
+    if (end < log->end) /* begun anew, and maybe cut before */
+        log->length = 0;
+    log->end = end;
+    if (end < AHEAD_FROM || end < log->length ||
+        log->inner.pMethods->xFileSize(&log->inner, &log->length) || end < log->length)
+        return;
+    sqlite3_int64 more = end < AHEAD_MAXIMUM ? end : AHEAD_MAXIMUM;
+    int result = SQLITE_OK;
+    while (result == SQLITE_OK && log->length < end + more) {
+        result = log->inner.pMethods->xWrite(&log->inner, zeros, (int)sizeof(zeros), log->length);
+        log->length += result == SQLITE_OK ? (sqlite3_int64)sizeof(zeros) : 0;
+    }
+}
+
+static int write_commit(struct log_file *log)
+{
+    sqlite3_int64 end = log->offset + (sqlite3_int64)log->size;
+    int result = write_gathered(log);
+    if (result == SQLITE_OK && log->flushed)
+        grow_ahead(log, end);
+    log->flushed = false;
+    return result;
+}
+
+void log_file_will_flush(sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+        file && file->pMethods == &log_methods)
+        ((struct log_file *)file)->flushed = true;
 }
 
 static bool has_room(struct log_file *log, size_t more)
@@ -129,7 +182,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_in
         log->offset = offset;
     memcpy(log->gathered + log->size, bytes, (size_t)size);
     log->size += (size_t)size;
-    return last ? write_gathered(log) : SQLITE_OK;
+    return last ? write_commit(log) : SQLITE_OK;
 }
 
 static int log_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset)

@@ -7,7 +7,7 @@
  *   transaction.c  reading, changing, flushing, checkpoints
  *   cursor.c       walking a range, which may lie in all tables
  *   number.c       short keys as numbers
- *   log_file.c     a commit is one write to the log
+ *   log_file.c     a commit is one write to the log, which grows ahead
  *   lock.c         the lock of a space
  *
  * A transaction is a connection that somebody has taken out of its space's pool. Any connection
@@ -128,6 +128,9 @@ int sqlite_file_error(int errnum);
 /* Registers the VFS of all connections (log_file.c). Once in a process. An SQLite result. */
 #define SQLITE_VFS_NAME "chapar"
 int log_file_register(void);
+
+/* Before each commit that is flushed. */
+void log_file_will_flush(sqlite3 *db);
 
 /* Makes the file of a new, empty space and brings it to stable storage. */
 int connection_make_file(const char *path);

@@ -148,6 +148,8 @@ static int update_abort(struct kv_transaction *transaction)
 static int update_commit(struct kv_transaction *transaction)
 {
     struct connection *connection = (struct connection *)transaction;
+    if (connection->durability == KV_DURABLE)
+        log_file_will_flush(connection->db);
     int error = connection_run(connection, STATEMENT_COMMIT);
     if (!error)
         connection->relaxed = connection->durability == KV_RELAXED;

@@ -26,7 +26,9 @@ enum {
     CRASH_LONGEST_US = 20000,
     PARTS = 3, /* keys of one commit */
     MESSAGE_BYTES = 20 * 1024,
-    DISK_BYTES = 2 * 1024 * 1024
+    DISK_BYTES = 2 * 1024 * 1024,
+    LOG_HEADER_BYTES = 32,
+    FRAME_BYTES = 24 + 8192
 };
 
 /* --- flushes are counted: SQLite's library calls this one --- */
@@ -39,14 +41,16 @@ int fdatasync(int descriptor)
     return (int)syscall(SYS_fdatasync, descriptor);
 }
 
-/* And this one for each write to its files. */
+/* And this one for each write to its files. Zeros for what is to come count for themselves. */
 static _Atomic unsigned writes;
-static _Atomic size_t written;
+static _Atomic size_t written, written_ahead;
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t offset)
 {
-    atomic_fetch_add(&writes, 1);
-    atomic_fetch_add(&written, size);
+    static const char zeros[LOG_HEADER_BYTES];
+    bool ahead = size > sizeof(zeros) && memcmp(bytes, zeros, sizeof(zeros)) == 0;
+    atomic_fetch_add(&writes, !ahead);
+    atomic_fetch_add(ahead ? &written_ahead : &written, size);
     return syscall(SYS_pwrite64, descriptor, bytes, size, offset);
 }
 
@@ -205,7 +209,7 @@ static int put_body_and_page(struct kv_transaction *transaction, void *arg)
 /* The leaf, two more and their parent; the mailbox page's leaf; the first page. */
 static void test_pages_of_a_body(void **state)
 {
-    enum { FRAME_BYTES = 24 + 8192, FRAMES = 6 };
+    enum { FRAMES = 6 };
     struct fixture *f = *state;
     for (int i = 0; i < 40; i++) {
         atomic_store(&written, 0);
@@ -296,6 +300,83 @@ static void test_log_begun_anew_by_another(void **state)
     kv_close(&other);
     kv_engine_free(&engine);
     buffer_release(&value);
+}
+
+static off_t log_size(struct fixture *f)
+{
+    char path[128];
+    struct stat status;
+    path_of(f, "a/test.db-wal", path);
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* Behind commits that are flushed the log is made longer for those that follow. */
+static void test_log_grows_ahead(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
+    off_t size = log_size(f);
+    assert_int_equal(size % FRAME_BYTES, LOG_HEADER_BYTES); /* nothing is behind the last frame */
+    unsigned grown = 0;
+    atomic_store(&written, 0);
+    atomic_store(&written_ahead, 0);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_DURABLE), 0);
+        grown += log_size(f) != size;
+        size = log_size(f);
+    }
+    assert_in_range(grown, 1, 6);
+    assert_in_range(atomic_load(&written_ahead), 1, atomic_load(&written) + 512 * 1024);
+    for (int i = 0; i < 1000 && log_size(f) == size; i++)
+        assert_int_equal(put_bytes(f->kv, "a", MESSAGE_BYTES, KV_RELAXED), 0);
+    assert_in_range(log_size(f) - size, 1, 4 * FRAME_BYTES);
+}
+
+static void copy_file(struct fixture *f, const char *from, const char *to)
+{
+    char path[128];
+    char other[128];
+    char command[300];
+    path_of(f, from, path);
+    path_of(f, to, other);
+    snprintf(command, sizeof(command), "cp %s %s", path, other);
+    assert_int_equal(system(command), 0);
+}
+
+/* What is written ahead lies on no frame of another who writes to the log, and a log that ends in
+ * zeros is read after a crash. */
+static void test_grown_log_keeps_what_others_wrote(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_engine *engine;
+    struct kv *spaces[2] = {f->kv}, *copy;
+    assert_int_equal(kv_sqlite_create(f->directory, &engine), 0);
+    assert_int_equal(kv_open(engine, "a/test", 0, &spaces[1]), 0);
+    for (int i = 0; i < 120; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "g%03d", i);
+        /* One of them does so rarely that it knows the log as it was long ago. */
+        assert_int_equal(
+            put_bytes(spaces[i % 7 == 0], key, MESSAGE_BYTES, i % 5 == 1 ? KV_RELAXED : KV_DURABLE),
+            0);
+        if (i == 60)
+            assert_int_equal(kv_rest(f->kv), 0);
+    }
+    copy_file(f, "a/test.db", "a/copy.db");
+    copy_file(f, "a/test.db-wal", "a/copy.db-wal");
+    assert_int_equal(kv_open(engine, "a/copy", 0, &copy), 0);
+    for (int i = 0; i < 120; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "g%03d", i);
+        assert_int_equal(get_error(spaces[0], key), 0);
+        assert_int_equal(get_error(spaces[1], key), 0);
+        assert_int_equal(get_error(copy, key), 0);
+    }
+    kv_close(&copy);
+    kv_close(&spaces[1]);
+    kv_engine_free(&engine);
 }
 
 static int put_many(struct kv_transaction *transaction, void *arg)
@@ -871,6 +952,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log_begun_anew_by_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_flushes_what_is_new, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_log_grows_ahead, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_grown_log_keeps_what_others_wrote, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_log_is_kept_and_cut_when_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files_that_are_no_space, set_up, tear_down),
