@@ -9,10 +9,9 @@ import os
 import time
 from pathlib import Path
 
-from work import command_times, connect, drain, load, show, timed
+from work import command_times, connect, drain, load, show, timed, wait_until_settled
 
 SIZE, SEED, FEW = 6000, 1, 5000
-SETTLE_SECONDS = 90  # Chapar moves bodies into packs a minute after their delivery
 EVERYTHING = "FETCH 1:* (UID FLAGS ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE)"
 FIRST_TIMES, COLD_TIMES, TIMES, SLOW_TIMES = 1, 3, 5, 3
 QUICK_TIMES = 1001  # what takes less than a millisecond: a few times say more of the scheduler than of the server
@@ -111,7 +110,7 @@ def measure(servers, messages):
     for reader in readers:
         show(f"{reader.server.name}: filling a mailbox of {messages}, s", f"{reader.fill():.1f}",
              f"lmtp_load -v {SEED} PORT 8 {messages} {SIZE} BOX")
-    time.sleep(SETTLE_SECONDS)
+    wait_until_settled()
     row(readers, f"the first time, cold: {EVERYTHING}", "once",
         lambda reader: reader.cold(EVERYTHING, FIRST_TIMES))
     for command in COLD:

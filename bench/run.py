@@ -26,7 +26,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from work import BINARIES, PROGRAMS, ROOT, load, show
+from work import BINARIES, PROGRAMS, ROOT, load, show, wait_until_settled
 
 import cluster  # noqa: E402
 import connections  # noqa: E402
@@ -41,7 +41,7 @@ DIRECTORY = ROOT / "build" / "bench"
 BLOB_BENCH, STORE_BENCH = PROGRAMS / "blob_bench", PROGRAMS / "store_bench"
 SIEVE_BENCH = PROGRAMS / "sieve_bench"
 MESSAGES, SIZE, ACCOUNTS, FEW = 3000, 20000, 100, 5
-TURNS, REST = 3, 3  # of each server with the same load; seconds after each
+TURNS, REST = 3, 2  # of each server with the same load; seconds after each
 IDLE, LISTENERS, FEWEST = 5000, 20000, 50
 options = None  # of the command line
 
@@ -98,11 +98,15 @@ def delivery_turn(server, connections, recipients):
             "cpu": (cpu_seconds(server) - before) / MESSAGES * 1e6}
 
 def delivery_figures(everybody, connections):
-    """Medians of the turns that each server has with the load, one after the other: {server: figures}."""
+    """Medians of the turns that each server has with the load, one after the other: {server: figures}.
+
+    All of them are over before Chapar settles the bodies of the first, and that is over before who
+    comes next is measured."""
     turns = {each: [] for each, _ in everybody}
     for _ in range(TURNS):
         for each, recipients in everybody:
             turns[each].append(delivery_turn(each, connections, recipients))
+    wait_until_settled()
     return {each: {name: round(statistics.median(turn[name] for turn in done)) for name in done[0]}
             for each, done in turns.items()}
 

@@ -16,6 +16,14 @@ BINARIES = ROOT / "build" / "bin"
 PROGRAMS = ROOT / "build" / "release" / "bench"
 
 
+# Chapar looks once a minute for bodies that were delivered a minute ago, and moves them into packs.
+SETTLED_AFTER = 130
+
+
+def wait_until_settled():
+    time.sleep(SETTLED_AFTER)
+
+
 def show(name, value, how):
     print(f"{name:<58} {value:>14}   {how}", flush=True)
 
