@@ -15,7 +15,7 @@
 #include <malloc.h>
 
 enum {
-    COMMITS = 500, /* less than the log kv_maintain keeps */
+    COMMITS = 500, /* less than the log kv_rest keeps */
     MESSAGE_BYTES = 20 * 1024,
     PAGES = 400,
     PAGE_BYTES = 8 * 1024,
@@ -67,7 +67,7 @@ static void print_each(const char *what, uint64_t start, unsigned count)
     printf("%-44s %10.1f us\n", what, (double)(clock_monotonic_us() - start) / count);
 }
 
-/* count commits of one value each; with a checkpoint between, as kv_maintain would do it. */
+/* count commits of one value each; with a checkpoint between, as kv_rest would do it. */
 static void commits(struct kv *kv, const char *what, const char *prefix,
                     enum kv_durability durability, unsigned count, size_t size)
 {
@@ -80,8 +80,8 @@ static void commits(struct kv *kv, const char *what, const char *prefix,
     }
     print_each(what, start, count);
     start = clock_monotonic_us();
-    check(kv_maintain(kv), "maintain");
-    print_each("  kv_maintain after it", start, 1);
+    check(kv_rest(kv), "rest");
+    print_each("  kv_rest after it", start, 1);
 }
 
 static void read_values(struct kv *kv, const char *what, const char *prefix, unsigned count)
@@ -130,7 +130,7 @@ static void fill_summaries(struct kv *kv)
         check(kv_update(kv, KV_RELAXED, put_some, &job), "summaries");
     }
     print_each("50,000 values of 900 bytes, written", start, 1);
-    check(kv_maintain(kv), "maintain");
+    check(kv_rest(kv), "rest");
 }
 
 /* Taken, looked at, given back: nobody else wants it. */

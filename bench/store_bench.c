@@ -108,6 +108,13 @@ static void bench_append(struct bench *bench, collection_id mailbox, const char 
 }
 
 /* Fills a mailbox by copying it onto itself: as many messages, without as many flushes. */
+/* As a server does it once a second: nothing has used the account before the second time. */
+static void bench_rest(struct bench *bench)
+{
+    for (int i = 0; i < 2; i++)
+        check(store_maintain(bench->store), "maintain");
+}
+
 static void fill(struct bench *bench)
 {
     append_all(bench, bench->large, 500, 1024);
@@ -261,13 +268,13 @@ static void run(struct bench *bench)
           "create");
     bench_append(bench, bench->inbox, "an empty mailbox");
     fill(bench);
-    check(store_maintain(bench->store), "maintain");
+    bench_rest(bench);
     printf("a mailbox of %u messages:\n", bench->messages);
     bench_open(bench);
     bench_entries(bench, 0, "all entries");
     bench_flags(bench, 7, 7, ENTRY_FLAGGED, "a flag of one");
     bench_flags(bench, 1, bench->messages, ENTRY_SEEN, "a flag of all");
-    check(store_maintain(bench->store), "maintain");
+    bench_rest(bench);
     bench_flags(bench, 1, bench->messages, ENTRY_ANSWERED, "a flag of all again");
     struct mailbox_snapshot *snapshot;
     check(mailbox_snapshot_open(bench->view, bench->large, &snapshot), "open");
@@ -282,7 +289,7 @@ static void run(struct bench *bench)
     bench_rename_account(bench, id);
     bench_flags(bench, 1, UINT32_MAX - 1, ENTRY_DELETED, "\\Deleted for all");
     bench_expunge(bench);
-    check(store_maintain(bench->store), "maintain");
+    bench_rest(bench);
     bench_rename(bench);
     store_view_close(&bench->view);
     check(store_account_delete(bench->store, WHO_SYSTEM, id), "delete");

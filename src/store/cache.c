@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
-enum { ACCOUNTS_KEPT_WARM = 128 }; /* about 250 KiB each, usually */
+/* With two connections of 256 KiB (kv/sqlite), or one, in between two rounds of store_maintain; of
+ * half of the accounts that may stay open at the most, so that there is room for others. */
+enum { ACCOUNTS_KEPT_WARM = 128 };
 
 /* --- the table and the list of unused ones; all under the store's lock --- */
 
@@ -291,7 +293,8 @@ static int look_after(struct account *account, size_t *kept)
 {
     struct store *store = account->store;
     pthread_mutex_lock(&store->lock);
-    bool warm = account->used_again && *kept < ACCOUNTS_KEPT_WARM;
+    bool warm =
+        account->used_again && *kept < ACCOUNTS_KEPT_WARM && *kept < store->open_accounts / 2;
     account->used_again = false;
     pthread_mutex_unlock(&store->lock);
 

@@ -134,8 +134,8 @@ int store_open(const struct store_options *options, struct store **store);
 void store_close(struct store **store);
 
 /* Makes relaxed commits durable and lets engines tidy up, for every account that was used since
- * the last call; those that were not have their memory taken. A background job calls it about once
- * a second. */
+ * the last call. Of those that were not, and of those that are too many, it takes the memory. A
+ * background job calls it about once a second. */
 int store_maintain(struct store *store);
 
 /* --- views --- */

@@ -83,7 +83,7 @@ struct store {
     struct account *buckets[ACCOUNT_BUCKETS];
     struct account *unused_first, *unused_last; /* the one unused longest is first */
     size_t unused;
-    struct account *used; /* since the store_maintain before the last, those used last first */
+    struct account *used; /* since the last store_maintain, or kept warm by it */
     size_t used_count;
     bool directory_changed;
     /* What is known of the administrator's scripts for events: site_script.c. */

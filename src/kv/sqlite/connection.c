@@ -277,7 +277,10 @@ static int open_file(struct connection *connection, const char *path)
 static int committed(void *arg, sqlite3 *db, const char *database, int frames)
 {
     struct connection *connection = arg;
-    ((struct sqlite_kv *)connection->transaction.kv)->log_frames = frames;
+    struct sqlite_kv *kv = (struct sqlite_kv *)connection->transaction.kv;
+    kv->log_frames = frames;
+    if (frames > kv->log_longest) /* who commits has the turn */
+        kv->log_longest = frames;
     if (frames >= LOG_FRAMES_MAXIMUM)
         sqlite3_wal_checkpoint_v2(db, database, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return SQLITE_OK;
@@ -389,12 +392,18 @@ void connection_give(struct sqlite_kv *kv, struct connection *connection)
         connection_close(connection);
 }
 
-void connection_close_idle(struct sqlite_kv *kv)
+void connection_close_idle(struct sqlite_kv *kv, unsigned kept)
 {
     pthread_mutex_lock(&kv->lock);
-    struct connection *connection = kv->idle;
-    kv->idle = NULL;
-    kv->idle_count = 0;
+    struct connection **link = &kv->idle;
+    unsigned count = 0;
+    for (; *link && count < kept; count++) {
+        connection_set_cache(*link, CACHE_FEW);
+        link = &(*link)->next;
+    }
+    struct connection *connection = *link;
+    *link = NULL;
+    kv->idle_count = count;
     pthread_mutex_unlock(&kv->lock);
     while (connection) {
         struct connection *next = connection->next;

@@ -217,7 +217,7 @@ int sqlite_open(struct kv_engine *engine, const char *name, unsigned flags, stru
 void sqlite_close(struct kv *kv)
 {
     struct sqlite_kv *closed = (struct sqlite_kv *)kv;
-    connection_close_idle(closed);
+    connection_close_idle(closed, 0);
     turn_release(&closed->turn);
     pthread_mutex_destroy(&closed->lock);
     free(closed);

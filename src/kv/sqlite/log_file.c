@@ -12,17 +12,17 @@
  *
  * So bytes are gathered as long as they follow one another, and written with the frame that
  * commits, and before anything else is asked of the file. What is kept here of the file besides
- * them holds within one commit only: between two, others write to it, too, and begin it anew. A
- * write that fails is reported by that call, and SQLite rolls the commit back.
+ * them, but for its length, holds within one commit only: between two, others write to it, too, and
+ * begin it anew. A write that fails is reported by that call, and SQLite rolls the commit back.
  *
  * To flush a file that has grown takes two to three times as long as one that has not, since its
  * inode and what says where its blocks are is written as well: 161 us against 79 of 60 KB on ext4
  * without a journal, 430 against 127 with one. So behind a commit that will be flushed, where the
- * file ends, zeros are written for those that follow: as many bytes again, until the log is begun
- * anew, and 238 us a commit instead of 430, the zeros included (148 instead of 171). Behind the
- * last frame of a commit nothing counts until the next one, which only the holder of SQLite's lock
- * can write: the one that is committing. SQLite takes zeros for no frame: their salt is not that of
- * the log's header.
+ * file ends, zeros are written for those that follow: as many bytes again, up to AHEAD_MAXIMUM at a
+ * time, until the log is begun anew, and 238 us a commit instead of 430, the zeros included (148
+ * instead of 171). Behind the last frame of a commit nothing counts until the next one, which only
+ * the holder of SQLite's lock can write: the one that is committing. SQLite takes zeros for no
+ * frame: their salt is not that of the log's header.
  *
  * https://www.sqlite.org/fileformat2.html section 4.1 has the layout of the log.
  */
@@ -51,10 +51,11 @@ struct log_file {
     sqlite3_int64 offset;      /* of the first byte gathered */
     sqlite3_int64 read_offset; /* of the last read, when nothing was written since; else -1 */
     bool committing;           /* the last header written is of the frame that commits */
-    bool flushed;              /* the commit that goes on will be */
+    bool flushed;              /* the commit that goes on, or comes next, will be */
+    bool ahead_failed;         /* as the last write */
     sqlite3_int64 end;         /* of the last commit that was to be flushed */
-    sqlite3_int64 length; /* of the file, when it was last asked or made longer; 0: not known */
-    sqlite3_file inner;   /* SQLite's own, and its bytes behind */
+    sqlite3_int64 length;      /* of the file, when it was last asked or changed; 0: not known */
+    sqlite3_file inner;        /* SQLite's own, and its bytes behind */
 };
 
 static sqlite3_vfs vfs;        /* this one */
@@ -93,26 +94,39 @@ static int write_gathered(struct log_file *log)
         return SQLITE_OK;
     int result =
         log->inner.pMethods->xWrite(&log->inner, log->gathered, (int)log->size, log->offset);
+    log->ahead_failed = false;
     forget(log);
     return result;
 }
 
-/* Zeros behind a commit that ends the file. It is well without them. */
-static void grow_ahead(struct log_file *log, sqlite3_int64 end)
+/* Zeros behind a commit that ends the file, or as it was. */
+static void write_ahead(struct log_file *log, sqlite3_int64 end)
 {
     static const char zeros[64 * 1024];
-    if (end < log->end) /* begun anew, and maybe cut before */
-        log->length = 0;
-    log->end = end;
-    if (end < AHEAD_FROM || end < log->length ||
-        log->inner.pMethods->xFileSize(&log->inner, &log->length) || end < log->length)
-        return;
-    sqlite3_int64 more = end < AHEAD_MAXIMUM ? end : AHEAD_MAXIMUM;
+    sqlite3_int64 before = log->length, more = end < AHEAD_MAXIMUM ? end : AHEAD_MAXIMUM;
     int result = SQLITE_OK;
     while (result == SQLITE_OK && log->length < end + more) {
         result = log->inner.pMethods->xWrite(&log->inner, zeros, (int)sizeof(zeros), log->length);
-        log->length += result == SQLITE_OK ? (sqlite3_int64)sizeof(zeros) : 0;
+        log->length += (sqlite3_int64)sizeof(zeros);
     }
+    if (result == SQLITE_OK)
+        return;
+    log->ahead_failed = true;
+    log->length = before;
+    log->inner.pMethods->xTruncate(&log->inner, before);
+}
+
+/* What is known of the file's length may be long past, as others write to it and cut it: it is
+ * asked before anything is written. */
+static void grow_ahead(struct log_file *log, sqlite3_int64 end)
+{
+    if (end < log->end) /* begun anew, and maybe cut before */
+        log->length = 0;
+    log->end = end;
+    if (end >= AHEAD_FROM && end >= log->length &&
+        log->inner.pMethods->xFileSize(&log->inner, &log->length) == SQLITE_OK &&
+        end >= log->length)
+        write_ahead(log, end);
 }
 
 static int write_commit(struct log_file *log)
@@ -121,16 +135,15 @@ static int write_commit(struct log_file *log)
     int result = write_gathered(log);
     if (result == SQLITE_OK && log->flushed)
         grow_ahead(log, end);
-    log->flushed = false;
     return result;
 }
 
-void log_file_will_flush(sqlite3 *db)
+void log_file_commits(sqlite3 *db, bool flushed)
 {
     sqlite3_file *file = NULL;
     if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
         file && file->pMethods == &log_methods)
-        ((struct log_file *)file)->flushed = true;
+        ((struct log_file *)file)->flushed = flushed;
 }
 
 static bool has_room(struct log_file *log, size_t more)
@@ -156,13 +169,15 @@ static bool is_rewritten(const struct log_file *log, int size, sqlite3_int64 off
 static int write_through(struct log_file *log, const void *bytes, int size, sqlite3_int64 offset)
 {
     int result = write_gathered(log);
+    log->ahead_failed = false;
     return result ? result : log->inner.pMethods->xWrite(&log->inner, bytes, size, offset);
 }
 
 static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
 {
     struct log_file *log = (struct log_file *)file;
-    bool header = size == FRAME_HEADER_SIZE, last = log->committing && !header;
+    bool header = size == FRAME_HEADER_SIZE;
+    bool last = log->committing && size == SQLITE_SPACE_PAGE_SIZE;
     bool rewritten = is_rewritten(log, size, offset);
     log->committing = header && is_commit_header(bytes, size);
     log->read_offset = -1;
@@ -225,7 +240,10 @@ static int log_close(sqlite3_file *file)
 static int log_control(sqlite3_file *file, int operation, void *arg)
 {
     struct log_file *log = (struct log_file *)file;
-    return log->inner.pMethods->xFileControl(&log->inner, operation, arg);
+    int result = log->inner.pMethods->xFileControl(&log->inner, operation, arg);
+    if (operation == SQLITE_FCNTL_LAST_ERRNO && log->ahead_failed)
+        *(int *)arg = 0; /* nobody was refused anything */
+    return result;
 }
 
 static int log_sector_size(sqlite3_file *file)

@@ -71,7 +71,8 @@ struct sqlite_kv {
     pthread_mutex_t lock;
     struct connection *idle; /* by lock; the last used first */
     unsigned idle_count;     /* by lock */
-    atomic_int log_frames;   /* in the log, at the last commit by this process */
+    atomic_int log_frames;   /* in the log, at the last commit by this process; 0: all are copied */
+    atomic_int log_longest;  /* the same, at its most since it was cut */
     char path[];
 };
 
@@ -129,8 +130,8 @@ int sqlite_file_error(int errnum);
 #define SQLITE_VFS_NAME "chapar"
 int log_file_register(void);
 
-/* Before each commit that is flushed. */
-void log_file_will_flush(sqlite3 *db);
+/* Before each commit: whether it will be flushed. */
+void log_file_commits(sqlite3 *db, bool flushed);
 
 /* Makes the file of a new, empty space and brings it to stable storage. */
 int connection_make_file(const char *path);
@@ -142,7 +143,8 @@ int connection_take(struct sqlite_kv *kv, struct connection **connection);
 /* Back into the pool, or closed when enough are there. */
 void connection_give(struct sqlite_kv *kv, struct connection *connection);
 void connection_close(struct connection *connection);
-void connection_close_idle(struct sqlite_kv *kv);
+/* All in the pool but the `kept` that were used last, whose caches become small. */
+void connection_close_idle(struct sqlite_kv *kv, unsigned kept);
 
 /* Returns NULL when it cannot be prepared; sqlite_error tells why. */
 sqlite3_stmt *connection_statement(struct connection *connection, enum statement statement);
@@ -163,7 +165,7 @@ int connection_execute(struct connection *connection, const char *sql);
 void connection_set_cache(struct connection *connection, enum cache cache);
 
 /* A key of a transaction was looked at: with many of them the cache becomes the usual one, until
- * kv_rest. */
+ * kv_maintain. */
 void connection_look(struct connection *connection);
 
 /* The bytes that a column of the statement's row has; valid until its next step. ERROR_MEMORY. */

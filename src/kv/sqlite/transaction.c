@@ -16,6 +16,8 @@ enum {
     LOG_FRAMES_KEPT_BUSY = 4096,
     /* Fewer unused pages (16 MiB) are left for what comes. */
     COMPACTED_PAGES_MINIMUM = 2048,
+    /* Connections that a busy space keeps; one that rests keeps one. */
+    IDLE_BUSY = 2,
     /* An update with as many changes gets a cache for large ones. */
     MANY_CHANGES = 64,
 };
@@ -148,8 +150,7 @@ static int update_abort(struct kv_transaction *transaction)
 static int update_commit(struct kv_transaction *transaction)
 {
     struct connection *connection = (struct connection *)transaction;
-    if (connection->durability == KV_DURABLE)
-        log_file_will_flush(connection->db);
+    log_file_commits(connection->db, connection->durability == KV_DURABLE);
     int error = connection_run(connection, STATEMENT_COMMIT);
     if (!error)
         connection->relaxed = connection->durability == KV_RELAXED;
@@ -257,43 +258,56 @@ static int sync_space(struct kv *base)
     return error;
 }
 
-/* Copies from the log what no reader needs there, waiting for nobody. */
-static int checkpoint(struct connection *connection, int kept_frames)
+static bool is_busy(int result)
+{
+    return (result & 0xff) == SQLITE_BUSY;
+}
+
+/* Copies from the log what no reader needs there, waiting for nobody; then cuts it. *done: all of
+ * it has been. */
+static int checkpoint(struct connection *connection, bool cut, bool *done)
 {
     int frames = 0;
     int copied = 0;
     int result = sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
                                            &copied);
-    if (result == SQLITE_OK && frames == copied && frames > kept_frames) {
+    *done = result == SQLITE_OK && frames == copied;
+    if (*done && cut) {
         sqlite3_busy_handler(connection->db, NULL, NULL);
         result =
             sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         connection_set_waiting(connection);
+        *done = result == SQLITE_OK;
     }
-    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY)
-        return 0;
-    return sqlite_error(connection, result);
+    return result == SQLITE_OK || is_busy(result) ? 0 : sqlite_error(connection, result);
 }
 
-/* A log that is shorter is left as it is. One that is longer than what may be kept of it is cut. */
+/* A log that is shorter is left as it is. One that has been longer than what may be kept of it is
+ * cut. */
 static int tidy_log(struct connection *connection, int shorter, int kept)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)connection->transaction.kv;
-    int frames = kv->log_frames;
-    if (frames < shorter)
+    int frames = kv->log_frames, longest = kv->log_longest;
+    bool cut = longest > kept, done;
+    if (frames < shorter && !cut)
         return 0;
-    int error = checkpoint(connection, kept);
-    /* The next commit says how long it is; until then there is nothing new in it. */
+    int error = checkpoint(connection, cut, &done);
+    if (error || !done)
+        return error; /* once more the next time */
+    /* The next commit says how long it is. */
     atomic_compare_exchange_strong(&kv->log_frames, &frames, 0);
-    return error;
+    if (cut)
+        atomic_compare_exchange_strong(&kv->log_longest, &longest, 0);
+    return 0;
 }
 
 static int maintain(struct kv *base)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
-    if (kv->log_frames < LOG_FRAMES_BUSY)
-        return 0;
+    connection_close_idle(kv, IDLE_BUSY);
+    if (kv->log_frames < LOG_FRAMES_BUSY && kv->log_longest <= LOG_FRAMES_KEPT_BUSY)
+        return 0; /* without a connection, which may have to be opened */
     int error = connection_take(kv, &connection);
     if (error)
         return error;
@@ -302,17 +316,15 @@ static int maintain(struct kv *base)
     return error;
 }
 
-/* Leaves one connection, with little memory. */
 static int rest(struct kv *base)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
+    connection_close_idle(kv, 1);
     int error = connection_take(kv, &connection);
     if (error)
         return error;
-    connection_close_idle(kv);
     error = tidy_log(connection, LOG_FRAMES_MINIMUM, LOG_FRAMES_KEPT);
-    connection_set_cache(connection, CACHE_FEW);
     sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
     return error;
@@ -354,8 +366,7 @@ static int vacuum(struct connection *connection)
         return error ? error : other;
     int result =
         sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY ? 0
-                                                                 : sqlite_error(connection, result);
+    return result == SQLITE_OK || is_busy(result) ? 0 : sqlite_error(connection, result);
 }
 
 static int compact(struct kv *base)

@@ -843,7 +843,9 @@ static void *read_many(void *arg)
     while (!atomic_load(worker->done) && !error) {
         error = sum(worker->kv);
         if (!error && worker->seed++ % 16 == 0)
-            error = worker->seed % 32 ? kv_sync(worker->kv) : kv_maintain(worker->kv);
+            error = worker->seed % 32   ? kv_sync(worker->kv)
+                    : worker->seed % 64 ? kv_maintain(worker->kv)
+                                        : kv_rest(worker->kv);
         usleep(500);
     }
     return (void *)error;

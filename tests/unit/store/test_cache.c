@@ -47,18 +47,21 @@ static void test_rests_when_it_is_not_used(void **state)
     assert_maintains(f->store, 0, 0);
 }
 
-static void test_of_many_some_rest_at_once(void **state)
+/* Uses many accounts in each round, of which so many are kept in mind, and so many of these warm.
+ */
+static void use_many(struct fixture *f, size_t open_accounts, unsigned known, unsigned warm)
 {
-    struct fixture *f = *state;
     struct store *store;
     struct store_view *views[MANY];
-    struct store_options options = {
-        .kv = f->kv, .blob = f->blob, .open_accounts = MANY, .default_domain = "example.test"};
+    struct store_options options = {.kv = f->kv,
+                                    .blob = f->blob,
+                                    .open_accounts = open_accounts,
+                                    .default_domain = "example.test"};
     assert_int_equal(store_open(&options, &store), 0);
     for (int i = 0; i < MANY; i++) {
-        char name[16];
+        char name[32];
         struct account_id id;
-        snprintf(name, sizeof(name), "many%d", i);
+        snprintf(name, sizeof(name), "many%d-%zu", i, open_accounts);
         assert_int_equal(store_account_create(store, WHO_SYSTEM, slice_from_string(name), &id), 0);
         assert_int_equal(store_view_open(store, WHO_SYSTEM, id, &views[i]), 0);
     }
@@ -69,12 +72,25 @@ static void test_of_many_some_rest_at_once(void **state)
                 collection_find_id(views[i], COLLECTION_MAILBOX, SLICE("INBOX"), &inbox), 0);
         }
         /* The directory, too, behind the accounts that were made. */
-        assert_maintains(store, KEPT_WARM, MANY - KEPT_WARM + (round == 0));
+        assert_maintains(store, warm, known - warm + (round == 0));
     }
-    assert_maintains(store, 0, KEPT_WARM);
+    assert_maintains(store, 0, warm);
+    assert_maintains(store, 0, 0);
     for (int i = 0; i < MANY; i++)
         store_view_close(&views[i]);
     store_close(&store);
+}
+
+static void test_of_many_some_rest_at_once(void **state)
+{
+    use_many(*state, 2 * MANY, MANY, KEPT_WARM);
+}
+
+/* There is room for others beside those that are kept. */
+static void test_of_few_that_may_stay_open_half_rest(void **state)
+{
+    use_many(*state, 100, 100, 50);
+    use_many(*state, 1, 1, 0);
 }
 
 int main(void)
@@ -82,6 +98,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_rests_when_it_is_not_used),
         cmocka_unit_test_setup_teardown(test_of_many_some_rest_at_once, set_up_memory, tear_down),
+        cmocka_unit_test_setup_teardown(test_of_few_that_may_stay_open_half_rest, set_up_memory,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

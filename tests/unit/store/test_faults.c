@@ -286,7 +286,8 @@ static int purge(struct fixture *f)
 
 static int maintain(struct fixture *f)
 {
-    return store_maintain(f->store);
+    int error = store_maintain(f->store);
+    return error ? error : store_maintain(f->store); /* nobody has used it meanwhile: it rests */
 }
 
 static int settle(struct fixture *f)
