@@ -432,7 +432,7 @@ static void account_is_checked_when_the_directory_changes(void **state)
 static void account_is_checked_before_the_greeting(void **state)
 {
     struct fixture *f = *state;
-    int client;
+    int client = -1;
     atomic_store(&account_error, ERROR_NOT_FOUND);
     assert_int_equal(adopt(f, 1, "a", &client), 0);
     expect(f, client, "dismissed\n");
