@@ -100,8 +100,8 @@ def delivery_turn(server, connections, recipients):
 def delivery_figures(everybody, connections):
     """Medians of the turns that each server has with the load, one after the other: {server: figures}.
 
-    All of them are over before Chapar settles the bodies of the first, and that is over before who
-    comes next is measured."""
+    Chapar settles the bodies of its first a minute after them at the earliest, when its own turns are
+    over; that is over, too, before the next load."""
     turns = {each: [] for each, _ in everybody}
     for _ in range(TURNS):
         for each, recipients in everybody:

@@ -107,7 +107,6 @@ static void bench_append(struct bench *bench, collection_id mailbox, const char 
            APPENDS / elapsed * 1000, elapsed / APPENDS, cpu / APPENDS);
 }
 
-/* Fills a mailbox by copying it onto itself: as many messages, without as many flushes. */
 /* As a server does it once a second: nothing has used the account before the second time. */
 static void bench_rest(struct bench *bench)
 {
@@ -115,6 +114,7 @@ static void bench_rest(struct bench *bench)
         check(store_maintain(bench->store), "maintain");
 }
 
+/* Fills a mailbox by copying it onto itself: as many messages, without as many flushes. */
 static void fill(struct bench *bench)
 {
     append_all(bench, bench->large, 500, 1024);

@@ -52,7 +52,6 @@ struct log_file {
     sqlite3_int64 read_offset; /* of the last read, when nothing was written since; else -1 */
     bool committing;           /* the last header written is of the frame that commits */
     bool flushed;              /* the commit that goes on, or comes next, will be */
-    bool ahead_failed;         /* as the last write */
     sqlite3_int64 end;         /* of the last commit that was to be flushed */
     sqlite3_int64 length;      /* of the file, when it was last asked or changed; 0: not known */
     sqlite3_file inner;        /* SQLite's own, and its bytes behind */
@@ -94,7 +93,6 @@ static int write_gathered(struct log_file *log)
         return SQLITE_OK;
     int result =
         log->inner.pMethods->xWrite(&log->inner, log->gathered, (int)log->size, log->offset);
-    log->ahead_failed = false;
     forget(log);
     return result;
 }
@@ -111,7 +109,6 @@ static void write_ahead(struct log_file *log, sqlite3_int64 end)
     }
     if (result == SQLITE_OK)
         return;
-    log->ahead_failed = true;
     log->length = before;
     log->inner.pMethods->xTruncate(&log->inner, before);
 }
@@ -169,7 +166,6 @@ static bool is_rewritten(const struct log_file *log, int size, sqlite3_int64 off
 static int write_through(struct log_file *log, const void *bytes, int size, sqlite3_int64 offset)
 {
     int result = write_gathered(log);
-    log->ahead_failed = false;
     return result ? result : log->inner.pMethods->xWrite(&log->inner, bytes, size, offset);
 }
 
@@ -240,10 +236,7 @@ static int log_close(sqlite3_file *file)
 static int log_control(sqlite3_file *file, int operation, void *arg)
 {
     struct log_file *log = (struct log_file *)file;
-    int result = log->inner.pMethods->xFileControl(&log->inner, operation, arg);
-    if (operation == SQLITE_FCNTL_LAST_ERRNO && log->ahead_failed)
-        *(int *)arg = 0; /* nobody was refused anything */
-    return result;
+    return log->inner.pMethods->xFileControl(&log->inner, operation, arg);
 }
 
 static int log_sector_size(sqlite3_file *file)

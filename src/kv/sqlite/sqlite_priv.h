@@ -143,6 +143,7 @@ int connection_take(struct sqlite_kv *kv, struct connection **connection);
 /* Back into the pool, or closed when enough are there. */
 void connection_give(struct sqlite_kv *kv, struct connection *connection);
 void connection_close(struct connection *connection);
+
 /* All in the pool but the `kept` that were used last, whose caches become small. */
 void connection_close_idle(struct sqlite_kv *kv, unsigned kept);
 

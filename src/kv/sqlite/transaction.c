@@ -282,15 +282,18 @@ static int checkpoint(struct connection *connection, bool cut, bool *done)
     return result == SQLITE_OK || is_busy(result) ? 0 : sqlite_error(connection, result);
 }
 
-/* A log that is shorter is left as it is. One that has been longer than what may be kept of it is
- * cut. */
-static int tidy_log(struct connection *connection, int shorter, int kept)
+/* A log that is shorter is left as it is, unless it has been longer than what may be kept. */
+static bool is_log_long(const struct sqlite_kv *kv, int shorter, int kept)
+{
+    return kv->log_frames >= shorter || kv->log_longest > kept;
+}
+
+/* Copies it, and cuts it when it has been longer than what may be kept. */
+static int tidy_log(struct connection *connection, int kept)
 {
     struct sqlite_kv *kv = (struct sqlite_kv *)connection->transaction.kv;
     int frames = kv->log_frames, longest = kv->log_longest;
     bool cut = longest > kept, done;
-    if (frames < shorter && !cut)
-        return 0;
     int error = checkpoint(connection, cut, &done);
     if (error || !done)
         return error; /* once more the next time */
@@ -306,12 +309,12 @@ static int maintain(struct kv *base)
     struct sqlite_kv *kv = (struct sqlite_kv *)base;
     struct connection *connection;
     connection_close_idle(kv, IDLE_BUSY);
-    if (kv->log_frames < LOG_FRAMES_BUSY && kv->log_longest <= LOG_FRAMES_KEPT_BUSY)
+    if (!is_log_long(kv, LOG_FRAMES_BUSY, LOG_FRAMES_KEPT_BUSY))
         return 0; /* without a connection, which may have to be opened */
     int error = connection_take(kv, &connection);
     if (error)
         return error;
-    error = tidy_log(connection, LOG_FRAMES_BUSY, LOG_FRAMES_KEPT_BUSY);
+    error = tidy_log(connection, LOG_FRAMES_KEPT_BUSY);
     connection_give(kv, connection);
     return error;
 }
@@ -324,7 +327,8 @@ static int rest(struct kv *base)
     int error = connection_take(kv, &connection);
     if (error)
         return error;
-    error = tidy_log(connection, LOG_FRAMES_MINIMUM, LOG_FRAMES_KEPT);
+    if (is_log_long(kv, LOG_FRAMES_MINIMUM, LOG_FRAMES_KEPT))
+        error = tidy_log(connection, LOG_FRAMES_KEPT);
     sqlite3_db_release_memory(connection->db);
     connection_give(kv, connection);
     return error;

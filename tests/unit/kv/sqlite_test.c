@@ -57,7 +57,8 @@ int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     *state = f;
-    snprintf(f->directory, sizeof(f->directory), "/tmp/chapar-kv-XXXXXX");
+    const char *folder = getenv("TMPDIR");
+    snprintf(f->directory, sizeof(f->directory), "%s/chapar-kv-XXXXXX", folder ? folder : "/tmp");
     assert_non_null(mkdtemp(f->directory));
     assert_int_equal(kv_sqlite_create(f->directory, &f->engine), 0);
     return kv_open(f->engine, "a/test", KV_CREATE, &f->kv);

@@ -4,6 +4,7 @@
  */
 #include "sqlite_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -130,6 +131,41 @@ static void test_compact(void **state)
     assert_int_equal(value.size, 3000);
     kv_read_end(&transaction);
     buffer_release(&value);
+}
+
+/* --- connections --- */
+
+/* Each has the log open. */
+static unsigned count_connections(const struct fixture *f)
+{
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        char target[256] = "";
+        ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+        count += size > 4 && strncmp(target, f->directory, strlen(f->directory)) == 0 &&
+                 strcmp(target + size - 4, "-wal") == 0;
+    }
+    closedir(folder);
+    return count;
+}
+
+static void test_connections_that_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct kv_transaction *transactions[6];
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(kv_read_begin(f->kv, &transactions[i]), 0);
+    assert_int_equal(count_connections(f), 6);
+    for (int i = 0; i < 6; i++)
+        kv_read_end(&transactions[i]);
+    assert_int_equal(count_connections(f), 4);
+    assert_int_equal(kv_maintain(f->kv), 0);
+    assert_int_equal(count_connections(f), 2);
+    assert_int_equal(kv_rest(f->kv), 0);
+    assert_int_equal(count_connections(f), 1);
+    assert_int_equal(put_bytes(f->kv, "a", 100, KV_DURABLE), 0);
 }
 
 /* --- files --- */
@@ -549,6 +585,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cache, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_compact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_connections_that_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files_that_are_no_space, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_pages, set_up, tear_down),
